@@ -1,0 +1,1 @@
+//! Pure mathematics on slices: trend, seasonality, first passage, calibration and scoring measures.

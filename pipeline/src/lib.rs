@@ -1,0 +1,1 @@
+//! Everything of forewarn that touches the world: history, import, event log, analysis, and the command line.

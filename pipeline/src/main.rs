@@ -1,0 +1,3 @@
+//! The `forewarn` binary.
+
+fn main() {}

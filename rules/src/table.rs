@@ -1,0 +1,71 @@
+//! Holds the feature table: one row for each (instance, `as_of`), one column for each feature.
+
+use crate::feature::{WIDTH, columns};
+use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, PolarsResult, Series};
+
+/// Features of many (instance, `as_of`) rows, column by column; NaN stands for "not known" until [`FeatureTable::to_frame`] makes it null.
+#[derive(Debug, Clone, Default)]
+pub struct FeatureTable {
+    /// The instance id of each row.
+    pub instance_ids: Vec<String>,
+    /// The time of each row, milliseconds since the epoch, UTC.
+    pub as_of: Vec<i64>,
+    /// [`WIDTH`] columns of equal length, in the order of [`columns`].
+    pub values: Vec<Vec<f64>>,
+    /// For each signal that has devices, the device the features speak of, row by row.
+    pub devices: Vec<Vec<Option<String>>>,
+}
+
+impl FeatureTable {
+    /// Makes an empty table with all columns in place.
+    pub fn new() -> Self {
+        Self {
+            values: vec![Vec::new(); WIDTH],
+            devices: vec![Vec::new(); crate::signal::SIGNALS.len()],
+            ..Self::default()
+        }
+    }
+
+    /// Adds one row: `features` has [`WIDTH`] values, `devices` one entry for each signal.
+    pub fn push(&mut self, instance_id: &str, as_of: i64, features: &[f64], devices: &[Option<String>]) {
+        debug_assert_eq!(features.len(), WIDTH);
+        self.instance_ids.push(instance_id.to_owned());
+        self.as_of.push(as_of);
+        for (column, value) in self.values.iter_mut().zip(features) {
+            column.push(*value);
+        }
+        for (column, device) in self.devices.iter_mut().zip(devices) {
+            column.push(device.clone());
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.as_of.len()
+    }
+
+    /// True when there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.as_of.is_empty()
+    }
+
+    /// Gives the value of column `index` in `row`; NaN when unknown.
+    pub fn get(&self, row: usize, index: usize) -> f64 {
+        self.values[index][row]
+    }
+
+    /// Makes the Polars frame that rules run on: `instance_id`, `as_of` (milliseconds, Int64) and all features, NaN as null.
+    ///
+    /// # Errors
+    /// When Polars refuses the columns, which means their lengths differ.
+    pub fn to_frame(&self) -> PolarsResult<DataFrame> {
+        let mut out: Vec<Column> = Vec::with_capacity(WIDTH + 2);
+        out.push(Series::new("instance_id".into(), &self.instance_ids).into_column());
+        out.push(Series::new("as_of".into(), &self.as_of).into_column());
+        for (name, column) in columns().iter().zip(&self.values) {
+            let nullable: Vec<Option<f64>> = column.iter().map(|v| (!v.is_nan()).then_some(*v)).collect();
+            out.push(Series::new(name.as_str().into(), nullable).into_column());
+        }
+        DataFrame::new(self.len(), out)
+    }
+}
