@@ -60,11 +60,12 @@ pub struct Scratch {
     values: Vec<f64>,
     /// Hourly medians, turned so that greater is worse.
     hourly: Vec<f64>,
-    /// Three-hour medians, turned so that greater is worse.
+    /// Hourly medians less the daily profile.
+    flat: Vec<f64>,
+    /// Three-hour medians of the flat series.
     blocks: Vec<f64>,
     x: Vec<f64>,
     y: Vec<f64>,
-    z: Vec<f64>,
 }
 
 /// Computes all features of one series.
@@ -86,7 +87,7 @@ pub fn track_features(view: &View<'_>, spec: &SignalSpec, levels: &Levels, scrat
     }
     orient(view, worse, scratch);
     level::fill(&mut row, view, worse, scratch);
-    let shape = shape::fill(&mut row, view, worse * levels.critical, scratch);
+    let shape = shape::fill(&mut row, view, worse, worse * levels.critical, scratch);
     risk::fill(&mut row, view, worse, levels, &shape, scratch);
     row
 }
@@ -99,12 +100,10 @@ fn coverage(view: &View<'_>) -> f64 {
     seen as f64 / (24 * CELLS_PER_HOUR) as f64
 }
 
-/// Fills the hourly and three-hour medians, turned so that greater is worse.
+/// Fills the hourly medians, turned so that greater is worse.
 fn orient(view: &View<'_>, worse: f64, scratch: &mut Scratch) {
     scratch.hourly.clear();
     scratch.hourly.extend(view.hours.iter().map(|h| worse * h.median));
-    scratch.blocks.clear();
-    scratch.blocks.extend(scratch.hourly.chunks_exact(3).map(|c| median_of_three(c[0], c[1], c[2])));
 }
 
 /// Median of up to three values, NaN meaning absent.

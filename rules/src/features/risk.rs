@@ -1,10 +1,11 @@
 //! Risk: the probability that a series reaches its critical level, or passes all that it is used to, within each horizon.
 
-use super::shape::Shape;
+use super::shape::{Shape, seasonal};
 use super::{Feature, Levels, Row, Scratch, View, get, set};
-use crate::grid::{HOURS, Hour};
+use crate::grid::{CELLS_PER_HOUR, HOURS, Hour};
 use forewarn_models::exceed::{exceedance, variance_ratio};
-use forewarn_models::passage::{Passage, diffusion, first_passage};
+use forewarn_models::diffusion::diffusion;
+use forewarn_models::passage::{Passage, first_passage};
 use forewarn_models::slope::Slope;
 
 const DAY: usize = 24;
@@ -21,7 +22,8 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, levels: &Levels, 
         return;
     }
     let critical = worse * levels.critical;
-    let sigma = noise(shape, view, scratch);
+    let sigma = noise(shape, scratch);
+    let now = at_daily_peak(now, shape, view);
     let drift = drift(shape);
     let crossing = passage_to(critical, now, drift, sigma, shape, row, view, worse, scratch);
     set(row, Feature::Q24, crossing.q24);
@@ -52,18 +54,19 @@ fn drift(shape: &Shape) -> (f64, f64) {
     chosen.map_or((0.0, 0.0), |s| (s.per_unit, s.slope_se))
 }
 
-/// Diffusion per square root of an hour, of the hourly medians less their daily profile.
-fn noise(shape: &Shape, view: &View<'_>, scratch: &mut Scratch) -> f64 {
-    let first = view.first_hour_of_day();
-    scratch.z.clear();
-    scratch.z.extend_from_slice(&scratch.hourly[shape.segment_start.min(HOURS - DAY)..]);
-    if let Some(profile) = &shape.profile {
-        let from = HOURS - scratch.z.len();
-        for (i, v) in scratch.z.iter_mut().enumerate() {
-            *v -= profile.strength * profile.expected((first + from + i) % 24);
-        }
-    }
-    diffusion(&scratch.z, &[6, 12, 24], &mut scratch.values)
+/// Diffusion per square root of an hour, of the hourly medians less their daily profile; 0 while too little is known.
+fn noise(shape: &Shape, scratch: &mut Scratch) -> f64 {
+    let from = shape.segment_start.min(HOURS - DAY);
+    let sigma = diffusion(&scratch.flat[from..], &[6, 12, 24], &mut scratch.values);
+    if sigma.is_nan() { 0.0 } else { sigma }
+}
+
+/// The last hour as it would be at the worst hour of the day.
+fn at_daily_peak(now: f64, shape: &Shape, view: &View<'_>) -> f64 {
+    let Some(profile) = &shape.profile else { return now };
+    let current = seasonal(Some(profile), view, view.past().saturating_sub(1) / CELLS_PER_HOUR);
+    let peak = profile.by_hour.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    (now - current + profile.strength * peak).max(now)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the whole state of one series at one time")]
@@ -95,7 +98,7 @@ fn passage_to(
 }
 
 fn reverting(scratch: &mut Scratch) -> bool {
-    variance_ratio(&scratch.hourly, 12, &mut scratch.values).is_some_and(|r| r < REVERTING_RATIO)
+    variance_ratio(&scratch.flat, 12, &mut scratch.values).is_some_and(|r| r < REVERTING_RATIO)
 }
 
 /// The level that is dangerous for this instance, turned so that greater is worse: where the resource ends, or, where it

@@ -1,7 +1,7 @@
 //! Shape: the slopes at several scales on the current segment, trend, teeth and the daily profile.
 
 use super::{Feature, Row, Scratch, View, get, set};
-use crate::grid::HOURS;
+use crate::grid::{CELLS_PER_HOUR, HOURS};
 use forewarn_models::mann_kendall::mann_kendall;
 use forewarn_models::sawtooth::{Sawtooth, sawtooth};
 use forewarn_models::season::DailyProfile;
@@ -25,13 +25,15 @@ pub(super) struct Shape {
 }
 
 /// Fills slopes, trend, teeth and season. `critical` is turned so that greater is worse.
-pub(super) fn fill(row: &mut Row, view: &View<'_>, critical: f64, scratch: &mut Scratch) -> Shape {
+pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, critical: f64, scratch: &mut Scratch) -> Shape {
+    let profile = DailyProfile::fit(&scratch.hourly, view.first_hour_of_day(), &mut scratch.values);
+    flatten(profile.as_ref(), view, scratch);
     let segment = current_segment(&scratch.blocks, 1.0, &mut scratch.values);
     let start_block = segment.start.min(BLOCKS);
     let segment_start = start_block * BLOCK;
     let slope_7d = block_slope(scratch, start_block);
     let slope_24h = hourly_slope(scratch, segment_start.max(HOURS - 24));
-    let slope_6h = recent_slope(view, get(row, Feature::Now), scratch);
+    let slope_6h = recent_slope(profile.as_ref(), view, worse, scratch);
     set(row, Feature::Slope6h, per_day(slope_6h.as_ref()));
     set(row, Feature::Slope24h, per_day(slope_24h.as_ref()));
     set(row, Feature::Slope7d, per_day(slope_7d.as_ref()));
@@ -42,10 +44,22 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, critical: f64, scratch: &mut 
     let tooth = sawtooth(&scratch.hourly, 1.0, &mut scratch.values);
     let turns_back = tooth.as_ref().is_some_and(|t| stays_below(t, critical));
     set(row, Feature::Tooth, f64::from(u8::from(turns_back)));
-    let profile = DailyProfile::fit(&scratch.hourly, view.first_hour_of_day(), &mut scratch.values);
     set(row, Feature::Season, profile.as_ref().map_or(f64::NAN, |p| p.strength));
     set(row, Feature::ResidZ, profile.as_ref().map_or(f64::NAN, |p| residual_z(p, view, scratch)));
     Shape { slope_6h, slope_24h, slope_7d, tooth, profile, segment_start }
+}
+
+/// The part of a profile that counts at an hour of the window: all of it when days are alike, nothing when they aren't.
+pub(super) fn seasonal(profile: Option<&DailyProfile>, view: &View<'_>, hour: usize) -> f64 {
+    profile.map_or(0.0, |p| p.strength * p.expected((view.first_hour_of_day() + hour) % 24))
+}
+
+/// Takes the daily profile out, and makes the three-hour medians.
+fn flatten(profile: Option<&DailyProfile>, view: &View<'_>, scratch: &mut Scratch) {
+    scratch.flat.clear();
+    scratch.flat.extend(scratch.hourly.iter().enumerate().map(|(h, v)| v - seasonal(profile, view, h)));
+    scratch.blocks.clear();
+    scratch.blocks.extend(scratch.flat.chunks_exact(BLOCK).map(|c| super::median_of_three(c[0], c[1], c[2])));
 }
 
 /// True when the teeth turn back before the critical level, their spread and the drift of their peaks allowed for.
@@ -67,25 +81,22 @@ fn block_slope(scratch: &mut Scratch, start: usize) -> Option<Slope> {
 fn hourly_slope(scratch: &mut Scratch, start: usize) -> Option<Slope> {
     scratch.x.clear();
     scratch.x.extend((start..HOURS).map(|h| h as f64 + 0.5));
-    theil_sen(&scratch.x, &scratch.hourly[start..], &mut scratch.values)
+    theil_sen(&scratch.x, &scratch.flat[start..], &mut scratch.values)
 }
 
-/// Slope over the quarter-hour medians of the last six hours.
-fn recent_slope(view: &View<'_>, now: f64, scratch: &mut Scratch) -> Option<Slope> {
+/// Slope over the quarter-hour medians of the last six hours, less the daily profile.
+fn recent_slope(profile: Option<&DailyProfile>, view: &View<'_>, worse: f64, scratch: &mut Scratch) -> Option<Slope> {
     const QUARTER: usize = 3;
-    if now.is_nan() {
-        return None;
-    }
-    let worse = scratch.hourly.iter().zip(view.hours).find(|(m, h)| !m.is_nan() && h.median != 0.0);
-    let worse = worse.map_or(1.0, |(m, h)| (m / h.median).signum());
     let end = view.past();
+    let start = end.saturating_sub(6 * CELLS_PER_HOUR);
     scratch.x.clear();
     scratch.y.clear();
-    for (i, quarter) in view.cells[end.saturating_sub(72)..end].chunks(QUARTER).enumerate() {
+    for (i, quarter) in view.cells[start..end].chunks(QUARTER).enumerate() {
         let mut cells = [f64::NAN; QUARTER];
         cells[..quarter.len()].copy_from_slice(quarter);
+        let hour = (start + i * QUARTER) / CELLS_PER_HOUR;
         scratch.x.push((i as f64 + 0.5) / 4.0);
-        scratch.y.push(worse * super::median_of_three(cells[0], cells[1], cells[2]));
+        scratch.y.push(worse * super::median_of_three(cells[0], cells[1], cells[2]) - seasonal(profile, view, hour));
     }
     theil_sen(&scratch.x, &scratch.y, &mut scratch.values)
 }
