@@ -1,1 +1,3 @@
 //! Everything of forewarn that touches the world: history, import, event log, analysis, and the command line.
+
+pub mod simulate;
