@@ -1,3 +1,4 @@
 //! Everything of forewarn that touches the world: history, import, event log, analysis, and the command line.
 
 pub mod log;
+pub mod simulate;
