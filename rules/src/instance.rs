@@ -5,6 +5,7 @@ use crate::features::{Levels, Row, Scratch, View, track_features};
 use crate::grid::{CELLS, CELLS_PER_HOUR, GridBuilder, HOUR_MS, HOURS, Hour, window};
 use crate::series::Track;
 use crate::signal::{Direction, SIGNALS, Signal};
+use std::collections::BTreeMap;
 
 /// What is known of an instance besides its series.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +28,9 @@ pub fn default_levels() -> SignalLevels {
     SIGNALS.each_ref().map(Levels::of)
 }
 
+/// Steps of a sparkline: seven days in quarters of a day.
+pub const SPARK: usize = 28;
+
 /// One row of the feature table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstanceRow {
@@ -34,6 +38,8 @@ pub struct InstanceRow {
     pub values: Vec<f64>,
     /// For each signal, the device that its features speak of.
     pub devices: Vec<Option<String>>,
+    /// The seven days of each signal that has samples, as means of [`SPARK`] steps; NaN where there is none.
+    pub sparks: BTreeMap<Signal, [f32; SPARK]>,
 }
 
 /// Computes rows; holds the memory that is used again from one series to the next.
@@ -68,7 +74,7 @@ impl RowBuilder {
             track.cells_at(&span, as_of, self.delay_ms, *alone, &mut self.grid, &mut self.cells);
             let levels = self.levels_for(track.signal, attributes);
             let row = self.track_row(track.signal, &levels, span.start, as_of);
-            assembly.offer(track.signal, track.device.as_deref(), &row);
+            assembly.offer(track.signal, track.device.as_deref(), &row, || spark(&self.hours));
         }
         assembly.finish(attributes, as_of)
     }
@@ -105,6 +111,7 @@ impl RowBuilder {
 struct Assembly {
     values: Vec<f64>,
     devices: Vec<Option<String>>,
+    sparks: BTreeMap<Signal, [f32; SPARK]>,
     ranks: [Option<[f64; 3]>; SIGNALS.len()],
     coverage: f64,
     silence: f64,
@@ -116,6 +123,7 @@ impl Assembly {
         Self {
             values: vec![f64::NAN; WIDTH],
             devices: vec![None; SIGNALS.len()],
+            sparks: BTreeMap::new(),
             ranks: [None; SIGNALS.len()],
             coverage: 0.0,
             silence: f64::NAN,
@@ -123,7 +131,7 @@ impl Assembly {
         }
     }
 
-    fn offer(&mut self, signal: Signal, device: Option<&str>, row: &Row) {
+    fn offer(&mut self, signal: Signal, device: Option<&str>, row: &Row, spark: impl FnOnce() -> [f32; SPARK]) {
         self.coverage = self.coverage.max(row[Feature::Coverage as usize]);
         self.silence = self.silence.min(row[Feature::SilenceHours as usize]);
         self.age_days = self.age_days.max(row[Feature::AgeDays as usize]);
@@ -135,6 +143,7 @@ impl Assembly {
             let at = index(signal, Feature::Now);
             self.values[at..at + FEATURES.len()].copy_from_slice(row);
             self.devices[signal as usize] = device.map(str::to_owned);
+            self.sparks.insert(signal, spark());
         }
     }
 
@@ -147,7 +156,7 @@ impl Assembly {
         let change_hours = change.map_or(f64::NAN, |&c| (as_of - c) as f64 / HOUR_MS as f64);
         let instance: [f64; INSTANCE_COLUMNS.len()] = [age, self.coverage, self.silence, signals as f64, change_hours];
         self.values[instance_index(0)..].copy_from_slice(&instance);
-        InstanceRow { values: self.values, devices: self.devices }
+        InstanceRow { values: self.values, devices: self.devices, sparks: self.sparks }
     }
 
     /// The next scheduled maintenance that was announced by `as_of`, read as a signal whose failure time is known.
@@ -169,6 +178,17 @@ impl Assembly {
             put(feature, f64::from(u8::from(eta <= horizon)));
         }
     }
+}
+
+fn spark(hours: &[Hour]) -> [f32; SPARK] {
+    let mut out = [f32::NAN; SPARK];
+    for (step, quarter) in out.iter_mut().zip(hours.chunks_exact(HOURS / SPARK)) {
+        let (sum, n) = quarter.iter().fold((0.0, 0_u32), |(s, n), h| (s + h.sum, n + u32::from(h.n)));
+        if n > 0 {
+            *step = (sum / f64::from(n)) as f32;
+        }
+    }
+    out
 }
 
 /// Orders the series of one signal from harmless to worst; a series without samples comes before all.
