@@ -1,10 +1,26 @@
 //! Turns features into confidence-scored, explained predictions: pure over values and Polars frames.
 
+pub mod signal;
+
+pub mod grid;
+pub mod series;
+
 pub mod feature;
 pub mod features;
-pub mod grid;
 pub mod instance;
-pub mod prediction;
-pub mod series;
-pub mod signal;
 pub mod table;
+
+pub mod predicate;
+pub mod ruleset;
+
+pub mod assess;
+pub mod hazard;
+
+pub mod counterfactual;
+pub mod episode;
+pub mod explain;
+pub mod predict;
+pub mod prediction;
+
+pub mod fit;
+pub mod truth;

@@ -54,6 +54,15 @@ impl FeatureTable {
         self.values[index][row]
     }
 
+    /// Makes a table of one row.
+    pub fn only(&self, row: usize) -> Self {
+        let features: Vec<f64> = self.values.iter().map(|c| c[row]).collect();
+        let devices: Vec<Option<String>> = self.devices.iter().map(|c| c.get(row).cloned().flatten()).collect();
+        let mut one = Self::new();
+        one.push(&self.instance_ids[row], self.as_of[row], &features, &devices);
+        one
+    }
+
     /// Makes the Polars frame that rules run on: `instance_id`, `as_of` (milliseconds, Int64) and all features, NaN as null.
     ///
     /// # Errors

@@ -1,0 +1,160 @@
+//! Scores one row: which evidence counts towards each hazard, and what it adds up to.
+
+use super::hazards_of;
+use crate::feature::{Feature, index};
+use crate::hazard::{HAZARDS, PerHazard, logit};
+use crate::prediction::{Action, FailureType, Level};
+use crate::ruleset::RuleSet;
+use crate::signal::{SIGNALS, Signal};
+use crate::table::FeatureTable;
+
+/// The evidence that counts in one row, reusable from row to row.
+#[derive(Debug, Clone, Default)]
+pub struct Score {
+    /// First-passage evidence towards each hazard: the signal and its log-odds; None when there is none.
+    pub passage: [Option<(Signal, f64)>; HAZARDS],
+    /// For each group the strongest rule towards each hazard; None when none adds anything.
+    pub groups: Vec<[Option<Win>; HAZARDS]>,
+    /// Prior, first passage and groups, in this order, summed for each hazard.
+    pub log_odds: PerHazard,
+}
+
+/// A rule that is the strongest of its group towards a hazard.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Win {
+    /// The rule's index.
+    pub rule: usize,
+    /// The bin that its feature fell into, where its evidence is binned.
+    pub bin: Option<usize>,
+    /// Its evidence towards this hazard, above zero.
+    pub evidence: f64,
+}
+
+impl Score {
+    /// Gives every win towards any hazard.
+    pub fn wins(&self) -> impl Iterator<Item = &Win> {
+        self.groups.iter().flatten().flatten()
+    }
+}
+
+impl RuleSet {
+    /// Scores one row into `out`. `without` leaves out all evidence of one signal: its first passage and every rule that speaks
+    /// of it or reads its features.
+    ///
+    /// First passage is counted towards each hazard from the *unconditional* probability by the end of the hazard's span,
+    /// against the prior until then: evidence_k = max over signals of weight * max(0, logit(q_k) - prior_until_k), with
+    /// q = q24, max(q24, q72), max(q24, q72, q168), at most `cap`. The conditional probability (q72 - q24) / (1 - q24) would fall
+    /// when q24 rises, and more evidence could then lower a probability; this form is monotone in each of the three.
+    pub fn score(
+        &self,
+        table: &FeatureTable,
+        fired: &[Vec<bool>],
+        row: usize,
+        without: Option<Signal>,
+        out: &mut Score,
+    ) {
+        out.passage = self.first_passage(table, row, without);
+        out.groups.clear();
+        out.groups.resize(self.groups.len(), [None; HAZARDS]);
+        for (rule, (r, rows)) in self.rules.iter().zip(fired).enumerate() {
+            if !rows[row] || without.is_some_and(|s| r.signals.contains(&s)) {
+                continue;
+            }
+            let (bin, evidence) = r.evidence.of(|column| table.get(row, column));
+            for (best, share) in out.groups[r.group].iter_mut().zip(r.horizons) {
+                let evidence = evidence * share;
+                if evidence > best.map_or(0.0, |b| b.evidence) {
+                    *best = Some(Win { rule, bin, evidence });
+                }
+            }
+        }
+        for k in 0..HAZARDS {
+            let passage = out.passage[k].map_or(0.0, |p| p.1);
+            let groups = out.groups.iter().filter_map(|g| g[k]);
+            out.log_odds[k] = groups.fold(self.prior[k] + passage, |sum, win| sum + win.evidence);
+        }
+    }
+
+    fn first_passage(&self, table: &FeatureTable, row: usize, without: Option<Signal>) -> [Option<(Signal, f64)>; HAZARDS] {
+        let mut best: [Option<(Signal, f64)>; HAZARDS] = [None; HAZARDS];
+        for spec in &SIGNALS {
+            let weight = self.passage.weights[spec.signal as usize];
+            if weight <= 0.0 || without == Some(spec.signal) {
+                continue;
+            }
+            let mut q = 0.0_f64;
+            for (k, feature) in [Feature::Q24, Feature::Q72, Feature::Q168].into_iter().enumerate() {
+                // `max` passes over NaN.
+                q = q.max(table.get(row, index(spec.signal, feature)).min(1.0));
+                let evidence = (weight * (logit(q) - self.prior_until[k])).min(self.passage.cap);
+                if evidence > best[k].map_or(0.0, |b| b.1) {
+                    best[k] = Some((spec.signal, evidence));
+                }
+            }
+        }
+        best
+    }
+
+    /// Gives the failure type that most evidence speaks of among the hazards that bear on `level`, and what to do about it:
+    /// evidence adds up by failure type, first passage counts towards its signal's own type, and the strongest rule of the
+    /// type names the action. None without evidence.
+    pub fn dominant(&self, score: &Score, level: Level) -> Option<(FailureType, Action)> {
+        let mut sums: Vec<Cause> = Vec::new();
+        let mut add = |kind: FailureType, action: Action, k: usize, evidence: f64, by_rule: bool| {
+            let at = sums.iter().position(|s| s.kind == kind).unwrap_or_else(|| {
+                sums.push(Cause { kind, action, sum: [0.0; HAZARDS], leading: 0.0 });
+                sums.len() - 1
+            });
+            sums[at].sum[k] += evidence;
+            if by_rule && evidence > sums[at].leading {
+                (sums[at].leading, sums[at].action) = (evidence, action);
+            }
+        };
+        for k in 0..hazards_of(level) {
+            for win in score.groups.iter().filter_map(|g| g[k]) {
+                let rule = &self.rules[win.rule];
+                add(rule.failure_type, rule.action, k, win.evidence, true);
+            }
+            if let Some((signal, evidence)) = score.passage[k] {
+                let (kind, action) = own_failure(signal);
+                add(kind, action, k, evidence, false);
+            }
+        }
+        let strength = |c: &Cause| c.sum.iter().copied().fold(0.0, f64::max);
+        let mut best: Option<&Cause> = None;
+        for cause in &sums {
+            if best.is_none_or(|b| strength(cause) > strength(b)) {
+                best = Some(cause);
+            }
+        }
+        best.map(|b| (b.kind, b.action))
+    }
+}
+
+/// Evidence for one failure type.
+struct Cause {
+    kind: FailureType,
+    action: Action,
+    sum: PerHazard,
+    /// Evidence of the strongest rule, which names the action.
+    leading: f64,
+}
+
+/// Gives what breaks, and what to do, when a signal reaches its critical level.
+pub(crate) const fn own_failure(signal: Signal) -> (FailureType, Action) {
+    match signal {
+        Signal::Cpu => (FailureType::CpuSaturation, Action::AppRestart),
+        Signal::Steal => (FailureType::CpuSteal, Action::HostMigration),
+        Signal::Iowait | Signal::Queue => (FailureType::IoStall, Action::EbsRepair),
+        Signal::Memory => (FailureType::MemoryExhaustion, Action::AppRestart),
+        Signal::Disk => (FailureType::DiskFull, Action::FreeDisk),
+        Signal::Credits => (FailureType::CreditExhaustion, Action::Resize),
+        Signal::NetDrop => (FailureType::NetworkDegradation, Action::HostMigration),
+        Signal::Ena => (FailureType::NetworkDegradation, Action::Resize),
+        Signal::Ebs => (FailureType::EbsDegradation, Action::EbsRepair),
+        Signal::Status => (FailureType::StatusCheckFailure, Action::Replace),
+        Signal::Maintenance => (FailureType::ScheduledMaintenance, Action::SafeRestart),
+        Signal::Log => (FailureType::SystemFault, Action::SafeRestart),
+        Signal::Anomaly => (FailureType::Anomaly, Action::Notify),
+    }
+}

@@ -1,0 +1,261 @@
+//! Holds rule sets: thresholds, prior, calibration and rules, read from TOML and checked before anything uses them.
+//!
+//! The layout is documented at the top of `rulesets/default.toml`. A rule set goes raw (as written) -> checked -> built
+//! (predicates compiled, parameters bound); only the built form leaves this module.
+
+mod build;
+mod error;
+mod nearest;
+mod params;
+mod raw;
+mod why;
+
+pub use error::{Problem, RuleSetError};
+pub use params::Params;
+pub use why::{UNKNOWN, Why};
+
+pub(crate) use build::hex;
+pub(crate) use nearest::nearest;
+pub(crate) use why::plain;
+
+use crate::hazard::{Calibration, HAZARDS, PerHazard};
+use crate::predicate::Predicate;
+use crate::prediction::{Action, FailureType, Level, RuleSetRef};
+use crate::signal::{SIGNALS, Signal};
+use std::collections::BTreeSet;
+
+/// The text of the rule set that is built in.
+pub const DEFAULT_TOML: &str = include_str!("../rulesets/default.toml");
+
+/// A rule set, checked and compiled.
+#[derive(Debug, Clone)]
+pub struct RuleSet {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) sha256: String,
+    pub(crate) params: Params,
+    pub(crate) levels: Levels,
+    pub(crate) limits: Limits,
+    pub(crate) incidents_per_instance_month: f64,
+    /// Log-odds of an incident within each hazard's own span.
+    pub(crate) prior: PerHazard,
+    /// Log-odds of an incident between `as_of` and the end of each hazard's span.
+    pub(crate) prior_until: PerHazard,
+    pub(crate) passage: Passage,
+    pub(crate) calibration: [Calibration; HAZARDS],
+    pub(crate) provenance: toml::Table,
+    pub(crate) groups: Vec<String>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// One rule, checked and compiled.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Its id, unique in the rule set.
+    pub id: String,
+    /// Its group, as an index into [`RuleSet::groups`]; within a group only the strongest counts.
+    pub group: usize,
+    /// The failure axis that it speaks of.
+    pub signal: Signal,
+    /// What it says will break.
+    pub failure_type: FailureType,
+    /// What to do about it.
+    pub action: Action,
+    /// When it fires.
+    pub when: Predicate,
+    /// How much it says when it fires.
+    pub evidence: Evidence,
+    /// How much of its evidence counts towards each hazard.
+    pub horizons: PerHazard,
+    /// True when it needs no history: it is heard however little is known of the instance otherwise.
+    pub hard: bool,
+    /// The reason in words.
+    pub why: Why,
+    /// Every signal whose features it reads, its own included.
+    pub signals: BTreeSet<Signal>,
+}
+
+/// Evidence of a rule that fired, in log-odds, zero or more.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Evidence {
+    /// Always the same.
+    Constant(f64),
+    /// By the value of a feature: the evidence of the highest edge that the value reaches; zero below all edges and where
+    /// the feature is unknown.
+    Binned {
+        /// The column index of the feature.
+        feature: usize,
+        /// Edges, rising, each with its evidence, never falling.
+        bins: Vec<(f64, f64)>,
+    },
+}
+
+impl Evidence {
+    /// Gives the bin that the feature's value falls into, and the evidence.
+    pub fn of(&self, value: impl Fn(usize) -> f64) -> (Option<usize>, f64) {
+        match self {
+            Self::Constant(e) => (None, *e),
+            Self::Binned { feature, bins } => {
+                let x = value(*feature);
+                // NaN reaches no edge.
+                match bins.iter().rposition(|(edge, _)| x >= *edge) {
+                    Some(bin) => (Some(bin), bins[bin].1),
+                    None => (None, 0.0),
+                }
+            }
+        }
+    }
+}
+
+/// The probabilities that make a level, and the hysteresis of episodes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Levels {
+    /// High when p24 is at least this.
+    pub high: f64,
+    /// Else medium when p72 is at least this.
+    pub medium: f64,
+    /// Else low when p168 is at least this.
+    pub low: f64,
+    /// An episode's level is left only below this share of its threshold.
+    pub clear_below: f64,
+    /// ... for this many consecutive hours.
+    pub clear_after: f64,
+}
+
+impl Levels {
+    /// Gives the level that probabilities (24 h, 72 h, 168 h) make.
+    pub fn of(&self, p: &PerHazard) -> Level {
+        if p[0] >= self.high {
+            Level::High
+        } else if p[1] >= self.medium {
+            Level::Medium
+        } else if p[2] >= self.low {
+            Level::Low
+        } else {
+            Level::None
+        }
+    }
+
+    /// Gives the level that probabilities still hold up once reached: thresholds times `clear_below`.
+    pub fn held(&self, p: &PerHazard) -> Level {
+        let share = self.clear_below;
+        Self { high: self.high * share, medium: self.medium * share, low: self.low * share, ..*self }.of(p)
+    }
+}
+
+/// What must be known before an instance can be called healthy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Smallest share of the last 24 hours with samples.
+    pub min_coverage_24h: f64,
+    /// Longest silence in hours.
+    pub max_silence_hours: f64,
+    /// Shortest history in hours.
+    pub min_age_hours: f64,
+    /// At least one of these signals must have samples; empty asks for none.
+    pub require_any: Vec<Signal>,
+}
+
+/// How first-passage probabilities become evidence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Passage {
+    /// Weight of each signal, in the order of [`SIGNALS`].
+    pub weights: [f64; SIGNALS.len()],
+    /// The most that first passage may add to a hazard, in log-odds.
+    pub cap: f64,
+}
+
+impl RuleSet {
+    /// Reads a rule set; `origin` names the text in errors, `env` looks up environment variables.
+    ///
+    /// # Errors
+    /// When anything in it isn't right: the error names file, line, rule and, for a misspelt name, the nearest known one.
+    pub fn parse(text: &str, origin: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, RuleSetError> {
+        build::build(text, origin, env)
+    }
+
+    /// Reads the rule set that is built in.
+    ///
+    /// # Errors
+    /// When an environment variable holds no number or puts a warning level past its critical level.
+    pub fn builtin(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, RuleSetError> {
+        Self::parse(DEFAULT_TOML, "rulesets/default.toml", env)
+    }
+
+    /// Gives its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives its version.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Gives the SHA-256, in hexadecimal, of its text (line ends and trailing blanks aside) and of the parameters in force.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Identifies it in predictions.
+    pub fn reference(&self) -> RuleSetRef {
+        RuleSetRef { name: self.name.clone(), version: self.version.clone(), sha256: self.sha256.clone() }
+    }
+
+    /// Gives the parameters in force.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Gives the (warning, critical) levels in force for a signal.
+    pub fn thresholds(&self, signal: Signal) -> (f64, f64) {
+        let s = signal.spec();
+        let get = |name, built_in| self.params.get(name).unwrap_or(built_in);
+        (get(s.warning_param, s.warning), get(s.critical_param, s.critical))
+    }
+
+    /// Gives the levels' thresholds and the hysteresis.
+    pub fn levels(&self) -> &Levels {
+        &self.levels
+    }
+
+    /// Gives what must be known before an instance can be called healthy.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Gives the incidents per instance and month (30 days) that are assumed without evidence.
+    pub fn incidents_per_instance_month(&self) -> f64 {
+        self.incidents_per_instance_month
+    }
+
+    /// Gives the prior log-odds of each hazard.
+    pub fn prior(&self) -> &PerHazard {
+        &self.prior
+    }
+
+    /// Gives how first-passage probabilities become evidence.
+    pub fn passage(&self) -> &Passage {
+        &self.passage
+    }
+
+    /// Gives the calibration of each hazard.
+    pub fn calibration(&self) -> &[Calibration; HAZARDS] {
+        &self.calibration
+    }
+
+    /// Gives how the weights were obtained, as the rule set states it.
+    pub fn provenance(&self) -> &toml::Table {
+        &self.provenance
+    }
+
+    /// Gives the names of the groups, in order of appearance.
+    pub fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    /// Gives the rules, in order of appearance.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+}
