@@ -208,10 +208,13 @@ fn the_variance_ratio_is_lo_and_mackinlays() {
 fn the_variance_ratio_tells_walks_from_returns() {
     let mut scratch = Vec::new();
     let steps = Noise(9).normals(5000, 1.0);
-    let walk: Vec<f64> = steps.iter().scan(0.0, |level, s| {
-        *level += s;
-        Some(*level)
-    }).collect();
+    let walk: Vec<f64> = steps
+        .iter()
+        .scan(0.0, |level, s| {
+            *level += s;
+            Some(*level)
+        })
+        .collect();
     assert_within(variance_ratio(&walk, 8, &mut scratch).unwrap(), 1.0, 0.15);
     assert_within(variance_ratio(&steps, 8, &mut scratch).unwrap(), 1.0 / 8.0, 0.03);
     assert_eq!(variance_ratio(&[1.0; 50], 8, &mut scratch), None);

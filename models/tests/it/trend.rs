@@ -47,8 +47,10 @@ fn sens_interval_is_scipys() {
 fn the_standard_error_is_that_of_the_slopes_scatter() {
     let mut noise = crate::oracle::Noise(7);
     let (x, mut scratch) = (steps(56), Vec::new());
-    let lines: Vec<_> =
-        (0..400).filter_map(|_| theil_sen(&x, &noise.normals(56, 2.0), &mut scratch)).map(|l| (l.per_unit, l.slope_se)).collect();
+    let lines: Vec<_> = (0..400)
+        .filter_map(|_| theil_sen(&x, &noise.normals(56, 2.0), &mut scratch))
+        .map(|l| (l.per_unit, l.slope_se))
+        .collect();
     let scatter = (lines.iter().map(|l| l.0 * l.0).sum::<f64>() / lines.len() as f64).sqrt();
     let told = lines.iter().map(|l| l.1).sum::<f64>() / lines.len() as f64;
     assert_near(told, scatter, 0.12);
