@@ -74,7 +74,8 @@ impl DailyProfile {
                 total += trimmed_mean(space);
             }
         }
-        let strength = if total > 0.0 { (1.0 - unexplained / total).clamp(0.0, 1.0) } else { 0.0 };
+        let unexplained = unexplained / total;
+        let strength = if unexplained.is_nan() { 0.0 } else { (1.0 - unexplained).clamp(0.0, 1.0) };
         let days = valid as f64 / 24.0;
         let weight = if strength > 0.0 { strength / (strength + (1.0 - strength) / days.max(1.0)) } else { 0.0 };
         for expected in &mut by_hour {

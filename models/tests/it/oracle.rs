@@ -11,7 +11,7 @@ pub(crate) fn uniforms(n: usize) -> Vec<f64> {
         .collect()
 }
 
-/// A generator of noise, nearly normal with unit variance: SplitMix64 uniforms summed by twelve.
+/// A generator of noise, nearly normal with unit variance: `SplitMix64` uniforms summed by twelve.
 pub(crate) struct Noise(pub(crate) u64);
 
 impl Noise {
