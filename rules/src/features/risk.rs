@@ -66,7 +66,7 @@ fn at_daily_peak(now: f64, shape: &Shape, view: &View<'_>) -> f64 {
     let Some(profile) = &shape.profile else { return now };
     let current = seasonal(Some(profile), view, view.past().saturating_sub(1) / CELLS_PER_HOUR);
     let peak = profile.by_hour.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    (now - current + profile.strength * peak).max(now)
+    (now - current + peak).max(now)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the whole state of one series at one time")]

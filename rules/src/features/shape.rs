@@ -49,9 +49,9 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, critical: f64, sc
     Shape { slope_6h, slope_24h, slope_7d, tooth, profile, segment_start }
 }
 
-/// The part of a profile that counts at an hour of the window: all of it when days are alike, nothing when they aren't.
+/// What the daily profile expects at an hour of the window, against the day's level.
 pub(super) fn seasonal(profile: Option<&DailyProfile>, view: &View<'_>, hour: usize) -> f64 {
-    profile.map_or(0.0, |p| p.strength * p.expected((view.first_hour_of_day() + hour) % 24))
+    profile.map_or(0.0, |p| p.expected((view.first_hour_of_day() + hour) % 24))
 }
 
 /// Takes the daily profile out, and makes the three-hour medians.
