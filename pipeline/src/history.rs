@@ -16,13 +16,18 @@ mod key;
 mod local;
 mod lock;
 mod manifest;
+mod prune;
 mod read;
 mod remote;
 #[cfg(feature = "aws")]
 mod s3;
 mod scan;
 mod schema;
+mod stats;
 mod store;
+mod summary;
+mod tables;
+mod verify;
 mod write;
 
 pub use commit::{CommitRecord, Staging, Writer};
@@ -32,12 +37,15 @@ pub use files::MetricFile;
 pub use key::{NOT_INGESTED, Partition, SeriesKey, bucket_of};
 pub use local::{LocalFile, LocalStore};
 pub use manifest::{DEFAULT_AVAILABILITY_DELAY_S, DEFAULT_BUCKETS, FORMAT_VERSION, Manifest};
+pub use prune::{PruneNote, PruneReport};
 pub use remote::{RemoteFile, RemoteStore};
 pub use scan::{Run, RunSink, ScanOptions};
 pub use schema::{TEXT_COLUMNS, metric_schema};
+pub use stats::{HistoryStats, MetricStats};
 pub use store::{Entry, Store, StoreFile, StoreRead};
+pub use tables::{EventRow, IncidentRow, InstanceRow};
+pub use verify::{Fault, VerifyReport};
 
-pub(crate) use key::METRICS;
 pub(crate) use write::MetricWriter;
 
 /// A history, open for reading.

@@ -50,6 +50,7 @@ impl Periods {
 /// One decoded batch.
 #[derive(Debug)]
 pub(crate) struct Batch {
+    pub(crate) rows: usize,
     pub(crate) texts: [TextValues; 7],
     pub(crate) period: Periods,
     pub(crate) ts: ScalarBuffer<i64>,
@@ -61,6 +62,7 @@ pub(crate) struct Batch {
 impl Default for Batch {
     fn default() -> Self {
         Self {
+            rows: 0,
             texts: std::array::from_fn(|_| TextValues::Constant(None)),
             period: Periods::Constant(0),
             ts: Vec::new().into(),
@@ -72,7 +74,7 @@ impl Default for Batch {
 
 impl Batch {
     /// Takes over a record batch; columns that it lacks are constant in its row group. Fails with the fault.
-    pub(crate) fn take(batch: &RecordBatch, group: &RowGroupMetaData) -> Result<Self, String> {
+    pub(crate) fn take(batch: &RecordBatch, group: &RowGroupMetaData, keys_only: bool) -> Result<Self, String> {
         let mut texts = std::array::from_fn(|_| TextValues::Constant(None));
         for (i, name) in TEXT_COLUMNS.iter().enumerate() {
             texts[i] = match batch.column_by_name(name) {
@@ -86,6 +88,10 @@ impl Batch {
             }
             None => Periods::Constant(constant_period(group)?),
         };
+        let rows = batch.num_rows();
+        if keys_only {
+            return Ok(Self { rows, texts, period, ..Self::default() });
+        }
         let ts = batch.column_by_name("ts").ok_or("column `ts` is missing")?;
         let ts = full(ts.as_ref(), "ts")?.as_primitive::<TimestampMillisecondType>().values().clone();
         let value = batch.column_by_name("value").ok_or("column `value` is missing")?;
@@ -94,12 +100,12 @@ impl Batch {
             Some(array) => ingested(array.as_ref()),
             None => constant_ingested(group).map_or_else(Vec::new, |t| vec![t; ts.len()]).into(),
         };
-        Ok(Self { texts, period, ts, value, ingested })
+        Ok(Self { rows, texts, period, ts, value, ingested })
     }
 
     /// Gives the end of the run that starts at a row: the first later row that differs in any column of the key.
     pub(crate) fn run_end(&self, start: usize) -> usize {
-        let mut end = self.ts.len();
+        let mut end = self.rows;
         for column in &self.texts {
             if let TextValues::Coded(codes, _) = column {
                 end = start + same(&codes[start..end]);

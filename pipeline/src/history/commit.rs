@@ -211,6 +211,15 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Puts one file of a table in place.
+    pub(super) fn put_table_file(&mut self, path: &str, bytes: Vec<u8>) -> Result<()> {
+        if self.history.fresh {
+            self.history.manifest.save(&self.history.store)?;
+            self.history.fresh = false;
+        }
+        self.history.store.put(path, bytes)
+    }
+
     /// Finishes journalled commits and compactions, and removes what commits without a journal left.
     fn recover(&self) -> Result<()> {
         let store = &self.history.store;

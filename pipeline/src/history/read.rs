@@ -25,6 +25,10 @@ pub(crate) struct Want {
     pub(crate) time: Option<Range<i64>>,
     /// One instance only.
     pub(crate) instance: Option<String>,
+    /// Only the keys of runs: no times, no values, and the range of times as far as row groups tell.
+    pub(crate) keys_only: bool,
+    /// Every column, without trusting statistics.
+    pub(crate) all_columns: bool,
 }
 
 /// Stands in a metric file at a run: rows in sequence that share all columns of the key.
@@ -113,11 +117,44 @@ impl RunReader {
         (&self.batch.ts[run.clone()], &self.batch.value[run.clone()], self.batch.ingested.get(run).unwrap_or(&[]))
     }
 
+    /// Counts the rows of the current run.
+    pub(crate) fn run_len(&self) -> usize {
+        self.run.len()
+    }
+
+    /// Checks the current run against what the statistics of its row group say.
+    pub(crate) fn statistics_hold(&self) -> bool {
+        let group = self.meta.metadata().row_group(self.group);
+        let key = &self.key;
+        let texts = [
+            Some(&key.account),
+            Some(&key.region),
+            Some(&key.instance_id),
+            Some(&key.namespace),
+            Some(&key.metric),
+            Some(&key.stat),
+            key.device.as_ref(),
+        ];
+        let texts_hold = texts.iter().enumerate().all(|(i, text)| {
+            let Some(stats) = group.column(i).statistics() else { return true };
+            match (text, stats.min_bytes_opt(), stats.max_bytes_opt()) {
+                (Some(text), Some(min), Some(max)) => min <= text.as_bytes() && text.as_bytes() <= max,
+                (Some(_), _, _) => stats.null_count_opt() != Some(group.num_rows() as u64),
+                (None, _, _) => stats.null_count_opt() != Some(0),
+            }
+        });
+        let (ts, _, _) = self.samples();
+        let times_hold = time_range(group).is_none_or(|(from, to)| ts.iter().all(|t| (from..=to).contains(t)));
+        let period = i64::from(key.period_s);
+        let periods = group.column(PERIOD).statistics().and_then(number_range);
+        texts_hold && times_hold && periods.is_none_or(|(min, max)| (min..=max).contains(&period))
+    }
+
     /// Goes to the next run; false at the end.
     pub(crate) fn advance(&mut self) -> Result<bool> {
         loop {
             let mut start = self.run.end;
-            if start >= self.batch.ts.len() {
+            if start >= self.batch.rows {
                 if !self.next_batch()? {
                     return Ok(false);
                 }
@@ -137,7 +174,7 @@ impl RunReader {
 
     /// Narrows the run to the wanted times; false where none is left.
     fn clip(&mut self) -> bool {
-        let Some(time) = &self.want.time else { return true };
+        let Some(time) = self.want.time.as_ref().filter(|_| !self.want.keys_only) else { return true };
         let ts = &self.batch.ts[self.run.clone()];
         let (Some(first), Some(last)) = (ts.first(), ts.last()) else { return false };
         if *first >= time.start && *last < time.end {
@@ -183,8 +220,8 @@ impl RunReader {
                 if let Some(batch) = rows.next() {
                     let batch = batch.map_err(|e| HistoryError::parquet(&self.name, e.into()))?;
                     let group = self.meta.metadata().row_group(self.group);
-                    self.batch =
-                        Batch::take(&batch, group).map_err(|fault| HistoryError::corrupt(&self.name, fault))?;
+                    self.batch = Batch::take(&batch, group, self.want.keys_only)
+                        .map_err(|fault| HistoryError::corrupt(&self.name, fault))?;
                     return Ok(true);
                 }
                 self.rows = None;
@@ -200,7 +237,12 @@ impl RunReader {
 
     fn open_group(&self, index: usize) -> Result<ParquetRecordBatchReader> {
         let group = self.meta.metadata().row_group(index);
-        let wanted = (0..=INGESTED).filter(|&i| i == TS || i == VALUE || constant(group, i).is_none());
+        let want = &self.want;
+        let wanted = (0..=INGESTED).filter(|&i| match i {
+            TS | VALUE => !want.keys_only,
+            INGESTED if want.keys_only => false,
+            i => want.all_columns || constant(group, i).is_none(),
+        });
         let mask = ProjectionMask::leaves(self.meta.parquet_schema(), wanted);
         ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.meta.clone())
             .with_row_groups(vec![index])

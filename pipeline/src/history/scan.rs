@@ -56,7 +56,7 @@ impl History {
             return Ok(());
         }
         let bounded = options.from_ms.is_some() || options.to_ms.is_some();
-        let want = Want { time: bounded.then_some(from..to), instance: options.instance.clone() };
+        let want = Want { time: bounded.then_some(from..to), instance: options.instance.clone(), ..Want::default() };
         // A file that was compacted away after it was listed: what replaced it is listed now.
         let readers = match self.open_readers(bucket, from, to, &want) {
             Err(e) if e.is_gone() => self.open_readers(bucket, from, to, &want)?,

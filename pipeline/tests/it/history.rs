@@ -3,6 +3,9 @@
 use forewarn::history::{History, NOT_INGESTED, Run, RunSink, SeriesKey};
 use std::path::Path;
 
+mod crash;
+mod upkeep;
+
 /// Series, time, bits of the value, time of ingestion.
 pub(crate) type Sample = (SeriesKey, i64, u64, i64);
 
