@@ -1,0 +1,4 @@
+//! The integration tests of the pipeline.
+
+mod history;
+mod import;
