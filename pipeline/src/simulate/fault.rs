@@ -71,11 +71,11 @@ impl Fault {
             Self::MemoryLeak => 0.20,
             Self::DiskFill => 0.16,
             Self::NoisyNeighbour | Self::EbsDegradation => 0.11,
-            Self::CreditExhaustion => 0.16,
+            Self::CreditExhaustion => 0.25,
             Self::Flapping | Self::NetworkLoss => 0.07,
             Self::CpuRunaway => 0.05,
             Self::Retirement => 0.025,
-            Self::SuddenDeath => 0.15,
+            Self::SuddenDeath => 0.13,
         }
     }
 
@@ -108,7 +108,7 @@ impl FaultPlan {
             Fault::NoisyNeighbour => (d.log_uniform(1.0, 48.0), d.log_uniform(10.0, 65.0)),
             Fault::EbsDegradation => (d.log_uniform(1.5, 72.0), d.uniform(0.95, 2.2)),
             Fault::CreditExhaustion => (d.log_uniform(8.0, 140.0), 1.0),
-            Fault::Flapping => (d.log_uniform(5.0, 96.0), d.log_uniform(0.7, 4.0)),
+            Fault::Flapping => (d.log_uniform(10.0, 120.0), d.log_uniform(0.7, 4.0)),
             Fault::NetworkLoss => (d.log_uniform(2.0, 72.0), d.log_uniform(30.0, 6000.0)),
             Fault::CpuRunaway => (d.log_uniform(2.0, 72.0), d.uniform(1.02, 2.0)),
             Fault::Retirement => (d.log_uniform(16.0, 336.0), 1.0),
@@ -148,8 +148,8 @@ impl FaultPlan {
             form,
             finish: Finish::Kill,
             threshold: d.uniform(0.35, 0.75),
-            fragility: d.log_uniform(1.5, 20.0),
-            linger: if d.chance(0.4) { 0.0 } else { d.log_uniform(0.2, 10.0) },
+            fragility: d.log_uniform(4.0, 36.0),
+            linger: if d.chance(0.1) { 0.0 } else { d.log_uniform(2.0, 24.0) },
             fade: d.log_uniform(0.05, 3.0),
         }
     }

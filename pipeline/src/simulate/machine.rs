@@ -132,7 +132,7 @@ impl<'a> Machine<'a> {
                 }
                 Moment::Started => self.start(now),
                 Moment::Moved => {
-                    self.shift_cpu = self.draw.jitter(0.25);
+                    self.shift_cpu = self.draw.jitter(0.25).min(if self.credits.balance > 0.0 { 1.1 } else { 3.0 });
                     self.shift.steal = if self.draw.chance(0.4) { self.draw.log_uniform(0.3, 6.0) } else { 0.0 };
                 }
                 Moment::Running => {}
@@ -276,7 +276,7 @@ impl<'a> Machine<'a> {
             self.bucket = (self.bucket + 100.0 * (0.45 - used) * self.step_h / 0.6).clamp(0.0, 100.0);
         }
         let free = (1.0 - served - stolen / 100.0).max(0.0);
-        let iowait = 100.0 * free * (1.0 - (-queue / (2.5 * p.size.vcpus)).exp()) * (0.1 + 0.9 * rho.min(1.0));
+        let iowait = 100.0 * free * (1.0 - (-queue / (4.0 * p.size.vcpus)).exp()) * (0.1 + 0.9 * rho.min(1.0));
 
         if dead.is_some() {
             self.die(now, dead);
@@ -346,7 +346,14 @@ impl<'a> Machine<'a> {
             match a.plan.kind {
                 Fault::MemoryLeak => self.started = feel.now,
                 Fault::Retirement => self.life.replaced_in_time(feel.now, &a.plan, &mut self.draw),
-                _ => {}
+                Fault::DiskFill
+                | Fault::NoisyNeighbour
+                | Fault::EbsDegradation
+                | Fault::CreditExhaustion
+                | Fault::Flapping
+                | Fault::NetworkLoss
+                | Fault::CpuRunaway
+                | Fault::SuddenDeath => {}
             }
             self.record(index, &a, Outcome::Healed, feel.now);
         }

@@ -48,13 +48,13 @@ const PREVALENCE: [(Shape, f64); 18] = [
     (Shape::Steady, 1.6),
     (Shape::Diurnal, 1.6),
     (Shape::WeekendShift, 1.0),
-    (Shape::NightlyBatch, 0.6),
-    (Shape::HighMemory, 0.7),
+    (Shape::NightlyBatch, 0.35),
+    (Shape::HighMemory, 0.6),
     (Shape::LogRotation, 0.8),
     (Shape::MemorySawtooth, 1.0),
     (Shape::DeployResets, 0.8),
     (Shape::Backups, 0.6),
-    (Shape::Bursty, 0.8),
+    (Shape::Bursty, 0.6),
     (Shape::CreditSawtooth, 0.7),
     (Shape::Young, 0.6),
     (Shape::Churn, 0.6),
@@ -70,7 +70,7 @@ fn seat(seed: u64, i: usize) -> (usize, usize) {
     let (mut first, mut w) = (0, 0);
     loop {
         let mut d = Draw::new(seed, Stream::Workload, w);
-        let members = d.pick(&[(1, 0.35), (2, 0.2), (3, 0.2), (5, 0.15), (8, 0.1)]).unwrap_or(1);
+        let members = d.pick(&[(1, 0.4), (2, 0.25), (3, 0.2), (4, 0.1), (6, 0.05)]).unwrap_or(1);
         if i < first + members {
             return (w, i - first);
         }
@@ -114,7 +114,7 @@ fn workload(o: &Options, index: usize) -> Workload {
     }
     // From a stream of its own, so that a workload is the same with and without it.
     let mut c = Draw::new(o.seed, Stream::Common, index);
-    let common = (!o.fault_free && c.chance(0.07 * o.fault_rate * f64::from(o.days) / 30.0))
+    let common = (!o.fault_free && c.chance(0.05 * o.fault_rate * f64::from(o.days) / 30.0))
         .then(|| common_fault(o, &mut c, span))
         .flatten();
     if let Some(f) = &common {
@@ -189,7 +189,7 @@ pub(super) fn plan(o: &Options, i: usize) -> Plan {
 }
 
 /// Faults a month that kill, and that heal, at rate one.
-const MONTHLY: (f64, f64) = (0.40, 0.36);
+const MONTHLY: (f64, f64) = (0.35, 0.30);
 
 fn faults(o: &Options, i: usize, workload: &Workload, profile: &Profile, span: f64) -> Vec<FaultPlan> {
     let mut d = Draw::new(o.seed, Stream::Faults, i);

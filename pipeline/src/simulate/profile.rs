@@ -139,12 +139,12 @@ impl Profile {
     pub(super) fn draw(d: &mut Draw, habits: &[Shape], burstable_allowed: bool) -> Self {
         let has = |s| habits.contains(&s);
         let sawtooth = has(Shape::CreditSawtooth);
-        let burstable = sawtooth || (burstable_allowed && d.chance(0.22));
+        let burstable = sawtooth || (burstable_allowed && d.chance(0.3));
         let size = if burstable { BURSTABLE[d.below(BURSTABLE.len())] } else { FIXED[d.below(FIXED.len())] };
         let load = d.log_uniform(0.03, 0.55);
         let mut p = Self {
             size,
-            unlimited: burstable && !sawtooth && d.chance(0.08),
+            unlimited: burstable && !sawtooth && d.chance(0.05),
             cpu: if burstable { size.baseline() * d.uniform(0.25, 0.75) } else { load },
             daily: if d.chance(0.5) { 0.0 } else { d.uniform(0.0, 0.3) },
             peak_h: d.uniform(0.0, 24.0),
@@ -167,7 +167,7 @@ impl Profile {
                 bend: d.log_uniform(0.7, 1.6),
             }),
             second_disk: d.chance(0.08).then(|| d.uniform(5.0, 70.0)),
-            io: d.log_uniform(0.01, 0.4),
+            io: d.log_uniform(0.01, 0.3),
             depth: d.log_uniform(0.2, 4.0),
             io_limit: d.log_uniform(24.0, 400.0),
             steal: if burstable { d.log_uniform(0.05, 1.5) } else { d.log_uniform(0.01, 0.5) },
@@ -182,7 +182,27 @@ impl Profile {
         for habit in habits {
             p.add(*habit, d);
         }
+        p.fit_to_credits();
         p
+    }
+
+    /// A burstable type is chosen so that its usual work fits its earnings: extra work is at most 0.35 of them, and
+    /// all work at most 0.88.
+    fn fit_to_credits(&mut self) {
+        if self.size.earn <= 0.0 {
+            return;
+        }
+        let base = self.size.baseline();
+        let windows = |p: &Self| p.windows.iter().map(|w| w.extra.cpu * w.hours / 24.0).sum::<f64>();
+        let bursts = |p: &Self| {
+            p.bursts.iter().map(|b| b.extra.cpu * b.per_day * f64::midpoint(b.hours.0, b.hours.1) / 24.0).sum::<f64>()
+        };
+        let extra = windows(self) + bursts(self);
+        let keep = (0.35 * base / extra.max(1e-9)).min(1.0);
+        self.windows.iter_mut().for_each(|w| w.extra.cpu *= keep);
+        self.bursts.iter_mut().for_each(|b| b.extra.cpu *= keep);
+        self.weekend = self.weekend.min(1.3);
+        self.cpu = self.cpu.min(0.88 * base - extra * keep);
     }
 
     /// Spikes that every machine has now and then.
@@ -190,7 +210,7 @@ impl Profile {
         self.bursts.push(Bursts {
             per_day: d.log_uniform(0.1, 4.0),
             hours: (0.03, 0.5),
-            extra: Extra { cpu: d.uniform(0.02, 0.3), io: d.uniform(0.02, 0.4), ..Extra::default() },
+            extra: Extra { cpu: d.uniform(0.02, 0.3), io: d.uniform(0.02, 0.3), ..Extra::default() },
         });
         self.bursts.push(Bursts {
             per_day: d.log_uniform(0.02, 0.5),
@@ -199,7 +219,6 @@ impl Profile {
         });
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm a habit, each a few draws")]
     fn add(&mut self, habit: Shape, d: &mut Draw) {
         let night = |d: &mut Draw| (d.uniform(20.0, 30.0) % 24.0, if d.chance(0.7) { 0.03 } else { 0.5 });
         match habit {
@@ -222,20 +241,20 @@ impl Profile {
                 self.windows.push(Window { start_h, hours, jitter_h, skip: d.uniform(0.0, 0.15), weekday: None, extra });
             }
             Shape::HighMemory => {
-                self.memory = 97.0 - d.log_uniform(1.2, 12.0);
+                self.memory = if d.chance(0.04) { d.uniform(94.5, 96.0) } else { d.uniform(85.0, 94.0) };
                 self.memory_per_load = d.uniform(0.1, 1.0);
                 self.memory_noise = d.log_uniform(0.03, 0.4);
                 self.ramp.0 = d.uniform(5.0, 50.0);
                 self.memory_tooth = None;
             }
             Shape::LogRotation => {
-                let peak = 97.0 - d.log_uniform(1.0, 28.0);
-                let height = d.uniform(5.0, 55.0).min(peak - 5.0);
+                let peak = 97.0 - d.log_uniform(2.0, 35.0);
+                let height = d.uniform(12.0, 60.0).min(peak - 5.0);
                 self.disk = peak - height;
                 self.disk_growth = 0.0;
                 let hours = if d.chance(0.3) { [24.0, 168.0, 12.0][d.below(3)] } else { d.log_uniform(6.0, 144.0) };
                 self.disk_tooth =
-                    Some(Tooth { height, hours, phase: d.uniform(0.0, 1.0), bend: d.log_uniform(0.6, 1.8) });
+                    Some(Tooth { height, hours, phase: d.uniform(0.0, 1.0), bend: d.log_uniform(0.8, 1.8) });
             }
             Shape::MemorySawtooth => {
                 let peak = 96.5 - d.log_uniform(1.0, 35.0);
@@ -260,7 +279,7 @@ impl Profile {
                 let extra = Extra {
                     cpu: d.uniform(0.02, 0.2),
                     io: d.uniform(0.3, 1.3),
-                    drops: if d.chance(0.4) { d.log_uniform(1.0, 60.0) } else { 0.0 },
+                    drops: if d.chance(0.4) { d.log_uniform(0.3, 20.0) } else { 0.0 },
                     disk: if d.chance(0.5) { d.uniform(1.0, 20.0) } else { 0.0 },
                     ..Extra::default()
                 };
@@ -276,11 +295,11 @@ impl Profile {
                     2 => extra.drops = d.log_uniform(5.0, 100.0),
                     _ => extra.memory = d.uniform(5.0, 25.0),
                 }
-                self.bursts.push(Bursts { per_day: d.log_uniform(0.3, 6.0), hours: (0.08, 0.7), extra });
+                self.bursts.push(Bursts { per_day: d.log_uniform(0.2, 4.0), hours: (0.08, 0.6), extra });
             }
             Shape::CreditSawtooth => {
                 self.daily = d.uniform(0.6, 1.0);
-                self.cpu = self.size.baseline() * d.uniform(0.65, 0.93);
+                self.cpu = self.size.baseline() * d.uniform(0.5, 0.85);
             }
             Shape::AgentRestarts => self.agent_restarts = d.log_uniform(0.15, 1.5),
             Shape::TempFiles => {
@@ -306,7 +325,7 @@ impl Profile {
     pub(super) fn member(&self, d: &mut Draw) -> Self {
         let mut p = self.clone();
         p.cpu *= d.jitter(0.08);
-        p.memory = (p.memory + d.normal()).clamp(5.0, 96.0);
+        p.memory = (p.memory + 0.4 * d.normal()).clamp(5.0, 96.0);
         p.disk = (p.disk + 2.0 * d.normal()).clamp(3.0, 92.0);
         p.io *= d.jitter(0.15);
         p.steal *= d.jitter(0.5);
