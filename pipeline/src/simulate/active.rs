@@ -254,7 +254,7 @@ impl Active {
 
     /// Status checks that fail now and then, more and more often.
     fn flap(&mut self, feel: &Feel) -> (Effect, Fate, bool) {
-        let floor: f64 = 0.06;
+        let floor: f64 = 0.08;
         let rate = floor * (self.plan.severity / floor).max(1.0).powf(self.plan.form.level(self.x.min(1.2)));
         if self.flap_steps <= 0.0 && self.draw.chance(rate * feel.step_h) {
             self.flaps += 1.0;
