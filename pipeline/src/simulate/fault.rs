@@ -188,9 +188,7 @@ mod tests {
 
     #[test]
     fn every_form_climbs_from_zero_to_one() {
-        for form in
-            [Form::Linear, Form::Accelerating(2.5), Form::Steps(7.0), Form::LoadCoupled, Form::Runaway(3.0)]
-        {
+        for form in [Form::Linear, Form::Accelerating(2.5), Form::Steps(7.0), Form::LoadCoupled, Form::Runaway(3.0)] {
             assert!(form.level(0.0).abs() < 1e-12, "{form:?}");
             assert!((form.level(1.0) - 1.0).abs() < 1e-9, "{form:?}");
             let levels: Vec<f64> = (0..=100).map(|i| form.level(f64::from(i) / 100.0)).collect();
