@@ -1,4 +1,4 @@
-//! Simulates fleets: seeded machines with many habits and faults, measured as CloudWatch would measure them, with the
+//! Simulates fleets: seeded machines with many habits and faults, measured as `CloudWatch` would measure them, with the
 //! truth about their failures.
 //!
 //! Series come from latent state (demand, credits, memory, disk, volume, network) that faults act upon; nothing is
@@ -15,6 +15,7 @@ mod observe;
 mod plan;
 mod profile;
 mod pulse;
+mod volume;
 mod write;
 
 pub use kind::{Fault, Kind, Shape, select};
@@ -98,7 +99,7 @@ pub struct Sample {
 /// One measured series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// CloudWatch namespace.
+    /// `CloudWatch` namespace.
     pub namespace: &'static str,
     /// Metric name.
     pub metric: &'static str,

@@ -93,11 +93,9 @@ impl Active {
                 (drain / feel.spend - feel.mean).clamp(0.02, 0.95)
             }
             Fault::CpuRunaway => (plan.severity - feel.mean).max(0.1),
-            Fault::NoisyNeighbour
-            | Fault::Flapping
-            | Fault::NetworkLoss
-            | Fault::Retirement
-            | Fault::SuddenDeath => plan.severity,
+            Fault::NoisyNeighbour | Fault::Flapping | Fault::NetworkLoss | Fault::Retirement | Fault::SuddenDeath => {
+                plan.severity
+            }
         };
         let hours = draw.log_uniform(0.3, 4.0);
         let sway = Wander::new(hours, feel.step_h, &mut draw);
@@ -145,8 +143,8 @@ impl Active {
             Fault::SuddenDeath => (Effect::default(), Fate::Dead, false),
         };
         // Announcements, checks and credits come from AWS, the rest from the agent.
-        let told = feel.agent
-            || matches!(self.plan.kind, Fault::Retirement | Fault::Flapping | Fault::CreditExhaustion);
+        let told =
+            feel.agent || matches!(self.plan.kind, Fault::Retirement | Fault::Flapping | Fault::CreditExhaustion);
         if visible && told {
             self.seen_h += feel.step_h;
             if self.seen_h >= EVIDENCE_H && self.evident.is_none() {
@@ -214,7 +212,14 @@ impl Active {
                 effect.extra.drops = strength;
                 strength >= 5.0 && strength > 4.0 * feel.drops
             }
-            _ => {
+            Fault::EbsDegradation
+            | Fault::MemoryLeak
+            | Fault::DiskFill
+            | Fault::CreditExhaustion
+            | Fault::Flapping
+            | Fault::CpuRunaway
+            | Fault::Retirement
+            | Fault::SuddenDeath => {
                 effect.slow = strength;
                 // Stalls: the volume stops answering for a while, ever more often.
                 if self.draw.chance(0.35 * level.min(1.0).powi(2) * feel.step_h) {
@@ -234,7 +239,8 @@ impl Active {
     /// Demand that the CPUs, or the credits, cannot serve.
     fn overload(&mut self, feel: &Feel) -> (Effect, Fate, bool) {
         let credits = self.plan.kind == Fault::CreditExhaustion;
-        let level = if credits { (self.x * self.plan.hours / 2.0).min(1.0) } else { self.plan.form.level(self.x.min(1.15)) };
+        let level =
+            if credits { (self.x * self.plan.hours / 2.0).min(1.0) } else { self.plan.form.level(self.x.min(1.15)) };
         let add = level * self.scale * (0.1 * self.sway.step(&mut self.draw)).exp();
         let at_limit = if credits { feel.credits <= 0.2 * feel.earn } else { feel.want > 0.97 };
         if at_limit {
@@ -254,7 +260,7 @@ impl Active {
 
     /// Status checks that fail now and then, more and more often.
     fn flap(&mut self, feel: &Feel) -> (Effect, Fate, bool) {
-        let floor: f64 = 0.06;
+        let floor: f64 = 0.08;
         let rate = floor * (self.plan.severity / floor).max(1.0).powf(self.plan.form.level(self.x.min(1.2)));
         if self.flap_steps <= 0.0 && self.draw.chance(rate * feel.step_h) {
             self.flaps += 1.0;

@@ -103,6 +103,7 @@ impl FaultPlan {
     /// of time stolen, utilisation of the volume, flaps an hour, drops a minute, or demand as a share of all CPUs.
     pub(super) fn draw(d: &mut Draw, kind: Fault, onset: f64) -> Self {
         let (hours, severity) = match kind {
+<<<<<<< HEAD
             Fault::MemoryLeak => (d.log_uniform(6.0, 288.0), 100.0 - d.log_uniform(0.1, 4.0)),
             Fault::DiskFill => (d.log_uniform(3.0, 288.0), 100.0 - d.log_uniform(0.05, 3.0)),
             Fault::NoisyNeighbour => (d.log_uniform(1.0, 48.0), d.log_uniform(10.0, 65.0)),
@@ -111,6 +112,16 @@ impl FaultPlan {
             Fault::Flapping => (d.log_uniform(10.0, 120.0), d.log_uniform(0.7, 4.0)),
             Fault::NetworkLoss => (d.log_uniform(2.0, 72.0), d.log_uniform(30.0, 6000.0)),
             Fault::CpuRunaway => (d.log_uniform(2.0, 72.0), d.uniform(1.02, 2.0)),
+=======
+            Fault::MemoryLeak => (d.log_uniform(9.0, 288.0), 100.0 - d.log_uniform(0.1, 4.0)),
+            Fault::DiskFill => (d.log_uniform(6.0, 288.0), 100.0 - d.log_uniform(0.05, 3.0)),
+            Fault::NoisyNeighbour => (d.log_uniform(6.0, 72.0), d.log_uniform(12.0, 65.0)),
+            Fault::EbsDegradation => (d.log_uniform(6.0, 96.0), d.uniform(0.95, 2.4)),
+            Fault::CreditExhaustion => (d.log_uniform(14.0, 140.0), 1.0),
+            Fault::Flapping => (d.log_uniform(20.0, 140.0), d.log_uniform(0.8, 4.0)),
+            Fault::NetworkLoss => (d.log_uniform(6.0, 96.0), d.log_uniform(40.0, 6000.0)),
+            Fault::CpuRunaway => (d.log_uniform(6.0, 72.0), d.uniform(1.02, 2.0)),
+>>>>>>> sim
             Fault::Retirement => (d.log_uniform(16.0, 336.0), 1.0),
             Fault::SuddenDeath => (1e-6, 1.0),
         };
@@ -125,7 +136,7 @@ impl FaultPlan {
                 0..=4 => Form::Linear,
                 5..=6 => Form::Accelerating(d.log_uniform(1.2, 3.5)),
                 7 => Form::LoadCoupled,
-                _ => Form::Runaway(d.uniform(1.5, 5.0)),
+                _ => Form::Runaway(d.uniform(1.0, 4.0)),
             },
             Fault::NoisyNeighbour
             | Fault::EbsDegradation
@@ -136,8 +147,8 @@ impl FaultPlan {
             | Fault::Retirement
             | Fault::SuddenDeath => match d.below(3) {
                 0 => Form::Linear,
-                1 => Form::Accelerating(d.log_uniform(0.4, 3.0)),
-                _ => Form::Runaway(d.uniform(1.0, 4.0)),
+                1 => Form::Accelerating(d.log_uniform(0.4, 2.0)),
+                _ => Form::Runaway(d.uniform(0.5, 2.5)),
             },
         };
         Self {
@@ -148,7 +159,11 @@ impl FaultPlan {
             form,
             finish: Finish::Kill,
             threshold: d.uniform(0.35, 0.75),
+<<<<<<< HEAD
             fragility: d.log_uniform(4.0, 36.0),
+=======
+            fragility: d.log_uniform(4.0, 20.0),
+>>>>>>> sim
             linger: if d.chance(0.1) { 0.0 } else { d.log_uniform(2.0, 24.0) },
             fade: d.log_uniform(0.05, 3.0),
         }
@@ -160,23 +175,23 @@ impl FaultPlan {
             self.finish = Finish::Kill;
             return;
         }
-        self.finish = Finish::HealAt(d.uniform(0.12, 0.85));
+        self.finish = Finish::HealAt(d.uniform(0.1, 0.7));
         match self.kind {
             Fault::DiskFill => {
-                if d.chance(0.6) {
-                    self.finish = Finish::HealLevel(d.uniform(80.0, 97.0));
+                if d.chance(0.4) {
+                    self.finish = Finish::HealLevel(97.0 - d.log_uniform(1.0, 17.0));
                 }
             }
             Fault::NoisyNeighbour | Fault::NetworkLoss => {
-                self.severity *= d.log_uniform(0.15, 0.9);
-                self.finish = Finish::HealAt(d.uniform(0.3, 1.5));
+                self.severity *= d.log_uniform(0.1, 0.7);
+                self.finish = Finish::HealAt(d.uniform(0.2, 1.3));
             }
             Fault::EbsDegradation => {
-                self.severity *= d.uniform(0.4, 0.85);
-                self.finish = Finish::HealAt(d.uniform(0.3, 1.5));
+                self.severity *= d.uniform(0.3, 0.8);
+                self.finish = Finish::HealAt(d.uniform(0.2, 1.3));
             }
             Fault::CpuRunaway => self.severity *= d.uniform(0.4, 0.95),
-            Fault::Flapping => self.severity *= d.uniform(0.2, 0.8),
+            Fault::Flapping => self.severity *= d.uniform(0.1, 0.6),
             Fault::MemoryLeak | Fault::CreditExhaustion | Fault::Retirement | Fault::SuddenDeath => {}
         }
     }
@@ -188,9 +203,7 @@ mod tests {
 
     #[test]
     fn every_form_climbs_from_zero_to_one() {
-        for form in
-            [Form::Linear, Form::Accelerating(2.5), Form::Steps(7.0), Form::LoadCoupled, Form::Runaway(3.0)]
-        {
+        for form in [Form::Linear, Form::Accelerating(2.5), Form::Steps(7.0), Form::LoadCoupled, Form::Runaway(3.0)] {
             assert!(form.level(0.0).abs() < 1e-12, "{form:?}");
             assert!((form.level(1.0) - 1.0).abs() < 1e-9, "{form:?}");
             let levels: Vec<f64> = (0..=100).map(|i| form.level(f64::from(i) / 100.0)).collect();

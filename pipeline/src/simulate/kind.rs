@@ -171,10 +171,7 @@ pub fn select<K: Kind>(include: &[String], exclude: &[String]) -> Result<Vec<K>,
     };
     let wanted = include.iter().map(find).collect::<Result<Vec<K>, _>>()?;
     let unwanted = exclude.iter().map(find).collect::<Result<Vec<K>, _>>()?;
-    let left: Vec<K> = K::ALL
-        .iter()
-        .copied()
-        .filter(|k| (wanted.is_empty() || wanted.contains(k)) && !unwanted.contains(k))
-        .collect();
+    let left: Vec<K> =
+        K::ALL.iter().copied().filter(|k| (wanted.is_empty() || wanted.contains(k)) && !unwanted.contains(k)).collect();
     if left.is_empty() { Err(Error::NothingLeft { what: K::WHAT }) } else { Ok(left) }
 }

@@ -50,12 +50,8 @@ pub(super) struct Life {
     pub(super) faults: Vec<FaultRecord>,
 }
 
-const CODES: [(&str, f64); 4] = [
-    ("instance-retirement", 0.6),
-    ("instance-stop", 0.25),
-    ("system-maintenance", 0.1),
-    ("system-reboot", 0.05),
-];
+const CODES: [(&str, f64); 4] =
+    [("instance-retirement", 0.6), ("instance-stop", 0.25), ("system-maintenance", 0.1), ("system-reboot", 0.05)];
 
 impl Life {
     /// Lays out what does not depend on how the machine does.
@@ -192,6 +188,12 @@ impl Life {
         let Some(end) = self.terminated else { return };
         let detail = if self.ends_after { "replaced after a failure" } else { "scale-in" };
         debug_assert!(self.ends_after || shape == Shape::Churn);
-        self.events.push(Event { ts: self.ms(end), kind: "state", code: "terminated", starts_at: None, detail: detail.into() });
+        self.events.push(Event {
+            ts: self.ms(end),
+            kind: "state",
+            code: "terminated",
+            starts_at: None,
+            detail: detail.into(),
+        });
     }
 }

@@ -3,12 +3,12 @@
 use super::active::{Active, Effect, Fate, Feel};
 use super::credit::Credits;
 use super::draw::{Draw, Stream, Wander};
-use super::fault::FaultPlan;
 use super::kind::{Fault, Kind};
 use super::life::{Life, Moment};
 use super::plan::{HOUR, Plan};
 use super::profile::Extra;
 use super::pulse::{Pulse, pulses};
+use super::volume::Volume;
 use super::{FaultRecord, Options, Outcome};
 
 /// What is true of the machine at one step, before it is measured.
@@ -61,7 +61,7 @@ pub(super) struct Machine<'a> {
     draw: Draw,
     credits: Credits,
     backlog: f64,
-    bucket: f64,
+    volume: Volume,
     smooth: f64,
     want: f64,
     last: State,
@@ -103,7 +103,7 @@ impl<'a> Machine<'a> {
             memory_noise: Wander::new(2.0, step_h, &mut draw),
             credits,
             backlog: 0.0,
-            bucket: 100.0,
+            volume: Volume::new(p.depth, p.io_limit, p.size.vcpus, p.size.ebs_burst),
             smooth: p.cpu,
             want: p.cpu,
             last: State::default(),
@@ -147,7 +147,16 @@ impl<'a> Machine<'a> {
 
     /// What AWS still sees of a machine that no longer answers.
     fn hung(&self) -> State {
-        State { up: true, agent: false, check: true, cpu: 0.3 * self.last.cpu, queue: 0.0, bucket: self.bucket, credits: self.credits.balance, ..State::default() }
+        State {
+            up: true,
+            agent: false,
+            check: true,
+            cpu: 0.3 * self.last.cpu,
+            queue: 0.0,
+            bucket: self.volume.bucket,
+            credits: self.credits.balance,
+            ..State::default()
+        }
     }
 
     fn idle(&mut self, now: f64) {
@@ -219,17 +228,14 @@ impl<'a> Machine<'a> {
 
     fn step(&mut self, now: f64) -> State {
         self.deploy(now);
-        let plan = self.plan;
-        let p = &plan.profile;
+        let p = &self.plan.profile;
         let load = self.demand(now);
         let extra = self.pulse(now).plus(self.shift);
         let ratio = load / p.cpu;
-        let io_free = (p.io * (0.4 + 0.6 * ratio) * (0.25 * self.io_noise.step(&mut self.draw)).exp() + extra.io).max(0.0);
+        let io_free =
+            (p.io * (0.4 + 0.6 * ratio) * (0.25 * self.io_noise.step(&mut self.draw)).exp() + extra.io).max(0.0);
         let memory_free = self.memory(now, extra);
-        let disk_free = (p.disk
-            + p.disk_growth * now / 24.0
-            + p.disk_tooth.map_or(0.0, |t| t.at(now))
-            + extra.disk)
+        let disk_free = (p.disk + p.disk_growth * now / 24.0 + p.disk_tooth.map_or(0.0, |t| t.at(now)) + extra.disk)
             .clamp(0.5, 97.0);
         let drops_free = (p.drops * ratio + extra.drops).max(0.0);
         let feel = Feel {
@@ -266,6 +272,7 @@ impl<'a> Machine<'a> {
         let memory = (memory_free + own.memory + 6.0 * self.backlog).clamp(1.0, 99.95);
         let swap = (memory - 96.8).max(0.0) * if own.memory > 0.0 { 0.25 } else { 0.02 };
 
+<<<<<<< HEAD
         // Volume: utilisation is offered work times service time; an open queue grows as rho / (1 - rho)
         // (M/M/1, Kleinrock 1975) until the application's own concurrency bounds it.
         let share = if p.size.ebs_burst && self.bucket <= 0.5 { 2.0 } else { 1.0 };
@@ -277,6 +284,10 @@ impl<'a> Machine<'a> {
         }
         let free = (1.0 - served - stolen / 100.0).max(0.0);
         let iowait = 100.0 * free * (1.0 - (-queue / (4.0 * p.size.vcpus)).exp()) * (0.1 + 0.9 * rho.min(1.0));
+=======
+        let service = self.volume.serve(io_free + swap + own.io, effect.slow, self.step_h);
+        let iowait = 100.0 * (1.0 - served - stolen / 100.0).max(0.0) * service.wait;
+>>>>>>> sim
 
         if dead.is_some() {
             self.die(now, dead);
@@ -291,11 +302,11 @@ impl<'a> Machine<'a> {
             iowait,
             memory,
             disk: (disk_free + own.disk).clamp(0.5, 100.0),
-            queue,
+            queue: service.queue,
             drops: drops_free + own.drops,
             check: effect.check || self.life.blip(now),
             credits: self.credits.balance,
-            bucket: self.bucket,
+            bucket: self.volume.bucket,
         };
         self.last
     }
@@ -316,7 +327,7 @@ impl<'a> Machine<'a> {
         while let Some(due) = self.plan.faults.get(self.next_fault).filter(|f| f.onset <= feel.now) {
             let index = self.next_fault;
             self.next_fault += 1;
-            if self.started_before(due) && self.active.iter().all(|(_, a)| a.plan.kind != due.kind) {
+            if due.onset >= self.plan.launched && self.active.iter().all(|(_, a)| a.plan.kind != due.kind) {
                 self.life.announce(feel.now, due);
                 let draw = self.life.fault_draw(index);
                 self.active.push((index, Active::new(*due, draw, feel)));
@@ -360,11 +371,6 @@ impl<'a> Machine<'a> {
         (sum, dead)
     }
 
-    /// A fault needs a machine that had started by its onset, or started with it under way at the data's start.
-    fn started_before(&self, f: &FaultPlan) -> bool {
-        f.onset >= self.plan.launched
-    }
-
     fn die(&mut self, now: f64, killer: Option<usize>) {
         let active = std::mem::take(&mut self.active);
         let evident = active.iter().filter_map(|(_, a)| a.evident).fold(f64::INFINITY, f64::min);
@@ -380,7 +386,7 @@ impl<'a> Machine<'a> {
 
     fn record(&mut self, index: usize, a: &Active, outcome: Outcome, end: f64) {
         let f = &self.plan.faults[index];
-        let ms = |h: f64| self.options.start_ms + (h * HOUR) as i64;
+        let ms = |h: f64| self.options.start_ms + (h * HOUR).round() as i64;
         self.life.faults.push(FaultRecord { kind: a.plan.kind, onset: ms(f.onset), end: ms(end), outcome });
     }
 }

@@ -1,4 +1,4 @@
-//! Measures a machine as CloudWatch does: averages with noise, rounding, missing, late, doubled and revised points.
+//! Measures a machine as `CloudWatch` does: averages with noise, rounding, missing, late, doubled and revised points.
 
 use super::draw::{Draw, Stream};
 use super::machine::{Machine, State};
@@ -192,7 +192,7 @@ impl Probe {
         let true_value = (self.read)(state);
         // One reading in some hundreds is wilder than a normal one: tails are heavy.
         let z = if z.abs() > 2.8 { z * z.abs() / 2.0 } else { z };
-        let relative = (self.noise.0 * z * white).clamp(-3.0, 3.0).exp();
+        let relative = (self.noise.0 * z * white).clamp(-1.5, 1.5).exp();
         if self.count {
             return d.poisson(true_value * minutes * relative);
         }

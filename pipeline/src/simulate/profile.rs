@@ -238,7 +238,14 @@ impl Profile {
                     ..Extra::default()
                 };
                 let hours = d.log_uniform(0.33, 3.0);
-                self.windows.push(Window { start_h, hours, jitter_h, skip: d.uniform(0.0, 0.15), weekday: None, extra });
+                self.windows.push(Window {
+                    start_h,
+                    hours,
+                    jitter_h,
+                    skip: d.uniform(0.0, 0.15),
+                    weekday: None,
+                    extra,
+                });
             }
             Shape::HighMemory => {
                 self.memory = if d.chance(0.04) { d.uniform(94.5, 96.0) } else { d.uniform(85.0, 94.0) };

@@ -200,11 +200,23 @@ fn strings<S: AsRef<str>>(values: impl Iterator<Item = S>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values))
 }
 
+/// One row of `instances.parquet`.
+struct Row {
+    id: String,
+    workload: String,
+    size: &'static str,
+    launched: i64,
+    terminated: Option<i64>,
+    shape: &'static str,
+    habits: String,
+    faults: String,
+}
+
 /// The tables of a row an instance, or a few.
 #[derive(Default)]
 struct Small {
     incidents: (StringBuilder, TimestampMillisecondBuilder, StringBuilder, Vec<bool>),
-    instances: Vec<(String, String, &'static str, i64, Option<i64>, &'static str, String, String)>,
+    instances: Vec<Row>,
     events: (StringBuilder, TimestampMillisecondBuilder, [StringBuilder; 3], TimestampMillisecondBuilder),
     changes: (StringBuilder, StringBuilder, TimestampMillisecondBuilder, StringBuilder),
 }
@@ -231,19 +243,18 @@ impl Small {
             self.changes.2.append_value(c.ts);
             self.changes.3.append_value(&c.label);
         }
-        let faults: Vec<String> =
-            it.faults.iter().map(|f| format!("{}:{}", f.kind.name(), f.outcome.name())).collect();
+        let faults: Vec<String> = it.faults.iter().map(|f| format!("{}:{}", f.kind.name(), f.outcome.name())).collect();
         let habits: Vec<&str> = it.habits.iter().map(|h| h.name()).collect();
-        self.instances.push((
-            it.id.clone(),
-            it.workload.clone(),
-            it.instance_type,
-            it.launched_at,
-            it.terminated_at,
-            it.shape.name(),
-            habits.join(","),
-            faults.join(","),
-        ));
+        self.instances.push(Row {
+            id: it.id.clone(),
+            workload: it.workload.clone(),
+            size: it.instance_type,
+            launched: it.launched_at,
+            terminated: it.terminated_at,
+            shape: it.shape.name(),
+            habits: habits.join(","),
+            faults: faults.join(","),
+        });
     }
 
     fn write(mut self, dir: &Path) -> Result<(), Error> {
@@ -311,14 +322,16 @@ impl Small {
                 text("faults"),
             ],
             vec![
-                strings(rows.iter().map(|r| &r.0)),
-                strings(rows.iter().map(|r| &r.1)),
-                strings(rows.iter().map(|r| r.2)),
-                Arc::new(TimestampMillisecondArray::from_iter_values(rows.iter().map(|r| r.3)).with_timezone("UTC")),
-                Arc::new(rows.iter().map(|r| r.4).collect::<TimestampMillisecondArray>().with_timezone("UTC")),
-                strings(rows.iter().map(|r| r.5)),
-                strings(rows.iter().map(|r| &r.6)),
-                strings(rows.iter().map(|r| &r.7)),
+                strings(rows.iter().map(|r| &r.id)),
+                strings(rows.iter().map(|r| &r.workload)),
+                strings(rows.iter().map(|r| r.size)),
+                Arc::new(
+                    TimestampMillisecondArray::from_iter_values(rows.iter().map(|r| r.launched)).with_timezone("UTC"),
+                ),
+                Arc::new(rows.iter().map(|r| r.terminated).collect::<TimestampMillisecondArray>().with_timezone("UTC")),
+                strings(rows.iter().map(|r| r.shape)),
+                strings(rows.iter().map(|r| &r.habits)),
+                strings(rows.iter().map(|r| &r.faults)),
             ],
         )
     }
