@@ -1,0 +1,4 @@
+//! Integration tests of the pipeline and of the workspace as a whole.
+
+mod checklist;
+mod house;
