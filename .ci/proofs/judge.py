@@ -91,7 +91,7 @@ def sigmoid(x):
 
 
 def hazards(explained):
-    """Gives the three hazards of an explanation: [{terms: [{name, value}], log_odds}]."""
+    """Gives the three hazards of an explanation: [{horizon, terms: [{kind, rule, log_odds, ...}], log_odds, hazard}]."""
     found = listed(explained, "hazards")
     if len(found) != 3:
         raise Short(f"an explanation has {len(found)} hazards, not 3")
@@ -101,7 +101,7 @@ def hazards(explained):
 def explanation_gap(explained, probability):
     """Gives the largest gaps (sum of terms to log-odds, log-odds to the prediction's probabilities)."""
     hs = hazards(explained)
-    sums = max(abs(sum(t["value"] for t in h["terms"]) - h["log_odds"]) for h in hs)
+    sums = max(abs(sum(t["log_odds"] for t in h["terms"]) - h["log_odds"]) for h in hs)
     alive, reached = 1.0, 0.0
     for h, horizon in zip(hs, HORIZONS):
         alive *= 1 - sigmoid(h["log_odds"])

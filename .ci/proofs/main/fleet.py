@@ -24,6 +24,11 @@ def simulate(place, instances, days, seed, *more):
     return place
 
 
+def samples(fleet):
+    """Reads a simulated fleet's samples, text as text however it is encoded."""
+    return pl.read_parquet(fleet / "metrics.parquet").with_columns(pl.col(pl.Categorical).cast(pl.String))
+
+
 def import_fleet(fleet, history, *more, metrics=None):
     """Imports a simulated fleet with its instances and events; gives the finished command."""
     also = [x for flag in ("instances", "events") if (fleet / f"{flag}.parquet").exists() for x in (f"--{flag}", fleet / f"{flag}.parquet")]

@@ -160,7 +160,7 @@ def import_scene(line):
     """A history that has half of the instances; the other half is being imported."""
     place = line.fresh("import")
     made = fleet.simulate(place / "fleet", INSTANCES, DAYS, SEED, "--start", fleet.START)
-    rows = pl.read_parquet(made / "metrics.parquet")
+    rows = fleet.samples(made)
     ids = sorted(rows["instance_id"].unique())
     first = pl.col("instance_id").is_in(ids[: len(ids) // 3])
     rows.filter(first).write_parquet(place / "first.parquet")
@@ -173,7 +173,7 @@ def compact_scene(line):
     """A history imported in five pieces, with overlaps, so that every day and bucket has several files."""
     place = line.fresh("compact")
     made = fleet.simulate(place / "fleet", INSTANCES, DAYS, SEED, "--start", fleet.START)
-    rows = pl.read_parquet(made / "metrics.parquet")
+    rows = fleet.samples(made)
     for i in range(5):
         rows.gather_every(4, i % 4).slice(i, None).write_parquet(place / f"piece{i}.parquet")
         forewarn("import", "--history", place / "history", place / f"piece{i}.parquet").ok()

@@ -79,10 +79,10 @@ def adds_up(line, history, made, broken):
     for p in chosen:
         e = forewarn("rules", "explain", p["instance_id"], "--as-of", AS_OF, "--history", history, "--format", "json").json()
         if broken:
-            judge.hazards(e)[0]["terms"][0]["value"] += 1e-3
+            judge.hazards(e)[0]["terms"][0]["log_odds"] += 1e-3
         s, q = judge.explanation_gap(e, p["probability"])
         worst_sum, worst_p = max(worst_sum, s), max(worst_p, q)
-        terms |= {t["name"] for h in judge.hazards(e) for t in h["terms"] if t["value"]}
+        terms |= {(t["kind"], t.get("rule")) for h in judge.hazards(e) for t in h["terms"] if t["log_odds"]}
     line.check("adds", f"largest gap between terms and log-odds in {3 * len(chosen)} hazards", worst_sum <= TINY, f"{worst_sum:.1e}", f"<= {TINY:.0e}")
     line.check("gives", "largest gap between the log-odds and the prediction's probabilities", worst_p <= TINY, f"{worst_p:.1e}", f"<= {TINY:.0e}")
     line.check("terms", "different terms that took part", len(terms) >= 4, len(terms), ">= 4")

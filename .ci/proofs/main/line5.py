@@ -79,13 +79,17 @@ def ours(line, place, broken):
 
 
 def complete(line, place):
-    """Counts the rows: one for each instance and hour, so that no hard hour was left out."""
-    p = pl.read_parquet(place / "predictions.parquet")
-    pairs, hours = p.select("instance_id", "as_of").n_unique(), p["as_of"].n_unique()
-    alive = p["instance_id"].n_unique()
-    wide = pl.read_parquet(place / "metrics.parquet", columns=["instance_id"])["instance_id"].n_unique()
-    line.check("rows", "backtest rows: every instance, about 670 hours, none twice", pairs == len(p) and alive == wide and hours >= DAYS * 24 - 171,
-               f"{len(p)} rows, {alive} of {wide} instances, {hours} hours", "complete")
+    """Looks for hours without a row although samples of the hour before had arrived, so that no hard hour was left out."""
+    p = pl.read_parquet(place / "predictions.parquet", columns=["instance_id", "as_of", "p24", "p72", "p168"])
+    p = p.with_columns(pl.col("instance_id").cast(pl.String), pl.col("as_of").dt.replace_time_zone(None).cast(pl.Datetime("ms")))
+    ts = pl.col("ts").dt.replace_time_zone(None).cast(pl.Datetime("ms"))
+    seen = pl.scan_parquet(place / "metrics.parquet").select(pl.col("instance_id").cast(pl.String), as_of=ts.dt.truncate("1h") + pl.duration(hours=1), ts=ts)
+    seen = seen.filter(pl.col("ts") < pl.col("as_of") - pl.duration(minutes=30)).select("instance_id", "as_of").unique().collect()
+    seen = seen.filter(pl.col("as_of").is_between(p["as_of"].min(), p["as_of"].max()))
+    missing, twice = len(seen.join(p, on=["instance_id", "as_of"], how="anti")), len(p) - p.select("instance_id", "as_of").n_unique()
+    hours = p["as_of"].n_unique()
+    line.check("rows", "hours with samples but without a backtest row, or with two", len(seen) > 0 and missing == twice == 0 and hours >= DAYS * 24 - 171,
+               f"{missing} and {twice} of {len(seen)}, {hours} hours", f"0 and 0, >= {DAYS * 24 - 171} hours")
     order = p.filter(pl.col("p24").is_not_null() & ((pl.col("p24") > pl.col("p72") + 1e-12) | (pl.col("p72") > pl.col("p168") + 1e-12)))
     line.check("monotone", "backtest rows where p24 <= p72 <= p168 fails", len(order) == 0, len(order), "0")
 

@@ -1,4 +1,5 @@
 <<<<<<< HEAD
+<<<<<<< HEAD
 //! The integration tests of the pipeline.
 
 mod history;
@@ -8,3 +9,9 @@ mod import;
 
 mod simulate;
 >>>>>>> sim
+=======
+//! Integration tests of the pipeline and of the workspace as a whole.
+
+mod checklist;
+mod house;
+>>>>>>> house
