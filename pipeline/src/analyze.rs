@@ -52,6 +52,17 @@ pub enum AnalyzeError {
     },
 }
 
+impl AnalyzeError {
+    /// Says whether the caller's input is at fault rather than the machine.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::History(e) => e.is_bad_input(),
+            Self::NoData { .. } => true,
+            Self::Assess(_) => false,
+        }
+    }
+}
+
 /// The levels that a rule set's parameters put in force.
 pub fn signal_levels(ruleset: &RuleSet) -> SignalLevels {
     SIGNALS.each_ref().map(|spec| {

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod backtest;
+mod common;
 mod demo;
 mod doctor;
 mod error;
@@ -75,9 +76,9 @@ enum Command {
 }
 
 /// What every command is given.
-struct Context {
+struct Context<'a> {
     settings: Settings,
-    out: Out,
+    out: &'a mut Out,
     now_ms: i64,
 }
 
@@ -92,12 +93,67 @@ pub fn main() -> ExitCode {
         }
     };
     let mut out = Out::stdout();
-    match run(cli, &mut out) {
-        Ok(findings) => ExitCode::from(if findings { 3 } else { 0 }),
+    let done = run(cli, &mut out).and_then(|end| out.finish().map(|()| end));
+    match done {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::Faults) => ExitCode::from(1),
+        Ok(End::Findings) => ExitCode::from(3),
         Err(e) if e.is_closed_pipe() => ExitCode::SUCCESS,
         Err(e) => {
             Out::complain(&e);
             ExitCode::from(e.exit_code())
         }
     }
+}
+
+/// How a command that ran to its end came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// All is well.
+    Done,
+    /// A check found faults: exit code 1.
+    Faults,
+    /// Findings, and `--exit-code` asked for them: exit code 3.
+    Findings,
+}
+
+fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
+    let settings = settle(&cli)?;
+    crate::telemetry::init(settings.log_format, &settings.log).map_err(CliError::input)?;
+    let mut context = Context { settings, out, now_ms: crate::time::system_now_ms() };
+    match cli.command {
+        Command::Demo(args) => args.run(&mut context),
+        Command::Simulate(args) => args.run(&mut context),
+        Command::Import(args) => args.run(&mut context),
+        Command::Analyze(args) => args.run(&mut context),
+        Command::Backtest(args) => args.run(&mut context),
+        Command::Fit(args) => args.run(&mut context),
+        Command::Rules(args) => args.run(&mut context),
+        Command::History(args) => args.run(&mut context),
+        Command::Log(args) => args.run(&mut context),
+        Command::Mark(args) => args.run(&mut context),
+        Command::Schema(args) => args.run(&mut context),
+        Command::Doctor(args) => args.run(&mut context),
+    }
+}
+
+/// Settles the settings: file, environment, global flags; a command's own flags come over them in the command.
+fn settle(cli: &Cli) -> Result<Settings, CliError> {
+    let flags = crate::settings::Layer {
+        log: cli.log.clone(),
+        log_format: cli.log_format.map(|f| f.to_string()),
+        ..crate::settings::Layer::default()
+    };
+    let (path, must) = match &cli.config {
+        Some(path) => (path.clone(), true),
+        None => (std::path::PathBuf::from(crate::settings::FILE), false),
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must => None,
+        Err(e) => return Err(CliError::input(format!("cannot read the settings file {}: {e}", path.display()))),
+    };
+    let name = path.display().to_string();
+    let file = text.as_deref().map(|t| (name.as_str(), t));
+    Ok(crate::settings::resolve(file, |name| std::env::var(name).ok(), &flags)?)
 }

@@ -103,16 +103,6 @@ impl FaultPlan {
     /// of time stolen, utilisation of the volume, flaps an hour, drops a minute, or demand as a share of all CPUs.
     pub(super) fn draw(d: &mut Draw, kind: Fault, onset: f64) -> Self {
         let (hours, severity) = match kind {
-<<<<<<< HEAD
-            Fault::MemoryLeak => (d.log_uniform(6.0, 288.0), 100.0 - d.log_uniform(0.1, 4.0)),
-            Fault::DiskFill => (d.log_uniform(3.0, 288.0), 100.0 - d.log_uniform(0.05, 3.0)),
-            Fault::NoisyNeighbour => (d.log_uniform(1.0, 48.0), d.log_uniform(10.0, 65.0)),
-            Fault::EbsDegradation => (d.log_uniform(1.5, 72.0), d.uniform(0.95, 2.2)),
-            Fault::CreditExhaustion => (d.log_uniform(8.0, 140.0), 1.0),
-            Fault::Flapping => (d.log_uniform(10.0, 120.0), d.log_uniform(0.7, 4.0)),
-            Fault::NetworkLoss => (d.log_uniform(2.0, 72.0), d.log_uniform(30.0, 6000.0)),
-            Fault::CpuRunaway => (d.log_uniform(2.0, 72.0), d.uniform(1.02, 2.0)),
-=======
             Fault::MemoryLeak => (d.log_uniform(9.0, 288.0), 100.0 - d.log_uniform(0.1, 4.0)),
             Fault::DiskFill => (d.log_uniform(6.0, 288.0), 100.0 - d.log_uniform(0.05, 3.0)),
             Fault::NoisyNeighbour => (d.log_uniform(6.0, 72.0), d.log_uniform(12.0, 65.0)),
@@ -121,7 +111,6 @@ impl FaultPlan {
             Fault::Flapping => (d.log_uniform(20.0, 140.0), d.log_uniform(0.8, 4.0)),
             Fault::NetworkLoss => (d.log_uniform(6.0, 96.0), d.log_uniform(40.0, 6000.0)),
             Fault::CpuRunaway => (d.log_uniform(6.0, 72.0), d.uniform(1.02, 2.0)),
->>>>>>> sim
             Fault::Retirement => (d.log_uniform(16.0, 336.0), 1.0),
             Fault::SuddenDeath => (1e-6, 1.0),
         };
@@ -159,11 +148,7 @@ impl FaultPlan {
             form,
             finish: Finish::Kill,
             threshold: d.uniform(0.35, 0.75),
-<<<<<<< HEAD
-            fragility: d.log_uniform(4.0, 36.0),
-=======
             fragility: d.log_uniform(4.0, 20.0),
->>>>>>> sim
             linger: if d.chance(0.1) { 0.0 } else { d.log_uniform(2.0, 24.0) },
             fade: d.log_uniform(0.05, 3.0),
         }

@@ -272,22 +272,8 @@ impl<'a> Machine<'a> {
         let memory = (memory_free + own.memory + 6.0 * self.backlog).clamp(1.0, 99.95);
         let swap = (memory - 96.8).max(0.0) * if own.memory > 0.0 { 0.25 } else { 0.02 };
 
-<<<<<<< HEAD
-        // Volume: utilisation is offered work times service time; an open queue grows as rho / (1 - rho)
-        // (M/M/1, Kleinrock 1975) until the application's own concurrency bounds it.
-        let share = if p.size.ebs_burst && self.bucket <= 0.5 { 2.0 } else { 1.0 };
-        let rho = ((io_free + swap + own.io) * (1.0 + effect.slow) * share).min(8.0);
-        let queue = (p.depth * rho / (1.0 - rho).max(0.02)).min(p.io_limit * (0.25 + 0.75 * ((rho - 0.9) / 0.6).clamp(0.0, 1.0)));
-        if p.size.ebs_burst {
-            let used = (io_free + swap + own.io).min(1.0);
-            self.bucket = (self.bucket + 100.0 * (0.45 - used) * self.step_h / 0.6).clamp(0.0, 100.0);
-        }
-        let free = (1.0 - served - stolen / 100.0).max(0.0);
-        let iowait = 100.0 * free * (1.0 - (-queue / (4.0 * p.size.vcpus)).exp()) * (0.1 + 0.9 * rho.min(1.0));
-=======
         let service = self.volume.serve(io_free + swap + own.io, effect.slow, self.step_h);
         let iowait = 100.0 * (1.0 - served - stolen / 100.0).max(0.0) * service.wait;
->>>>>>> sim
 
         if dead.is_some() {
             self.die(now, dead);

@@ -189,11 +189,7 @@ pub(super) fn plan(o: &Options, i: usize) -> Plan {
 }
 
 /// Faults a month that kill, and that heal, at rate one.
-<<<<<<< HEAD
-const MONTHLY: (f64, f64) = (0.35, 0.30);
-=======
 const MONTHLY: (f64, f64) = (0.38, 0.30);
->>>>>>> sim
 
 fn faults(o: &Options, i: usize, workload: &Workload, profile: &Profile, span: f64) -> Vec<FaultPlan> {
     let mut d = Draw::new(o.seed, Stream::Faults, i);

@@ -1,17 +1,7 @@
-<<<<<<< HEAD
-<<<<<<< HEAD
-//! The integration tests of the pipeline.
-
-mod history;
-mod import;
-=======
-//! Integration tests of the pipeline.
-
-mod simulate;
->>>>>>> sim
-=======
 //! Integration tests of the pipeline and of the workspace as a whole.
 
 mod checklist;
+mod history;
 mod house;
->>>>>>> house
+mod import;
+mod simulate;
