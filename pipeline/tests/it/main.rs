@@ -1,4 +1,6 @@
 //! The integration tests of the pipeline.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::format_push_string, reason = "test input is built line by line")]
 
 mod history;
 mod import;
