@@ -1,4 +1,4 @@
-//! The history: metrics and tables as plain Parquet in a directory or under `s3://`, laid out so that DuckDB, Spark,
+//! The history: metrics and tables as plain Parquet in a directory or under `s3://`, laid out so that `DuckDB`, Spark,
 //! Athena and pandas read it as it stands.
 //!
 //! Layout under the root: `metrics/date=YYYY-MM-DD/bucket=BB/*.parquet`, the tables `events/`, `predictions/`,
@@ -83,7 +83,7 @@ impl History {
     }
 
     /// Makes an empty history; one that exists is an error.
-    pub fn create(location: &str, manifest: Manifest) -> Result<Self> {
+    pub fn create(location: &str, manifest: &Manifest) -> Result<Self> {
         let store = Store::open(location)?;
         if Manifest::load(&store)?.is_some() {
             return Err(HistoryError::Exists { location: store.location() });

@@ -67,7 +67,7 @@ pub fn import_files(
     describe(&mut report, &table, &keys, &writer, options);
     let range = report.range;
     let record = serde_json::to_value(&report).map_err(|e| ImportError::Record(id, e.to_string()))?;
-    writer.commit(staging, &options.signal_map, range, record)?;
+    writer.commit(&staging, &options.signal_map, range, record)?;
     Ok(report)
 }
 

@@ -165,7 +165,7 @@ impl Writer<'_> {
     /// The staged files must be durable already.
     pub fn commit(
         &mut self,
-        staging: Staging,
+        staging: &Staging,
         signal_map: &BTreeMap<String, Signal>,
         range: Option<(i64, i64)>,
         report: serde_json::Value,
@@ -178,22 +178,19 @@ impl Writer<'_> {
             Journal { version: VERSION, id: staging.id.clone(), files: staging.files.clone(), manifest, record };
         let store = &self.history.store;
         crash::point("commit.staged");
-        match store.local_root() {
-            Some(_) => {
-                local::sync_dir(&staging.dir)?;
-                store.put(&journal_path(&journal.id), pretty(&journal, JOURNAL)?)?;
-                crash::point("commit.journal_written");
-                roll_forward(store, &journal)?;
+        if store.local_root().is_some() {
+            local::sync_dir(&staging.dir)?;
+            store.put(&journal_path(&journal.id), pretty(&journal, JOURNAL)?)?;
+            crash::point("commit.journal_written");
+            roll_forward(store, &journal)?;
+        } else {
+            for file in &journal.files {
+                let path = staging.dir.join(&file.staged);
+                let bytes = fs::read(&path).map_err(|e| HistoryError::io("read", &path, e))?;
+                store.put(&file.target, bytes)?;
+                crash::point("commit.file_placed");
             }
-            None => {
-                for file in &journal.files {
-                    let path = staging.dir.join(&file.staged);
-                    let bytes = fs::read(&path).map_err(|e| HistoryError::io("read", &path, e))?;
-                    store.put(&file.target, bytes)?;
-                    crash::point("commit.file_placed");
-                }
-                conclude(store, &journal)?;
-            }
+            conclude(store, &journal)?;
         }
         self.history.manifest = journal.manifest;
         self.history.fresh = false;
@@ -224,7 +221,7 @@ impl Writer<'_> {
     fn recover(&self) -> Result<()> {
         let store = &self.history.store;
         for entry in store.list(JOURNAL)? {
-            if !entry.path.ends_with(".json") {
+            if !is_json(&entry.path) {
                 store.delete(&entry.path)?;
                 continue;
             }
@@ -245,6 +242,11 @@ impl Writer<'_> {
         }
         compact::finish_interrupted(store, None)
     }
+}
+
+/// Says whether a file is one of the small JSON files, whole.
+pub(super) fn is_json(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|e| e == "json")
 }
 
 fn journal_path(id: &str) -> String {

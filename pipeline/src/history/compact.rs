@@ -10,7 +10,7 @@ use super::manifest::pretty;
 use super::read::Want;
 use super::scan::{Run, RunSink, merge};
 use super::store::Store;
-use super::{MetricWriter, local};
+use super::{MetricWriter, commit, local};
 use crate::crash;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -148,7 +148,7 @@ pub(super) fn replacements(store: &Store) -> Result<Vec<Replacement>> {
 
 fn notes(store: &Store) -> Result<Vec<(String, Replacement)>> {
     let mut found = Vec::new();
-    for entry in store.list(NOTES)?.into_iter().filter(|e| e.path.ends_with(".json")) {
+    for entry in store.list(NOTES)?.into_iter().filter(|e| commit::is_json(&e.path)) {
         let Some(bytes) = store.read(&entry.path)? else { continue };
         let bad = |e: serde_json::Error| HistoryError::Json { path: store.describe(&entry.path), why: e.to_string() };
         found.push((entry.path.clone(), serde_json::from_slice(&bytes).map_err(bad)?));

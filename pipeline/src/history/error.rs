@@ -120,6 +120,7 @@ impl HistoryError {
     }
 
     /// Says whether a file that was listed has gone since.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other error says that a file is gone")]
     pub(crate) fn is_gone(&self) -> bool {
         match self {
             Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,

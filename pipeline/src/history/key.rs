@@ -12,7 +12,7 @@ pub const NOT_INGESTED: i64 = i64::MIN;
 pub struct SeriesKey {
     /// Instance id.
     pub instance_id: String,
-    /// CloudWatch namespace.
+    /// `CloudWatch` namespace.
     pub namespace: String,
     /// Metric name.
     pub metric: String,

@@ -282,6 +282,7 @@ pub(crate) fn constant(group: &RowGroupMetaData, column: usize) -> Option<Consta
     (min == max).then_some(Constant::Number(min))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other type is a whole number")]
 fn number_range(stats: &Statistics) -> Option<(i64, i64)> {
     match stats {
         Statistics::Int32(s) => Some((i64::from(*s.min_opt()?), i64::from(*s.max_opt()?))),

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// What a history holds of one metric.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MetricStats {
-    /// CloudWatch namespace.
+    /// `CloudWatch` namespace.
     pub namespace: String,
     /// Metric name.
     pub metric: String,

@@ -241,17 +241,17 @@ impl Table<'_> {
     }
 
     fn text(&self, name: &str, row: usize) -> Result<Option<String>> {
-        let column = self.column(name, &DataType::Utf8)?.map(|a| a.as_string::<i32>());
+        let column = self.column(name, &DataType::Utf8)?.map(AsArray::as_string::<i32>);
         Ok(column.filter(|a| a.is_valid(row)).map(|a| a.value(row).to_owned()))
     }
 
     fn time(&self, name: &str, row: usize) -> Result<Option<i64>> {
-        let column = self.column(name, &time_type())?.map(|a| a.as_primitive::<TimestampMillisecondType>());
+        let column = self.column(name, &time_type())?.map(AsArray::as_primitive::<TimestampMillisecondType>);
         Ok(column.filter(|a| a.is_valid(row)).map(|a| a.value(row)))
     }
 
     fn flag(&self, name: &str, row: usize) -> Result<Option<bool>> {
-        let column = self.column(name, &DataType::Boolean)?.map(|a| a.as_boolean());
+        let column = self.column(name, &DataType::Boolean)?.map(AsArray::as_boolean);
         Ok(column.filter(|a| a.is_valid(row)).map(|a| a.value(row)))
     }
 

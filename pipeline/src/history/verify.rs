@@ -136,6 +136,7 @@ fn check_place(history: &History, partition: Partition, key: &SeriesKey, ts: &[i
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other error is about one file's content")]
 fn file_of(e: &HistoryError) -> String {
     match e {
         HistoryError::Parquet { file, .. } | HistoryError::Corrupt { file, .. } => file.clone(),
@@ -144,6 +145,7 @@ fn file_of(e: &HistoryError) -> String {
 }
 
 /// Gives the fault in words; an error that is no fault of a file stays one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other error is about one file's content")]
 fn words(e: HistoryError) -> Result<String> {
     match e {
         HistoryError::Corrupt { fault, .. } => Ok(fault),

@@ -47,7 +47,9 @@ impl TextColumn {
         let mut keys = std::mem::take(&mut self.keys);
         let nulls = std::mem::take(&mut self.null).then(|| keys.iter().map(|&k| k >= 0).collect::<NullBuffer>());
         if nulls.is_some() {
-            keys.iter_mut().for_each(|k| *k = (*k).max(0));
+            for key in &mut keys {
+                *key = (*key).max(0);
+            }
         }
         let keys = Int32Array::new(keys.into(), nulls);
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(texts))?))

@@ -88,10 +88,10 @@ fn missing(header: &[String], name: &str, column: &str) -> String {
     let wanted = name.to_lowercase();
     let nearest = header.iter().map(|h| (distance(&h.to_lowercase(), &wanted), h)).min();
     if let Some((d, nearest)) = nearest.filter(|(d, _)| *d <= 2.max(wanted.len() / 3)) {
-        text.push_str(&format!("; the nearest is `{nearest}`{}", if d == 0 { " (case matters)" } else { "" }));
+        let note = if d == 0 { " (case matters)" } else { "" };
+        text = format!("{text}; the nearest is `{nearest}`{note}");
     }
-    text.push_str(&format!("; map it with {column}=NAME"));
-    text
+    format!("{text}; map it with {column}=NAME")
 }
 
 fn listed(header: &[String]) -> String {

@@ -78,6 +78,7 @@ pub(super) fn read(
     Ok(())
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other type is text")]
 fn is_text(kind: &DataType) -> bool {
     match kind {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
@@ -252,13 +253,12 @@ impl Rows<'_> {
             let fault = fault.or_else(|| {
                 late.map(|(a, _)| format!("ingested_at: {}", times::fault(a.as_ref(), row, self.zone.as_ref())))
             });
-            match fault {
-                Some(fault) => intake.faults.row(|| self.place(row), &fault)?,
-                None => {
-                    let ingested = batch.ingested.as_ref().map_or(&[][..], |(_, t)| &t[row..=row]);
-                    intake.take(series, &batch.ts[row..=row], &batch.value[row..=row], ingested)?;
-                }
+            if let Some(fault) = fault {
+                intake.faults.row(|| self.place(row), &fault)?;
+                continue;
             }
+            let ingested = batch.ingested.as_ref().map_or(&[][..], |(_, t)| &t[row..=row]);
+            intake.take(series, &batch.ts[row..=row], &batch.value[row..=row], ingested)?;
         }
         Ok(())
     }
@@ -320,6 +320,7 @@ fn code(batch: &Taken, row: usize) -> Option<u128> {
 }
 
 /// Reads a column of numbers; null is NaN.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the types were checked before; what is left is Boolean")]
 fn numbers(array: &dyn Array) -> Vec<f64> {
     match array.data_type() {
         DataType::Float64 => each::<Float64Type, _>(array, |v| v, f64::NAN),
@@ -339,6 +340,7 @@ fn numbers(array: &dyn Array) -> Vec<f64> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the types were checked before; what is left is Int64")]
 fn whole_numbers(array: &dyn Array) -> Vec<Option<i64>> {
     match array.data_type() {
         DataType::Int8 => each::<Int8Type, _>(array, |v| Some(i64::from(v)), None),

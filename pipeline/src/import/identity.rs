@@ -66,5 +66,8 @@ pub(super) fn import_id(inputs: &[Input], options: &ImportOptions, buckets: u16)
         }
         hash.update(length.to_le_bytes());
     }
-    Ok(hash.finalize().iter().take(10).map(|b| format!("{b:02x}")).collect())
+    let digest = hash.finalize();
+    let head = digest.iter().take(8).fold(0_u64, |head, b| (head << 8) | u64::from(*b));
+    let tail = digest.iter().skip(8).take(4).fold(0_u32, |tail, b| (tail << 8) | u32::from(*b));
+    Ok(format!("{head:016x}{tail:08x}"))
 }

@@ -122,7 +122,7 @@ impl Sorter {
         }
         self.ts.extend_from_slice(ts);
         self.value.extend_from_slice(value);
-        let ascending = ts.windows(2).fold(true, |up, w| up & (w[0] < w[1]));
+        let ascending = ts.windows(2).map(|w| u8::from(w[0] >= w[1])).fold(0, |down, step| down | step) == 0;
         let day = day as i32;
         if let Some(span) = self.spans.last_mut()
             && span.series == series

@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 pub(super) const NO_TIME: i64 = NOT_INGESTED;
 
 /// Says whether times can be read from a column of this type.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other type is a time")]
 pub(super) fn readable(kind: &DataType) -> bool {
     match kind {
         DataType::Timestamp(..)
@@ -33,6 +34,7 @@ pub(super) fn readable(kind: &DataType) -> bool {
 }
 
 /// Reads a column as milliseconds; [`NO_TIME`] stands where there is none.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the types were checked before; what is left is text")]
 pub(super) fn read(array: &dyn Array, zone: Option<&TimeZone>) -> Vec<i64> {
     let naive = matches!(array.data_type(), DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64);
     let mut times = match array.data_type() {
@@ -97,6 +99,7 @@ fn each<T: ArrowPrimitiveType>(array: &dyn Array, to_ms: impl Fn(T::Native) -> O
     times
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other type is text")]
 fn text(array: &dyn Array, row: usize) -> Option<&str> {
     if array.is_null(row) {
         return None;

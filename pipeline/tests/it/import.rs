@@ -21,6 +21,7 @@ pub(crate) fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
+#[expect(clippy::print_stdout, reason = "says that a test was skipped")]
 fn shared(path: &str) -> Option<PathBuf> {
     let root = std::env::var("FOREWARN_SHARED_DATA")
         .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
@@ -45,10 +46,10 @@ fn the_real_cloudwatch_series_comes_in_whole() {
     assert!(report.unused_metrics.is_empty());
     let rows = read_all(dir.path());
     assert_eq!(rows.len(), 4032);
-    let first = rows.iter().next().unwrap();
+    let first = rows.first().unwrap();
     assert_eq!(first.0.namespace, "AWS/EC2");
     assert_eq!((first.0.period_s, first.1), (300, 1_392_388_020_000));
-    assert_eq!(f64::from_bits(first.2), 51.846_000_000_000_004);
+    assert_eq!(first.2, 51.846_000_000_000_004_f64.to_bits());
 }
 
 #[test]

@@ -63,12 +63,16 @@ fn killed_at(point: &str, root: &Path, what: &str) -> bool {
 
 fn dies_everywhere(points: &[&str], before: &[&str], what: &str) {
     let whole = tempfile::tempdir().unwrap();
-    before.iter().chain([&what]).for_each(|step| work(whole.path(), step));
+    for step in before.iter().chain([&what]) {
+        work(whole.path(), step);
+    }
     let wanted = snapshot(&whole.path().join("h"));
     let rows = read_all(&whole.path().join("h"));
     for point in points {
         let dir = tempfile::tempdir().unwrap();
-        before.iter().for_each(|step| work(dir.path(), step));
+        for step in before {
+            work(dir.path(), step);
+        }
         let history = dir.path().join("h");
         let before_rows = read_all(&history);
         assert!(killed_at(point, dir.path(), what), "{point} was never passed");

@@ -188,9 +188,9 @@ fn prune_forgets_whole_days_and_leaves_a_note() {
 #[test]
 fn tables_read_back_and_the_newest_instance_row_wins() {
     let dir = tempfile::tempdir().unwrap();
-    let mut history = History::create(dir.path().to_str().unwrap(), Manifest::default()).unwrap();
+    let mut history = History::create(dir.path().to_str().unwrap(), &Manifest::default()).unwrap();
     assert!(matches!(
-        History::create(dir.path().to_str().unwrap(), Manifest::default()),
+        History::create(dir.path().to_str().unwrap(), &Manifest::default()),
         Err(HistoryError::Exists { .. })
     ));
     let row = |workload: &str| InstanceRow {
