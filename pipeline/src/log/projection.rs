@@ -62,6 +62,7 @@ pub struct Key {
 }
 
 /// Names the rows that an event bears on.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most types bear on no table")]
 pub fn keys(event: &Event) -> Vec<Key> {
     let key = |table, id: &str| Key { table, id: id.to_owned() };
     let of_prediction = |p: &Prediction| {
@@ -135,6 +136,7 @@ fn predicted(row: Option<Row>, prediction: &Prediction, open: bool) -> Row {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "most types bear on no episode")]
 fn episode(id: &str, row: Option<Row>, event: &Event) -> Option<Episode> {
     let before = match row {
         Some(Row::Episode(e)) => Some(*e),
@@ -199,6 +201,7 @@ fn blank(episode_id: &str, instance_id: &str) -> Episode {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "most types bear on no instance")]
 fn instance(id: &str, row: Option<Row>, envelope: &Envelope, event: &Event) -> Instance {
     let mut now = match row {
         Some(Row::Instance(i)) => i,
