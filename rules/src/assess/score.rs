@@ -75,7 +75,12 @@ impl RuleSet {
         }
     }
 
-    fn first_passage(&self, table: &FeatureTable, row: usize, without: Option<Signal>) -> [Option<(Signal, f64)>; HAZARDS] {
+    fn first_passage(
+        &self,
+        table: &FeatureTable,
+        row: usize,
+        without: Option<Signal>,
+    ) -> [Option<(Signal, f64)>; HAZARDS] {
         let mut best: [Option<(Signal, f64)>; HAZARDS] = [None; HAZARDS];
         for spec in &SIGNALS {
             let weight = self.passage.weights[spec.signal as usize];
@@ -84,8 +89,8 @@ impl RuleSet {
             }
             let mut q = 0.0_f64;
             for (k, feature) in [Feature::Q24, Feature::Q72, Feature::Q168].into_iter().enumerate() {
-                // `max` passes over NaN.
-                q = q.max(table.get(row, index(spec.signal, feature)).min(1.0));
+                // `clamp` keeps NaN, where `min` would make it 1, and `max` passes over it.
+                q = q.max(table.get(row, index(spec.signal, feature)).clamp(0.0, 1.0));
                 let evidence = (weight * (logit(q) - self.prior_until[k])).min(self.passage.cap);
                 if evidence > best[k].map_or(0.0, |b| b.1) {
                     best[k] = Some((spec.signal, evidence));
