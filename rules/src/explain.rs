@@ -100,7 +100,8 @@ impl RuleSet {
         let hazards = (0..HAZARDS).map(|k| self.explain_hazard(&one, &score, k)).collect();
         let fired = |i: &usize| assessed.fired[*i][0];
         let wins = |i: &usize| score.wins().any(|w| w.rule == *i);
-        let outweighed = (0..self.rules.len()).filter(|i| fired(i) && !wins(i)).map(|i| self.rules[i].id.clone()).collect();
+        let outweighed =
+            (0..self.rules.len()).filter(|i| fired(i) && !wins(i)).map(|i| self.rules[i].id.clone()).collect();
         let [h24, h72, h168] = assessed.probabilities(0).map(|p| (!p.is_nan()).then_some(p));
         Ok(Explanation {
             instance_id: one.instance_ids[0].clone(),
@@ -127,7 +128,8 @@ impl RuleSet {
             log_odds,
             text,
         };
-        let prior_text = format!("prior of {} incidents per instance and month", plain(self.incidents_per_instance_month));
+        let prior_text =
+            format!("prior of {} incidents per instance and month", plain(self.incidents_per_instance_month));
         let mut terms = vec![bare(TermKind::Prior, self.prior[k], prior_text)];
         if let Some((signal, evidence)) = score.passage[k] {
             let text = text::passage(self, table, 0, signal, k);
@@ -184,7 +186,10 @@ impl Explanation {
         if !self.outweighed.is_empty() {
             out.push(format!("fired, but not counted: {}", self.outweighed.join(", ")));
         }
-        out.push(format!("{} rules did not fire; rule set {} {}", self.silent_rules, self.ruleset.name, self.ruleset.version));
+        out.push(format!(
+            "{} rules did not fire; rule set {} {}",
+            self.silent_rules, self.ruleset.name, self.ruleset.version
+        ));
         out
     }
 }

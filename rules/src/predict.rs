@@ -92,12 +92,13 @@ impl RuleSet {
     fn factors(&self, table: &FeatureTable, score: &Score, row: usize, level: Level) -> Vec<Factor> {
         // (rule or None for first passage, signal, evidence, hazard in which it is strongest)
         let mut found: Vec<(Option<usize>, Signal, f64, usize)> = Vec::new();
-        let mut add = |rule: Option<usize>, signal: Signal, evidence: f64, k: usize| {
-            match found.iter_mut().find(|f| f.0 == rule && f.1 == signal) {
-                Some(f) if evidence > f.2 => (f.2, f.3) = (evidence, k),
-                Some(_) => {}
-                None => found.push((rule, signal, evidence, k)),
-            }
+        let mut add = |rule: Option<usize>, signal: Signal, evidence: f64, k: usize| match found
+            .iter_mut()
+            .find(|f| f.0 == rule && f.1 == signal)
+        {
+            Some(f) if evidence > f.2 => (f.2, f.3) = (evidence, k),
+            Some(_) => {}
+            None => found.push((rule, signal, evidence, k)),
         };
         for k in 0..hazards_of(level) {
             for win in score.groups.iter().filter_map(|g| g[k]) {
@@ -109,7 +110,10 @@ impl RuleSet {
         }
         // Stable, so that equals keep the rule set's order.
         found.sort_by(|a, b| b.2.total_cmp(&a.2));
-        found.into_iter().map(|(rule, signal, evidence, k)| self.factor(table, row, rule, signal, evidence, k)).collect()
+        found
+            .into_iter()
+            .map(|(rule, signal, evidence, k)| self.factor(table, row, rule, signal, evidence, k))
+            .collect()
     }
 
     fn factor(

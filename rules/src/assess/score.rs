@@ -75,7 +75,12 @@ impl RuleSet {
         }
     }
 
-    fn first_passage(&self, table: &FeatureTable, row: usize, without: Option<Signal>) -> [Option<(Signal, f64)>; HAZARDS] {
+    fn first_passage(
+        &self,
+        table: &FeatureTable,
+        row: usize,
+        without: Option<Signal>,
+    ) -> [Option<(Signal, f64)>; HAZARDS] {
         let mut best: [Option<(Signal, f64)>; HAZARDS] = [None; HAZARDS];
         for spec in &SIGNALS {
             let weight = self.passage.weights[spec.signal as usize];
@@ -97,7 +102,7 @@ impl RuleSet {
         let mut q = 0.0_f64;
         let mut k = 0;
         [Feature::X24, Feature::X72, Feature::X168].map(|feature| {
-            // `clamp` keeps NaN, and `max` passes over it.
+            // `clamp` keeps NaN, where `min` would make it 1, and `max` passes over it.
             q = q.max(table.get(row, index(signal, feature)).clamp(0.0, 1.0));
             k += 1;
             logit(q) - self.prior_until[k - 1]

@@ -53,10 +53,16 @@ impl<'a> Checker<'a> {
             Sql::Identifier(name) => self.column(&name.value),
             Sql::CompoundIdentifier(_) => self.column(&e.to_string()),
             Sql::Value(v) => self.value(&v.value),
-            Sql::UnaryOp { op: UnaryOperator::Not, expr } => Ok(boolean(unary(UnaryOperator::Not, self.boolean(expr, d)?))),
+            Sql::UnaryOp { op: UnaryOperator::Not, expr } => {
+                Ok(boolean(unary(UnaryOperator::Not, self.boolean(expr, d)?)))
+            }
             Sql::UnaryOp { op: UnaryOperator::Minus, expr } => {
                 let inner = self.number(expr, d)?;
-                Ok(Checked { sql: unary(UnaryOperator::Minus, inner.sql), kind: Kind::Number, computed: inner.computed })
+                Ok(Checked {
+                    sql: unary(UnaryOperator::Minus, inner.sql),
+                    kind: Kind::Number,
+                    computed: inner.computed,
+                })
             }
             Sql::UnaryOp { op: UnaryOperator::Plus, expr } => self.number(expr, d),
             Sql::BinaryOp { left, op, right } => self.binary(left, op, right, d),
@@ -81,7 +87,9 @@ impl<'a> Checker<'a> {
             Sql::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), d)
             }
-            Sql::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => self.call("ceil", &[expr], d),
+            Sql::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+                self.call("ceil", &[expr], d)
+            }
             Sql::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
                 self.call("floor", &[expr], d)
             }

@@ -34,21 +34,37 @@ pub const FUNCTIONS: [FunctionSpec; 13] = [
     spec("sqrt", 1, 1, "one number", false),
 ];
 
-const fn spec(
-    name: &'static str,
-    least: usize,
-    most: usize,
-    takes: &'static str,
-    absorbs_null: bool,
-) -> FunctionSpec {
+const fn spec(name: &'static str, least: usize, most: usize, takes: &'static str, absorbs_null: bool) -> FunctionSpec {
     FunctionSpec { name, least, most, takes, absorbs_null }
 }
 
 /// Functions over many rows, refused by name so that the error can say why.
 pub(super) const AGGREGATES: [&str; 25] = [
-    "any_value", "array_agg", "avg", "bit_and", "bit_or", "corr", "count", "covar", "covar_pop", "covar_samp", "first",
-    "last", "max", "mean", "median", "min", "mode", "quantile_cont", "quantile_disc", "stddev", "stddev_samp", "sum",
-    "total", "var", "variance",
+    "any_value",
+    "array_agg",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "corr",
+    "count",
+    "covar",
+    "covar_pop",
+    "covar_samp",
+    "first",
+    "last",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "mode",
+    "quantile_cont",
+    "quantile_disc",
+    "stddev",
+    "stddev_samp",
+    "sum",
+    "total",
+    "var",
+    "variance",
 ];
 
 /// Functions over neighbouring rows, refused by name so that the error can say why.

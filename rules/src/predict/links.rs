@@ -70,6 +70,9 @@ mod tests {
         assert!(links("unknown", "i-0123456789abcdef0", 0, None).is_empty());
         assert!(links("eu-west-1/evil?", "i-0123456789abcdef0", 0, None).is_empty());
         assert!(links("eu-west-1", "server-1", 0, None).is_empty());
-        assert!(links("cn-north-1", "i-01234567", 0, None)["instance"].starts_with("https://cn-north-1.console.amazonaws.cn/"));
+        assert!(
+            links("cn-north-1", "i-01234567", 0, None)["instance"]
+                .starts_with("https://cn-north-1.console.amazonaws.cn/")
+        );
     }
 }

@@ -4,15 +4,15 @@ use super::error::line_of;
 use super::nearest::nearest;
 use super::raw::{Number, RawBins, RawEvidence, RawRule, RawRuleSet};
 use super::{Evidence, Levels, Limits, Params, Passage, Problem, Rule, RuleSet, RuleSetError, Why};
-use crate::feature::{FEATURES, column_index, columns};
+use crate::feature::{FEATURES, WIDTH, column_index, columns};
 use crate::hazard::{Calibration, EXPOSURE_HOURS, HORIZON_HOURS, HORIZON_NAMES, MONTH_HOURS, exposure_log_odds};
 use crate::predicate::{Predicate, evaluate};
 use crate::signal::{SIGNALS, Signal};
 use crate::table::FeatureTable;
+use polars::prelude::PolarsError;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use toml::Spanned;
 
 /// Weights of evidence past this are certain either way; more would only invite overflow.
@@ -76,10 +76,12 @@ fn in_force(
         stated.insert(name.clone(), v);
     }
     Params::in_force(&stated, env).map_err(|problem| {
-        let at = match &problem {
-            Problem::Environment { variable, .. } => line(&variable.to_lowercase()),
-            Problem::Levels { warning, critical, .. } => line(warning).max(line(critical)),
-            _ => 1,
+        let at = if let Problem::Environment { variable, .. } = &problem {
+            line(&variable.to_lowercase())
+        } else if let Problem::Levels { warning, critical, .. } = &problem {
+            line(warning).max(line(critical))
+        } else {
+            1
         };
         fail(at, problem)
     })
@@ -148,7 +150,8 @@ impl Builder<'_> {
         let mut weights = [0.0; SIGNALS.len()];
         for (name, weight) in &raw.passage.weights {
             let signal = self.signal(name, None)?;
-            weights[signal as usize] = self.ranged(weight, &format!("passage weight of {}", signal.name()), 0.0, 10.0)?;
+            weights[signal as usize] =
+                self.ranged(weight, &format!("passage weight of {}", signal.name()), 0.0, 10.0)?;
         }
         Ok(Passage { weights, cap })
     }
@@ -192,7 +195,24 @@ impl Builder<'_> {
             });
             rules.push(self.rule(r, group)?);
         }
+        self.dry_run(raw, &rules)?;
         Ok((groups, rules))
+    }
+
+    /// Shows what Polars thinks of the predicates before real data does; one by one only to find the one that it refuses.
+    fn dry_run(&self, raw: &RawRuleSet, rules: &[Rule]) -> Result<(), RuleSetError> {
+        let mut row = FeatureTable::new();
+        row.push("", 0, &vec![f64::NAN; WIDTH], &[]);
+        let all: Vec<&Predicate> = rules.iter().map(|r| &r.when).collect();
+        if evaluate(&all, &row).is_ok() {
+            return Ok(());
+        }
+        for (r, rule) in raw.rule.iter().zip(rules) {
+            let refused =
+                |e: PolarsError| self.error(r.when.span().start, Some(&rule.id), Problem::Polars(e.to_string()));
+            evaluate(&[&rule.when], &row).map_err(refused)?;
+        }
+        Ok(())
     }
 
     fn rule(&self, r: &RawRule, group: usize) -> Result<Rule, RuleSetError> {
@@ -209,10 +229,6 @@ impl Builder<'_> {
         let signal = self.signal(&r.signal, Some(id))?;
         let when_at = r.when.span().start;
         let when = Predicate::compile(r.when.get_ref(), &self.params, &mut used).map_err(|p| at(when_at, p))?;
-        // A dry run shows what Polars thinks of it before real data does.
-        let mut row = FeatureTable::new();
-        row.push("", 0, &vec![f64::NAN; crate::feature::WIDTH], &[]);
-        evaluate(&[&when], &row).map_err(|e| at(when_at, Problem::Polars(e.to_string())))?;
         let evidence = evidence(r.evidence.get_ref()).map_err(|p| at(r.evidence.span().start, p))?;
         let horizons = r.horizons.as_ref().map_or([1.0; 3], |h| *h.get_ref());
         for value in horizons {
@@ -227,7 +243,19 @@ impl Builder<'_> {
         let signals = read.iter().filter_map(|c| SIGNALS.get(c / FEATURES.len())).map(|s| s.signal);
         let signals = signals.chain([signal]).collect();
         let (failure_type, action, hard) = (r.failure_type, r.action, r.hard);
-        Ok(Rule { id: id.to_owned(), group, signal, failure_type, action, when, evidence, horizons, hard, why, signals })
+        Ok(Rule {
+            id: id.to_owned(),
+            group,
+            signal,
+            failure_type,
+            action,
+            when,
+            evidence,
+            horizons,
+            hard,
+            why,
+            signals,
+        })
     }
 
     /// A parameter that nothing reads is most likely misspelt.
@@ -310,9 +338,6 @@ fn fingerprint(text: &str, params: &Params) -> String {
 
 /// Writes bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        // Writing to a String cannot fail.
-        drop(write!(out, "{b:02x}"));
-        out
-    })
+    let digit = |n: u8| char::from(b"0123456789abcdef"[usize::from(n)]);
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }

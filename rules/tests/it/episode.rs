@@ -1,0 +1,140 @@
+//! Episodes: announced once, updated on a change, cleared with hysteresis.
+
+use crate::support::{builtin, one};
+use forewarn_rules::episode::{EpisodeChange, EpisodeEvent, EpisodeState, step};
+use forewarn_rules::predict::Identity;
+use forewarn_rules::prediction::{Horizons, Level, Prediction, Status};
+use forewarn_rules::ruleset::Levels;
+
+const LEVELS: Levels = Levels { high: 0.5, medium: 0.5, low: 0.4, clear_below: 0.6, clear_after: 3.0 };
+
+/// A prediction `hour` hours after noon; None can't be assessed.
+fn at(hour: i64, p24: Option<f64>) -> Prediction {
+    let mut table = one(&[]);
+    table.as_of[0] += hour * 3_600_000;
+    let rules = builtin();
+    let mut p = rules.predict(&table, &rules.assess(&table).unwrap(), 0, &Identity::default());
+    p.confidence = p24.map_or(Level::Unassessable, |v| LEVELS.of(&[v, v, v]));
+    p.probability = Horizons { h24: p24, h72: p24, h168: p24 };
+    p
+}
+
+/// Runs hour by hour; gives the events with their hour, and the state.
+fn run(hours: &[Option<f64>]) -> (Vec<(usize, EpisodeEvent)>, EpisodeState) {
+    let mut state = EpisodeState::default();
+    let mut events = Vec::new();
+    for (hour, p) in hours.iter().enumerate() {
+        let (next, new) = step(&state, &at(hour as i64, *p), &LEVELS).unwrap();
+        events.extend(new.into_iter().map(|e| (hour, e)));
+        state = next;
+    }
+    (events, state)
+}
+
+fn told(hours: &[Option<f64>]) -> Vec<(usize, EpisodeChange, Level)> {
+    run(hours).0.into_iter().map(|(h, e)| (h, e.change, e.to)).collect()
+}
+
+const HIGH: Option<f64> = Some(0.8);
+const LOW: Option<f64> = Some(0.45);
+const WELL: Option<f64> = Some(0.01);
+const BLIND: Option<f64> = None;
+
+#[test]
+fn an_episode_is_announced_once_and_cleared_after_the_hours() {
+    use EpisodeChange::{Cleared, Opened};
+    assert_eq!(told(&[WELL, HIGH, HIGH, HIGH]), [(1, Opened, Level::High)]);
+    // Below from hour 2; three hours later it is over.
+    assert_eq!(
+        told(&[WELL, HIGH, WELL, WELL, WELL, WELL, WELL]),
+        [(1, Opened, Level::High), (5, Cleared, Level::None)]
+    );
+}
+
+#[test]
+fn a_relapse_starts_the_hours_anew() {
+    use EpisodeChange::{Cleared, Opened};
+    assert_eq!(
+        told(&[HIGH, WELL, WELL, HIGH, WELL, WELL, WELL, WELL]),
+        [(0, Opened, Level::High), (7, Cleared, Level::None)]
+    );
+}
+
+#[test]
+fn a_level_rises_at_once_and_falls_late() {
+    use EpisodeChange::{Opened, Updated};
+    assert_eq!(told(&[LOW, HIGH]), [(0, Opened, Level::Low), (1, Updated, Level::High)]);
+    // 0.45 is under the threshold of 0.5 but not under 0.6 of it: the level holds.
+    assert_eq!(told(&[HIGH, LOW, LOW, LOW, LOW, LOW]), [(0, Opened, Level::High)]);
+    // 0.26 is under 0.3 (high) but holds low (0.24).
+    let fading = Some(0.26);
+    assert_eq!(told(&[HIGH, fading, fading, fading, fading]), [(0, Opened, Level::High), (4, Updated, Level::Low)]);
+}
+
+#[test]
+fn blindness_neither_opens_nor_clears() {
+    use EpisodeChange::{Cleared, Opened};
+    assert_eq!(told(&[BLIND, BLIND]), []);
+    assert_eq!(told(&[HIGH, BLIND, BLIND, BLIND, BLIND, BLIND, BLIND, BLIND]), [(0, Opened, Level::High)]);
+    // Quiet hours count; the blind ones between them don't.
+    assert_eq!(
+        told(&[HIGH, WELL, WELL, BLIND, BLIND, BLIND, WELL, WELL, WELL]),
+        [(0, Opened, Level::High), (8, Cleared, Level::None)]
+    );
+}
+
+#[test]
+fn repeating_a_prediction_changes_nothing() {
+    let (_, state) = run(&[HIGH, WELL, WELL]);
+    for hour in [0, 1, 2] {
+        let (again, events) = step(&state, &at(hour, HIGH), &LEVELS).unwrap();
+        assert_eq!((again, events), (state.clone(), Vec::new()));
+    }
+}
+
+#[test]
+fn predictions_are_stamped_with_their_episode() {
+    let mut state = EpisodeState::default();
+    let mut seen = Vec::new();
+    for (hour, p) in [WELL, HIGH, HIGH, WELL, WELL, WELL, WELL, WELL].into_iter().enumerate() {
+        let mut prediction = at(hour as i64, p);
+        state = step(&state, &prediction, &LEVELS).unwrap().0;
+        state.stamp(&mut prediction);
+        seen.push((prediction.status, prediction.sequence, prediction.episode_id.is_some()));
+    }
+    use Status::{Cleared, New, Ongoing, Quiet};
+    assert_eq!(
+        seen,
+        [
+            (Quiet, 0, false),
+            (New, 1, true),
+            (Ongoing, 2, true),
+            (Ongoing, 3, true),
+            (Ongoing, 4, true),
+            (Ongoing, 5, true),
+            (Cleared, 6, true),
+            (Quiet, 0, false)
+        ]
+    );
+}
+
+#[test]
+fn a_new_episode_has_a_new_id_and_the_same_one_the_same() {
+    let hours = [HIGH, WELL, WELL, WELL, WELL, HIGH];
+    let (a, _) = run(&hours);
+    let (b, state) = run(&hours);
+    assert_eq!(a, b);
+    assert_eq!(a[0].1.episode_id, a[1].1.episode_id);
+    assert_ne!(a[0].1.episode_id, a[2].1.episode_id);
+    assert_eq!(state.open.unwrap().episode_id, a[2].1.episode_id);
+}
+
+#[test]
+fn a_state_survives_json_and_a_bad_time_is_an_error() {
+    let (_, state) = run(&[HIGH, WELL]);
+    let back: EpisodeState = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
+    assert_eq!(back, state);
+    let mut bad = at(5, HIGH);
+    bad.as_of = "yesterday".into();
+    assert_eq!(step(&state, &bad, &LEVELS).unwrap_err().to_string(), "`yesterday` is not an RFC 3339 time");
+}
