@@ -43,8 +43,8 @@ def main():
                     break
                 path, said = [*path, w], deeper
             shown = f"{file.name}: forewarn {' '.join(words)}"
-            if not path and words and not words[0].startswith("-"):
-                faults.append(f"{shown}: there is no command {words[0]}")
+            if len(path) < len(words) and not words[len(path)].startswith("-") and (not path or "\nCommands:" in (said or "")):
+                faults.append(f"{shown}: there is no command {' '.join(words[: len(path) + 1])}")
             for flag in (w.split("=")[0] for w in words if w.startswith("--")):
                 if not re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", said or ""):
                     faults.append(f"{shown}: no flag {flag}")

@@ -30,14 +30,28 @@ class Scene:
         self.place = before.parent
         self.done = self.place / f"{name}-undisturbed"
         shutil.copytree(before, self.done)
-        r = forewarn(*self.command(self.done)).ok()
-        self.seconds = r.wall
+        self.begins, self.seconds = self.watched()
         self.want = judge.fingerprint(self.done, distinct)
         self.answer = fleet.analyze(self.done, AS_OF).out
         self.old, self.new = parquet(before), parquet(self.done)
 
     def command(self, history):
         return [self.args[0], *self.args[1], "--history", history, *self.args[2]]
+
+    def start(self, history):
+        return subprocess.Popen([kit.binary(), *map(str, self.command(history))], env=kit.CLEAN, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def watched(self):
+        """Runs the command undisturbed; gives the seconds until its first trace on disk, and until its end."""
+        begun, p, first = time.perf_counter(), self.start(self.done), None
+        while p.poll() is None:
+            if first is None and trace(self.done):
+                first = time.perf_counter() - begun
+            time.sleep(0.0005)
+        if p.returncode:
+            raise Short(f"{self.name} exits {p.returncode} undisturbed")
+        return first or 0.0, time.perf_counter() - begun
 
     def copy(self):
         place = self.place / f"{self.name}-killed"
@@ -68,6 +82,14 @@ class Scene:
         return wrong + [f"{d} is not cleared" for d in left]
 
 
+def trace(history):
+    """Says whether a command has begun to write."""
+    try:
+        return any(e.is_file() for d in history.glob("_staging/*") for e in os.scandir(d))
+    except FileNotFoundError:  # it was there and is gone already
+        return True
+
+
 def parquet(history):
     return {str(f.relative_to(history)) for f in history.glob("metrics/**/*.parquet")}
 
@@ -75,7 +97,7 @@ def parquet(history):
 def landed(scene, history):
     """Reads the state on disk after a kill: (where, is it mid-work)."""
     here = parquet(history)
-    placed, wanted = len(here & (scene.new - scene.old)), len(scene.new - scene.old)
+    placed, wanted = len(here - scene.old), len(scene.new - scene.old)
     staged = sum(f.is_file() for f in (history / "_staging").rglob("*"))
     journal = any((history / "_journal").glob("*.json"))
     notes = len(list((history / "_compact").glob("*.json")))
@@ -95,21 +117,15 @@ def landed(scene, history):
 
 
 def kill_once(scene, rng, aimed):
-    """Starts the command and kills it: at a random time, or, when aimed, as soon as the commit shows on disk."""
+    """Starts the command and kills it: at a random time from its first trace on disk, or, when aimed, as soon as the commit shows."""
     history = scene.copy()
     sign = history / ("_journal" if scene.name == "import" else "_compact")
-    p = subprocess.Popen([kit.binary(), *map(str, scene.command(history))], env=kit.CLEAN, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    begun, wait = time.perf_counter(), rng.uniform(0, scene.seconds)
-    extra = rng.uniform(0, 0.01)
-    while p.poll() is None and time.perf_counter() - begun < scene.seconds * 5 + 5:
-        if aimed and sign.is_dir() and any(e.name.endswith(".json") for e in os.scandir(sign)):
-            time.sleep(extra)
-            break
-        if not aimed and time.perf_counter() - begun >= wait:
-            break
-        if not aimed:
-            time.sleep(0.0005)
+    p = scene.start(history)
+    begun, limit = time.perf_counter(), 5 * scene.seconds + 5
+    shown = lambda: any(sign.glob("*.json")) if aimed else trace(history)
+    while p.poll() is None and time.perf_counter() - begun < limit and not shown():
+        pass
+    time.sleep(rng.uniform(0, 0.01 if aimed else scene.seconds - scene.begins))
     at = time.perf_counter() - begun
     p.kill()
     killed = p.wait() == -9
@@ -117,7 +133,7 @@ def kill_once(scene, rng, aimed):
     return history, killed and mid, f"{at:.3f} s of {scene.seconds:.2f}: {where}"
 
 
-def series_of_kills(scene, rerun, count=EACH):
+def series_of_kills(scene, rerun, count):
     rng = random.Random(SEED)
     bad, places, n, tries = [], collections.Counter(), 0, 0
     while n < count:
@@ -180,8 +196,8 @@ def compact_scene(line):
     return Scene(line, "compact", place / "history", ("history", ("compact",), ()), distinct=True)
 
 
-def importing(line, rerun):
-    series_of_kills(import_scene(line), rerun, EACH if rerun else 3)
+def importing(line, rerun, count=None):
+    series_of_kills(import_scene(line), rerun, count or EACH)
 
 
 def compacting(line):
@@ -189,7 +205,7 @@ def compacting(line):
     line.check("compacts", "files before and after compacting", len(scene.new) < len(scene.old), f"{len(scene.old)} to {len(scene.new)}", "fewer")
     before, after = judge.fingerprint(scene.before, distinct=True), scene.want
     line.check("keeps", "compacting keeps every distinct row", before == after, f"{before[0]} and {after[0]}", "the same")
-    series_of_kills(scene, rerun=True)
+    series_of_kills(scene, True, EACH)
 
 
 def points(line):

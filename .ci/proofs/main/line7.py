@@ -133,4 +133,4 @@ def prove(line):
 
 
 def sabotage(line, broken):
-    kills.importing(line, rerun=not broken)
+    kills.importing(line, rerun=not broken, count=3)
