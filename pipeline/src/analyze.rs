@@ -2,7 +2,7 @@
 
 use crate::fleet::Fleet;
 use crate::gather::{Gather, SignalMap};
-use crate::history::{History, HistoryError};
+use crate::history::{History, HistoryError, ScanOptions};
 use forewarn_rules::assess::{AssessError, Assessed};
 use forewarn_rules::grid::window;
 use forewarn_rules::instance::{RowBuilder, SPARK, SignalLevels};
@@ -13,6 +13,7 @@ use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::signal::{SIGNALS, Signal};
 use forewarn_rules::table::FeatureTable;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// What was found at one time.
 #[derive(Debug)]
@@ -50,6 +51,14 @@ pub enum AnalyzeError {
         /// What the history holds instead.
         held: String,
     },
+    /// A file could not be written.
+    #[error("cannot write {}: {why}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        why: String,
+    },
 }
 
 impl AnalyzeError {
@@ -58,7 +67,7 @@ impl AnalyzeError {
         match self {
             Self::History(e) => e.is_bad_input(),
             Self::NoData { .. } => true,
-            Self::Assess(_) => false,
+            Self::Assess(_) | Self::Write { .. } => false,
         }
     }
 }
@@ -86,6 +95,33 @@ pub fn analyze(
     map: &SignalMap,
     fleet: &Fleet,
     as_of: i64,
+    progress: impl FnMut(u64, u64),
+) -> Result<Analysis, AnalyzeError> {
+    scan(history, ruleset, map, fleet, as_of, None, progress)
+}
+
+/// Analyzes a single instance, reading its bucket only.
+///
+/// # Errors
+/// As [`analyze`].
+pub fn analyze_one(
+    history: &History,
+    ruleset: &RuleSet,
+    map: &SignalMap,
+    fleet: &Fleet,
+    as_of: i64,
+    instance_id: &str,
+) -> Result<Analysis, AnalyzeError> {
+    scan(history, ruleset, map, fleet, as_of, Some(instance_id), |_, _| {})
+}
+
+fn scan(
+    history: &History,
+    ruleset: &RuleSet,
+    map: &SignalMap,
+    fleet: &Fleet,
+    as_of: i64,
+    only: Option<&str>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Analysis, AnalyzeError> {
     let span = window(as_of);
@@ -93,20 +129,22 @@ pub fn analyze(
     let mut rows = BTreeMap::new();
     let mut unused: BTreeMap<String, u64> = BTreeMap::new();
     let mut samples = 0;
-    let buckets = history.buckets();
-    for bucket in 0..buckets {
+    let buckets = only.map_or(0..history.buckets(), |id| history.bucket_of(id)..history.bucket_of(id) + 1);
+    let all = buckets.len() as u64;
+    for (done, bucket) in (1..).zip(buckets) {
         let mut gather = Gather::new(map, delay_ms(history), |g| {
             let row = builder.row(g.tracks, fleet.attributes(g.instance_id), as_of);
             let identity = fleet.identity(g.instance_id, g.account, g.region);
             rows.insert(g.instance_id.to_owned(), (row, identity));
             Ok(())
         });
-        history.scan(bucket, span.start, as_of, &mut gather)?;
+        let options = ScanOptions { from_ms: Some(span.start), to_ms: Some(as_of), instance: only.map(str::to_owned) };
+        history.scan_with(bucket, &options, &mut gather)?;
         samples += gather.samples;
         for (name, n) in std::mem::take(&mut gather.unused) {
             *unused.entry(name).or_default() += n;
         }
-        progress(u64::from(bucket) + 1, u64::from(buckets));
+        progress(done, all);
     }
     if rows.is_empty() {
         let held = history.time_range()?.map_or_else(

@@ -66,9 +66,9 @@ pub type States = BTreeMap<String, EpisodeState>;
 /// When the log does not read.
 pub fn states(log: &SqliteLog) -> Result<States, LogError> {
     let mut states = States::new();
-    for (instance, row) in log.table(Table::EpisodeStates)? {
-        if let Row::EpisodeState(state) = row {
-            states.insert(instance, *state);
+    for row in log.table(Table::EpisodeStates)? {
+        if let Row::EpisodeState(row) = row {
+            states.insert(row.instance_id, row.state);
         }
     }
     Ok(states)

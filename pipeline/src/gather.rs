@@ -5,6 +5,9 @@ use forewarn_rules::series::{NOT_INGESTED, Track};
 use forewarn_rules::signal::{Reading, Signal, source_of};
 use std::collections::BTreeMap;
 
+/// The namespace of imported metrics that say none and that no signal knows.
+const CUSTOM: &str = "custom";
+
 /// Says which series feed which signal.
 #[derive(Debug, Clone, Default)]
 pub struct SignalMap {
@@ -25,7 +28,7 @@ impl SignalMap {
             let reading = source_of(None, metric).filter(|s| s.signal == signal).map_or(Reading::AsIs, |s| s.reading);
             return Some((signal, reading));
         }
-        let known = Some(namespace).filter(|n| *n != crate::history::CUSTOM_NAMESPACE);
+        let known = Some(namespace).filter(|n| *n != CUSTOM);
         source_of(known, metric).map(|s| (s.signal, s.reading))
     }
 }

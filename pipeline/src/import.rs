@@ -6,6 +6,7 @@
 
 mod columns;
 mod error;
+pub mod table;
 mod from_csv;
 mod from_parquet;
 mod identity;
@@ -17,6 +18,7 @@ mod sort;
 mod times;
 
 pub use error::ImportError;
+pub use table::{read_events, read_instances};
 pub use options::{ImportOptions, ImportReport, OnError, Phase, Progress};
 
 use crate::history::{History, MetricWriter, Partition, SeriesKey, Writer};

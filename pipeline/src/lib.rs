@@ -6,11 +6,15 @@ pub mod history;
 pub mod import;
 
 pub mod analyze;
-pub mod backtest;
 pub mod fleet;
 pub mod gather;
+pub mod render;
+
+pub mod backtest;
+pub mod fit;
 pub mod replay;
 
+pub mod announce;
 pub mod emit;
 pub mod log;
 pub mod schema;

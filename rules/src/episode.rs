@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 const MAX_GAP_HOURS: f64 = 6.0;
 
 /// Where an instance's episodes stand.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EpisodeState {
     /// The open episode.
     pub open: Option<OpenEpisode>,
@@ -24,7 +24,7 @@ pub struct EpisodeState {
 }
 
 /// An episode that has not been cleared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OpenEpisode {
     /// Deterministic in instance, first `as_of` and rule set name.
     pub episode_id: String,
@@ -41,7 +41,7 @@ pub struct OpenEpisode {
 }
 
 /// What was said of the newest prediction.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LastSeen {
     /// Its `as_of` (RFC 3339).
     pub as_of: String,
@@ -70,7 +70,7 @@ pub enum EpisodeChange {
 }
 
 /// Something to announce.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EpisodeEvent {
     /// What happened.
     pub change: EpisodeChange,

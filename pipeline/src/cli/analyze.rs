@@ -161,7 +161,7 @@ pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Res
 /// The changes declared in a log.
 pub(super) fn changes(log: &SqliteLog) -> Result<Vec<DeclaredChange>, CliError> {
     let mut out = Vec::new();
-    for (_, row) in log.table(crate::log::projection::Table::Changes)? {
+    for row in log.table(crate::log::projection::Table::Changes)? {
         if let crate::log::Row::Change(change) = row {
             let Some(target) = change.instance_id.or(change.workload) else { continue };
             out.push(DeclaredChange { target, ts: crate::time::parse_instant(&change.at, None)? });

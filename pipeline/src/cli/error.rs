@@ -92,8 +92,8 @@ macro_rules! either {
 }
 
 failed!(std::io::Error, serde_json::Error, crate::log::LogError, crate::emit::BusError, crate::emit::PumpError);
-input!(forewarn_rules::ruleset::RuleSetError, crate::settings::SettingsError, crate::time::TimeError);
-either!(crate::history::HistoryError, crate::import::ImportError, crate::analyze::AnalyzeError);
+input!(crate::import::table::TableError, forewarn_rules::ruleset::RuleSetError, crate::settings::SettingsError, crate::time::TimeError);
+either!(crate::history::HistoryError, crate::import::ImportError, crate::analyze::AnalyzeError, crate::fit::LearnError);
 
 impl From<String> for CliError {
     /// A sentence of our own is always about the input.

@@ -175,6 +175,8 @@ events! {
     PredictionMade(prediction::Made) = "prediction.made" v 1;
     /// The level of an open episode changed.
     PredictionUpdated(prediction::Updated) = "prediction.updated" v 1;
+    /// An open episode was looked at again.
+    PredictionObserved(prediction::Observed) = "prediction.observed" v 1;
     /// The trouble of an episode is over.
     PredictionCleared(prediction::Cleared) = "prediction.cleared" v 1;
     /// It is known how a prediction, or the lack of one, turned out.

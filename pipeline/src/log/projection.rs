@@ -5,7 +5,7 @@ use super::event::Event;
 use super::event::operator::OperatorAction;
 use super::event::prediction::Resolved;
 use super::port::{LogError, Recorded};
-use super::row::{CurrentPrediction, Episode, Instance, Row, Silence};
+use super::row::{CurrentPrediction, Episode, Instance, InstanceEpisode, Row, Silence};
 use forewarn_rules::prediction::{Level, Prediction};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub enum Table {
     PredictionsCurrent,
     /// Episodes by id.
     Episodes,
+    /// Where each instance's episode stands.
+    EpisodeStates,
     /// Incidents by id.
     Incidents,
     /// Declared changes by id.
@@ -29,9 +31,10 @@ pub enum Table {
 }
 
 /// Every table.
-pub const TABLES: [Table; 6] = [
+pub const TABLES: [Table; 7] = [
     Table::PredictionsCurrent,
     Table::Episodes,
+    Table::EpisodeStates,
     Table::Incidents,
     Table::Changes,
     Table::Silences,
@@ -44,6 +47,7 @@ impl Table {
         match self {
             Self::PredictionsCurrent => "predictions_current",
             Self::Episodes => "episodes",
+            Self::EpisodeStates => "episode_states",
             Self::Incidents => "incidents",
             Self::Changes => "changes",
             Self::Silences => "silences",
@@ -74,6 +78,7 @@ pub fn keys(event: &Event) -> Vec<Key> {
         Event::PredictionMade(e) => of_prediction(&e.prediction),
         Event::PredictionUpdated(e) => of_prediction(&e.prediction),
         Event::PredictionCleared(e) => of_prediction(&e.prediction),
+        Event::PredictionObserved(e) => vec![key(Table::EpisodeStates, &e.instance_id)],
         Event::PredictionResolved(e) => e.episode_id.iter().fold(Vec::new(), |mut keys, id| {
             keys.push(key(Table::PredictionsCurrent, &e.instance_id));
             keys.push(key(Table::Episodes, id));
@@ -107,6 +112,14 @@ pub fn evolve(key: &Key, row: Option<Row>, envelope: &Envelope, event: &Event) -
             other => other,
         },
         (Table::Episodes, _) => episode(&key.id, row, event).map(|e| Row::Episode(Box::new(e))),
+        (Table::EpisodeStates, Event::PredictionObserved(e)) => match row {
+            Some(Row::EpisodeState(r)) if later(&r.as_of, &e.as_of) => Some(Row::EpisodeState(r)),
+            _ => Some(Row::EpisodeState(Box::new(InstanceEpisode {
+                instance_id: e.instance_id.clone(),
+                as_of: e.as_of.clone(),
+                state: (*e.state).clone(),
+            }))),
+        },
         (Table::Incidents, Event::IncidentObserved(e)) => Some(Row::Incident(e.clone())),
         (Table::Changes, Event::ChangeMarked(e)) => Some(Row::Change(e.clone())),
         (Table::Silences, Event::OperatorActed(e)) => (e.action == OperatorAction::Silence).then(|| {

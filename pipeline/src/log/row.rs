@@ -5,6 +5,7 @@ use super::event::incident::IncidentObserved;
 use super::event::instance::{Check, InstanceState, LeftCause};
 use super::event::prediction::{Outcome, Verdict};
 use super::projection::Table;
+use forewarn_rules::episode::EpisodeState;
 use forewarn_rules::prediction::{FailureType, Level, Prediction};
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +91,17 @@ pub struct Instance {
     pub left_cause: Option<LeftCause>,
 }
 
+/// Where an instance's episode stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceEpisode {
+    /// The EC2 instance id.
+    pub instance_id: String,
+    /// The time of the newest prediction (RFC 3339, UTC).
+    pub as_of: String,
+    /// Where it stands.
+    pub state: EpisodeState,
+}
+
 /// A row of any table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -98,6 +110,8 @@ pub enum Row {
     Prediction(Box<CurrentPrediction>),
     /// Of [`Table::Episodes`].
     Episode(Box<Episode>),
+    /// Of [`Table::EpisodeStates`].
+    EpisodeState(Box<InstanceEpisode>),
     /// Of [`Table::Incidents`].
     Incident(IncidentObserved),
     /// Of [`Table::Changes`].
@@ -117,6 +131,7 @@ impl Row {
         Ok(match table {
             Table::PredictionsCurrent => Self::Prediction(serde_json::from_str(text)?),
             Table::Episodes => Self::Episode(serde_json::from_str(text)?),
+            Table::EpisodeStates => Self::EpisodeState(serde_json::from_str(text)?),
             Table::Incidents => Self::Incident(serde_json::from_str(text)?),
             Table::Changes => Self::Change(serde_json::from_str(text)?),
             Table::Silences => Self::Silence(serde_json::from_str(text)?),

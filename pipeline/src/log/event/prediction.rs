@@ -1,6 +1,7 @@
 //! Events of the life of an episode.
 
 use super::blob::BlobRef;
+use forewarn_rules::episode::EpisodeState;
 use forewarn_rules::prediction::{Level, Prediction};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,21 @@ pub struct Cleared {
     /// The prediction that cleared it.
     #[serde(flatten)]
     pub prediction: Box<Prediction>,
+}
+
+/// Says where an instance's episode stands after a prediction, so that hysteresis goes on from there; it is not announced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Observed {
+    /// The EC2 instance id.
+    pub instance_id: String,
+    /// The prediction.
+    pub prediction_id: String,
+    /// The time that it speaks for (RFC 3339, UTC).
+    pub as_of: String,
+    /// Its level.
+    pub confidence: Level,
+    /// Where the episode stands.
+    pub state: Box<EpisodeState>,
 }
 
 /// How a prediction turned out.

@@ -1,0 +1,88 @@
+//! `forewarn simulate`: a fleet with its incidents.
+
+use super::common::{count, time};
+use super::error::CliError;
+use super::output::progress;
+use super::{Context, End};
+use crate::simulate::{Fault, Options, Shape, select, write};
+use std::path::PathBuf;
+
+/// Writes a simulated fleet with its incidents.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  forewarn simulate --out fleet --instances 200 --days 35 --seed 7
+  forewarn simulate --out calm --fault-free --days 28")]
+pub(super) struct Args {
+    /// The directory to write to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Number of instances
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    instances: usize,
+    /// Days of data
+    #[arg(long, value_name = "D", default_value_t = 35)]
+    days: u32,
+    /// The seed: the same seed gives the same bytes
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Period of the samples in seconds: 60 or 300
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    step: u32,
+    /// First sample
+    #[arg(long, value_name = "T", default_value = "2026-01-01T00:00:00Z")]
+    start: String,
+    /// Lets nothing go wrong at all
+    #[arg(long)]
+    fault_free: bool,
+    /// Scales the number of faults
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    incident_rate: f64,
+    /// Only these shapes
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    shapes: Vec<String>,
+    /// Without these shapes
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    without_shapes: Vec<String>,
+    /// Only these faults
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    faults: Vec<String>,
+    /// Without these faults
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    without_faults: Vec<String>,
+    /// Leaves out gaps, late points, duplicates and revised versions
+    #[arg(long)]
+    clean: bool,
+}
+
+impl Args {
+    pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        let options = Options {
+            instances: self.instances,
+            days: self.days,
+            seed: self.seed,
+            start_ms: time(&self.start, context)?,
+            step_s: self.step,
+            fault_free: self.fault_free,
+            fault_rate: self.incident_rate,
+            shapes: select::<Shape>(&self.shapes, &self.without_shapes).map_err(CliError::input)?,
+            faults: select::<Fault>(&self.faults, &self.without_faults).map_err(CliError::input)?,
+            gaps: !self.clean,
+        };
+        options.check().map_err(CliError::input)?;
+        super::analyze::create_dir(&self.out)?;
+        let bar = progress("simulating");
+        bar.set_length(self.instances as u64);
+        let report = write(&options, &self.out, |done| bar.set_position(done as u64)).map_err(CliError::failed)?;
+        bar.finish_and_clear();
+        context.out.line(format_args!(
+            "{} rows of {} instances in {}; {} faults, {} incidents ({} predictable)",
+            count(report.rows as u64),
+            report.instances,
+            self.out.display(),
+            report.faults,
+            report.incidents,
+            report.predictable
+        ))?;
+        Ok(End::Done)
+    }
+}

@@ -1,0 +1,53 @@
+//! Columns of the tables that are written as Parquet, and the stable names of closed lists.
+
+use arrow_array::{ArrayRef, StringArray, TimestampMillisecondArray};
+use arrow_schema::{DataType, TimeUnit};
+use forewarn_rules::prediction::{FailureType, Level};
+use std::sync::Arc;
+
+/// Milliseconds, UTC.
+pub(crate) fn time_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
+}
+
+pub(crate) fn time(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC"))
+}
+
+pub(crate) fn text<S: AsRef<str>>(values: impl Iterator<Item = Option<S>>) -> ArrayRef {
+    Arc::new(values.collect::<StringArray>())
+}
+
+/// The name of a level, as in JSON.
+pub(crate) const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::None => "none",
+        Level::Low => "low",
+        Level::Medium => "medium",
+        Level::High => "high",
+        Level::Unassessable => "unassessable",
+    }
+}
+
+/// True for the levels that foresee a failure.
+pub(crate) const fn at_risk(level: Level) -> bool {
+    matches!(level, Level::Low | Level::Medium | Level::High)
+}
+
+/// The name of a failure type, as in JSON.
+pub(crate) const fn failure_name(failure: FailureType) -> &'static str {
+    match failure {
+        FailureType::CpuSaturation => "cpu_saturation",
+        FailureType::CpuSteal => "cpu_steal",
+        FailureType::IoStall => "io_stall",
+        FailureType::MemoryExhaustion => "memory_exhaustion",
+        FailureType::DiskFull => "disk_full",
+        FailureType::CreditExhaustion => "credit_exhaustion",
+        FailureType::EbsDegradation => "ebs_degradation",
+        FailureType::NetworkDegradation => "network_degradation",
+        FailureType::StatusCheckFailure => "status_check_failure",
+        FailureType::ScheduledMaintenance => "scheduled_maintenance",
+        FailureType::SystemFault => "system_fault",
+        FailureType::Anomaly => "anomaly",
+    }
+}
