@@ -1,7 +1,7 @@
 //! What is known of the fleet besides its metrics: attributes, scheduled events and declared changes.
 
 use crate::history::{History, Result};
-use forewarn_rules::instance::Attributes;
+use forewarn_rules::instance::{Attributes, Maintenance};
 use forewarn_rules::predict::Identity;
 use std::collections::BTreeMap;
 
@@ -40,10 +40,14 @@ impl Fleet {
         }
         for event in history.events()? {
             let known_at = event.ingested_at.unwrap_or(event.ts);
-            if event.is_maintenance() && known_at <= as_of
-                && let Some(due) = event.starts_at
-            {
-                fleet.known.entry(event.instance_id).or_default().0.maintenance.push((known_at, due));
+            let Some(due) = event.starts_at.filter(|_| event.is_maintenance() && known_at <= as_of) else { continue };
+            let pending = &mut fleet.known.entry(event.instance_id.clone()).or_default().0.maintenance;
+            if event.is_over() {
+                for m in pending.iter_mut().filter(|m| m.due == due) {
+                    m.over.get_or_insert(known_at);
+                }
+            } else {
+                pending.push(Maintenance { announced: known_at, due, over: None });
             }
         }
         for change in changes.iter().filter(|c| c.ts <= as_of) {

@@ -16,8 +16,26 @@ pub struct Attributes {
     pub instance_type: Option<String>,
     /// Times of declared changes (deployments), milliseconds, in any order.
     pub changes: Vec<i64>,
-    /// Scheduled maintenance: when it was announced and when it is due, milliseconds.
-    pub maintenance: Vec<(i64, i64)>,
+    /// Scheduled maintenance.
+    pub maintenance: Vec<Maintenance>,
+}
+
+/// Work that the provider has scheduled on an instance or its host; times in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Maintenance {
+    /// When it was announced.
+    pub announced: i64,
+    /// When it is due.
+    pub due: i64,
+    /// When it was said to be completed or cancelled.
+    pub over: Option<i64>,
+}
+
+impl Maintenance {
+    /// True when, at `as_of`, it was announced and still to come.
+    pub fn is_pending(&self, as_of: i64) -> bool {
+        self.announced <= as_of && self.due > as_of && self.over.is_none_or(|over| over > as_of)
+    }
 }
 
 /// The levels of every signal, from the rule set's parameters.
@@ -161,8 +179,8 @@ impl Assembly {
 
     /// The next scheduled maintenance that was announced by `as_of`, read as a signal whose failure time is known.
     fn maintenance(&mut self, attributes: &Attributes, as_of: i64) {
-        let pending = attributes.maintenance.iter().filter(|(announced, due)| *announced <= as_of && *due > as_of);
-        let Some(due) = pending.map(|(_, due)| *due).min() else { return };
+        let pending = attributes.maintenance.iter().filter(|m| m.is_pending(as_of));
+        let Some(due) = pending.map(|m| m.due).min() else { return };
         let eta = (due - as_of) as f64 / HOUR_MS as f64;
         let mut put = |feature, value: f64| self.values[index(Signal::Maintenance, feature)] = value;
         put(Feature::Now, 1.0);

@@ -102,8 +102,8 @@ impl Args {
             let bar = progress("importing");
             let report = import_files(&mut history, &self.files, &self.options(context.now_ms), &mut |p| {
                 bar.set_message(match p.phase {
-                    Phase::Reading => "reading",
-                    Phase::Writing => "writing",
+                    Phase::Read => "reading",
+                    Phase::Write => "writing",
                 });
                 bar.set_length(p.total);
                 bar.set_position(p.done);

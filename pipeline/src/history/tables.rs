@@ -51,6 +51,18 @@ pub struct EventRow {
     pub ingested_at: Option<i64>,
 }
 
+impl EventRow {
+    /// True for work that the provider has scheduled on the instance or its host.
+    pub fn is_maintenance(&self) -> bool {
+        matches!(self.kind.as_str(), "maintenance" | "scheduled")
+    }
+
+    /// True when the event says that the work is done or called off; EC2 puts it in front of the description.
+    pub fn is_over(&self) -> bool {
+        self.detail.as_deref().is_some_and(|d| d.starts_with("[Completed]") || d.starts_with("[Canceled]"))
+    }
+}
+
 /// A failure that happened.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize)]
 pub struct IncidentRow {

@@ -45,6 +45,7 @@ const fn computed(table: Table) -> &'static [&'static str] {
         Table::Episodes => {
             &["instance_id", "workload", "opened_at", "level", "peak", "failure_type", "cleared_at", "outcome"]
         }
+        Table::EpisodeStates => &["as_of"],
         Table::Incidents => &["instance_id", "start", "end", "class", "cause", "predictable"],
         Table::Changes => &["instance_id", "workload", "kind", "at", "until", "text"],
         Table::Silences => &["since", "until", "reason"],
