@@ -91,7 +91,7 @@ pub(crate) fn unassessable(reason: Unassessable) -> &'static str {
 pub(crate) fn probability(p: f64) -> String {
     if p >= 0.995 && p < 1.0 {
         "over 0.99".to_owned()
-    } else if p >= 0.01 || p <= 0.0 {
+    } else if p >= 0.0095 || p <= 0.0 {
         format!("{p:.2}")
     } else if p >= 0.0005 {
         format!("{p:.3}")

@@ -61,7 +61,9 @@ fn a_hard_signal_is_heard_whatever_else_is_missing() {
     assert_eq!(assess(&[stale, ("maintenance_now", 1.0), ("maintenance_eta_hours", 5.0)]).0, Level::High);
     // A soft signal is not, and a hard one that makes no level doesn't make the instance healthy.
     assert_eq!(assess(&[stale, ("memory_q24", 0.99)]).0, Level::Unassessable);
-    assert_eq!(assess(&[stale, ("status_bursts_24h", 3.0)]).0, Level::Unassessable);
+    let strict = RuleSet::builtin(&|name| name.ends_with("_CONFIDENCE_THRESHOLD").then(|| "0.95".to_owned())).unwrap();
+    let flapping = strict.assess(&one(&[stale, ("status_bursts_24h", 3.0)])).unwrap();
+    assert_eq!(flapping.level, [Level::Unassessable]);
 }
 
 #[test]
