@@ -103,10 +103,13 @@ fn parse(text: &str) -> Result<Sql, Problem> {
         return Err(Problem::Statement(word.value.clone()));
     }
     let tree = parser.parse_expr().map_err(syntax)?;
-    match parser.peek_token().token {
-        Token::EOF => Ok(tree),
-        Token::SemiColon => Err(Problem::Statement(";".to_owned())),
-        other => Err(Problem::Syntax(format!("nothing may follow the expression, but `{other}` does"))),
+    let next = parser.peek_token().token;
+    if next == Token::SemiColon {
+        Err(Problem::Statement(next.to_string()))
+    } else if next == Token::EOF {
+        Ok(tree)
+    } else {
+        Err(Problem::Syntax(format!("nothing may follow the expression, but `{next}` does")))
     }
 }
 

@@ -9,6 +9,7 @@ use forewarn_rules::ruleset::{Evidence, RuleSet};
 use forewarn_rules::signal::SIGNALS;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::slice::from_ref;
 use std::sync::LazyLock;
 
 static RULES: LazyLock<[&'static RuleSet; 2]> = LazyLock::new(|| [builtin(), calibrated()]);
@@ -72,7 +73,7 @@ proptest! {
     #[test]
     fn another_rule_never_lowers_a_probability(row in row(), extra in 0_usize..64) {
         for rules in RULES.iter() {
-            let t = table(&[row.clone()]);
+            let t = table(from_ref(&row));
             let mut fired = rules.fired(&t).unwrap();
             let mut score = Score::default();
             rules.score(&t, &fired, 0, None, &mut score);
@@ -100,7 +101,7 @@ proptest! {
             let mut raised = row.clone();
             // Unknown becomes known, or known becomes more.
             raised[feature] = if raised[feature].is_nan() { by } else { raised[feature] + by };
-            let (a, b) = (table(&[row.clone()]), table(&[raised]));
+            let (a, b) = (table(from_ref(&row)), table(&[raised]));
             // The same rules fire, so that only the feature's own evidence changes.
             let fired = rules.fired(&a).unwrap();
             let p = |t| {
@@ -138,7 +139,7 @@ proptest! {
     #[test]
     fn explanations_add_up(row in row()) {
         for rules in RULES.iter() {
-            let t = table(&[row.clone()]);
+            let t = table(from_ref(&row));
             let assessed = rules.assess(&t).unwrap();
             let e = rules.explain(&t, 0).unwrap();
             for (k, h) in e.hazards.iter().enumerate() {

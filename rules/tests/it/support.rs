@@ -24,12 +24,9 @@ pub(crate) fn calibrated() -> &'static RuleSet {
 }
 
 fn bent() -> RuleSet {
-    let mut text = DEFAULT_TOML.to_owned();
-    for h in ["0-24h", "24-72h", "72-168h"] {
-        text.push_str(&format!(
-            "\n[[calibration]]\nhorizon = \"{h}\"\nknots = [[-6, -7.5], [-2, -2.25], [0, -1], [4, 2.5]]\n"
-        ));
-    }
+    let bend =
+        |h| format!("\n[[calibration]]\nhorizon = \"{h}\"\nknots = [[-6, -7.5], [-2, -2.25], [0, -1], [4, 2.5]]\n");
+    let text = [DEFAULT_TOML.to_owned(), bend("0-24h"), bend("24-72h"), bend("72-168h")].concat();
     RuleSet::parse(&text, "calibrated.toml", &|_| None).unwrap()
 }
 
