@@ -1,1 +1,23 @@
 //! Everything of forewarn that touches the world: history, import, event log, analysis, and the command line.
+
+pub mod cli;
+
+pub mod history;
+pub mod import;
+
+pub mod analyze;
+pub mod backtest;
+pub mod fleet;
+pub mod gather;
+pub mod replay;
+
+pub mod emit;
+pub mod log;
+pub mod schema;
+
+pub mod simulate;
+
+pub mod crash;
+pub mod settings;
+pub mod telemetry;
+pub mod time;

@@ -1,3 +1,7 @@
-//! The `forewarn` binary.
+//! The `forewarn` binary: everything it does is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    forewarn::cli::main()
+}

@@ -1,14 +1,26 @@
 //! Turns features into confidence-scored, explained predictions: pure over values and Polars frames.
 
+pub mod signal;
+
+pub mod grid;
+pub mod series;
+
+pub mod feature;
+pub mod features;
+pub mod instance;
+pub mod table;
+
+pub mod predicate;
+pub mod ruleset;
+
 pub mod assess;
+pub mod hazard;
+
 pub mod counterfactual;
 pub mod episode;
 pub mod explain;
-pub mod feature;
-pub mod hazard;
-pub mod predicate;
 pub mod predict;
 pub mod prediction;
-pub mod ruleset;
-pub mod signal;
-pub mod table;
+
+pub mod fit;
+pub mod truth;

@@ -60,6 +60,8 @@ pub struct SignalSpec {
     pub warning: f64,
     /// The critical level, in the signal's unit.
     pub critical: f64,
+    /// The value at which a bounded resource is used up, where there is one.
+    pub exhausted: Option<f64>,
     /// Rule-set parameter (lower case) that overrides the warning level.
     pub warning_param: &'static str,
     /// Rule-set parameter (lower case) that overrides the critical level.
@@ -77,7 +79,7 @@ pub enum Reading {
     AsIs,
     /// `whole - value`, as for memory available or disk free percent.
     Complement(f64),
-    /// A count in one period, made a count a minute.
+    /// A count in one minute of collection; where the statistic is `Sum`, the period's count is made a count a minute.
     PerMinute,
 }
 
@@ -106,7 +108,7 @@ pub const SIGNALS: [SignalSpec; 14] = [
     spec(Signal::Iowait, "iowait", "%", Up, 20.0, 40.0, (0.0, 100.0), "CPU time waiting for I/O"),
     spec(Signal::Memory, "memory", "%", Up, 85.0, 95.0, (0.0, 100.0), "memory in use"),
     spec(Signal::Disk, "disk", "%", Up, 80.0, 90.0, (0.0, 100.0), "file-system space in use, fullest device"),
-    spec(Signal::Credits, "credits", "credits", Down, 100.0, 0.0, (0.0, 20_000.0), "CPU credit balance"),
+    spec(Signal::Credits, "credits", "credits", Down, 100.0, 10.0, (0.0, 20_000.0), "CPU credit balance"),
     spec(Signal::Queue, "queue", "requests", Up, 10.0, 30.0, (0.0, 1e6), "requests waiting on a volume"),
     spec(Signal::NetDrop, "net_drop", "packets/min", Up, 10.0, 50.0, (0.0, 1e9), "packets dropped"),
     spec(Signal::Ena, "ena", "packets/min", Up, 10.0, 100.0, (0.0, 1e9), "packets shaped by an ENA allowance"),
@@ -129,7 +131,25 @@ const fn spec(
     about: &'static str,
 ) -> SignalSpec {
     let (warning_param, critical_param) = params(signal);
-    SignalSpec { signal, name, unit, direction, warning, critical, warning_param, critical_param, range, about }
+    let exhausted = match signal {
+        Signal::Memory | Signal::Disk => Some(99.0),
+        Signal::Credits => Some(0.5),
+        Signal::Ebs => Some(1.0),
+        _ => None,
+    };
+    SignalSpec {
+        signal,
+        name,
+        unit,
+        direction,
+        warning,
+        critical,
+        exhausted,
+        warning_param,
+        critical_param,
+        range,
+        about,
+    }
 }
 
 /// Parameter names; in upper case they are the environment names that the source systems used.
@@ -179,14 +199,14 @@ pub const SOURCES: &[Source] = &[
     source(Signal::Queue, "AWS/EBS", "VolumeQueueLength", "Average", AsIs),
     source(Signal::Queue, "CWAgent", "diskio_iops_in_progress", "Average", AsIs),
     source(Signal::Queue, "CWAgent", "PhysicalDisk Avg. Disk Queue Length", "Average", AsIs),
-    source(Signal::NetDrop, "CWAgent", "net_drop_in", "Sum", PerMinute),
-    source(Signal::NetDrop, "CWAgent", "net_drop_out", "Sum", PerMinute),
-    source(Signal::NetDrop, "CWAgent", "Network Interface Packets Received Discarded", "Sum", PerMinute),
-    source(Signal::Ena, "CWAgent", "ethtool_bw_in_allowance_exceeded", "Sum", PerMinute),
-    source(Signal::Ena, "CWAgent", "ethtool_bw_out_allowance_exceeded", "Sum", PerMinute),
-    source(Signal::Ena, "CWAgent", "ethtool_pps_allowance_exceeded", "Sum", PerMinute),
-    source(Signal::Ena, "CWAgent", "ethtool_conntrack_allowance_exceeded", "Sum", PerMinute),
-    source(Signal::Ena, "CWAgent", "ethtool_linklocal_allowance_exceeded", "Sum", PerMinute),
+    source(Signal::NetDrop, "CWAgent", "net_drop_in", "Average", PerMinute),
+    source(Signal::NetDrop, "CWAgent", "net_drop_out", "Average", PerMinute),
+    source(Signal::NetDrop, "CWAgent", "Network Interface Packets Received Discarded", "Average", PerMinute),
+    source(Signal::Ena, "CWAgent", "ethtool_bw_in_allowance_exceeded", "Average", PerMinute),
+    source(Signal::Ena, "CWAgent", "ethtool_bw_out_allowance_exceeded", "Average", PerMinute),
+    source(Signal::Ena, "CWAgent", "ethtool_pps_allowance_exceeded", "Average", PerMinute),
+    source(Signal::Ena, "CWAgent", "ethtool_conntrack_allowance_exceeded", "Average", PerMinute),
+    source(Signal::Ena, "CWAgent", "ethtool_linklocal_allowance_exceeded", "Average", PerMinute),
     source(Signal::Ebs, "AWS/EC2", "EBSIOBalance%", "Average", AsIs),
     source(Signal::Ebs, "AWS/EC2", "EBSByteBalance%", "Average", AsIs),
     source(Signal::Ebs, "AWS/EBS", "BurstBalance", "Average", AsIs),

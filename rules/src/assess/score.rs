@@ -43,8 +43,8 @@ impl RuleSet {
     ///
     /// First passage is counted towards each hazard from the *unconditional* probability by the end of the hazard's span,
     /// against the prior until then: `evidence_k = max over signals of weight * max(0, logit(q_k) - prior_until_k)`, with
-    /// q = q24, max(q24, q72), max(q24, q72, q168), at most `cap`. The conditional probability (q72 - q24) / (1 - q24) would fall
-    /// when q24 rises, and more evidence could then lower a probability; this form is monotone in each of the three.
+    /// q = x24, max(x24, x72), max(x24, x72, x168), at most `cap`. The conditional probability (x72 - x24) / (1 - x24) would fall
+    /// when x24 rises, and more evidence could then lower a probability; this form is monotone in each of the three.
     pub fn score(
         &self,
         table: &FeatureTable,
@@ -87,17 +87,26 @@ impl RuleSet {
             if weight <= 0.0 || without == Some(spec.signal) {
                 continue;
             }
-            let mut q = 0.0_f64;
-            for (k, feature) in [Feature::Q24, Feature::Q72, Feature::Q168].into_iter().enumerate() {
-                // `clamp` keeps NaN, where `min` would make it 1, and `max` passes over it.
-                q = q.max(table.get(row, index(spec.signal, feature)).clamp(0.0, 1.0));
-                let evidence = (weight * (logit(q) - self.prior_until[k])).min(self.passage.cap);
+            for (k, excess) in self.passage_log_odds(table, row, spec.signal).into_iter().enumerate() {
+                let evidence = (weight * excess).min(self.passage.cap);
                 if evidence > best[k].map_or(0.0, |b| b.1) {
                     best[k] = Some((spec.signal, evidence));
                 }
             }
         }
         best
+    }
+
+    /// Gives how far a signal's first-passage log-odds lie above the prior until the end of each hazard's span.
+    pub(crate) fn passage_log_odds(&self, table: &FeatureTable, row: usize, signal: Signal) -> PerHazard {
+        let mut q = 0.0_f64;
+        let mut k = 0;
+        [Feature::X24, Feature::X72, Feature::X168].map(|feature| {
+            // `clamp` keeps NaN, where `min` would make it 1, and `max` passes over it.
+            q = q.max(table.get(row, index(signal, feature)).clamp(0.0, 1.0));
+            k += 1;
+            logit(q) - self.prior_until[k - 1]
+        })
     }
 
     /// Gives the failure type that most evidence speaks of among the hazards that bear on `level`, and what to do about it:

@@ -117,11 +117,11 @@ pub(crate) fn passage(rules: &RuleSet, table: &FeatureTable, row: usize, signal:
         let and = if now.is_some() { " and" } else { "" };
         format!("{and} {verb} {} a day", quantity(signal, s))
     });
-    let by = [Feature::Q24, Feature::Q72, Feature::Q168];
+    let by = [Feature::X24, Feature::X72, Feature::X168];
     let chance = probability(by[..=k].iter().filter_map(|f| get(*f)).fold(0.0, f64::max));
     let eta = get(Feature::EtaHours).map(|h| format!(", most likely in {}", hours(h)));
     format!(
-        "{}{}{}; it reaches {} within {} hours with a probability of {chance}{}",
+        "{}{}{}; it goes past {} and beyond its own past within {} hours with a probability of {chance}{}",
         spec.about,
         now.unwrap_or_default(),
         moves.unwrap_or_default(),

@@ -12,12 +12,14 @@ use std::collections::BTreeSet;
 use std::slice::from_ref;
 use std::sync::LazyLock;
 
+/// The first-passage features: probabilities, all of them.
+const PASSAGE: [&str; 6] = ["q24", "q72", "q168", "x24", "x72", "x168"];
+
 static RULES: LazyLock<[&'static RuleSet; 2]> = LazyLock::new(|| [builtin(), calibrated()]);
 
 /// The columns that some rule or first passage reads; the others cannot matter.
 static READ: LazyLock<Vec<usize>> = LazyLock::new(|| {
-    let passage =
-        SIGNALS.iter().flat_map(|s| ["q24", "q72", "q168"].map(|q| column_index(&format!("{}_{q}", s.name)).unwrap()));
+    let passage = SIGNALS.iter().flat_map(|s| PASSAGE.map(|q| column_index(&format!("{}_{q}", s.name)).unwrap()));
     let mut read: BTreeSet<usize> = passage.collect();
     for r in builtin().rules() {
         read.extend(r.when.columns());
@@ -46,7 +48,7 @@ fn row() -> impl Strategy<Value = Vec<f64>> {
         for (i, name) in columns().iter().enumerate() {
             if name.ends_with("_n") {
                 row[i] = 2016.0;
-            } else if name.ends_with("_q24") || name.ends_with("_q72") || name.ends_with("_q168") {
+            } else if PASSAGE.iter().any(|q| name.ends_with(&format!("_{q}"))) {
                 row[i] = row[i].abs().clamp(0.0, 1.0);
             }
         }
@@ -95,7 +97,7 @@ proptest! {
                 Evidence::Constant(_) => None,
             }).collect();
             for s in &SIGNALS {
-                features.extend(["q24", "q72", "q168"].map(|q| column_index(&format!("{}_{q}", s.name)).unwrap()));
+                features.extend(PASSAGE.map(|q| column_index(&format!("{}_{q}", s.name)).unwrap()));
             }
             let feature = features[which % features.len()];
             let mut raised = row.clone();

@@ -72,5 +72,8 @@ pub(crate) const LEAK: Row<'static> = &[
     ("memory_q24", 0.82),
     ("memory_q72", 0.97),
     ("memory_q168", 0.99),
+    ("memory_x24", 0.82),
+    ("memory_x72", 0.97),
+    ("memory_x168", 0.99),
     ("memory_eta_hours", 17.0),
 ];

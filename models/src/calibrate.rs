@@ -1,0 +1,245 @@
+//! Calibration: strictly increasing maps from a score in log-odds to log-odds that hold.
+
+use crate::stats::{expit, log1pexp, logit};
+use serde::{Deserialize, Serialize};
+
+/// The least slope of a calibration: evidence always counts, if ever so little.
+pub const LEAST_SLOPE: f64 = 1e-3;
+
+/// A strictly increasing, piecewise linear map on log-odds.
+///
+/// Beyond its first and last knot it goes on with the slope it has there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(f64, f64)>", into = "Vec<(f64, f64)>")]
+pub struct Calibration {
+    knots: Vec<(f64, f64)>,
+}
+
+/// Says what is wrong with the knots of a calibration.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CalibrationError {
+    /// One knot is a point, not a map.
+    #[error("a calibration needs at least two knots, got {0}: give pairs [score, log-odds]")]
+    TooFewKnots(usize),
+    /// A coordinate is NaN or infinite.
+    #[error("knot {index} of the calibration is not finite: give finite numbers")]
+    NotFinite {
+        /// Position of the knot, from 0.
+        index: usize,
+    },
+    /// A knot does not lie above and to the right of the one before it.
+    #[error(
+        "knot {index} of the calibration does not rise above the one before it by a slope of at least {LEAST_SLOPE}: \
+         sort the knots by score and let the log-odds grow with it"
+    )]
+    NotIncreasing {
+        /// Position of the knot, from 0.
+        index: usize,
+    },
+}
+
+impl Calibration {
+    /// Makes a calibration through the given (score, log-odds) pairs.
+    pub fn new(knots: Vec<(f64, f64)>) -> Result<Self, CalibrationError> {
+        if knots.len() < 2 {
+            return Err(CalibrationError::TooFewKnots(knots.len()));
+        }
+        if let Some(index) = knots.iter().position(|(x, y)| !x.is_finite() || !y.is_finite()) {
+            return Err(CalibrationError::NotFinite { index });
+        }
+        // A slope written with fewer digits than it was computed with still passes.
+        let rises = |w: &[(f64, f64)]| w[1].0 > w[0].0 && slope(w[0], w[1]) >= LEAST_SLOPE * (1.0 - 1e-6);
+        if let Some(before) = knots.windows(2).position(|w| !rises(w)) {
+            return Err(CalibrationError::NotIncreasing { index: before + 1 });
+        }
+        Ok(Self { knots })
+    }
+
+    /// Returns the map that changes nothing.
+    pub fn identity() -> Self {
+        Self { knots: vec![(0.0, 0.0), (1.0, 1.0)] }
+    }
+
+    /// Returns the (score, log-odds) pairs.
+    pub fn knots(&self) -> &[(f64, f64)] {
+        &self.knots
+    }
+
+    /// Returns the calibrated log-odds of a score; NaN for NaN.
+    pub fn apply(&self, score: f64) -> f64 {
+        let right = self.knots.partition_point(|(x, _)| *x < score).clamp(1, self.knots.len() - 1);
+        let (from, to) = (self.knots[right - 1], self.knots[right]);
+        // From the nearer end, so that a knot maps to itself and the pieces meet exactly.
+        if score >= to.0 {
+            to.1 + slope(from, to) * (score - to.0)
+        } else {
+            from.1 + slope(from, to) * (score - from.0)
+        }
+    }
+}
+
+/// Returns the slope between two knots.
+fn slope(from: (f64, f64), to: (f64, f64)) -> f64 {
+    (to.1 - from.1) / (to.0 - from.0)
+}
+
+impl TryFrom<Vec<(f64, f64)>> for Calibration {
+    type Error = CalibrationError;
+
+    fn try_from(knots: Vec<(f64, f64)>) -> Result<Self, CalibrationError> {
+        Self::new(knots)
+    }
+}
+
+impl From<Calibration> for Vec<(f64, f64)> {
+    fn from(calibration: Calibration) -> Self {
+        calibration.knots
+    }
+}
+
+/// The bound on log-odds that a fit returns: what no data can tell apart from certainty.
+const MOST_LOG_ODDS: f64 = 30.0;
+
+/// A scored case: its score, whether it happened, and its weight.
+fn cases<'a>(
+    scores: &'a [f64],
+    labels: &'a [bool],
+    weights: &'a [f64],
+) -> impl Iterator<Item = (f64, bool, f64)> + Clone + 'a {
+    let weight = |i: usize| weights.get(i).copied().unwrap_or(if weights.is_empty() { 1.0 } else { 0.0 });
+    scores
+        .iter()
+        .zip(labels)
+        .enumerate()
+        .map(move |(i, (score, label))| (*score, *label, weight(i)))
+        .filter(|(score, _, weight)| score.is_finite() && weight.is_finite() && *weight > 0.0)
+}
+
+/// Fits a straight line in log-odds to scores.
+///
+/// Platt (1999), "Probabilistic outputs for support vector machines", with its smoothed targets (N+ + 1) / (N+ + 2) and
+/// 1 / (N- + 2), by Newton's method with step halving as in Lin, Lin & Weng (2007), "A note on Platt's probabilistic
+/// outputs". The slope is held at [`LEAST_SLOPE`] when the data would have it lower. Empty `weights` mean 1 each; cases
+/// that are not finite or weigh nothing are skipped; without any case the identity is returned.
+pub fn platt(scores: &[f64], labels: &[bool], weights: &[f64]) -> Calibration {
+    let (mut yes, mut no, mut mean) = (0.0, 0.0, 0.0);
+    for (score, label, weight) in cases(scores, labels, weights) {
+        if label {
+            yes += weight;
+        } else {
+            no += weight;
+        }
+        mean += weight * score;
+    }
+    let total: f64 = yes + no;
+    if total <= 0.0 {
+        return Calibration::identity();
+    }
+    mean /= total;
+    let targets = [1.0 / (no + 2.0), (yes + 1.0) / (yes + 2.0)];
+    let data = || cases(scores, labels, weights).map(|(s, l, w)| (s - mean, targets[usize::from(l)], w));
+    let base = logit((yes + 1.0) / (total + 2.0));
+    let (mut slope, mut intercept) = newton_line(&data, None, base);
+    if slope.is_nan() || slope <= LEAST_SLOPE {
+        (slope, intercept) = newton_line(&data, Some(LEAST_SLOPE), base);
+    }
+    let at = |score: f64| (score, intercept.clamp(-1e6, 1e6) + slope * (score - mean));
+    Calibration::new(vec![at(mean - 1.0), at(mean + 1.0)]).unwrap_or_else(|_| Calibration::identity())
+}
+
+/// Minimises the logistic loss over a slope, unless it is fixed, and an intercept.
+fn newton_line<I: Iterator<Item = (f64, f64, f64)>>(
+    data: &impl Fn() -> I,
+    fixed: Option<f64>,
+    base: f64,
+) -> (f64, f64) {
+    let loss = |a: f64, b: f64| data().map(|(s, t, w)| w * (log1pexp(a * s + b) - t * (a * s + b))).sum::<f64>();
+    let (mut a, mut b) = (fixed.unwrap_or(0.0), base);
+    let mut current = loss(a, b);
+    for _ in 0..100 {
+        let (mut ga, mut gb, mut haa, mut hab, mut hbb) = (0.0, 0.0, 1e-12, 0.0, 1e-12);
+        for (s, t, w) in data() {
+            let p = expit(a * s + b);
+            let (residual, curvature) = (w * (p - t), w * p * (1.0 - p));
+            ga += residual * s;
+            gb += residual;
+            haa += curvature * s * s;
+            hab += curvature * s;
+            hbb += curvature;
+        }
+        let determinant = haa * hbb - hab * hab;
+        let (da, db) = if fixed.is_some() || determinant <= 0.0 {
+            (0.0, -gb / hbb)
+        } else {
+            (-(hbb * ga - hab * gb) / determinant, -(haa * gb - hab * ga) / determinant)
+        };
+        let mut step = 1.0;
+        while step > 1e-10 {
+            let next = loss(a + step * da, b + step * db);
+            if next <= current {
+                break;
+            }
+            step *= 0.5;
+        }
+        if step <= 1e-10 || !(da.is_finite() && db.is_finite()) {
+            break;
+        }
+        (a, b) = (a + step * da, b + step * db);
+        current = loss(a, b);
+        if step * (da.abs() + db.abs()) < 1e-12 * (1.0 + a.abs() + b.abs()) {
+            break;
+        }
+    }
+    (a, b)
+}
+
+/// A pooled block of cases with neighbouring scores.
+#[derive(Clone, Copy)]
+struct Block {
+    score: f64,
+    hits: f64,
+    weight: f64,
+}
+
+/// Fits a monotone step function and returns it as a strictly increasing map through the middles of its steps.
+///
+/// Pool-adjacent-violators (Ayer et al. 1955, "An empirical distribution function for sampling with incomplete
+/// information"). Each step's rate is drawn towards the base rate by one case's weight, so that a step without any hit
+/// stays finite, and knots closer in log-odds than [`LEAST_SLOPE`] allows are spread. Arguments as in [`platt`]; with
+/// fewer than two steps the fit is Platt's.
+pub fn isotonic(scores: &[f64], labels: &[bool], weights: &[f64]) -> Calibration {
+    let mut sorted: Vec<_> = cases(scores, labels, weights).collect();
+    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let total: f64 = sorted.iter().map(|(.., w)| w).sum();
+    let hits: f64 = sorted.iter().filter(|(_, label, _)| *label).map(|(.., w)| w).sum();
+    let base = (hits + 0.5) / (total + 1.0);
+
+    let mut blocks: Vec<Block> = Vec::new();
+    for tied in sorted.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
+        let weight = tied.iter().map(|(.., w)| w).sum();
+        let hits = tied.iter().filter(|(_, label, _)| *label).map(|(.., w)| w).sum();
+        let mut block = Block { score: tied[0].0, hits, weight };
+        while let Some(last) = blocks.last().copied()
+            && last.hits * block.weight >= block.hits * last.weight
+        {
+            blocks.pop();
+            let weight = last.weight + block.weight;
+            let score = last.score + (block.score - last.score) * (block.weight / weight);
+            block = Block { score, hits: last.hits + block.hits, weight };
+        }
+        blocks.push(block);
+    }
+    let mut knots: Vec<(f64, f64)> = Vec::with_capacity(blocks.len());
+    for block in &blocks {
+        let odds = logit((block.hits + base) / (block.weight + 1.0)).clamp(-MOST_LOG_ODDS, MOST_LOG_ODDS);
+        match knots.last() {
+            // Twice the least slope, so that rounding cannot fall below it.
+            Some(&(x, y)) if block.score - x > 1e-9 * (1.0 + x.abs()) => {
+                knots.push((block.score, odds.max(y + 2.0 * LEAST_SLOPE * (block.score - x))));
+            }
+            Some(_) => {}
+            None => knots.push((block.score, odds)),
+        }
+    }
+    Calibration::new(knots).unwrap_or_else(|_| platt(scores, labels, weights))
+}

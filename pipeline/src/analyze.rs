@@ -1,0 +1,167 @@
+//! The batch analysis: seven days of history to a feature table, assessed and turned into predictions.
+
+use crate::fleet::Fleet;
+use crate::gather::{Gather, SignalMap};
+use crate::history::{History, HistoryError};
+use forewarn_rules::assess::{AssessError, Assessed};
+use forewarn_rules::grid::window;
+use forewarn_rules::instance::{RowBuilder, SPARK, SignalLevels};
+use forewarn_rules::features::Levels;
+use forewarn_rules::predict::Identity;
+use forewarn_rules::prediction::{Level, Prediction};
+use forewarn_rules::ruleset::RuleSet;
+use forewarn_rules::signal::{SIGNALS, Signal};
+use forewarn_rules::table::FeatureTable;
+use std::collections::BTreeMap;
+
+/// What was found at one time.
+#[derive(Debug)]
+pub struct Analysis {
+    /// The time the analysis speaks for, milliseconds.
+    pub as_of: i64,
+    /// One row for each instance, in order of id.
+    pub table: FeatureTable,
+    /// Account, region and workload of each row.
+    pub identities: Vec<Identity>,
+    /// The last seven days of each row's signals in [`SPARK`] steps; NaN where nothing is known.
+    pub sparks: Vec<BTreeMap<Signal, [f32; SPARK]>>,
+    /// The assessment of each row.
+    pub assessed: Assessed,
+    /// Samples read.
+    pub samples: u64,
+    /// Samples of metrics that no signal reads, by name.
+    pub unused: BTreeMap<String, u64>,
+}
+
+/// Why an analysis could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AnalyzeError {
+    /// The history does not read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The rules do not run on the table.
+    #[error(transparent)]
+    Assess(#[from] AssessError),
+    /// There is nothing in the seven days before the time.
+    #[error("no samples in the 7 days before {as_of}: {held}")]
+    NoData {
+        /// The time asked for.
+        as_of: String,
+        /// What the history holds instead.
+        held: String,
+    },
+}
+
+impl AnalyzeError {
+    /// Says whether the caller's input is at fault rather than the machine.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::History(e) => e.is_bad_input(),
+            Self::NoData { .. } => true,
+            Self::Assess(_) => false,
+        }
+    }
+}
+
+/// The levels that a rule set's parameters put in force.
+pub fn signal_levels(ruleset: &RuleSet) -> SignalLevels {
+    SIGNALS.each_ref().map(|spec| {
+        let (warning, critical) = ruleset.thresholds(spec.signal);
+        Levels { warning, critical, ..Levels::of(spec) }
+    })
+}
+
+/// The availability delay of a history, milliseconds.
+pub fn delay_ms(history: &History) -> i64 {
+    i64::from(history.manifest().availability_delay_s) * 1000
+}
+
+/// Analyzes every instance of a history at `as_of`; `progress` is told the share done after each bucket.
+///
+/// # Errors
+/// When the history does not read, or holds nothing in the seven days before `as_of`.
+pub fn analyze(
+    history: &History,
+    ruleset: &RuleSet,
+    map: &SignalMap,
+    fleet: &Fleet,
+    as_of: i64,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Analysis, AnalyzeError> {
+    let span = window(as_of);
+    let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history));
+    let mut rows = BTreeMap::new();
+    let mut unused: BTreeMap<String, u64> = BTreeMap::new();
+    let mut samples = 0;
+    let buckets = history.buckets();
+    for bucket in 0..buckets {
+        let mut gather = Gather::new(map, delay_ms(history), |g| {
+            let row = builder.row(g.tracks, fleet.attributes(g.instance_id), as_of);
+            let identity = fleet.identity(g.instance_id, g.account, g.region);
+            rows.insert(g.instance_id.to_owned(), (row, identity));
+            Ok(())
+        });
+        history.scan(bucket, span.start, as_of, &mut gather)?;
+        samples += gather.samples;
+        for (name, n) in std::mem::take(&mut gather.unused) {
+            *unused.entry(name).or_default() += n;
+        }
+        progress(u64::from(bucket) + 1, u64::from(buckets));
+    }
+    if rows.is_empty() {
+        let held = history.time_range()?.map_or_else(
+            || "the history is empty; import something first".to_owned(),
+            |(first, last)| {
+                format!("it holds {} to {}", crate::time::format_ms(first), crate::time::format_ms(last))
+            },
+        );
+        return Err(AnalyzeError::NoData { as_of: crate::time::format_ms(as_of), held });
+    }
+    let mut table = FeatureTable::new();
+    let (mut identities, mut sparks) = (Vec::new(), Vec::new());
+    for (id, (row, identity)) in rows {
+        table.push(&id, as_of, &row.values, &row.devices);
+        identities.push(identity);
+        sparks.push(row.sparks);
+    }
+    let assessed = ruleset.assess(&table)?;
+    Ok(Analysis { as_of, table, identities, sparks, assessed, samples, unused })
+}
+
+impl Analysis {
+    /// Builds the predictions, most urgent first; without `all`, only of instances at risk or unassessable.
+    pub fn predictions(&self, ruleset: &RuleSet, all: bool) -> Vec<Prediction> {
+        let mut order: Vec<usize> =
+            (0..self.table.len()).filter(|&r| all || self.assessed.level[r] != Level::None).collect();
+        let p = |r: usize, k: usize| {
+            let p = self.assessed.probability[k][r];
+            if p.is_nan() { -1.0 } else { p }
+        };
+        let rank = |r: usize| match self.assessed.level[r] {
+            Level::High => 0,
+            Level::Medium => 1,
+            Level::Low => 2,
+            Level::Unassessable => 3,
+            Level::None => 4,
+        };
+        order.sort_by(|&a, &b| {
+            let urgency = p(b, 0).total_cmp(&p(a, 0)).then(p(b, 1).total_cmp(&p(a, 1))).then(p(b, 2).total_cmp(&p(a, 2)));
+            rank(a).cmp(&rank(b)).then(urgency).then(a.cmp(&b))
+        });
+        order.into_iter().map(|r| ruleset.predict(&self.table, &self.assessed, r, &self.identities[r])).collect()
+    }
+
+    /// Finds the row of an instance.
+    pub fn row_of(&self, instance_id: &str) -> Option<usize> {
+        self.table.instance_ids.binary_search_by(|id| id.as_str().cmp(instance_id)).ok()
+    }
+
+    /// Counts the instances at each level.
+    pub fn counts(&self) -> BTreeMap<Level, usize> {
+        let mut counts = BTreeMap::new();
+        for level in &self.assessed.level {
+            *counts.entry(*level).or_default() += 1;
+        }
+        counts
+    }
+}

@@ -1,0 +1,184 @@
+//! `forewarn analyze`: predictions from the seven days before a time.
+
+use super::common::{HistoryArg, MapArg, RulesArg, StateArg, time};
+use super::error::CliError;
+use super::output::progress;
+use super::{Context, End};
+use crate::analyze::{self, Analysis};
+use crate::announce;
+use crate::fleet::{DeclaredChange, Fleet};
+use crate::history::History;
+use crate::log::SqliteLog;
+use crate::render;
+use crate::schema::AnalyzeDocument;
+use forewarn_rules::prediction::{Level, Prediction};
+use forewarn_rules::ruleset::RuleSet;
+use std::path::{Path, PathBuf};
+
+/// The form of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Table,
+    /// One document, as in the schema `analyze`.
+    Json,
+    /// One line for each prediction.
+    Csv,
+    /// The same columns as Parquet; needs --out.
+    Parquet,
+}
+
+/// Predicts failures from the seven days before a time.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  forewarn analyze --history H
+  forewarn analyze --history H --as-of 2026-02-15T00:00:00Z --format json
+  forewarn analyze --history H --state S --emit      (write to the log and announce)")]
+pub(super) struct Args {
+    #[command(flatten)]
+    history: HistoryArg,
+    #[command(flatten)]
+    state: StateArg,
+    #[command(flatten)]
+    rules: RulesArg,
+    #[command(flatten)]
+    map: MapArg,
+    /// The time to predict from: RFC 3339, now, now-7d, or latest (the end of the data)
+    #[arg(long, value_name = "T", default_value = "now")]
+    as_of: String,
+    /// The form of the answer
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Writes the answer to a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Lists every instance, the healthy ones too
+    #[arg(long)]
+    all: bool,
+    /// Writes the predictions to the event log and announces what is new
+    #[arg(long)]
+    emit: bool,
+    /// Also writes the feature table to a Parquet file
+    #[arg(long, value_name = "FILE")]
+    features: Option<PathBuf>,
+    /// Ends with 3 when an instance is at level high
+    #[arg(long)]
+    exit_code: bool,
+}
+
+impl Args {
+    pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        let history = self.history.open(context)?;
+        let (ruleset, _) = self.rules.load(context)?;
+        let as_of = as_of(&self.as_of, &history, context)?;
+        let log_path = announce::log_path(&self.state.dir(context));
+        let emit = self.emit || context.settings.emit;
+        if emit {
+            create_dir(&self.state.dir(context))?;
+        }
+        let log = if emit || log_path.exists() { Some(SqliteLog::open(&log_path)?) } else { None };
+        let changes = log.as_ref().map_or_else(|| Ok(Vec::new()), changes)?;
+        let fleet = Fleet::read(&history, &changes, as_of)?;
+        let bar = progress("analyzing");
+        let analysis = analyze::analyze(&history, &ruleset, &self.map.over(&history), &fleet, as_of, |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+        })?;
+        bar.finish_and_clear();
+        for (name, n) in &analysis.unused {
+            tracing::info!(metric = name, samples = n, "no signal reads this metric; --map {name}=SIGNAL lets one");
+        }
+        let states = log.as_ref().map_or_else(|| Ok(announce::States::new()), announce::states)?;
+        let predictions: Vec<Prediction> =
+            announce::stamped(&analysis, &ruleset, &states, self.all).map_err(CliError::failed)?
+                .into_iter()
+                .map(|(p, ..)| p)
+                .filter(|p| self.all || p.confidence != Level::None)
+                .collect();
+        if let Some(path) = &self.features {
+            write_file(path, &render::features_parquet(&analysis.table).map_err(CliError::failed)?)?;
+        }
+        self.write(&analysis, &predictions, &ruleset, context)?;
+        if let (true, Some(log)) = (emit, &log) {
+            let report =
+                announce::emit(log, &self.state.bus(context), &analysis, &ruleset).map_err(CliError::failed)?;
+            tracing::info!(
+                opened = report.opened,
+                updated = report.updated,
+                cleared = report.cleared,
+                announced = report.announced,
+                "emitted"
+            );
+        }
+        let found = predictions.iter().any(|p| p.confidence == Level::High);
+        Ok(if self.exit_code && found { End::Findings } else { End::Done })
+    }
+
+    fn write(
+        &self,
+        analysis: &Analysis,
+        predictions: &[Prediction],
+        ruleset: &RuleSet,
+        context: &mut Context<'_>,
+    ) -> Result<(), CliError> {
+        let text = match self.format {
+            Format::Table => render::table(analysis, predictions).into_bytes(),
+            Format::Json => {
+                let document = AnalyzeDocument {
+                    as_of: crate::time::format_ms(analysis.as_of),
+                    ruleset: ruleset.reference(),
+                    predictions: predictions.to_vec(),
+                };
+                let mut text = serde_json::to_vec_pretty(&document)?;
+                text.push(b'\n');
+                text
+            }
+            Format::Csv => render::csv(predictions).map_err(CliError::failed)?,
+            Format::Parquet if self.out.is_none() => {
+                return Err(CliError::input("--format parquet needs --out FILE: Parquet is not for a terminal"));
+            }
+            Format::Parquet => render::parquet(predictions).map_err(CliError::failed)?,
+        };
+        match &self.out {
+            Some(path) => write_file(path, &text),
+            None => Ok(std::io::Write::write_all(context.out, &text)?),
+        }
+    }
+}
+
+/// Reads the time to predict from; `latest` is just after the last sample has become available.
+pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Result<i64, CliError> {
+    if text != "latest" {
+        return time(text, context);
+    }
+    let (_, last) = history
+        .time_range()?
+        .ok_or_else(|| CliError::input(format!("the history {} is empty; import something first", history.location())))?;
+    let cell = forewarn_rules::grid::CELL_MS;
+    Ok((last.div_euclid(cell) + 1) * cell + analyze::delay_ms(history))
+}
+
+/// The changes declared in a log.
+pub(super) fn changes(log: &SqliteLog) -> Result<Vec<DeclaredChange>, CliError> {
+    let mut out = Vec::new();
+    for (_, row) in log.table(crate::log::projection::Table::Changes)? {
+        if let crate::log::Row::Change(change) = row {
+            let Some(target) = change.instance_id.or(change.workload) else { continue };
+            out.push(DeclaredChange { target, ts: crate::time::parse_instant(&change.at, None)? });
+        }
+    }
+    Ok(out)
+}
+
+/// Writes a file whole: beside its place first, then renamed into it.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let fail = |e: std::io::Error| CliError::input(format!("cannot write {}: {e}", path.display()));
+    let mut staged = path.as_os_str().to_owned();
+    staged.push(".partial");
+    std::fs::write(&staged, bytes).map_err(fail)?;
+    std::fs::rename(&staged, path).map_err(fail)
+}
+
+pub(super) fn create_dir(path: &Path) -> Result<(), CliError> {
+    std::fs::create_dir_all(path).map_err(|e| CliError::input(format!("cannot create {}: {e}", path.display())))
+}

@@ -1,0 +1,103 @@
+//! What a command can end with, and the exit code that goes with it.
+
+use std::error::Error;
+use std::fmt;
+
+type Source = Box<dyn Error + Send + Sync>;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(super) enum CliError {
+    /// The input or the usage is at fault: exit code 2.
+    Input(Source),
+    /// Something else failed: exit code 1.
+    Failed(Source),
+}
+
+impl CliError {
+    /// Blames the input.
+    pub(super) fn input(e: impl Into<Source>) -> Self {
+        Self::Input(e.into())
+    }
+
+    /// Blames the machine.
+    pub(super) fn failed(e: impl Into<Source>) -> Self {
+        Self::Failed(e.into())
+    }
+
+    pub(super) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Input(_) => 2,
+            Self::Failed(_) => 1,
+        }
+    }
+
+    /// True when whoever read our output has gone: not worth a word.
+    pub(super) fn is_closed_pipe(&self) -> bool {
+        let mut source: Option<&(dyn Error + 'static)> = Some(self.inner());
+        while let Some(e) = source {
+            if e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+                return true;
+            }
+            source = e.source();
+        }
+        false
+    }
+
+    fn inner(&self) -> &(dyn Error + 'static) {
+        match self {
+            Self::Input(e) | Self::Failed(e) => e.as_ref(),
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    /// Writes the error and everything below it on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.inner())?;
+        let mut source = self.inner().source();
+        while let Some(e) = source {
+            write!(f, ": {e}")?;
+            source = e.source();
+        }
+        Ok(())
+    }
+}
+
+/// Blames the machine for these, whatever they say.
+macro_rules! failed {
+    ($($e:ty),+) => { $(impl From<$e> for CliError {
+        fn from(e: $e) -> Self {
+            Self::failed(e)
+        }
+    })+ };
+}
+
+/// Blames the input for these.
+macro_rules! input {
+    ($($e:ty),+) => { $(impl From<$e> for CliError {
+        fn from(e: $e) -> Self {
+            Self::input(e)
+        }
+    })+ };
+}
+
+/// Asks these who is to blame.
+macro_rules! either {
+    ($($e:ty),+) => { $(impl From<$e> for CliError {
+        fn from(e: $e) -> Self {
+            if e.is_bad_input() { Self::input(e) } else { Self::failed(e) }
+        }
+    })+ };
+}
+
+failed!(std::io::Error, serde_json::Error, crate::log::LogError, crate::emit::BusError, crate::emit::PumpError);
+input!(forewarn_rules::ruleset::RuleSetError, crate::settings::SettingsError, crate::time::TimeError);
+either!(crate::history::HistoryError, crate::import::ImportError, crate::analyze::AnalyzeError);
+
+impl From<String> for CliError {
+    /// A sentence of our own is always about the input.
+    fn from(e: String) -> Self {
+        Self::input(e)
+    }
+}

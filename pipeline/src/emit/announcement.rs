@@ -1,0 +1,94 @@
+//! Shapes an entry of the log as other systems receive it.
+
+use crate::log::envelope::SOURCE;
+use crate::log::event::split_type;
+use crate::log::{DecodeError, Recorded};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// An event as published, shaped like one of EventBridge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Announcement {
+    /// The version of this shape, always `0`, as EventBridge has it.
+    pub version: String,
+    /// The id of the event in the log; the same however often it is delivered.
+    pub id: String,
+    /// What happened, for rules to match.
+    #[serde(rename = "detail-type")]
+    pub detail_type: String,
+    /// Always `forewarn`.
+    pub source: String,
+    /// The AWS account id, or `unknown`.
+    pub account: String,
+    /// When it happened (RFC 3339, UTC).
+    pub time: String,
+    /// The AWS region, or `unknown`.
+    pub region: String,
+    /// The instances it is about.
+    pub resources: Vec<String>,
+    /// The type of the event in the log, its version at the end.
+    #[serde(rename = "event-type")]
+    pub event_type: String,
+    /// The data of the event.
+    pub detail: Value,
+}
+
+/// Which types are announced, by name without version, and as what.
+const DETAIL_TYPES: &[(&str, &str)] = &[
+    ("forewarn.prediction.made", "Instance Failure Predicted"),
+    ("forewarn.prediction.updated", "Prediction Updated"),
+    ("forewarn.prediction.cleared", "Prediction Cleared"),
+    ("forewarn.prediction.resolved", "Prediction Resolved"),
+    ("forewarn.incident.observed", "Instance Incident Observed"),
+    ("forewarn.recovery.requested", "Instance Recovery Requested"),
+    ("forewarn.recovery.escalated", "Instance Recovery Escalated"),
+    ("forewarn.recovery.completed", "Instance Recovery Completed"),
+    ("forewarn.recovery.stuck", "Instance Recovery Stuck"),
+];
+
+/// Gives the detail-type of a type without its version; none for what stays in the log.
+pub fn detail_type_of(name: &str) -> Option<&'static str> {
+    DETAIL_TYPES.iter().find(|(n, _)| *n == name).map(|(_, detail_type)| *detail_type)
+}
+
+impl Announcement {
+    /// Makes the announcement of an entry, where its type has one.
+    ///
+    /// # Errors
+    /// When the entry cannot be understood, so that nothing unknown is announced.
+    pub fn of(entry: &Recorded) -> Result<Option<Self>, DecodeError> {
+        let envelope = &entry.envelope;
+        let (name, _) = split_type(&envelope.type_)?;
+        let Some(detail_type) = detail_type_of(name) else { return Ok(None) };
+        entry.event()?;
+        let data = |key: &str| envelope.data.get(key).and_then(Value::as_str);
+        let place = |key: &str| data(key).unwrap_or("unknown").to_owned();
+        Ok(Some(Self {
+            version: "0".to_owned(),
+            id: envelope.id.clone(),
+            detail_type: detail_type.to_owned(),
+            source: SOURCE.to_owned(),
+            account: place("account"),
+            time: envelope.time.clone(),
+            region: place("region"),
+            resources: data("instance_id").map(str::to_owned).into_iter().collect(),
+            event_type: envelope.type_.clone(),
+            detail: envelope.data.clone(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::event::KINDS;
+
+    #[test]
+    fn only_known_types_are_announced() {
+        for (name, _) in DETAIL_TYPES {
+            assert!(KINDS.iter().any(|k| k.name == *name), "{name}");
+        }
+        assert_eq!(detail_type_of("forewarn.policy.changed"), None);
+    }
+}

@@ -1,0 +1,180 @@
+//! Holds one decoded batch of a metric file and finds where its runs end.
+
+use super::key::NOT_INGESTED;
+use super::read::{constant_ingested, constant_period, constant_text};
+use super::schema::TEXT_COLUMNS;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType};
+use arrow_array::{Array, RecordBatch, StringArray};
+use arrow_buffer::ScalarBuffer;
+use parquet::file::metadata::RowGroupMetaData;
+
+/// The texts of one column of a batch.
+#[derive(Debug)]
+pub(crate) enum TextValues {
+    /// The same in every row.
+    Constant(Option<String>),
+    /// A code for each row, -1 for null, and the texts that the codes stand for.
+    Coded(ScalarBuffer<i32>, StringArray),
+}
+
+impl TextValues {
+    /// Gives the text of a row.
+    pub(crate) fn text(&self, row: usize) -> Option<&str> {
+        match self {
+            Self::Constant(text) => text.as_deref(),
+            Self::Coded(codes, texts) => usize::try_from(codes[row]).ok().map(|code| texts.value(code)),
+        }
+    }
+}
+
+/// The periods of a batch.
+#[derive(Debug)]
+pub(crate) enum Periods {
+    /// The same in every row.
+    Constant(i32),
+    /// One for each row.
+    Each(ScalarBuffer<i32>),
+}
+
+impl Periods {
+    /// Gives the period of a row.
+    pub(crate) fn at(&self, row: usize) -> i32 {
+        match self {
+            Self::Constant(p) => *p,
+            Self::Each(p) => p[row],
+        }
+    }
+}
+
+/// One decoded batch.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) rows: usize,
+    pub(crate) texts: [TextValues; 7],
+    pub(crate) period: Periods,
+    pub(crate) ts: ScalarBuffer<i64>,
+    pub(crate) value: ScalarBuffer<f64>,
+    /// Empty where no row has one; [`NOT_INGESTED`] marks a row without.
+    pub(crate) ingested: ScalarBuffer<i64>,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            rows: 0,
+            texts: std::array::from_fn(|_| TextValues::Constant(None)),
+            period: Periods::Constant(0),
+            ts: Vec::new().into(),
+            value: Vec::new().into(),
+            ingested: Vec::new().into(),
+        }
+    }
+}
+
+impl Batch {
+    /// Takes over a record batch; columns that it lacks are constant in its row group. Fails with the fault.
+    pub(crate) fn take(batch: &RecordBatch, group: &RowGroupMetaData, keys_only: bool) -> Result<Self, String> {
+        let mut texts = std::array::from_fn(|_| TextValues::Constant(None));
+        for (i, name) in TEXT_COLUMNS.iter().enumerate() {
+            texts[i] = match batch.column_by_name(name) {
+                Some(array) => coded(array.as_ref(), name)?,
+                None => constant_text(group, i)?,
+            };
+        }
+        let period = match batch.column_by_name("period_s") {
+            Some(array) => {
+                Periods::Each(full(array.as_ref(), "period_s")?.as_primitive::<Int32Type>().values().clone())
+            }
+            None => Periods::Constant(constant_period(group)?),
+        };
+        let rows = batch.num_rows();
+        if keys_only {
+            return Ok(Self { rows, texts, period, ..Self::default() });
+        }
+        let ts = batch.column_by_name("ts").ok_or("column `ts` is missing")?;
+        let ts = full(ts.as_ref(), "ts")?.as_primitive::<TimestampMillisecondType>().values().clone();
+        let value = batch.column_by_name("value").ok_or("column `value` is missing")?;
+        let value = full(value.as_ref(), "value")?.as_primitive::<Float64Type>().values().clone();
+        let ingested = match batch.column_by_name("ingested_at") {
+            Some(array) => ingested(array.as_ref()),
+            None => constant_ingested(group).map_or_else(Vec::new, |t| vec![t; ts.len()]).into(),
+        };
+        Ok(Self { rows, texts, period, ts, value, ingested })
+    }
+
+    /// Gives the end of the run that starts at a row: the first later row that differs in any column of the key.
+    pub(crate) fn run_end(&self, start: usize) -> usize {
+        let mut end = self.rows;
+        for column in &self.texts {
+            if let TextValues::Coded(codes, _) = column {
+                end = start + same(&codes[start..end]);
+            }
+        }
+        if let Periods::Each(periods) = &self.period {
+            end = start + same(&periods[start..end]);
+        }
+        end
+    }
+}
+
+/// Counts the leading elements that equal the first, comparing in blocks so that the compiler can vectorise.
+fn same(codes: &[i32]) -> usize {
+    const BLOCK: usize = 64;
+    let Some(&first) = codes.first() else { return 0 };
+    let mut n = 0;
+    for block in codes.chunks_exact(BLOCK) {
+        if block.iter().fold(0, |diff, &c| diff | (c ^ first)) != 0 {
+            break;
+        }
+        n += BLOCK;
+    }
+    n + codes[n..].iter().take_while(|&&c| c == first).count()
+}
+
+fn full<'a>(array: &'a dyn Array, name: &str) -> Result<&'a dyn Array, String> {
+    if array.null_count() > 0 { Err(format!("column `{name}` has nulls")) } else { Ok(array) }
+}
+
+fn coded(array: &dyn Array, name: &str) -> Result<TextValues, String> {
+    let dictionary = array.as_dictionary::<Int32Type>();
+    let texts = dictionary.values().as_string::<i32>().clone();
+    let keys = dictionary.keys();
+    match keys.nulls() {
+        Some(nulls) if nulls.null_count() > 0 => {
+            if name != "device" {
+                return Err(format!("column `{name}` has nulls"));
+            }
+            let codes = keys.values().iter().zip(nulls.iter()).map(|(&k, known)| if known { k } else { -1 });
+            Ok(TextValues::Coded(codes.collect(), texts))
+        }
+        Some(_) | None => Ok(TextValues::Coded(keys.values().clone(), texts)),
+    }
+}
+
+fn ingested(array: &dyn Array) -> ScalarBuffer<i64> {
+    let array = array.as_primitive::<TimestampMillisecondType>();
+    match array.nulls() {
+        Some(nulls) if nulls.null_count() == array.len() => Vec::new().into(),
+        Some(nulls) if nulls.null_count() > 0 => {
+            array.values().iter().zip(nulls.iter()).map(|(&t, known)| if known { t } else { NOT_INGESTED }).collect()
+        }
+        Some(_) | None => array.values().clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_run_ends_where_a_plain_loop_ends_it(n in 0_usize..300, tail in proptest::collection::vec(0_i32..2, 0..80)) {
+            let mut codes = vec![1; n];
+            codes.extend(tail);
+            let plain = codes.iter().take_while(|&&c| Some(&c) == codes.first()).count();
+            prop_assert_eq!(same(&codes), plain);
+        }
+    }
+}

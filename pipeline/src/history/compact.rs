@@ -1,0 +1,288 @@
+//! Merges the small files of a day and bucket into one. Exact duplicates go; versions that differ stay.
+//!
+//! **Invariant:** a note in `_compact/` names the new file and those it replaces before the new file appears. As
+//! soon as it appears, the old ones no longer count, whether they are deleted yet or not.
+
+use super::error::{HistoryError, Result};
+use super::files::MetricFile;
+use super::key::{NOT_INGESTED, Partition, SeriesKey};
+use super::manifest::pretty;
+use super::read::Want;
+use super::scan::{Run, RunSink, merge};
+use super::store::Store;
+use super::{MetricWriter, commit, local};
+use crate::crash;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+const NOTES: &str = "_compact";
+
+/// How old files stay on an object store after they were replaced, for readers that listed them before.
+const REMOTE_GRACE_MS: i64 = 15 * 60 * 1000;
+
+/// A compaction's note.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Replacement {
+    pub(super) output: String,
+    pub(super) replaces: Vec<String>,
+    /// When the replaced files may be deleted.
+    pub(super) delete_after_ms: i64,
+}
+
+/// How to compact.
+#[derive(Debug, Clone, Default)]
+pub struct CompactOptions {
+    /// The time of the call, milliseconds.
+    pub now_ms: i64,
+    /// How long replaced files stay; the default is none for a directory, 15 minutes for an object store.
+    pub grace_ms: Option<i64>,
+    /// Only days before this time, milliseconds.
+    pub before_ms: Option<i64>,
+}
+
+/// What a compaction did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CompactReport {
+    /// Days of buckets looked at.
+    pub partitions: u64,
+    /// Those that had more than one file.
+    pub compacted: u64,
+    /// Files replaced.
+    pub files_before: u64,
+    /// Files written.
+    pub files_after: u64,
+    /// Bytes replaced.
+    pub bytes_before: u64,
+    /// Bytes written.
+    pub bytes_after: u64,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Rows that were exact duplicates and went.
+    pub duplicates_dropped: u64,
+}
+
+impl super::Writer<'_> {
+    /// Compacts every day and bucket that has more than one file.
+    pub fn compact(&mut self, options: &CompactOptions) -> Result<CompactReport> {
+        let history = self.history();
+        finish_interrupted(history.store(), Some(options.now_ms))?;
+        let mut partitions: BTreeMap<Partition, Vec<MetricFile>> = BTreeMap::new();
+        for file in history.metric_files(None, i64::MIN, options.before_ms.unwrap_or(i64::MAX))? {
+            partitions.entry(file.partition).or_default().push(file);
+        }
+        let mut report = CompactReport { partitions: partitions.len() as u64, ..CompactReport::default() };
+        for (partition, files) in partitions.into_iter().filter(|(_, files)| files.len() > 1) {
+            self.compact_one(partition, &files, options, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    fn compact_one(
+        &self,
+        partition: Partition,
+        files: &[MetricFile],
+        options: &CompactOptions,
+        report: &mut CompactReport,
+    ) -> Result<()> {
+        let store = self.history().store();
+        let id = compaction_id(files);
+        let staging = self.stage(&format!("compact-{id}"))?;
+        let staged = staging.dir().join("merged");
+        let mut sink = Merged::new(MetricWriter::create(&staged)?);
+        merge(self.history().readers_of(files, &Want::default())?, &mut sink)?;
+        let (rows, dropped) = sink.finish()?;
+        local::sync_dir(staging.dir())?;
+        let bytes = fs::metadata(&staged).map_err(|e| HistoryError::io("read", &staged, e))?.len();
+        crash::point("compact.staged");
+
+        let output = format!("{}/compact-{id}.parquet", partition.dir());
+        let grace = options.grace_ms.unwrap_or(if store.local_root().is_some() { 0 } else { REMOTE_GRACE_MS });
+        let note = Replacement {
+            output: output.clone(),
+            replaces: files.iter().map(|f| f.entry.path.clone()).collect(),
+            delete_after_ms: options.now_ms.saturating_add(grace),
+        };
+        let note_path = format!("{NOTES}/{id}.json");
+        store.put(&note_path, pretty(&note, NOTES)?)?;
+        crash::point("compact.noted");
+        place(store, &staged, &output)?;
+        crash::point("compact.placed");
+        drop(staging);
+        if grace <= 0 {
+            delete_replaced(store, &note_path, &note)?;
+        }
+        report.compacted += 1;
+        report.files_before += files.len() as u64;
+        report.files_after += 1;
+        report.bytes_before += files.iter().map(|f| f.entry.size).sum::<u64>();
+        report.bytes_after += bytes;
+        report.rows_read += rows;
+        report.duplicates_dropped += dropped;
+        Ok(())
+    }
+}
+
+fn place(store: &Store, staged: &Path, output: &str) -> Result<()> {
+    match store.local_root() {
+        Some(root) => local::rename(staged, &root.join(output)),
+        None => store.put(output, fs::read(staged).map_err(|e| HistoryError::io("read", staged, e))?),
+    }
+}
+
+/// The same files give the same name, so that a compaction done again after a crash is the same compaction.
+fn compaction_id(files: &[MetricFile]) -> String {
+    let mut hash = xxhash_rust::xxh64::Xxh64::new(0);
+    for file in files {
+        hash.update(file.entry.path.as_bytes());
+        hash.update(&file.entry.size.to_le_bytes());
+    }
+    format!("{:016x}", hash.digest())
+}
+
+/// Reads all notes.
+pub(super) fn replacements(store: &Store) -> Result<Vec<Replacement>> {
+    Ok(notes(store)?.into_iter().map(|(_, note)| note).collect())
+}
+
+fn notes(store: &Store) -> Result<Vec<(String, Replacement)>> {
+    let mut found = Vec::new();
+    for entry in store.list(NOTES)?.into_iter().filter(|e| commit::is_json(&e.path)) {
+        let Some(bytes) = store.read(&entry.path)? else { continue };
+        let bad = |e: serde_json::Error| HistoryError::Json { path: store.describe(&entry.path), why: e.to_string() };
+        found.push((entry.path.clone(), serde_json::from_slice(&bytes).map_err(bad)?));
+    }
+    Ok(found)
+}
+
+/// Deletes what finished compactions replaced, and notes of those that never got so far.
+///
+/// Without a time, only what needs no clock is done: a note whose grace may still run is left alone.
+pub(super) fn finish_interrupted(store: &Store, now_ms: Option<i64>) -> Result<()> {
+    for (path, note) in notes(store)? {
+        let placed = match store.local_root() {
+            Some(root) => root.join(&note.output).exists(),
+            None => store.list(parent(&note.output))?.iter().any(|e| e.path == note.output),
+        };
+        if !placed {
+            store.delete(&path)?;
+        } else if now_ms.is_some_and(|now| now >= note.delete_after_ms) {
+            delete_replaced(store, &path, &note)?;
+        }
+    }
+    Ok(())
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
+}
+
+fn delete_replaced(store: &Store, note_path: &str, note: &Replacement) -> Result<()> {
+    for old in &note.replaces {
+        store.delete(old)?;
+        crash::point("compact.deleted");
+    }
+    store.delete(note_path)
+}
+
+/// A sample with everything that tells versions apart.
+type Sample = (i64, i64, u64);
+
+/// Gathers an instance's samples, sorts them, drops exact duplicates, and writes them.
+struct Merged {
+    writer: MetricWriter,
+    series: BTreeMap<SeriesKey, Vec<Sample>>,
+    rows: u64,
+    dropped: u64,
+}
+
+impl Merged {
+    fn new(writer: MetricWriter) -> Self {
+        Self { writer, series: BTreeMap::new(), rows: 0, dropped: 0 }
+    }
+
+    fn finish(self) -> Result<(u64, u64)> {
+        self.writer.finish()?;
+        Ok((self.rows, self.dropped))
+    }
+}
+
+impl RunSink for Merged {
+    fn run(&mut self, run: Run<'_>) -> Result<()> {
+        self.rows += run.ts.len() as u64;
+        if !self.series.contains_key(run.key) {
+            self.series.insert(run.key.clone(), Vec::new());
+        }
+        let Some(samples) = self.series.get_mut(run.key) else { return Ok(()) };
+        samples.extend(
+            run.ts
+                .iter()
+                .zip(run.value)
+                .enumerate()
+                .map(|(i, (&ts, value))| (ts, run.ingested_at.map_or(NOT_INGESTED, |t| t[i]), ordered_bits(*value))),
+        );
+        Ok(())
+    }
+
+    fn end_instance(&mut self, _instance_id: &str) -> Result<()> {
+        let series = std::mem::take(&mut self.series);
+        // Series that differ only in account, region or period share a place in the file's order: by time.
+        let mut rows: Vec<(&SeriesKey, Sample)> = Vec::new();
+        let mut group = None;
+        for (key, samples) in &series {
+            let mut samples = samples.clone();
+            samples.sort_unstable();
+            let before = samples.len();
+            samples.dedup();
+            self.dropped += (before - samples.len()) as u64;
+            if group != Some(key.sort_group()) {
+                self.write(&mut rows)?;
+                group = Some(key.sort_group());
+            }
+            rows.extend(samples.into_iter().map(|s| (key, s)));
+        }
+        self.write(&mut rows)
+    }
+}
+
+impl Merged {
+    fn write(&mut self, rows: &mut Vec<(&SeriesKey, Sample)>) -> Result<()> {
+        rows.sort_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| a.0.cmp(b.0)).then_with(|| a.1.cmp(&b.1)));
+        for run in rows.chunk_by(|a, b| a.0 == b.0) {
+            let ts: Vec<i64> = run.iter().map(|r| r.1.0).collect();
+            let value: Vec<f64> = run.iter().map(|r| from_ordered_bits(r.1.2)).collect();
+            let mut ingested: Vec<i64> = run.iter().map(|r| r.1.1).collect();
+            if ingested.iter().all(|&t| t == NOT_INGESTED) {
+                ingested.clear();
+            }
+            self.writer.push(run[0].0, &ts, &value, &ingested)?;
+        }
+        rows.clear();
+        Ok(())
+    }
+}
+
+/// Maps a value to bits that sort as [`f64::total_cmp`] does.
+fn ordered_bits(value: f64) -> u64 {
+    let bits = value.to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
+}
+
+fn from_ordered_bits(bits: u64) -> f64 {
+    f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn ordered_bits_sort_as_total_cmp_and_read_back(a in any::<f64>(), b in any::<f64>()) {
+            prop_assert_eq!(ordered_bits(a).cmp(&ordered_bits(b)), a.total_cmp(&b));
+            prop_assert_eq!(from_ordered_bits(ordered_bits(a)).to_bits(), a.to_bits());
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Says what went wrong with a history, where, and what to do about it.
+
+use std::path::Path;
+
+/// An error of reading or writing a history.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// There is no history here.
+    #[error("no history at {location}: it has no _forewarn.json; import something first, or check the path")]
+    NotFound {
+        /// Where it was looked for.
+        location: String,
+    },
+    /// A history exists where a new one was to be made.
+    #[error("a history exists already at {location}")]
+    Exists {
+        /// Where it stands.
+        location: String,
+    },
+    /// The location cannot be one.
+    #[error("{location} cannot be a history: {why}")]
+    Location {
+        /// The location given.
+        location: String,
+        /// The reason.
+        why: String,
+    },
+    /// The format version is not one this program knows.
+    #[error("{location}/_forewarn.json has format_version {found}; this forewarn reads {known}: use a newer one")]
+    UnknownVersion {
+        /// Where the history stands.
+        location: String,
+        /// The version found.
+        found: u64,
+        /// The version known.
+        known: u64,
+    },
+    /// A small JSON file of the history does not read.
+    #[error("{path} is not valid: {why}")]
+    Json {
+        /// The file.
+        path: String,
+        /// The fault.
+        why: String,
+    },
+    /// Another process writes.
+    #[error("another process is writing to {location}; wait until it has finished, then run this again")]
+    Locked {
+        /// Where the history stands.
+        location: String,
+    },
+    /// Built without S3.
+    #[error("{location}: this forewarn was built without S3; build it with the feature `aws`")]
+    NoAws {
+        /// The location given.
+        location: String,
+    },
+    /// The file system refused.
+    #[error("cannot {action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The object store refused.
+    #[error("cannot {action} {path}")]
+    Remote {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: String,
+        /// Why not.
+        source: object_store::Error,
+    },
+    /// A Parquet file does not read or write.
+    #[error("{file}: Parquet fault; run `forewarn history verify`")]
+    Parquet {
+        /// The file.
+        file: String,
+        /// The fault.
+        source: parquet::errors::ParquetError,
+    },
+    /// A file is readable but not as this history's files must be.
+    #[error("{file}: {fault}; run `forewarn history verify`")]
+    Corrupt {
+        /// The file.
+        file: String,
+        /// The fault.
+        fault: String,
+    },
+    /// The receiver of a scan gave up.
+    #[error("the scan was stopped")]
+    Sink(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl HistoryError {
+    /// Says whether the caller's input is at fault rather than the machine: exit code 2 rather than 1.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::NotFound { .. }
+            | Self::Exists { .. }
+            | Self::Location { .. }
+            | Self::UnknownVersion { .. }
+            | Self::Json { .. }
+            | Self::NoAws { .. }
+            | Self::Parquet { .. }
+            | Self::Corrupt { .. } => true,
+            Self::Io { source, .. } => {
+                use std::io::ErrorKind as K;
+                matches!(
+                    source.kind(),
+                    K::PermissionDenied | K::NotADirectory | K::IsADirectory | K::NotFound | K::ReadOnlyFilesystem
+                )
+            }
+            Self::Locked { .. } | Self::Remote { .. } | Self::Sink(_) => false,
+        }
+    }
+
+    /// Says whether a file that was listed has gone since.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other error says that a file is gone")]
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            Self::Remote { source, .. } => matches!(source, object_store::Error::NotFound { .. }),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io { action, path: path.display().to_string(), source }
+    }
+
+    pub(crate) fn parquet(file: &str, source: parquet::errors::ParquetError) -> Self {
+        Self::Parquet { file: file.to_owned(), source }
+    }
+
+    pub(crate) fn corrupt(file: &str, fault: impl Into<String>) -> Self {
+        Self::Corrupt { file: file.to_owned(), fault: fault.into() }
+    }
+}
+
+/// The result of an operation on a history.
+pub type Result<T, E = HistoryError> = std::result::Result<T, E>;

@@ -1,0 +1,184 @@
+//! Keeps a history in an object store, behind the same blocking calls as a directory.
+
+use super::error::{HistoryError, Result};
+use super::store::Entry;
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::errors::ParquetError;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use tokio::runtime::Runtime;
+
+/// A prefix of an object store. It owns a runtime of one thread, so its calls block and must not be made from
+/// inside another runtime's worker.
+#[derive(Debug)]
+pub struct RemoteStore {
+    runtime: Arc<Runtime>,
+    objects: Arc<dyn ObjectStore>,
+    prefix: String,
+    location: String,
+}
+
+impl RemoteStore {
+    /// Takes any object store; `location` is only for messages.
+    pub fn new(objects: Arc<dyn ObjectStore>, prefix: &str, location: &str) -> Result<Self> {
+        Ok(Self {
+            runtime: Arc::new(runtime(location)?),
+            objects,
+            prefix: prefix.trim_matches('/').to_owned(),
+            location: location.to_owned(),
+        })
+    }
+
+    /// Opens `s3://BUCKET/PREFIX`, given as the part after the scheme.
+    #[cfg(feature = "aws")]
+    pub(super) fn s3(location: &str, rest: &str) -> Result<Self> {
+        let runtime = runtime(location)?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            let why = "the bucket is missing; give s3://bucket/prefix".to_owned();
+            return Err(HistoryError::Location { location: location.to_owned(), why });
+        }
+        let objects = runtime.block_on(super::s3::open(location, bucket))?;
+        let prefix = prefix.trim_matches('/').to_owned();
+        Ok(Self { runtime: Arc::new(runtime), objects, prefix, location: location.to_owned() })
+    }
+
+    /// Refuses: built without S3.
+    #[cfg(not(feature = "aws"))]
+    pub(super) fn s3(location: &str, _rest: &str) -> Result<Self> {
+        Err(HistoryError::NoAws { location: location.to_owned() })
+    }
+
+    pub(super) fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn key(&self, path: &str) -> Path {
+        Path::from(format!("{}/{path}", self.prefix))
+    }
+
+    fn failed(&self, action: &'static str, path: &str) -> impl FnOnce(object_store::Error) -> HistoryError {
+        let path = format!("{}/{path}", self.location.trim_end_matches('/'));
+        move |source| HistoryError::Remote { action, path, source }
+    }
+
+    fn relative(&self, key: &Path) -> String {
+        let key = key.as_ref();
+        key.strip_prefix(&self.prefix).unwrap_or(key).trim_start_matches('/').to_owned()
+    }
+
+    pub(super) fn list(&self, dir: &str) -> Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        let mut open = vec![self.key(dir)];
+        while let Some(at) = open.pop() {
+            let page = self.runtime.block_on(self.objects.list_with_delimiter(Some(&at)));
+            let page = page.map_err(self.failed("list", dir))?;
+            open.extend(page.common_prefixes);
+            found.extend(page.objects.iter().map(|o| Entry { path: self.relative(&o.location), size: o.size }));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn list_dirs(&self, dir: &str) -> Result<Vec<String>> {
+        let page = self.runtime.block_on(self.objects.list_with_delimiter(Some(&self.key(dir))));
+        let page = page.map_err(self.failed("list", dir))?;
+        Ok(page.common_prefixes.iter().filter_map(|p| p.filename().map(str::to_owned)).collect())
+    }
+
+    pub(super) fn read(&self, path: &str) -> Result<Option<Bytes>> {
+        let key = self.key(path);
+        let got = self.runtime.block_on(async { self.objects.get(&key).await?.bytes().await });
+        match got {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.failed("read", path)(e)),
+        }
+    }
+
+    pub(super) fn put(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
+        let done = self.runtime.block_on(self.objects.put(&self.key(path), bytes.into()));
+        done.map(|_| ()).map_err(self.failed("write", path))
+    }
+
+    pub(super) fn delete(&self, path: &str) -> Result<()> {
+        match self.runtime.block_on(self.objects.delete(&self.key(path))) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(self.failed("delete", path)(e)),
+        }
+    }
+
+    pub(super) fn open_file(&self, path: &str, len: u64) -> RemoteFile {
+        RemoteFile {
+            runtime: Arc::clone(&self.runtime),
+            objects: Arc::clone(&self.objects),
+            key: self.key(path),
+            len,
+            recent: Arc::default(),
+        }
+    }
+}
+
+fn runtime(location: &str) -> Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| HistoryError::io("start the runtime for", std::path::Path::new(location), e))
+}
+
+/// What is fetched at least in one request: a whole bucket-day file mostly, a few row groups otherwise.
+const BLOCK: u64 = 4 << 20;
+
+/// Blocks kept; columns of one row group may lie across a border.
+const KEPT: usize = 2;
+
+/// Fetched pieces, oldest first, each with its range in the object.
+type Recent = Arc<Mutex<Vec<(Range<u64>, Bytes)>>>;
+
+/// An object read by ranges; clones share what was fetched.
+#[derive(Debug, Clone)]
+pub struct RemoteFile {
+    runtime: Arc<Runtime>,
+    objects: Arc<dyn ObjectStore>,
+    key: Path,
+    len: u64,
+    recent: Recent,
+}
+
+impl RemoteFile {
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let end = start.saturating_add(length as u64);
+        if end > self.len {
+            return Err(ParquetError::EOF(format!("wanted bytes {start}..{end} of an object of {}", self.len)));
+        }
+        let mut recent = self.recent.lock().map_err(|_| ParquetError::General("a reader panicked".to_owned()))?;
+        let known = recent.iter().find(|(r, _)| r.start <= start && end <= r.end);
+        if let Some((range, bytes)) = known {
+            let from = (start - range.start) as usize;
+            return Ok(bytes.slice(from..from + length));
+        }
+        // The footer is asked for from the end: fetch what lies before it.
+        let wanted = if end == self.len {
+            start.min(end.saturating_sub(BLOCK))..end
+        } else {
+            start..end.max(start.saturating_add(BLOCK)).min(self.len)
+        };
+        let got = self.runtime.block_on(self.objects.get_range(&self.key, wanted.clone()));
+        let got = got.map_err(|e| ParquetError::External(Box::new(e)))?;
+        let from = (start - wanted.start) as usize;
+        if got.len() < from + length {
+            return Err(ParquetError::EOF(format!("{} was cut short", self.key)));
+        }
+        let asked = got.slice(from..from + length);
+        recent.push((wanted, got));
+        if recent.len() > KEPT {
+            recent.remove(0);
+        }
+        Ok(asked)
+    }
+}

@@ -1,0 +1,180 @@
+//! Gives one blocking view of a directory or an object store: list, read, put whole, delete, read ranges.
+
+use super::error::{HistoryError, Result};
+use super::local::{LocalFile, LocalStore};
+use super::remote::{RemoteFile, RemoteStore};
+use bytes::Bytes;
+use parquet::file::reader::{ChunkReader, Length};
+use std::path::{Path, PathBuf};
+
+/// One file of a store.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Path from the root, with `/`.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+/// A directory, or a prefix of a bucket.
+#[derive(Debug)]
+pub enum Store {
+    /// A directory of this machine.
+    Local(LocalStore),
+    /// A prefix of an object store.
+    Remote(RemoteStore),
+}
+
+impl Store {
+    /// Opens `DIR`, `file://DIR` or `s3://BUCKET/PREFIX`; nothing is created.
+    pub fn open(location: &str) -> Result<Self> {
+        if let Some(rest) = location.strip_prefix("s3://") {
+            return RemoteStore::s3(location, rest).map(Self::Remote);
+        }
+        if let Some((scheme, _)) = location.split_once("://")
+            && scheme != "file"
+        {
+            let why = format!("unknown scheme `{scheme}`; give a directory or s3://bucket/prefix");
+            return Err(HistoryError::Location { location: location.to_owned(), why });
+        }
+        let root = PathBuf::from(location.strip_prefix("file://").unwrap_or(location));
+        if root.as_os_str().is_empty() {
+            return Err(HistoryError::Location { location: location.to_owned(), why: "the path is empty".to_owned() });
+        }
+        Ok(Self::Local(LocalStore::new(root)))
+    }
+
+    /// Gives the root as a person would write it.
+    pub fn location(&self) -> String {
+        match self {
+            Self::Local(s) => s.root().display().to_string(),
+            Self::Remote(s) => s.location().to_owned(),
+        }
+    }
+
+    /// Gives the directory of a local store.
+    pub fn local_root(&self) -> Option<&Path> {
+        match self {
+            Self::Local(s) => Some(s.root()),
+            Self::Remote(_) => None,
+        }
+    }
+
+    /// Names a file of this store for messages.
+    pub fn describe(&self, path: &str) -> String {
+        format!("{}/{path}", self.location().trim_end_matches('/'))
+    }
+
+    /// Lists every file under a directory, sorted by path; an absent directory is empty.
+    pub fn list(&self, dir: &str) -> Result<Vec<Entry>> {
+        let mut found = match self {
+            Self::Local(s) => s.list(dir)?,
+            Self::Remote(s) => s.list(dir)?,
+        };
+        found.sort();
+        Ok(found)
+    }
+
+    /// Lists the names of the directories right under `dir`, sorted.
+    pub fn list_dirs(&self, dir: &str) -> Result<Vec<String>> {
+        let mut found = match self {
+            Self::Local(s) => s.list_dirs(dir)?,
+            Self::Remote(s) => s.list_dirs(dir)?,
+        };
+        found.sort();
+        Ok(found)
+    }
+
+    /// Reads a whole file; none where it is absent.
+    pub fn read(&self, path: &str) -> Result<Option<Bytes>> {
+        match self {
+            Self::Local(s) => s.read(path),
+            Self::Remote(s) => s.read(path),
+        }
+    }
+
+    /// Writes a whole file, which appears complete and durable or not at all.
+    pub fn put(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
+        match self {
+            Self::Local(s) => s.put(path, &bytes),
+            Self::Remote(s) => s.put(path, bytes),
+        }
+    }
+
+    /// Deletes a file; one that is absent is fine.
+    pub fn delete(&self, path: &str) -> Result<()> {
+        match self {
+            Self::Local(s) => s.delete(path),
+            Self::Remote(s) => s.delete(path),
+        }
+    }
+
+    /// Opens a file for reading ranges.
+    pub fn open_file(&self, entry: &Entry) -> Result<StoreFile> {
+        match self {
+            Self::Local(s) => s.open_file(&entry.path).map(StoreFile::Local),
+            Self::Remote(s) => Ok(StoreFile::Remote(s.open_file(&entry.path, entry.size))),
+        }
+    }
+}
+
+/// An open file of a store, read by ranges.
+#[derive(Debug, Clone)]
+pub enum StoreFile {
+    /// A file of this machine.
+    Local(LocalFile),
+    /// An object.
+    Remote(RemoteFile),
+}
+
+impl Length for StoreFile {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Local(f) => f.len(),
+            Self::Remote(f) => f.len(),
+        }
+    }
+}
+
+/// Reads on from an offset of a [`StoreFile`].
+#[derive(Debug)]
+pub struct StoreRead {
+    file: StoreFile,
+    at: u64,
+    ahead: Bytes,
+}
+
+/// How much is fetched at once where a reader does not say how much it wants (page headers).
+const READ_AHEAD: u64 = 16 * 1024;
+
+impl std::io::Read for StoreRead {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        if self.ahead.is_empty() {
+            let left = self.file.len().saturating_sub(self.at);
+            let want = left.min(READ_AHEAD.max(buf.len() as u64));
+            if want == 0 {
+                return Ok(0);
+            }
+            self.ahead = self.file.get_bytes(self.at, want as usize).map_err(std::io::Error::other)?;
+            self.at += want;
+        }
+        let n = buf.len().min(self.ahead.len());
+        buf[..n].copy_from_slice(&self.ahead.split_to(n));
+        Ok(n)
+    }
+}
+
+impl ChunkReader for StoreFile {
+    type T = StoreRead;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<StoreRead> {
+        Ok(StoreRead { file: self.clone(), at: start, ahead: Bytes::new() })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        match self {
+            Self::Local(f) => f.get_bytes(start, length),
+            Self::Remote(f) => f.get_bytes(start, length),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Defines the ports: what a log must do, whatever it is kept in.
+
+use super::envelope::{Envelope, InvalidEvent, NewEvent};
+use super::event::{DecodeError, Event};
+use serde::{Deserialize, Serialize};
+use std::error::Error as StdError;
+
+/// An entry of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// The place among all entries, from 1, without gaps.
+    pub position: u64,
+    /// The stream.
+    pub stream: String,
+    /// The place in the stream, from 1, without gaps.
+    pub version: u64,
+    /// The event.
+    pub envelope: Envelope,
+    /// The hash of the entry before, [`GENESIS`](super::chain::GENESIS) for the first.
+    pub previous_hash: String,
+    /// The hash of this entry.
+    pub hash: String,
+}
+
+impl Recorded {
+    /// Makes the typed event.
+    ///
+    /// # Errors
+    /// As [`Event::decode`].
+    pub fn event(&self) -> Result<Event, DecodeError> {
+        self.envelope.event()
+    }
+}
+
+/// What the caller believes about a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Anything.
+    Any,
+    /// The stream does not exist.
+    NoStream,
+    /// The stream has exactly this many entries.
+    Version(u64),
+}
+
+impl Expected {
+    /// Says whether a stream of `actual` entries is what was expected.
+    pub fn allows(self, actual: u64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::NoStream => actual == 0,
+            Self::Version(n) => actual == n,
+        }
+    }
+}
+
+/// What an append did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Appended {
+    /// The entries in the order of the request; those that were there before as they were recorded then.
+    pub entries: Vec<Recorded>,
+    /// How many of them are new.
+    pub written: usize,
+}
+
+/// Explains why nothing was appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The stream is not as expected: read it again and decide again.
+    #[error("stream {stream:?} has {actual} entries, expected {expected:?}; read it again and decide again")]
+    Conflict {
+        /// The stream.
+        stream: String,
+        /// What was expected.
+        expected: Expected,
+        /// How many entries it has.
+        actual: u64,
+    },
+    /// The event is not fit for the log: mend the input.
+    #[error(transparent)]
+    Invalid(#[from] InvalidEvent),
+    /// The stream's name is not fit for the log: mend the input.
+    #[error("stream name {0:?} must be short and without control characters")]
+    Stream(String),
+    /// The log could not be reached or read: try again, or look at it.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Explains why the log could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The store failed; trying again may help.
+    #[error("event log: cannot {doing}")]
+    Unavailable {
+        /// What was tried.
+        doing: String,
+        /// What the store said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The log holds something that it should not: run `forewarn log verify`.
+    #[error("event log: entry {position} is damaged: {what}; run `forewarn log verify`")]
+    Corrupt {
+        /// Where.
+        position: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// An entry cannot be understood.
+    #[error("event log: entry {position} cannot be read")]
+    Decode {
+        /// Where.
+        position: u64,
+        /// Why.
+        #[source]
+        source: DecodeError,
+    },
+    /// The file is another program's, or a newer forewarn's.
+    #[error("{path}: {what}")]
+    Foreign {
+        /// The file.
+        path: String,
+        /// What it is.
+        what: String,
+    },
+}
+
+impl LogError {
+    /// Wraps what a store said.
+    pub fn unavailable(doing: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Unavailable { doing: doing.into(), source: source.into() }
+    }
+}
+
+/// Keeps events in streams and in one global order.
+///
+/// The conformance suite [`run`](super::conformance::run) says in code what the words below say.
+pub trait EventLog {
+    /// Appends events to a stream, all or none, and updates the tables of current state in the same transaction.
+    ///
+    /// An id that is already in the log, in whatever stream, is not written again: the entry recorded first is
+    /// returned. When nothing is left to write, the expected version is not looked at, so a repeated append succeeds.
+    ///
+    /// # Errors
+    /// [`AppendError::Conflict`] when the stream is not as expected; otherwise as the variants say.
+    fn append(&self, stream: &str, expected: Expected, events: &[NewEvent]) -> Result<Appended, AppendError>;
+
+    /// Reads a stream from `from_version` on (1 is the first), at most `limit` entries, in order.
+    ///
+    /// # Errors
+    /// When the store fails or an entry is damaged.
+    fn read(&self, stream: &str, from_version: u64, limit: usize) -> Result<Vec<Recorded>, LogError>;
+
+    /// Reads all streams after position `after` (0 for the beginning), at most `limit` entries, in order.
+    ///
+    /// An entry that is returned is durable, and everything before it has been returned or can be read.
+    ///
+    /// # Errors
+    /// When the store fails or an entry is damaged.
+    fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError>;
+
+    /// Gives the last position; 0 for an empty log.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn head(&self) -> Result<u64, LogError>;
+}
+
+/// Remembers how far readers of all have come.
+pub trait Cursors {
+    /// Gives the position of a cursor; 0 when it has never moved.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn cursor(&self, name: &str) -> Result<u64, LogError>;
+
+    /// Moves a cursor forward, durably; a cursor never moves back.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn advance(&self, name: &str, position: u64) -> Result<(), LogError>;
+}

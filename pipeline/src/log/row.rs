@@ -1,0 +1,126 @@
+//! Rows of the tables of current state.
+
+use super::event::change::ChangeMarked;
+use super::event::incident::IncidentObserved;
+use super::event::instance::{Check, InstanceState, LeftCause};
+use super::event::prediction::{Outcome, Verdict};
+use super::projection::Table;
+use forewarn_rules::prediction::{FailureType, Level, Prediction};
+use serde::{Deserialize, Serialize};
+
+/// The latest announced prediction of an instance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CurrentPrediction {
+    /// The EC2 instance id.
+    pub instance_id: String,
+    /// The episode it belongs to.
+    pub episode_id: Option<String>,
+    /// True until the episode is cleared or resolved.
+    pub open: bool,
+    /// The time the prediction is made for.
+    pub as_of: String,
+    /// Its level.
+    pub confidence: Level,
+    /// The prediction.
+    pub prediction: Prediction,
+}
+
+/// An episode: one trouble of one instance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Episode {
+    /// Identifies the episode.
+    pub episode_id: String,
+    /// The EC2 instance id.
+    pub instance_id: String,
+    /// What the instance is a copy of, where known.
+    pub workload: Option<String>,
+    /// The time of the prediction that opened it; null when only its end is known.
+    pub opened_at: Option<String>,
+    /// The level now.
+    pub level: Option<Level>,
+    /// The highest level it had.
+    pub peak: Option<Level>,
+    /// What is going to break.
+    pub failure_type: Option<FailureType>,
+    /// How often its level changed.
+    pub updates: u32,
+    /// The time of its latest prediction.
+    pub last_as_of: Option<String>,
+    /// When it was cleared.
+    pub cleared_at: Option<String>,
+    /// How it turned out.
+    pub outcome: Option<Outcome>,
+    /// When that became known.
+    pub resolved_at: Option<String>,
+    /// The incident that came.
+    pub incident_id: Option<String>,
+    /// What an operator said.
+    pub verdict: Option<Verdict>,
+}
+
+/// A silence in force (its end is for the reader to compare with the clock).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// What is silenced.
+    pub target: String,
+    /// Since when.
+    pub since: String,
+    /// Until when; null for good.
+    pub until: Option<String>,
+    /// The reason in words.
+    pub reason: Option<String>,
+}
+
+/// What the log knows of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The EC2 instance id.
+    pub instance_id: String,
+    /// Its state.
+    pub state: Option<InstanceState>,
+    /// The time of the latest change of state.
+    pub state_at: Option<String>,
+    /// The check that failed last.
+    pub failed_check: Option<Check>,
+    /// Since when it failed.
+    pub failed_since: Option<String>,
+    /// When it left the fleet.
+    pub left_at: Option<String>,
+    /// Why it left.
+    pub left_cause: Option<LeftCause>,
+}
+
+/// A row of any table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Row {
+    /// Of [`Table::PredictionsCurrent`].
+    Prediction(Box<CurrentPrediction>),
+    /// Of [`Table::Episodes`].
+    Episode(Box<Episode>),
+    /// Of [`Table::Incidents`].
+    Incident(IncidentObserved),
+    /// Of [`Table::Changes`].
+    Change(ChangeMarked),
+    /// Of [`Table::Silences`].
+    Silence(Silence),
+    /// Of [`Table::Instances`].
+    Instance(Instance),
+}
+
+impl Row {
+    /// Reads a row of `table` from JSON.
+    ///
+    /// # Errors
+    /// When the text is not a row of that table.
+    pub fn decode(table: Table, text: &str) -> Result<Self, serde_json::Error> {
+        Ok(match table {
+            Table::PredictionsCurrent => Self::Prediction(serde_json::from_str(text)?),
+            Table::Episodes => Self::Episode(serde_json::from_str(text)?),
+            Table::Incidents => Self::Incident(serde_json::from_str(text)?),
+            Table::Changes => Self::Change(serde_json::from_str(text)?),
+            Table::Silences => Self::Silence(serde_json::from_str(text)?),
+            Table::Instances => Self::Instance(serde_json::from_str(text)?),
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! Checks that the log is whole and unaltered.
+
+use super::super::chain;
+use super::super::event::Event;
+use super::super::port::{LogError, Recorded};
+use super::failed;
+use rusqlite::{Connection, TransactionBehavior};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The first thing found wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The entry; 0 when it is about the file.
+    pub position: u64,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Says what a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifyReport {
+    /// Entries checked and found good.
+    pub entries: u64,
+    /// Streams seen.
+    pub streams: u64,
+    /// The hash of the last good entry; keep it elsewhere to notice a shortened log.
+    pub hash: String,
+    /// Entries of types that this forewarn does not know.
+    pub unknown: BTreeMap<String, u64>,
+    /// The first thing found wrong; null when all is well.
+    pub fault: Option<Fault>,
+}
+
+/// Checks the file and every entry, from the first on, until something is wrong.
+pub(super) fn verify(connection: &mut Connection) -> Result<VerifyReport, LogError> {
+    // One read transaction: what is checked is one state of the log, however busy its writers are.
+    let tx = connection
+        .transaction_with_behavior(TransactionBehavior::Deferred)
+        .map_err(failed("begin a check"))?;
+    let mut report = VerifyReport {
+        entries: 0,
+        streams: 0,
+        hash: chain::GENESIS.to_owned(),
+        unknown: BTreeMap::new(),
+        fault: file_fault(&tx)?,
+    };
+    if report.fault.is_none() {
+        report.fault = walk(&tx, &mut report)?;
+    }
+    if report.fault.is_none() {
+        report.fault = cursor_fault(&tx, report.entries)?;
+    }
+    Ok(report)
+}
+
+fn file_fault(connection: &Connection) -> Result<Option<Fault>, LogError> {
+    let said: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(failed("check the file"))?;
+    Ok((said != "ok").then(|| Fault { position: 0, what: format!("SQLite says: {said}") }))
+}
+
+fn walk(connection: &Connection, report: &mut VerifyReport) -> Result<Option<Fault>, LogError> {
+    let mut versions: BTreeMap<String, u64> = BTreeMap::new();
+    let sql = "SELECT position, stream, version, envelope, previous_hash, hash, id, type, subject, time_ms
+               FROM events ORDER BY position";
+    let mut statement = connection.prepare(sql).map_err(failed("ask for entries"))?;
+    let mut rows = statement.query([]).map_err(failed("read entries"))?;
+    while let Some(row) = rows.next().map_err(failed("read an entry"))? {
+        let position = row.get::<_, i64>(0).map_err(failed("read a position"))? as u64;
+        let found = match stored(row) {
+            Ok(stored) => fault_of(&stored, report, &mut versions),
+            Err(e) => Some(format!("it cannot be read: {e}")),
+        };
+        if let Some(what) = found {
+            return Ok(Some(Fault { position, what }));
+        }
+    }
+    report.streams = versions.len() as u64;
+    Ok(None)
+}
+
+/// One row as it stands in the file.
+struct Stored {
+    position: u64,
+    stream: String,
+    version: u64,
+    text: String,
+    previous_hash: String,
+    hash: String,
+    id: String,
+    type_: String,
+    subject: String,
+    time_ms: i64,
+}
+
+fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored {
+        position: row.get::<_, i64>(0)? as u64,
+        stream: row.get(1)?,
+        version: row.get::<_, i64>(2)? as u64,
+        text: row.get(3)?,
+        previous_hash: row.get(4)?,
+        hash: row.get(5)?,
+        id: row.get(6)?,
+        type_: row.get(7)?,
+        subject: row.get(8)?,
+        time_ms: row.get(9)?,
+    })
+}
+
+/// Says what is wrong with an entry, or counts it as good.
+fn fault_of(row: &Stored, report: &mut VerifyReport, versions: &mut BTreeMap<String, u64>) -> Option<String> {
+    if row.position != report.entries + 1 {
+        return Some(format!("its position is {}, expected {}: an entry is missing", row.position, report.entries + 1));
+    }
+    let version = versions.get(&row.stream).map_or(1, |v| v + 1);
+    if row.version != version {
+        return Some(format!("its version in stream {:?} is {}, expected {version}", row.stream, row.version));
+    }
+    if row.previous_hash != report.hash {
+        return Some("it is not chained to the entry before it".to_owned());
+    }
+    let envelope = match serde_json::from_str(&row.text) {
+        Ok(envelope) => envelope,
+        Err(e) => return Some(format!("its envelope is not one: {e}")),
+    };
+    let entry = Recorded {
+        position: row.position,
+        stream: row.stream.clone(),
+        version: row.version,
+        envelope,
+        previous_hash: row.previous_hash.clone(),
+        hash: row.hash.clone(),
+    };
+    match entry_fault(&entry) {
+        Err(what) => return Some(what),
+        Ok(Some(unknown)) => *report.unknown.entry(unknown).or_default() += 1,
+        Ok(None) => {}
+    }
+    let envelope = &entry.envelope;
+    let time_ms = envelope.timestamp().ok().map(jiff::Timestamp::as_millisecond);
+    if row.id != envelope.id
+        || row.type_ != envelope.type_
+        || row.subject != envelope.subject
+        || time_ms != Some(row.time_ms)
+    {
+        return Some("its columns id, type, subject and time_ms say something else than its envelope".to_owned());
+    }
+    report.entries = row.position;
+    report.hash.clone_from(&row.hash);
+    versions.insert(entry.stream, version);
+    None
+}
+
+/// Checks the hash and the envelope of one entry; gives the type when it is an unknown one.
+fn entry_fault(entry: &Recorded) -> Result<Option<String>, String> {
+    let hash = chain::link(&entry.previous_hash, entry.position, &entry.stream, entry.version, &entry.envelope)
+        .map_err(|e| format!("it cannot be hashed: {e}"))?;
+    if hash != entry.hash {
+        return Err(format!("its hash is {}, but its content hashes to {hash}: it was altered", entry.hash));
+    }
+    entry.envelope.check().map_err(|e| format!("its envelope is not valid: {}", chained(&e)))?;
+    match entry.event() {
+        Ok(Event::Unknown { type_, .. }) => Ok(Some(type_)),
+        Ok(_) => Ok(None),
+        Err(e) => Err(format!("its data is not valid: {}", chained(&e))),
+    }
+}
+
+/// Writes an error with its causes.
+fn chained(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |e| e.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// A reader cannot be ahead of the log, unless the log has lost its end.
+fn cursor_fault(connection: &Connection, head: u64) -> Result<Option<Fault>, LogError> {
+    let mut statement = connection
+        .prepare("SELECT name, position FROM cursors WHERE position > ?1 ORDER BY name LIMIT 1")
+        .map_err(failed("ask for cursors"))?;
+    let mut rows = statement.query([head as i64]).map_err(failed("read cursors"))?;
+    let Some(row) = rows.next().map_err(failed("read cursors"))? else { return Ok(None) };
+    let name: String = row.get(0).map_err(failed("read a cursor"))?;
+    let position: i64 = row.get(1).map_err(failed("read a cursor"))?;
+    let what = format!("cursor {name:?} stands at {position}, past the head {head}: the end of the log is missing");
+    Ok(Some(Fault { position: head + 1, what }))
+}

@@ -1,0 +1,249 @@
+//! Reads the settings: `forewarn.toml`, over it the environment (`FOREWARN_*`), over that the flags.
+
+mod file;
+
+pub use file::nearest;
+
+use crate::telemetry::{self, LogFormat, TelemetryError};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The name of the settings file in the working directory.
+pub const FILE: &str = "forewarn.toml";
+
+/// One key of the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct SettingKey {
+    /// The key in the file.
+    pub name: &'static str,
+    /// The environment variable.
+    pub env: &'static str,
+    /// What it means.
+    pub about: &'static str,
+}
+
+const fn key(name: &'static str, env: &'static str, about: &'static str) -> SettingKey {
+    SettingKey { name, env, about }
+}
+
+/// Every key there is.
+pub const KEYS: [SettingKey; 7] = [
+    key("history", "FOREWARN_HISTORY", "where the history is: a directory or s3://BUCKET/PREFIX"),
+    key("state", "FOREWARN_STATE", "the directory of the event log and of everything else that is kept"),
+    key("rules", "FOREWARN_RULES", "a rule set to use instead of the one built in"),
+    key("bus", "FOREWARN_BUS", "the JSON Lines file that announcements go to; by default events.jsonl in the state"),
+    key("emit", "FOREWARN_EMIT", "whether analyze writes its predictions to the log and announces them"),
+    key("log", "FOREWARN_LOG", "how much is logged: error, warn, info, debug, or forewarn=debug,warn"),
+    key("log_format", "FOREWARN_LOG_FORMAT", "the form of the logs: text or json"),
+];
+
+/// Values of one layer, raw: none where the layer says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layer {
+    /// See [`KEYS`].
+    pub history: Option<String>,
+    /// See [`KEYS`].
+    pub state: Option<String>,
+    /// See [`KEYS`].
+    pub rules: Option<String>,
+    /// See [`KEYS`].
+    pub bus: Option<String>,
+    /// See [`KEYS`].
+    pub emit: Option<String>,
+    /// See [`KEYS`].
+    pub log: Option<String>,
+    /// See [`KEYS`].
+    pub log_format: Option<String>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case", tag = "from", content = "name")]
+pub enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// The file and the line.
+    File(String),
+    /// The environment variable.
+    Environment(&'static str),
+    /// The flag.
+    Flag(&'static str),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(place) => f.write_str(place),
+            Self::Environment(name) => f.write_str(name),
+            Self::Flag(name) => write!(f, "--{}", name.replace('_', "-")),
+        }
+    }
+}
+
+/// Settings that hold together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// Where the history is.
+    pub history: String,
+    /// The directory of everything that is kept.
+    pub state: String,
+    /// The rule set to use; none for the one built in.
+    pub rules: Option<String>,
+    /// The file that announcements go to.
+    pub bus: String,
+    /// Whether analyze writes and announces.
+    pub emit: bool,
+    /// How much is logged.
+    pub log: String,
+    /// The form of the logs.
+    pub log_format: LogFormat,
+    /// Where each value comes from, by key.
+    pub origins: BTreeMap<&'static str, Origin>,
+}
+
+/// Explains what is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file is not TOML.
+    #[error("{file}:{line}: not TOML: {message}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// The file has a key that means nothing.
+    #[error("{file}:{line}: unknown key {key:?}; did you mean {nearest:?}?")]
+    UnknownKey {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The key.
+        key: String,
+        /// The most similar one that means something.
+        nearest: &'static str,
+    },
+    /// A value in the file is of the wrong kind.
+    #[error("{file}:{line}: {key} is {found}, expected {expected}")]
+    Kind {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The key.
+        key: String,
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A value is not one that the key takes.
+    #[error("{origin}: {key} is {found:?}, expected {expected}")]
+    Value {
+        /// Where it comes from.
+        origin: Origin,
+        /// The key.
+        key: &'static str,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The log level is not one.
+    #[error("{origin}: log cannot be understood")]
+    Log {
+        /// Where it comes from.
+        origin: Origin,
+        /// Why.
+        #[source]
+        source: TelemetryError,
+    },
+}
+
+/// Settles the settings from a file's name and text (where there is one), the environment, and the flags.
+///
+/// An environment variable that is empty counts as not set.
+///
+/// # Errors
+/// When the file is not TOML or has an unknown key, or a value is not one that its key takes.
+pub fn resolve(
+    file: Option<(&str, &str)>,
+    env: impl Fn(&str) -> Option<String>,
+    flags: &Layer,
+) -> Result<Settings, SettingsError> {
+    let mut values: BTreeMap<&'static str, (String, Origin)> = BTreeMap::new();
+    if let Some((name, text)) = file {
+        values.extend(file::parse(name, text)?);
+    }
+    for key in KEYS {
+        if let Some(value) = env(key.env).filter(|v| !v.is_empty()) {
+            values.insert(key.name, (value, Origin::Environment(key.env)));
+        }
+    }
+    let given = [
+        ("history", &flags.history),
+        ("state", &flags.state),
+        ("rules", &flags.rules),
+        ("bus", &flags.bus),
+        ("emit", &flags.emit),
+        ("log", &flags.log),
+        ("log_format", &flags.log_format),
+    ];
+    for (name, value) in given {
+        if let Some(value) = value {
+            values.insert(name, (value.clone(), Origin::Flag(name)));
+        }
+    }
+    build(values)
+}
+
+fn build(mut values: BTreeMap<&'static str, (String, Origin)>) -> Result<Settings, SettingsError> {
+    let mut origins: BTreeMap<&'static str, Origin> = KEYS.iter().map(|k| (k.name, Origin::Default)).collect();
+    let mut take = |key: &'static str| {
+        let (value, origin) = values.remove(key)?;
+        origins.insert(key, origin.clone());
+        Some((value, origin))
+    };
+    let mut path = |key: &'static str| match take(key) {
+        Some((value, origin)) if value.trim().is_empty() => {
+            Err(SettingsError::Value { origin, key, found: value, expected: "a path" })
+        }
+        given => Ok(given.map(|(value, _)| value)),
+    };
+    let history = path("history")?.unwrap_or_else(|| "history".to_owned());
+    let state = path("state")?.unwrap_or_else(|| "state".to_owned());
+    let rules = path("rules")?;
+    let bus = path("bus")?.unwrap_or_else(|| format!("{}/events.jsonl", state.trim_end_matches('/')));
+    let emit = match take("emit") {
+        None => false,
+        Some((value, origin)) => match value.as_str() {
+            "true" | "1" => true,
+            "false" | "0" => false,
+            _ => return Err(SettingsError::Value { origin, key: "emit", found: value, expected: "true or false" }),
+        },
+    };
+    let log = match take("log") {
+        None => "info".to_owned(),
+        Some((value, origin)) => match telemetry::parse_level(&value) {
+            Ok(_) => value,
+            Err(source) => return Err(SettingsError::Log { origin, source }),
+        },
+    };
+    let log_format = match take("log_format") {
+        None => LogFormat::Text,
+        Some((value, origin)) => value.parse().map_err(|_| SettingsError::Value {
+            origin,
+            key: "log_format",
+            found: value,
+            expected: "text or json",
+        })?,
+    };
+    Ok(Settings { history, state, rules, bus, emit, log, log_format, origins })
+}
+
+#[cfg(test)]
+mod tests;

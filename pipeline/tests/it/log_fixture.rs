@@ -1,0 +1,86 @@
+//! A log written by version 0.1.0 keeps replaying: entries, hashes, and tables.
+
+use crate::schema::assert_valid;
+use forewarn::log::conformance::check_chain;
+use forewarn::log::projection::TABLES;
+use forewarn::log::{EventLog, Expected, NewEvent, Projection, Recorded, SqliteLog};
+use serde_json::{Map, Value};
+use std::fs;
+use std::path::Path;
+use tempfile::tempdir;
+
+fn fixture(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+}
+
+fn entries() -> Vec<Recorded> {
+    fixture("log-v1.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn tables(projection: &Projection) -> Value {
+    let mut all = Map::new();
+    for table in TABLES {
+        let rows = projection.table(table).map(|(key, row)| (key.to_owned(), serde_json::to_value(row).unwrap()));
+        all.insert(table.name().to_owned(), Value::Object(rows.collect()));
+    }
+    Value::Object(all)
+}
+
+#[test]
+fn the_old_log_replays_to_the_same_tables() {
+    let entries = entries();
+    check_chain(&entries);
+    let mut projection = Projection::default();
+    for entry in &entries {
+        projection.apply(entry).unwrap();
+        if !projection.unknown.contains_key(&entry.envelope.type_) {
+            assert_valid(entry);
+        }
+    }
+    let expected: Value = serde_json::from_str(&fixture("log-v1.tables.json")).unwrap();
+    assert_eq!(tables(&projection), expected);
+    assert_eq!(projection.unknown.into_iter().collect::<Vec<_>>(), [("forewarn.weather.changed.v3".to_owned(), 1)]);
+}
+
+#[test]
+fn the_old_log_written_again_has_the_same_hashes() {
+    let dir = tempdir().unwrap();
+    let log = SqliteLog::open(&dir.path().join("log.db")).unwrap();
+    let old = entries();
+    for entry in &old {
+        let e = &entry.envelope;
+        let event = NewEvent {
+            id: e.id.clone(),
+            source: e.source.clone(),
+            subject: e.subject.clone(),
+            time: e.time.parse().unwrap(),
+            event: e.event().unwrap(),
+        };
+        log.append(&entry.stream, Expected::Version(entry.version - 1), &[event]).unwrap();
+    }
+    assert_eq!(log.read_all(0, usize::MAX).unwrap(), old);
+    let report = log.verify().unwrap();
+    assert_eq!(report.fault, None);
+    assert_eq!(report.unknown["forewarn.weather.changed.v3"], 1);
+    let rebuilt = log.rebuild().unwrap();
+    assert!(rebuilt.identical, "{rebuilt:?}");
+    assert_eq!(rebuilt.unknown["forewarn.weather.changed.v3"], 1);
+}
+
+
+#[test]
+fn write_fixture() {
+    use crate::log_samples::*;
+    let log = forewarn::log::MemoryLog::new();
+    for (n, event) in every_event().into_iter().enumerate() {
+        let family = event.type_().split('.').nth(1).unwrap().to_owned();
+        log.append(&format!("{family}/1"), Expected::Any, &[new(&format!("e-{n}"), "i-0123456789abcdef0", event)]).unwrap();
+    }
+    let unknown = forewarn::log::Event::Unknown { type_: "forewarn.weather.changed.v3".into(), data: serde_json::json!({"rain": [1, 2.5], "a": null}) };
+    log.append("weather", Expected::Any, &[new("w", "sky", unknown), silence("i-1"), new("m2", "i-2", made("i-2", "ep-2", TIME, forewarn_rules::prediction::Level::High))]).unwrap();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let text: String = log.read_all(0, 1000).unwrap().iter().map(|e| serde_json::to_string(e).unwrap() + "\n").collect();
+    fs::write(dir.join("log-v1.jsonl"), text).unwrap();
+    fs::write(dir.join("log-v1.tables.json"), format!("{:#}\n", tables(&log.projection()))).unwrap();
+    forewarn::schema::write(&Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")).unwrap();
+}

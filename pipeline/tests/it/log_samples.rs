@@ -1,0 +1,298 @@
+//! One event of every type, and predictions, for the tests of the log.
+
+use forewarn::log::event::blob::BlobRef;
+use forewarn::log::event::prediction::{Cleared, Made, Outcome, Resolved, Updated, Verdict};
+use forewarn::log::event::{
+    alarm, change, health, incident, instance, matched, notice, operator, policy, recovery, spot,
+};
+use forewarn::log::{Event, NewEvent};
+use forewarn_rules::prediction::{
+    Action, Counterfactual, Factor, FailureType, Horizons, Level, Prediction, RuleSetRef, Status, Window,
+};
+use forewarn_rules::signal::Signal;
+use std::collections::BTreeMap;
+
+pub(crate) const TIME: &str = "2026-02-15T06:00:00Z";
+
+pub(crate) fn prediction(instance: &str, episode: &str, as_of: &str, confidence: Level) -> Prediction {
+    Prediction {
+        prediction_id: format!("p-{instance}-{as_of}"),
+        episode_id: Some(episode.to_owned()),
+        sequence: 1,
+        instance_id: instance.to_owned(),
+        account: "123456789012".to_owned(),
+        region: "eu-central-1".to_owned(),
+        workload: Some("asg/web".to_owned()),
+        as_of: as_of.to_owned(),
+        confidence,
+        status: Status::New,
+        probability: Horizons { h24: Some(0.1 + 0.2), h72: Some(0.75), h168: Some(1.0) },
+        window: Some(Window {
+            p10: TIME.to_owned(),
+            p50: TIME.to_owned(),
+            p90: TIME.to_owned(),
+            text: "in 3 to 9 hours".to_owned(),
+        }),
+        failure_type: Some(FailureType::DiskFull),
+        recommended_action: Some(Action::FreeDisk),
+        unassessable: None,
+        factors: vec![Factor {
+            signal: Signal::Disk,
+            device: Some("path=/data".to_owned()),
+            rule: "first-passage".to_owned(),
+            evidence: 4.25,
+            now: Some(88.125),
+            slope_per_day: Some(9.5),
+            eta_hours: Some(4.75),
+            text: "\"/data\" is 88 % full and fills by 9.5 % a day – ≈ 5 h left".to_owned(),
+        }],
+        counterfactual: Some(Counterfactual {
+            signal: Signal::Disk,
+            p24: 0.01,
+            confidence: Level::Low,
+            text: "below 70 %".to_owned(),
+        }),
+        notes: vec![],
+        ruleset: RuleSetRef { name: "default".to_owned(), version: "1".to_owned(), sha256: "ab".repeat(32) },
+        engine: "0.1.0".to_owned(),
+        links: BTreeMap::from([("chart".to_owned(), "https://example.com/chart".to_owned())]),
+    }
+}
+
+pub(crate) fn new(id: &str, subject: &str, event: Event) -> NewEvent {
+    NewEvent::new(id, subject, TIME.parse().unwrap(), event)
+}
+
+pub(crate) fn acted(action: operator::OperatorAction, target: &str) -> Event {
+    Event::OperatorActed(operator::OperatorActed {
+        action,
+        target: target.to_owned(),
+        until: Some(TIME.to_owned()),
+        reason: Some("planned work".to_owned()),
+        by: blob(),
+    })
+}
+
+pub(crate) fn silence(target: &str) -> NewEvent {
+    new(&format!("silence-{target}"), target, acted(operator::OperatorAction::Silence, target))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it fills fields that are optional")]
+fn blob() -> Option<BlobRef> {
+    Some(BlobRef { sha256: "cd".repeat(32), bytes: 17 })
+}
+
+pub(crate) fn made(instance: &str, episode: &str, as_of: &str, level: Level) -> Event {
+    Event::PredictionMade(Made { prediction: Box::new(prediction(instance, episode, as_of, level)) })
+}
+
+pub(crate) fn updated(instance: &str, episode: &str, as_of: &str, level: Level) -> Event {
+    let prediction = Box::new(prediction(instance, episode, as_of, level));
+    Event::PredictionUpdated(Updated { previous: Level::Medium, prediction })
+}
+
+pub(crate) fn cleared(instance: &str, episode: &str, as_of: &str) -> Event {
+    let prediction = Box::new(prediction(instance, episode, as_of, Level::None));
+    Event::PredictionCleared(Cleared { previous: Level::High, prediction })
+}
+
+pub(crate) fn resolved(instance: &str, episode: &str) -> Event {
+    Event::PredictionResolved(Resolved {
+        episode_id: Some(episode.to_owned()),
+        instance_id: instance.to_owned(),
+        outcome: Outcome::Hit,
+        incident_id: s("inc-1"),
+        lead_hours: Some(5.5),
+        at: TIME.to_owned(),
+        evidence: "the file system is full".to_owned(),
+        verdict: Some(Verdict::Right),
+        by: blob(),
+    })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it fills fields that are optional")]
+fn s(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// One event of every known type, in the order of `KINDS`.
+#[expect(clippy::too_many_lines, reason = "one literal for each type")]
+pub(crate) fn every_event() -> Vec<Event> {
+    let i = || "i-0123456789abcdef0".to_owned();
+    let account = || "123456789012".to_owned();
+    let region = || "eu-central-1".to_owned();
+    let time = || TIME.to_owned();
+    let r = || "r-1".to_owned();
+    let t = |text: &str| text.to_owned();
+    vec![
+        Event::InstanceStateChanged(instance::StateChanged {
+            instance_id: i(),
+            account: account(),
+            region: region(),
+            state: instance::InstanceState::ShuttingDown,
+            previous: Some(instance::InstanceState::Running),
+            reason: s("Client.UserInitiatedShutdown"),
+        }),
+        Event::InstanceCheckFailed(instance::CheckFailed {
+            instance_id: i(),
+            account: account(),
+            region: region(),
+            check: instance::Check::AttachedEbs,
+            since: time(),
+            minutes: 7,
+        }),
+        Event::InstanceLeft(instance::Left {
+            instance_id: i(),
+            account: account(),
+            region: region(),
+            cause: instance::LeftCause::ScaleIn,
+        }),
+        Event::SpotInterruptionWarned(spot::InterruptionWarned {
+            instance_id: i(),
+            account: account(),
+            region: region(),
+            action: spot::SpotAction::Hibernate,
+            at: time(),
+        }),
+        Event::SpotRebalanceRecommended(spot::RebalanceRecommended {
+            instance_id: i(),
+            account: account(),
+            region: region(),
+            at: time(),
+        }),
+        Event::HealthEvent(health::HealthEvent {
+            event_arn: t("arn:aws:health:eu-central-1::event/EC2/X/1"),
+            service: t("EC2"),
+            code: t("AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED"),
+            category: t("scheduledChange"),
+            status: health::HealthStatus::Upcoming,
+            account: account(),
+            region: region(),
+            start: s(TIME),
+            end: None,
+            instances: vec![i()],
+            description: blob(),
+        }),
+        Event::AlarmChanged(alarm::AlarmChanged {
+            alarm: t("disk"),
+            instance_id: Some(i()),
+            account: account(),
+            region: region(),
+            state: alarm::AlarmState::InsufficientData,
+            previous: Some(alarm::AlarmState::Ok),
+            reason: None,
+        }),
+        Event::LogMatched(matched::LogMatched {
+            instance_id: i(),
+            source: t("/var/log/messages"),
+            pattern: t("kernel_panic"),
+            count: 2,
+            first: time(),
+            last: time(),
+            excerpt: blob(),
+        }),
+        Event::ChangeMarked(change::ChangeMarked {
+            change_id: t("c-1"),
+            instance_id: None,
+            workload: s("asg/web"),
+            kind: change::ChangeKind::Deployment,
+            text: t("web 1.2"),
+            at: time(),
+            until: None,
+            by: blob(),
+        }),
+        Event::IncidentObserved(incident::IncidentObserved {
+            incident_id: t("inc-1"),
+            instance_id: i(),
+            account: account(),
+            region: region(),
+            workload: None,
+            start: time(),
+            end: s(TIME),
+            class: incident::IncidentClass::Failure,
+            cause: s("oom_kill"),
+            predictable: Some(true),
+            evidence: t("status check failed for 5 minutes"),
+        }),
+        made(&i(), "ep-1", TIME, Level::Medium),
+        updated(&i(), "ep-1", "2026-02-15T07:00:00Z", Level::High),
+        cleared(&i(), "ep-1", "2026-02-15T09:00:00Z"),
+        resolved(&i(), "ep-1"),
+        Event::RecoveryRequested(recovery::Requested {
+            recovery_id: r(),
+            instance_id: i(),
+            trigger: recovery::Trigger::CheckFailed,
+            cause: s("e-1"),
+            episode_id: None,
+        }),
+        Event::RecoveryPlanned(recovery::Planned {
+            recovery_id: r(),
+            rung: 1,
+            steps: vec![t("snapshot"), t("stop"), t("start")],
+            downtime_s: Some(240),
+            undo_until: s("snapshot"),
+            dry_run: false,
+        }),
+        Event::RecoveryAdmitted(recovery::Admitted {
+            recovery_id: r(),
+            gates: vec![t("mode"), t("budget")],
+            lease_until: time(),
+        }),
+        Event::RecoveryDenied(recovery::Denied { recovery_id: r(), gate: t("cooldown"), reason: t("too soon") }),
+        Event::RecoveryDeferred(recovery::Deferred { recovery_id: r(), until: time(), reason: t("window") }),
+        Event::RecoveryStepIntended(recovery::StepIntended {
+            recovery_id: r(),
+            step: t("stop"),
+            attempt: 1,
+            token: t("tok"),
+            arguments: serde_json::json!({"z": 1, "a": [true, null, 0.5]}),
+            before: serde_json::json!({"state": "running"}),
+        }),
+        Event::RecoveryStepDone(recovery::StepDone {
+            recovery_id: r(),
+            step: t("stop"),
+            attempt: 1,
+            result: serde_json::json!("stopped"),
+            adopted: true,
+        }),
+        Event::RecoveryStepFailed(recovery::StepFailed {
+            recovery_id: r(),
+            step: t("start"),
+            attempt: 2,
+            error: t("InsufficientInstanceCapacity"),
+            retry: true,
+        }),
+        Event::RecoveryVerified(recovery::Verified { recovery_id: r(), checks: vec![t("system")] }),
+        Event::RecoveryEscalated(recovery::Escalated { recovery_id: r(), from: 1, to: 2, reason: t("no capacity") }),
+        Event::RecoveryCompleted(recovery::Completed {
+            recovery_id: r(),
+            instance_id: i(),
+            outcome: recovery::RecoveryOutcome::NotNeeded,
+            successor: None,
+            downtime_s: Some(0),
+        }),
+        Event::RecoveryStuck(recovery::Stuck {
+            recovery_id: r(),
+            instance_id: i(),
+            step: s("start"),
+            reason: t("a person must look"),
+            details: None,
+        }),
+        Event::NoticeSent(notice::Sent { notice_id: t("n"), channel: t("slack"), about: t("e-1"), attempt: 1 }),
+        Event::NoticeFailed(notice::Failed {
+            notice_id: t("n"),
+            channel: t("slack"),
+            about: t("e-1"),
+            attempt: 1,
+            error: t("503"),
+            retry: true,
+        }),
+        Event::PolicyChanged(policy::PolicyChanged {
+            policy: t("modes"),
+            sha256: "ef".repeat(32),
+            summary: t("disk_full: observe to notify"),
+            by: None,
+        }),
+        acted(operator::OperatorAction::Ack, "ep-1"),
+    ]
+}

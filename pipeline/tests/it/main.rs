@@ -1,0 +1,12 @@
+//! Integration tests of the pipeline and of the workspace as a whole.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::format_push_string, reason = "test input is built line by line")]
+
+mod checklist;
+mod history;
+mod house;
+mod import;
+mod log;
+mod port;
+mod schema;
+mod simulate;

@@ -1,0 +1,104 @@
+//! Levels: where a series stands, how much of the time it is past its limits, and how that compares with its own past.
+
+use super::{Feature, Row, Scratch, View, set};
+use crate::grid::{CELL_MS, CELLS_PER_HOUR, HOUR_MS, HOURS, Hour};
+use forewarn_models::stats;
+
+const DAY: usize = 24;
+
+pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, scratch: &mut Scratch) {
+    let hours = view.hours;
+    let last_day = &hours[HOURS - DAY..];
+    set(row, Feature::Now, now(view, &mut scratch.values));
+    set(row, Feature::Mean6h, mean(&hours[HOURS - 6..]));
+    set(row, Feature::Mean24h, mean(last_day));
+    set(row, Feature::Mean7d, mean(hours));
+    set(row, Feature::Max24h, worst(last_day, worse));
+    set(row, Feature::P957d, tail(view, worse, &mut scratch.values));
+    set(row, Feature::AboveWarning24h, share(last_day, |h| h.warning));
+    set(row, Feature::AboveCritical24h, share(last_day, |h| h.critical));
+    set(row, Feature::Critical6d, share(&hours[..HOURS - DAY], |h| h.critical));
+    let (current, longest_before) = critical_runs(hours);
+    set(row, Feature::HoursCritical, current);
+    set(row, Feature::ExcessRun, (current - longest_before).max(0.0));
+    set(row, Feature::Bursts24h, bursts(hours));
+    set(row, Feature::Lift24h, worse * (mean(last_day) - mean(&hours[..HOURS - DAY])));
+    set(row, Feature::Lift6h, worse * (mean(&hours[HOURS - 6..]) - same_hours_before(hours)));
+    let past = view.past();
+    if let Some(last) = view.cells[..past].iter().rposition(|v| !v.is_nan()) {
+        let end = view.start + (last as i64 + 1) * CELL_MS;
+        set(row, Feature::SilenceHours, ((view.as_of - end).max(0)) as f64 / HOUR_MS as f64);
+    }
+    if let Some(first) = view.cells.iter().position(|v| !v.is_nan()) {
+        let start = view.start + first as i64 * CELL_MS;
+        set(row, Feature::AgeDays, (view.as_of - start) as f64 / (24 * HOUR_MS) as f64);
+    }
+}
+
+/// Median of the last hour; the newest two cells may not have arrived yet, so fourteen are looked at.
+fn now(view: &View<'_>, values: &mut Vec<f64>) -> f64 {
+    let end = view.past();
+    values.clear();
+    values.extend(view.cells[end.saturating_sub(CELLS_PER_HOUR + 2)..end].iter().filter(|v| !v.is_nan()));
+    stats::median(values).unwrap_or(f64::NAN)
+}
+
+fn mean(hours: &[Hour]) -> f64 {
+    let (sum, n) = hours.iter().fold((0.0, 0_u32), |(s, n), h| (s + h.sum, n + u32::from(h.n)));
+    if n == 0 { f64::NAN } else { sum / f64::from(n) }
+}
+
+fn worst(hours: &[Hour], worse: f64) -> f64 {
+    let extreme = hours.iter().map(|h| if worse > 0.0 { h.max } else { -h.min }).fold(f64::NAN, f64::max);
+    worse * extreme
+}
+
+/// 95th percentile of the cells towards the worse side.
+fn tail(view: &View<'_>, worse: f64, values: &mut Vec<f64>) -> f64 {
+    values.clear();
+    values.extend(view.cells.iter().filter(|v| !v.is_nan()));
+    stats::quantile(values, if worse > 0.0 { 0.95 } else { 0.05 }).unwrap_or(f64::NAN)
+}
+
+fn share(hours: &[Hour], of: impl Fn(&Hour) -> u8) -> f64 {
+    let (past, n) = hours.iter().fold((0_u32, 0_u32), |(p, n), h| (p + u32::from(of(h)), n + u32::from(h.n)));
+    if n == 0 { f64::NAN } else { f64::from(past) / f64::from(n) }
+}
+
+/// Length of the run of hours past the critical level that reaches the present, and of the longest one before it.
+///
+/// An hour counts when half of its cells do; hours without samples neither end nor lengthen a run.
+fn critical_runs(hours: &[Hour]) -> (f64, f64) {
+    let (mut run, mut longest) = (0_u32, 0_u32);
+    for h in hours.iter().filter(|h| h.n > 0) {
+        if 2 * h.critical >= h.n {
+            run += 1;
+        } else {
+            longest = longest.max(run);
+            run = 0;
+        }
+    }
+    (f64::from(run), f64::from(longest))
+}
+
+/// Hours of the last day in which a run past the warning level began.
+fn bursts(hours: &[Hour]) -> f64 {
+    let mut count = 0_u32;
+    for pair in hours[HOURS - DAY - 1..].windows(2) {
+        count += u32::from(pair[0].warning == 0 && pair[1].warning > 0);
+    }
+    f64::from(count)
+}
+
+/// Mean of the hours of the day that the last six hours cover, over the earlier days.
+fn same_hours_before(hours: &[Hour]) -> f64 {
+    let (mut sum, mut n) = (0.0, 0_u32);
+    for day in 1..HOURS / DAY {
+        let end = HOURS - day * DAY;
+        for h in &hours[end - 6..end] {
+            sum += h.sum;
+            n += u32::from(h.n);
+        }
+    }
+    if n == 0 { f64::NAN } else { sum / f64::from(n) }
+}

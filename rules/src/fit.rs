@@ -1,0 +1,365 @@
+//! Learns a rule set's evidence, first-passage weights and calibrations from rows whose outcome is known.
+//!
+//! Rows that fire the same rules in the same bins are one pattern, so that months of a fleet become a few thousand
+//! weighted cases. Evidence is learned towards the first hazard by non-negative regularised logistic regression; since only
+//! the strongest rule of a group counts, the winners are assigned, the weights fitted, and the winners assigned anew. The
+//! three hazards are then calibrated on scores of folds that the weights have not seen.
+
+mod write;
+
+pub use write::{WriteError, write};
+
+use crate::hazard::{HAZARDS, MONTH_HOURS, PerHazard};
+use crate::ruleset::{Evidence, RuleSet};
+use crate::signal::SIGNALS;
+use crate::table::FeatureTable;
+use crate::truth::Outcome;
+use forewarn_models::calibrate::{Calibration, platt};
+use forewarn_models::logistic::{Design, LogisticError, fit_non_negative};
+use std::collections::BTreeMap;
+
+/// Folds that calibration is crossed over.
+pub const FOLDS: usize = 5;
+/// The fewest incidents that weights are learned from.
+pub const MIN_INCIDENTS: usize = 30;
+/// First-passage log-odds are kept in steps of a quarter.
+const PASSAGE_STEP: f64 = 0.25;
+/// Rounds of assigning winners and fitting weights.
+const ROUNDS: usize = 4;
+const NEWTON_STEPS: usize = 60;
+/// Evidence that every rule starts from at least.
+const LEAST_START: f64 = 0.1;
+
+/// A rule that fired and the bin it fell into; -1 for constant evidence.
+type Firing = (u16, i16);
+
+/// What the evidence sees of a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Pattern {
+    firings: Vec<Firing>,
+    /// (signal, excess of its first-passage log-odds over the prior in steps) for each hazard.
+    passage: Vec<(u8, [i16; HAZARDS])>,
+}
+
+/// Rows of one pattern in one fold: [no, yes] for each hazard.
+type Counts = [[f64; 2]; HAZARDS];
+
+/// Collects rows with known outcomes.
+#[derive(Debug, Default)]
+pub struct Observations {
+    patterns: BTreeMap<Pattern, [Counts; FOLDS]>,
+    rows: u64,
+}
+
+/// What was learned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learned {
+    /// Incidents an instance-month that the rows saw.
+    pub incidents_per_instance_month: f64,
+    /// New evidence for each rule, in the rule set's order.
+    pub evidence: Vec<Evidence>,
+    /// First-passage weight of each signal.
+    pub passage: [f64; SIGNALS.len()],
+    /// Knots of each hazard's calibration.
+    pub calibration: [Vec<(f64, f64)>; HAZARDS],
+    /// Rows learned from.
+    pub rows: u64,
+    /// Distinct patterns among them.
+    pub patterns: usize,
+    /// Mean log loss of the first hazard on folds that the weights have not seen.
+    pub log_loss: f64,
+}
+
+/// Why nothing was learned.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// Too few incidents.
+    #[error(
+        "{found} incidents with a week of data before them; fit needs at least {MIN_INCIDENTS}: take a longer range, a larger fleet, or keep the defaults"
+    )]
+    TooFew {
+        /// Incidents found.
+        found: usize,
+    },
+    /// The regression refused its input.
+    #[error("the weights could not be fitted")]
+    Logistic(#[from] LogisticError),
+}
+
+impl Observations {
+    /// Adds the rows of a table. `fired` is what [`RuleSet::fired`] says of it; rows of one `fold` are never split.
+    pub fn add(
+        &mut self,
+        ruleset: &RuleSet,
+        table: &FeatureTable,
+        fired: &[Vec<bool>],
+        outcomes: &[Outcome],
+        fold: usize,
+    ) {
+        for (row, outcome) in outcomes.iter().enumerate() {
+            if outcome.hazard.iter().all(Option::is_none) {
+                continue;
+            }
+            let pattern = Pattern::of(ruleset, table, fired, row);
+            let counts = &mut self.patterns.entry(pattern).or_default()[fold % FOLDS];
+            for (count, hit) in counts.iter_mut().zip(outcome.hazard) {
+                if let Some(hit) = hit {
+                    count[usize::from(hit)] += 1.0;
+                }
+            }
+            self.rows += 1;
+        }
+    }
+
+    /// Learns evidence and calibration; `incidents` is how many incidents the rows saw, `instance_hours` how long they watched.
+    ///
+    /// # Errors
+    /// When there are too few incidents to learn from.
+    pub fn learn(
+        &self,
+        ruleset: &RuleSet,
+        incidents: usize,
+        instance_hours: f64,
+        ridge: f64,
+    ) -> Result<Learned, FitError> {
+        if incidents < MIN_INCIDENTS {
+            return Err(FitError::TooFew { found: incidents });
+        }
+        let rate = incidents as f64 / (instance_hours / MONTH_HOURS).max(f64::MIN_POSITIVE);
+        let prior = *ruleset.prior();
+        let weights = self.weights(ruleset, ridge, None)?;
+        let mut crossed: Vec<Scored> = Vec::new();
+        for fold in 0..FOLDS {
+            let unseen = self.weights(ruleset, ridge, Some(fold))?;
+            crossed.extend(self.scores(ruleset, &unseen, &prior, fold));
+        }
+        let calibration = [0, 1, 2].map(|k| calibrate(&crossed, k));
+        let log_loss = log_loss(&crossed, &calibration[0]);
+        Ok(Learned {
+            incidents_per_instance_month: rate,
+            evidence: weights.evidence(ruleset),
+            passage: weights.passage,
+            calibration: calibration.map(|c| c.knots().to_vec()),
+            rows: self.rows,
+            patterns: self.patterns.len(),
+            log_loss,
+        })
+    }
+
+    fn weights(&self, ruleset: &RuleSet, ridge: f64, without: Option<usize>) -> Result<Weights, LogisticError> {
+        let columns = Columns::of(ruleset);
+        let mut weights = Weights::start(ruleset);
+        for _ in 0..ROUNDS {
+            let mut design = Design::new(columns.width);
+            let (mut labels, mut counts) = (Vec::new(), Vec::new());
+            for (pattern, folds) in &self.patterns {
+                let seen = folds.iter().enumerate().filter(|(f, _)| Some(*f) != without);
+                let [no, yes] = seen.fold([0.0; 2], |s, (_, c)| [s[0] + c[0][0], s[1] + c[0][1]]);
+                for (label, count) in [(false, no), (true, yes)] {
+                    if count > 0.0 {
+                        design.push_row(weights.entries(ruleset, &columns, pattern))?;
+                        labels.push(label);
+                        counts.push(count);
+                    }
+                }
+            }
+            let fitted = fit_non_negative(&design, &labels, &counts, &[], ridge, NEWTON_STEPS)?;
+            weights.take(&columns, &fitted.coefficients);
+        }
+        Ok(weights)
+    }
+
+    fn scores(&self, ruleset: &RuleSet, weights: &Weights, prior: &PerHazard, fold: usize) -> Vec<Scored> {
+        let seen = self.patterns.iter().filter(|(_, folds)| folds[fold].iter().flatten().any(|&c| c > 0.0));
+        seen.map(|(p, folds)| Scored { score: weights.score(ruleset, prior, p), counts: folds[fold] }).collect()
+    }
+}
+
+struct Scored {
+    score: PerHazard,
+    counts: Counts,
+}
+
+fn calibrate(scored: &[Scored], k: usize) -> Calibration {
+    let (mut scores, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    for s in scored {
+        for (label, count) in [(false, s.counts[k][0]), (true, s.counts[k][1])] {
+            if count > 0.0 {
+                scores.push(s.score[k]);
+                labels.push(label);
+                counts.push(count);
+            }
+        }
+    }
+    platt(&scores, &labels, &counts)
+}
+
+fn log_loss(scored: &[Scored], calibration: &Calibration) -> f64 {
+    let (mut loss, mut n) = (0.0, 0.0);
+    for s in scored {
+        let z = calibration.apply(s.score[0]);
+        let [no, yes] = s.counts[0];
+        loss += no * forewarn_models::stats::log1pexp(z) + yes * forewarn_models::stats::log1pexp(-z);
+        n += no + yes;
+    }
+    if n > 0.0 { loss / n } else { f64::NAN }
+}
+
+impl Pattern {
+    fn of(ruleset: &RuleSet, table: &FeatureTable, fired: &[Vec<bool>], row: usize) -> Self {
+        let mut firings = Vec::new();
+        for (i, (rule, rows)) in ruleset.rules().iter().zip(fired).enumerate() {
+            if !rows[row] {
+                continue;
+            }
+            let bin = match &rule.evidence {
+                Evidence::Constant(_) => Some(-1),
+                binned @ Evidence::Binned { .. } => {
+                    binned.of(|column| table.get(row, column)).0.map(|b| i16::try_from(b).unwrap_or(i16::MAX))
+                }
+            };
+            if let Some(bin) = bin {
+                firings.push((u16::try_from(i).unwrap_or(u16::MAX), bin));
+            }
+        }
+        let mut passage = Vec::new();
+        for spec in &SIGNALS {
+            let excess = ruleset.passage_log_odds(table, row, spec.signal);
+            let steps = excess.map(|e| (e.max(0.0).min(60.0) / PASSAGE_STEP).round() as i16);
+            if steps.iter().any(|&s| s > 0) {
+                passage.push((spec.signal as u8, steps));
+            }
+        }
+        Self { firings, passage }
+    }
+}
+
+/// Where the weights of rules, bins and signals stand among the columns of the regression.
+struct Columns {
+    /// First column of each rule; a binned rule has one for each bin: the rise over the bin before.
+    rules: Vec<usize>,
+    passage: usize,
+    width: usize,
+}
+
+impl Columns {
+    fn of(ruleset: &RuleSet) -> Self {
+        let mut at = 0;
+        let mut rules = Vec::new();
+        for rule in ruleset.rules() {
+            rules.push(at);
+            at += match &rule.evidence {
+                Evidence::Constant(_) => 1,
+                Evidence::Binned { bins, .. } => bins.len(),
+            };
+        }
+        Self { rules, passage: at, width: at + SIGNALS.len() }
+    }
+}
+
+struct Weights {
+    /// Evidence of each rule, by bin.
+    rules: Vec<Vec<f64>>,
+    passage: [f64; SIGNALS.len()],
+    cap: f64,
+}
+
+impl Weights {
+    /// Starts from the evidence that the rule set has; what it holds worthless gets a chance to show itself.
+    fn start(ruleset: &RuleSet) -> Self {
+        let rules = ruleset.rules().iter().map(|r| match &r.evidence {
+            Evidence::Constant(e) => vec![e.max(LEAST_START)],
+            Evidence::Binned { bins, .. } => bins.iter().map(|b| b.1.max(LEAST_START)).collect(),
+        });
+        let passage = ruleset.passage().weights.map(|w| w.max(LEAST_START));
+        Self { rules: rules.collect(), passage, cap: ruleset.passage().cap }
+    }
+
+    fn of(&self, firing: Firing) -> f64 {
+        self.rules[usize::from(firing.0)][usize::try_from(firing.1).unwrap_or(0)]
+    }
+
+    /// The strongest firing of each group towards hazard `k`.
+    fn winners<'p>(&self, ruleset: &RuleSet, pattern: &'p Pattern, k: usize) -> Vec<Option<&'p Firing>> {
+        let mut winners: Vec<Option<&Firing>> = vec![None; ruleset.groups().len()];
+        let share = |f: &Firing| ruleset.rules()[usize::from(f.0)].horizons[k];
+        for firing in &pattern.firings {
+            let held = &mut winners[ruleset.rules()[usize::from(firing.0)].group];
+            if held.is_none_or(|h| self.of(*firing) * share(firing) > self.of(*h) * share(h)) {
+                *held = Some(firing);
+            }
+        }
+        winners
+    }
+
+    fn passage_winner(&self, pattern: &Pattern, k: usize) -> Option<(usize, f64)> {
+        let mut best: Option<(usize, f64)> = None;
+        for (signal, steps) in &pattern.passage {
+            let signal = usize::from(*signal);
+            let excess = f64::from(steps[k]) * PASSAGE_STEP;
+            let worth = |s: usize, e: f64| (self.passage[s] * e).min(self.cap);
+            if excess > 0.0 && best.is_none_or(|b| worth(signal, excess) > worth(b.0, b.1)) {
+                best = Some((signal, excess));
+            }
+        }
+        best
+    }
+
+    /// The columns that count towards the first hazard in rows of a pattern.
+    fn entries(&self, ruleset: &RuleSet, columns: &Columns, pattern: &Pattern) -> Vec<(usize, f32)> {
+        let mut entries = Vec::new();
+        for firing in self.winners(ruleset, pattern, 0).into_iter().flatten() {
+            let first = columns.rules[usize::from(firing.0)];
+            for bin in 0..=usize::try_from(firing.1).unwrap_or(0) {
+                entries.push((first + bin, 1.0));
+            }
+        }
+        if let Some((signal, excess)) = self.passage_winner(pattern, 0) {
+            entries.push((columns.passage + signal, excess as f32));
+        }
+        entries.sort_unstable_by_key(|e| e.0);
+        entries
+    }
+
+    fn take(&mut self, columns: &Columns, coefficients: &[f64]) {
+        for (bins, &first) in self.rules.iter_mut().zip(&columns.rules) {
+            let mut sum = 0.0;
+            for (bin, value) in bins.iter_mut().enumerate() {
+                sum += coefficients[first + bin];
+                *value = sum;
+            }
+        }
+        for (weight, value) in self.passage.iter_mut().zip(&coefficients[columns.passage..]) {
+            *weight = *value;
+        }
+    }
+
+    fn score(&self, ruleset: &RuleSet, prior: &PerHazard, pattern: &Pattern) -> PerHazard {
+        let mut z = *prior;
+        for (k, z) in z.iter_mut().enumerate() {
+            for firing in self.winners(ruleset, pattern, k).into_iter().flatten() {
+                *z += self.of(*firing) * ruleset.rules()[usize::from(firing.0)].horizons[k];
+            }
+            if let Some((signal, excess)) = self.passage_winner(pattern, k) {
+                *z += (self.passage[signal] * excess).min(self.cap);
+            }
+        }
+        z
+    }
+
+    fn evidence(&self, ruleset: &RuleSet) -> Vec<Evidence> {
+        let rules = ruleset.rules().iter().zip(&self.rules);
+        rules
+            .map(|(rule, learned)| match &rule.evidence {
+                Evidence::Constant(_) => Evidence::Constant(learned[0]),
+                Evidence::Binned { feature, bins } => Evidence::Binned {
+                    feature: *feature,
+                    bins: bins.iter().zip(learned).map(|(b, e)| (b.0, *e)).collect(),
+                },
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

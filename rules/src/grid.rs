@@ -1,0 +1,238 @@
+//! Puts samples of any period on the canonical 5-minute grid, point in time, and sums the grid up by clock hour.
+
+use std::ops::Range;
+
+/// Length of a grid cell, milliseconds.
+pub const CELL_MS: i64 = 300_000;
+/// Length of an hour, milliseconds.
+pub const HOUR_MS: i64 = 3_600_000;
+/// Grid cells in an hour.
+pub const CELLS_PER_HOUR: usize = 12;
+/// Hours that a feature may look back.
+pub const HOURS: usize = 168;
+/// Grid cells that a feature may look back.
+pub const CELLS: usize = HOURS * CELLS_PER_HOUR;
+
+/// How several samples in one cell become the cell's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Combine {
+    /// Their mean: averages and rates.
+    Mean,
+    /// The greatest: statistics that are maxima.
+    Max,
+    /// The smallest: statistics that are minima.
+    Min,
+}
+
+impl Combine {
+    /// Picks the way that keeps a CloudWatch statistic meaning the same at every period.
+    pub fn of_stat(stat: &str) -> Self {
+        match stat {
+            "Maximum" => Self::Max,
+            "Minimum" => Self::Min,
+            _ => Self::Mean,
+        }
+    }
+}
+
+/// The hours `[start, end)` that features at `as_of` look at: 168 clock hours, the last one holding the instant before `as_of`.
+pub fn window(as_of: i64) -> Range<i64> {
+    let end = (as_of - 1).div_euclid(HOUR_MS) * HOUR_MS + HOUR_MS;
+    end - HOURS as i64 * HOUR_MS..end
+}
+
+/// Says whether a sample was there to be seen at `as_of`.
+///
+/// A sample without `ingested_at` counts as available when its whole cell is over and `delay_ms` has passed, so that the
+/// same data at 60 s and at 300 s shows itself at the same time.
+pub fn available(ts: i64, period_ms: i64, ingested_at: Option<i64>, delay_ms: i64, as_of: i64) -> bool {
+    let cell_end = (ts.div_euclid(CELL_MS) * CELL_MS + CELL_MS).max(ts + period_ms);
+    match ingested_at {
+        Some(at) => at <= as_of && cell_end <= as_of,
+        None => cell_end + delay_ms <= as_of,
+    }
+}
+
+/// One hour of a series, made from its twelve cells.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hour {
+    /// Cells with a sample, at most twelve.
+    pub n: u8,
+    /// Cells past the warning level.
+    pub warning: u8,
+    /// Cells past the critical level.
+    pub critical: u8,
+    /// Sum of the cells.
+    pub sum: f64,
+    /// Smallest cell; NaN when empty.
+    pub min: f64,
+    /// Greatest cell; NaN when empty.
+    pub max: f64,
+    /// Median of the cells; NaN when empty.
+    pub median: f64,
+}
+
+impl Hour {
+    /// An hour without samples.
+    pub const EMPTY: Self =
+        Self { n: 0, warning: 0, critical: 0, sum: 0.0, min: f64::NAN, max: f64::NAN, median: f64::NAN };
+
+    /// Sums up an hour's cells (NaN where there is no sample). `worse` multiplies values so that greater is worse (+1 or -1).
+    pub fn of_cells(cells: &[f64], worse: f64, warning: f64, critical: f64) -> Self {
+        let mut sorted = [0.0_f64; CELLS_PER_HOUR];
+        let mut n = 0;
+        let mut hour = Self::EMPTY;
+        for &v in cells.iter().filter(|v| !v.is_nan()) {
+            let mut at = n;
+            while at > 0 && sorted[at - 1] > v {
+                sorted[at] = sorted[at - 1];
+                at -= 1;
+            }
+            sorted[at] = v;
+            n += 1;
+            hour.sum += v;
+            hour.warning += u8::from(worse * v >= worse * warning);
+            hour.critical += u8::from(worse * v >= worse * critical);
+        }
+        if n == 0 {
+            return hour;
+        }
+        hour.n = n as u8;
+        hour.min = sorted[0];
+        hour.max = sorted[n - 1];
+        hour.median = f64::midpoint(sorted[(n - 1) / 2], sorted[n / 2]);
+        hour
+    }
+}
+
+/// Collects one series' samples into the cells of a fixed span of time.
+#[derive(Debug, Clone)]
+pub struct GridBuilder {
+    start: i64,
+    combine: Combine,
+    cells: Vec<f64>,
+    counts: Vec<u16>,
+}
+
+impl GridBuilder {
+    /// Starts an empty grid over `span`, whose bounds must be whole hours.
+    pub fn new(span: &Range<i64>, combine: Combine) -> Self {
+        let n = usize::try_from((span.end - span.start) / CELL_MS).unwrap_or(0);
+        Self { start: span.start, combine, cells: vec![0.0; n], counts: vec![0; n] }
+    }
+
+    /// Empties the grid for another series over `span` of the same length, keeping its memory.
+    pub fn reset(&mut self, start: i64, combine: Combine) {
+        self.start = start;
+        self.combine = combine;
+        self.cells.fill(0.0);
+        self.counts.fill(0);
+    }
+
+    /// Adds one sample; a period longer than a cell fills every cell that it covers, up to a day.
+    pub fn add(&mut self, ts: i64, period_ms: i64, value: f64) {
+        let first = (ts - self.start).div_euclid(CELL_MS);
+        let last = if period_ms <= CELL_MS { first } else { first + (period_ms.min(24 * HOUR_MS) / CELL_MS) - 1 };
+        for cell in first.max(0)..=last.min(self.cells.len() as i64 - 1) {
+            self.put(cell as usize, value);
+        }
+    }
+
+    /// Adds samples in time order, all available and all of a period of one cell or less: the fast path.
+    pub fn add_sorted(&mut self, ts: &[i64], values: &[f64], scale: f64, offset: f64) {
+        for (&t, &v) in ts.iter().zip(values) {
+            let cell = (t - self.start).div_euclid(CELL_MS);
+            if let Ok(cell) = usize::try_from(cell)
+                && cell < self.cells.len()
+            {
+                self.put(cell, v.mul_add(scale, offset));
+            }
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, cell: usize, value: f64) {
+        let seen = self.counts[cell];
+        let held = &mut self.cells[cell];
+        *held = match self.combine {
+            Combine::Mean => *held + value,
+            Combine::Max => {
+                if seen == 0 {
+                    value
+                } else {
+                    held.max(value)
+                }
+            }
+            Combine::Min => {
+                if seen == 0 {
+                    value
+                } else {
+                    held.min(value)
+                }
+            }
+        };
+        self.counts[cell] = seen.saturating_add(1);
+    }
+
+    /// Writes the cells' values to `out`, NaN where there is no sample.
+    pub fn finish(&self, out: &mut Vec<f64>) {
+        out.clear();
+        out.extend(self.cells.iter().zip(&self.counts).map(|(&v, &n)| match (n, self.combine) {
+            (0, _) => f64::NAN,
+            (n, Combine::Mean) => v / f64::from(n),
+            (_, Combine::Max | Combine::Min) => v,
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn window_is_168_clock_hours_up_to_as_of() {
+        let noon = 1_782_907_200_000;
+        assert_eq!(window(noon), noon - 168 * HOUR_MS..noon);
+        assert_eq!(window(noon + 1), noon - 167 * HOUR_MS..noon + HOUR_MS);
+    }
+
+    #[test]
+    fn a_cell_shows_itself_at_the_same_time_at_every_period() {
+        let t = 1_782_907_200_000;
+        for as_of in (t..t + 2 * HOUR_MS).step_by(60_000) {
+            let five = available(t, 300_000, None, 300_000, as_of);
+            let ones = (0..5).all(|i| available(t + i * 60_000, 60_000, None, 300_000, as_of));
+            let any = (0..5).any(|i| available(t + i * 60_000, 60_000, None, 300_000, as_of));
+            assert_eq!(five, ones);
+            assert_eq!(five, any);
+        }
+    }
+
+    #[test]
+    fn sixty_and_three_hundred_seconds_give_the_same_cells() {
+        let span = 0..HOUR_MS;
+        let mut fine = GridBuilder::new(&span, Combine::Mean);
+        let mut coarse = GridBuilder::new(&span, Combine::Mean);
+        for cell in 0..12 {
+            let values = [1.0, 2.0, 3.0, 4.0, 10.0].map(|v| v + f64::from(cell));
+            for (i, v) in values.iter().enumerate() {
+                fine.add(i64::from(cell) * CELL_MS + i as i64 * 60_000, 60_000, *v);
+            }
+            coarse.add(i64::from(cell) * CELL_MS, CELL_MS, values.iter().sum::<f64>() / 5.0);
+        }
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        fine.finish(&mut a);
+        coarse.finish(&mut b);
+        assert_eq!(a, b);
+    }
+
+    #[test]
+    fn an_hour_is_summed_up_and_gaps_are_left_out() {
+        let nan = f64::NAN;
+        let cells = [5.0, nan, 1.0, 3.0, nan, nan, nan, nan, nan, nan, nan, 7.0];
+        let hour = Hour::of_cells(&cells, 1.0, 3.0, 7.0);
+        assert_eq!((hour.n, hour.warning, hour.critical), (4, 3, 1));
+        assert_eq!((hour.sum, hour.min, hour.max, hour.median), (16.0, 1.0, 7.0, 4.0));
+        assert_eq!(Hour::of_cells(&[nan; 12], 1.0, 3.0, 7.0).n, 0);
+    }
+}

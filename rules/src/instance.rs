@@ -1,0 +1,207 @@
+//! Joins the series of one instance into its row of the feature table.
+
+use crate::feature::{FEATURES, Feature, INSTANCE_COLUMNS, WIDTH, index, instance_index};
+use crate::features::{Levels, Row, Scratch, View, track_features};
+use crate::grid::{CELLS, CELLS_PER_HOUR, GridBuilder, HOUR_MS, HOURS, Hour, window};
+use crate::series::Track;
+use crate::signal::{Direction, SIGNALS, Signal};
+use std::collections::BTreeMap;
+
+/// What is known of an instance besides its series.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Attributes {
+    /// When it was launched, milliseconds.
+    pub launched_at: Option<i64>,
+    /// Its instance type.
+    pub instance_type: Option<String>,
+    /// Times of declared changes (deployments), milliseconds, in any order.
+    pub changes: Vec<i64>,
+    /// Scheduled maintenance: when it was announced and when it is due, milliseconds.
+    pub maintenance: Vec<(i64, i64)>,
+}
+
+/// The levels of every signal, from the rule set's parameters.
+pub type SignalLevels = [Levels; SIGNALS.len()];
+
+/// The levels of the table of signals, as they are without a rule set.
+pub fn default_levels() -> SignalLevels {
+    SIGNALS.each_ref().map(Levels::of)
+}
+
+/// Steps of a sparkline: seven days in quarters of a day.
+pub const SPARK: usize = 28;
+
+/// One row of the feature table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstanceRow {
+    /// [`WIDTH`] values, NaN where unknown.
+    pub values: Vec<f64>,
+    /// For each signal, the device that its features speak of.
+    pub devices: Vec<Option<String>>,
+    /// The seven days of each signal that has samples, as means of [`SPARK`] steps; NaN where there is none.
+    pub sparks: BTreeMap<Signal, [f32; SPARK]>,
+}
+
+/// Computes rows; holds the memory that is used again from one series to the next.
+#[derive(Debug)]
+pub struct RowBuilder {
+    levels: SignalLevels,
+    delay_ms: i64,
+    grid: GridBuilder,
+    cells: Vec<f64>,
+    hours: Vec<Hour>,
+    scratch: Scratch,
+}
+
+impl RowBuilder {
+    /// Makes a builder for signals held against `levels`, where a sample without `ingested_at` shows itself after `delay_ms`.
+    pub fn new(levels: SignalLevels, delay_ms: i64) -> Self {
+        Self {
+            levels,
+            delay_ms,
+            grid: GridBuilder::new(&window(0), crate::grid::Combine::Mean),
+            cells: Vec::with_capacity(CELLS),
+            hours: vec![Hour::EMPTY; HOURS],
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Computes the row of one instance at `as_of`. Each track comes with what [`Track::normalise`] returned.
+    pub fn row(&mut self, tracks: &[(Track, bool)], attributes: &Attributes, as_of: i64) -> InstanceRow {
+        let span = window(as_of);
+        let mut assembly = Assembly::new();
+        for (track, alone) in tracks {
+            track.cells_at(&span, as_of, self.delay_ms, *alone, &mut self.grid, &mut self.cells);
+            let levels = self.levels_for(track.signal, attributes);
+            let row = self.track_row(track.signal, &levels, span.start, as_of);
+            assembly.offer(track.signal, track.device.as_deref(), &row, || spark(&self.hours));
+        }
+        assembly.finish(attributes, as_of)
+    }
+
+    /// Computes one series' features from the cells that are in place.
+    fn track_row(&mut self, signal: Signal, levels: &Levels, start: i64, as_of: i64) -> Row {
+        let spec = signal.spec();
+        let worse = match spec.direction {
+            Direction::Up => 1.0,
+            Direction::Down => -1.0,
+        };
+        for (hour, cells) in self.hours.iter_mut().zip(self.cells.chunks_exact(CELLS_PER_HOUR)) {
+            *hour = Hour::of_cells(cells, worse, levels.warning, levels.critical);
+        }
+        let view = View { cells: &self.cells, hours: &self.hours, start, as_of };
+        track_features(&view, spec, levels, &mut self.scratch)
+    }
+
+    /// A credit balance is judged by the instance type's own cap: a small type never holds a hundred.
+    fn levels_for(&self, signal: Signal, attributes: &Attributes) -> Levels {
+        let mut levels = self.levels[signal as usize];
+        if signal == Signal::Credits
+            && let Some(spec) = attributes.instance_type.as_deref().and_then(forewarn_models::credits::credit_spec)
+        {
+            levels.warning = levels.warning.min(0.30 * spec.max_balance);
+            levels.critical = levels.critical.min(0.05 * spec.max_balance);
+        }
+        levels
+    }
+}
+
+/// A row in the making: of several series of one signal the worst speaks for it.
+#[derive(Debug)]
+struct Assembly {
+    values: Vec<f64>,
+    devices: Vec<Option<String>>,
+    sparks: BTreeMap<Signal, [f32; SPARK]>,
+    ranks: [Option<[f64; 3]>; SIGNALS.len()],
+    coverage: f64,
+    silence: f64,
+    age_days: f64,
+}
+
+impl Assembly {
+    fn new() -> Self {
+        Self {
+            values: vec![f64::NAN; WIDTH],
+            devices: vec![None; SIGNALS.len()],
+            sparks: BTreeMap::new(),
+            ranks: [None; SIGNALS.len()],
+            coverage: 0.0,
+            silence: f64::NAN,
+            age_days: f64::NAN,
+        }
+    }
+
+    fn offer(&mut self, signal: Signal, device: Option<&str>, row: &Row, spark: impl FnOnce() -> [f32; SPARK]) {
+        self.coverage = self.coverage.max(row[Feature::Coverage as usize]);
+        self.silence = self.silence.min(row[Feature::SilenceHours as usize]);
+        self.age_days = self.age_days.max(row[Feature::AgeDays as usize]);
+        let rank = badness(signal, row);
+        let held = &mut self.ranks[signal as usize];
+        // Series come in a fixed order, so that a tie always goes to the same one.
+        if held.is_none_or(|h| rank > h) {
+            *held = Some(rank);
+            let at = index(signal, Feature::Now);
+            self.values[at..at + FEATURES.len()].copy_from_slice(row);
+            self.devices[signal as usize] = device.map(str::to_owned);
+            self.sparks.insert(signal, spark());
+        }
+    }
+
+    fn finish(mut self, attributes: &Attributes, as_of: i64) -> InstanceRow {
+        self.maintenance(attributes, as_of);
+        let signals = self.ranks.iter().filter(|r| r.is_some_and(|r| r[0] >= 0.0)).count();
+        let launched = attributes.launched_at.filter(|&l| l <= as_of);
+        let age = launched.map_or(self.age_days, |l| (as_of - l) as f64 / (24 * HOUR_MS) as f64);
+        let change = attributes.changes.iter().filter(|&&c| c <= as_of).max();
+        let change_hours = change.map_or(f64::NAN, |&c| (as_of - c) as f64 / HOUR_MS as f64);
+        let instance: [f64; INSTANCE_COLUMNS.len()] = [age, self.coverage, self.silence, signals as f64, change_hours];
+        self.values[instance_index(0)..].copy_from_slice(&instance);
+        InstanceRow { values: self.values, devices: self.devices, sparks: self.sparks }
+    }
+
+    /// The next scheduled maintenance that was announced by `as_of`, read as a signal whose failure time is known.
+    fn maintenance(&mut self, attributes: &Attributes, as_of: i64) {
+        let pending = attributes.maintenance.iter().filter(|(announced, due)| *announced <= as_of && *due > as_of);
+        let Some(due) = pending.map(|(_, due)| *due).min() else { return };
+        let eta = (due - as_of) as f64 / HOUR_MS as f64;
+        let mut put = |feature, value: f64| self.values[index(Signal::Maintenance, feature)] = value;
+        put(Feature::Now, 1.0);
+        put(Feature::EtaHours, eta);
+        for (feature, horizon) in [
+            (Feature::Q24, 24.0),
+            (Feature::Q72, 72.0),
+            (Feature::Q168, 168.0),
+            (Feature::X24, 24.0),
+            (Feature::X72, 72.0),
+            (Feature::X168, 168.0),
+        ] {
+            put(feature, f64::from(u8::from(eta <= horizon)));
+        }
+    }
+}
+
+fn spark(hours: &[Hour]) -> [f32; SPARK] {
+    let mut out = [f32::NAN; SPARK];
+    for (step, quarter) in out.iter_mut().zip(hours.chunks_exact(HOURS / SPARK)) {
+        let (sum, n) = quarter.iter().fold((0.0, 0_u32), |(s, n), h| (s + h.sum, n + u32::from(h.n)));
+        if n > 0 {
+            *step = (sum / f64::from(n)) as f32;
+        }
+    }
+    out
+}
+
+/// Orders the series of one signal from harmless to worst; a series without samples comes before all.
+fn badness(signal: Signal, row: &Row) -> [f64; 3] {
+    let known = |f: Feature| row[f as usize];
+    if known(Feature::N) == 0.0 {
+        return [-1.0, 0.0, 0.0];
+    }
+    let worse = match signal.spec().direction {
+        Direction::Up => 1.0,
+        Direction::Down => -1.0,
+    };
+    let or = |v: f64, other: f64| if v.is_nan() { other } else { v };
+    let risk = or(known(Feature::X24), 0.0) + or(known(Feature::Q24), 0.0);
+    [risk, or(known(Feature::AboveCritical24h), 0.0), worse * or(known(Feature::Mean24h), -worse * f64::MAX)]
+}

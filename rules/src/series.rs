@@ -1,0 +1,267 @@
+//! Holds one series' samples with the time each version became known, and reads them point in time.
+
+use crate::grid::{CELL_MS, Combine, GridBuilder};
+use crate::signal::{Reading, Signal};
+use std::ops::Range;
+
+/// Marks a sample without `ingested_at`.
+pub const NOT_INGESTED: i64 = i64::MIN;
+
+/// Longest period that is spread over cells, milliseconds.
+const LONGEST_PERIOD_MS: i64 = 86_400_000;
+
+/// One series of a signal: samples in the order they were read, versions of the same time included.
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// The signal that reads the series.
+    pub signal: Signal,
+    /// The metric's name.
+    pub metric: String,
+    /// The device, where the metric has one.
+    pub device: Option<String>,
+    /// The period of each sample, milliseconds.
+    pub period_ms: i64,
+    /// How samples share a cell.
+    pub combine: Combine,
+    /// The signal's value is `scale * sample + offset`.
+    pub scale: f64,
+    /// See `scale`.
+    pub offset: f64,
+    /// Start of each sample, milliseconds since the epoch.
+    pub ts: Vec<i64>,
+    /// Value of each sample.
+    pub value: Vec<f64>,
+    /// When each version was ingested; empty when no sample has it, else [`NOT_INGESTED`] where one has not.
+    pub ingested_at: Vec<i64>,
+}
+
+impl Track {
+    /// Starts an empty series.
+    pub fn new(
+        signal: Signal,
+        reading: Reading,
+        metric: &str,
+        stat: &str,
+        device: Option<&str>,
+        period_s: i32,
+    ) -> Self {
+        let (scale, offset) = match reading {
+            Reading::AsIs => (1.0, 0.0),
+            Reading::Complement(whole) => (-1.0, whole),
+            Reading::PerMinute if stat == "Sum" => (60.0 / f64::from(period_s.max(1)), 0.0),
+            Reading::PerMinute => (1.0, 0.0),
+        };
+        Self {
+            signal,
+            metric: metric.to_owned(),
+            device: device.map(str::to_owned),
+            period_ms: i64::from(period_s.max(1)) * 1000,
+            combine: if signal == Signal::Status { Combine::Max } else { Combine::of_stat(stat) },
+            scale,
+            offset,
+            ts: Vec::new(),
+            value: Vec::new(),
+            ingested_at: Vec::new(),
+        }
+    }
+
+    /// Adds samples as they were read.
+    pub fn extend(&mut self, ts: &[i64], value: &[f64], ingested_at: Option<&[i64]>) {
+        match ingested_at {
+            Some(at) => {
+                self.ingested_at.resize(self.ts.len(), NOT_INGESTED);
+                self.ingested_at.extend_from_slice(at);
+            }
+            None if !self.ingested_at.is_empty() => {
+                self.ingested_at.resize(self.ts.len() + ts.len(), NOT_INGESTED);
+            }
+            None => {}
+        }
+        self.ts.extend_from_slice(ts);
+        self.value.extend_from_slice(value);
+    }
+
+    /// Brings the samples into the order (time, version, value), so that of one time the last is the one that wins.
+    ///
+    /// Returns true when every sample stands alone in its time and none has `ingested_at`: the usual case of an import.
+    pub fn normalise(&mut self, delay_ms: i64) -> bool {
+        if self.period_ms > CELL_MS {
+            self.spread(delay_ms);
+        }
+        let alone = self.ingested_at.is_empty() && self.ts.is_sorted_by(|a, b| a < b);
+        if alone {
+            return true;
+        }
+        let mut order: Vec<usize> = (0..self.ts.len()).collect();
+        order.sort_by(|&a, &b| {
+            let key = |i: usize| (self.ts[i], self.version(i, delay_ms));
+            key(a).cmp(&key(b)).then(self.value[a].total_cmp(&self.value[b]))
+        });
+        self.ts = order.iter().map(|&i| self.ts[i]).collect();
+        self.value = order.iter().map(|&i| self.value[i]).collect();
+        if !self.ingested_at.is_empty() {
+            self.ingested_at = order.iter().map(|&i| self.ingested_at[i]).collect();
+        }
+        false
+    }
+
+    /// Repeats each sample of a long period in every cell that it covers.
+    fn spread(&mut self, delay_ms: i64) {
+        let steps = self.period_ms.min(LONGEST_PERIOD_MS) / CELL_MS;
+        let whole = self.period_ms;
+        let n = self.ts.len();
+        let delay_known = !self.ingested_at.is_empty();
+        let mut out = Self { ts: Vec::new(), value: Vec::new(), ingested_at: Vec::new(), ..self.clone() };
+        for i in 0..n {
+            for k in 0..steps {
+                out.ts.push(self.ts[i] + k * CELL_MS);
+                out.value.push(self.value[i]);
+                let at = if delay_known { self.ingested_at[i] } else { NOT_INGESTED };
+                // A part of a long period is known no sooner than the whole.
+                out.ingested_at.push(if at == NOT_INGESTED {
+                    self.ts[i] + whole + delay_ms
+                } else {
+                    at.max(self.ts[i] + whole)
+                });
+            }
+        }
+        out.period_ms = CELL_MS;
+        *self = out;
+    }
+
+    /// When the version counts as made: as ingested, else when its period was over and the delay had passed.
+    fn version(&self, i: usize, delay_ms: i64) -> i64 {
+        match self.ingested_at.get(i) {
+            Some(&at) if at != NOT_INGESTED => at,
+            _ => self.ts[i] + self.period_ms + delay_ms,
+        }
+    }
+
+    /// When the sample may be seen: its version is made, and its whole cell is over.
+    fn available_at(&self, i: usize, delay_ms: i64) -> i64 {
+        let ts = self.ts[i];
+        let cell_end = (ts.div_euclid(CELL_MS) * CELL_MS + CELL_MS).max(ts + self.period_ms);
+        match self.ingested_at.get(i) {
+            Some(&at) if at != NOT_INGESTED => at.max(cell_end),
+            _ => cell_end + delay_ms,
+        }
+    }
+
+    /// Writes the cells of `span` as they were known at `as_of`. The samples must be [normalised](Self::normalise);
+    /// `alone` is what that returned.
+    pub fn cells_at(
+        &self,
+        span: &Range<i64>,
+        as_of: i64,
+        delay_ms: i64,
+        alone: bool,
+        grid: &mut GridBuilder,
+        out: &mut Vec<f64>,
+    ) {
+        grid.reset(span.start, self.combine);
+        let from = self.ts.partition_point(|&t| t < span.start);
+        if alone {
+            let seen = (as_of - delay_ms).div_euclid(CELL_MS) * CELL_MS;
+            let to = self.ts.partition_point(|&t| t < seen.min(span.end));
+            if from < to {
+                grid.add_sorted(&self.ts[from..to], &self.value[from..to], self.scale, self.offset);
+            }
+        } else {
+            let to = self.ts.partition_point(|&t| t < span.end);
+            self.add_versions(from..to, as_of, delay_ms, grid);
+        }
+        grid.finish(out);
+    }
+
+    /// Adds, of each time in `rows`, the newest version that was available at `as_of`.
+    pub(crate) fn add_versions(&self, rows: Range<usize>, as_of: i64, delay_ms: i64, grid: &mut GridBuilder) {
+        let mut winner: Option<usize> = None;
+        for i in rows {
+            if let Some(w) = winner
+                && self.ts[w] != self.ts[i]
+            {
+                self.put(w, grid);
+                winner = None;
+            }
+            if self.available_at(i, delay_ms) <= as_of {
+                winner = Some(i);
+            }
+        }
+        if let Some(w) = winner {
+            self.put(w, grid);
+        }
+    }
+
+    fn put(&self, i: usize, grid: &mut GridBuilder) {
+        grid.add(self.ts[i], CELL_MS.min(self.period_ms), self.value[i].mul_add(self.scale, self.offset));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::HOUR_MS;
+
+    const DELAY: i64 = 300_000;
+
+    fn cells(track: &mut Track, as_of: i64) -> Vec<f64> {
+        let alone = track.normalise(DELAY);
+        let span = 0..HOUR_MS;
+        let mut out = Vec::new();
+        track.cells_at(&span, as_of, DELAY, alone, &mut GridBuilder::new(&span, Combine::Mean), &mut out);
+        out
+    }
+
+    fn track(period_s: i32) -> Track {
+        Track::new(Signal::Memory, Reading::AsIs, "mem_used_percent", "Average", None, period_s)
+    }
+
+    #[test]
+    fn duplicates_and_order_change_nothing() {
+        let mut plain = track(300);
+        plain.extend(&[0, 300_000, 600_000], &[1.0, 2.0, 3.0], None);
+        let mut messy = track(300);
+        messy.extend(&[600_000, 0, 0], &[3.0, 1.0, 1.0], None);
+        messy.extend(&[300_000, 600_000], &[2.0, 3.0], None);
+        let (a, b) = (cells(&mut plain, HOUR_MS), cells(&mut messy, HOUR_MS));
+        assert_eq!(
+            a.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
+            b.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn the_newest_available_version_wins() {
+        let mut t = track(300);
+        t.extend(&[0, 0, 0], &[1.0, 2.0, 3.0], Some(&[400_000, 2_000_000, 900_000]));
+        assert!(cells(&mut t, 350_000)[0].is_nan());
+        assert_eq!(cells(&mut t, 500_000)[0], 1.0);
+        assert_eq!(cells(&mut t, 1_000_000)[0], 3.0);
+        assert_eq!(cells(&mut t, 3_000_000)[0], 2.0);
+    }
+
+    #[test]
+    fn a_tie_of_versions_goes_to_the_greater_value() {
+        let mut t = track(300);
+        t.extend(&[0, 0], &[2.0, 1.0], Some(&[400_000, 400_000]));
+        assert_eq!(cells(&mut t, HOUR_MS)[0], 2.0);
+    }
+
+    #[test]
+    fn a_long_period_fills_its_cells_once_it_is_over() {
+        let mut t = track(900);
+        t.extend(&[0], &[7.0], None);
+        assert!(cells(&mut t, 899_999).iter().all(|v| v.is_nan()));
+        assert_eq!(cells(&mut t, HOUR_MS).iter().filter(|v| **v == 7.0).count(), 3);
+    }
+
+    #[test]
+    fn complements_and_sums_are_turned_into_the_signals_unit() {
+        let mut free = Track::new(Signal::Disk, Reading::Complement(100.0), "free", "Average", None, 300);
+        free.extend(&[0], &[30.0], None);
+        assert_eq!(cells(&mut free, HOUR_MS)[0], 70.0);
+        let mut drops = Track::new(Signal::NetDrop, Reading::PerMinute, "net_drop_in", "Sum", None, 300);
+        drops.extend(&[0], &[50.0], None);
+        assert_eq!(cells(&mut drops, HOUR_MS)[0], 10.0);
+    }
+}
