@@ -49,7 +49,16 @@ impl RuleSet {
             Signal::Status => "the status checks passed".to_owned(),
             Signal::Log => "no fault were logged".to_owned(),
             Signal::Anomaly => "the instance behaved as it usually does".to_owned(),
-            _ => {
+            Signal::Cpu
+            | Signal::Steal
+            | Signal::Iowait
+            | Signal::Memory
+            | Signal::Disk
+            | Signal::Credits
+            | Signal::Queue
+            | Signal::NetDrop
+            | Signal::Ena
+            | Signal::Ebs => {
                 let side = if signal.spec().direction == Direction::Up { "below" } else { "above" };
                 format!("{} stayed {side} {warning}", noun(signal))
             }

@@ -74,7 +74,9 @@ pub struct Learned {
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
     /// Too few incidents.
-    #[error("{found} incidents with a week of data before them; fit needs at least {MIN_INCIDENTS}: take a longer range, a larger fleet, or keep the defaults")]
+    #[error(
+        "{found} incidents with a week of data before them; fit needs at least {MIN_INCIDENTS}: take a longer range, a larger fleet, or keep the defaults"
+    )]
     TooFew {
         /// Incidents found.
         found: usize,
@@ -86,7 +88,14 @@ pub enum FitError {
 
 impl Observations {
     /// Adds the rows of a table. `fired` is what [`RuleSet::fired`] says of it; rows of one `fold` are never split.
-    pub fn add(&mut self, ruleset: &RuleSet, table: &FeatureTable, fired: &[Vec<bool>], outcomes: &[Outcome], fold: usize) {
+    pub fn add(
+        &mut self,
+        ruleset: &RuleSet,
+        table: &FeatureTable,
+        fired: &[Vec<bool>],
+        outcomes: &[Outcome],
+        fold: usize,
+    ) {
         for (row, outcome) in outcomes.iter().enumerate() {
             if outcome.hazard.iter().all(Option::is_none) {
                 continue;
@@ -106,7 +115,13 @@ impl Observations {
     ///
     /// # Errors
     /// When there are too few incidents to learn from.
-    pub fn learn(&self, ruleset: &RuleSet, incidents: usize, instance_hours: f64, ridge: f64) -> Result<Learned, FitError> {
+    pub fn learn(
+        &self,
+        ruleset: &RuleSet,
+        incidents: usize,
+        instance_hours: f64,
+        ridge: f64,
+    ) -> Result<Learned, FitError> {
         if incidents < MIN_INCIDENTS {
             return Err(FitError::TooFew { found: incidents });
         }

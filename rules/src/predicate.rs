@@ -21,7 +21,7 @@ use sqlparser::ast::Expr as Sql;
 use sqlparser::dialect::GenericDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, Tokenizer};
 use std::collections::BTreeSet;
 
 /// A checked predicate, ready to run.
@@ -90,18 +90,45 @@ pub fn evaluate(predicates: &[&Predicate], table: &FeatureTable) -> Result<Vec<V
 
 fn parse(text: &str) -> Result<Sql, Problem> {
     let syntax = |e: sqlparser::parser::ParserError| Problem::Syntax(e.to_string());
-    let mut parser = Parser::new(&GenericDialect).try_with_sql(text).map_err(syntax)?;
+    let tokens =
+        Tokenizer::new(&GenericDialect, text).tokenize_with_location().map_err(|e| Problem::Syntax(e.to_string()))?;
+    // Before parsing: the parser tries each parenthesis in several ways, so that its time grows exponentially with depth.
+    if nesting(tokens.iter().map(|t| &t.token)) > MAX_NESTING {
+        return Err(Problem::TooDeep(MAX_NESTING));
+    }
+    let mut parser = Parser::new(&GenericDialect).with_tokens_with_locations(tokens);
     if let Token::Word(word) = &parser.peek_token().token
         && STATEMENTS.contains(&word.keyword)
     {
         return Err(Problem::Statement(word.value.clone()));
     }
     let tree = parser.parse_expr().map_err(syntax)?;
-    match parser.peek_token().token {
-        Token::EOF => Ok(tree),
-        Token::SemiColon => Err(Problem::Statement(";".to_owned())),
-        other => Err(Problem::Syntax(format!("nothing may follow the expression, but `{other}` does"))),
+    let next = parser.peek_token().token;
+    if next == Token::SemiColon {
+        Err(Problem::Statement(next.to_string()))
+    } else if next == Token::EOF {
+        Ok(tree)
+    } else {
+        Err(Problem::Syntax(format!("nothing may follow the expression, but `{next}` does")))
     }
+}
+
+/// Deeper nesting than this is nobody's rule.
+const MAX_NESTING: usize = 8;
+
+/// The greatest depth of parentheses, brackets and CASE.
+fn nesting<'a>(tokens: impl Iterator<Item = &'a Token>) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    for token in tokens {
+        let keyword = if let Token::Word(w) = token { w.keyword } else { Keyword::NoKeyword };
+        if matches!(token, Token::LParen | Token::LBracket | Token::LBrace) || keyword == Keyword::CASE {
+            depth += 1;
+            deepest = deepest.max(depth);
+        } else if matches!(token, Token::RParen | Token::RBracket | Token::RBrace) || keyword == Keyword::END {
+            depth = depth.saturating_sub(1);
+        }
+    }
+    deepest
 }
 
 const STATEMENTS: [Keyword; 16] = [

@@ -37,7 +37,14 @@ pub struct Track {
 
 impl Track {
     /// Starts an empty series.
-    pub fn new(signal: Signal, reading: Reading, metric: &str, stat: &str, device: Option<&str>, period_s: i32) -> Self {
+    pub fn new(
+        signal: Signal,
+        reading: Reading,
+        metric: &str,
+        stat: &str,
+        device: Option<&str>,
+        period_s: i32,
+    ) -> Self {
         let (scale, offset) = match reading {
             Reading::AsIs => (1.0, 0.0),
             Reading::Complement(whole) => (-1.0, whole),
@@ -111,7 +118,11 @@ impl Track {
                 out.value.push(self.value[i]);
                 let at = if delay_known { self.ingested_at[i] } else { NOT_INGESTED };
                 // A part of a long period is known no sooner than the whole.
-                out.ingested_at.push(if at == NOT_INGESTED { self.ts[i] + whole + delay_ms } else { at.max(self.ts[i] + whole) });
+                out.ingested_at.push(if at == NOT_INGESTED {
+                    self.ts[i] + whole + delay_ms
+                } else {
+                    at.max(self.ts[i] + whole)
+                });
             }
         }
         out.period_ms = CELL_MS;
@@ -213,7 +224,10 @@ mod tests {
         messy.extend(&[600_000, 0, 0], &[3.0, 1.0, 1.0], None);
         messy.extend(&[300_000, 600_000], &[2.0, 3.0], None);
         let (a, b) = (cells(&mut plain, HOUR_MS), cells(&mut messy, HOUR_MS));
-        assert_eq!(a.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), b.iter().map(|v| v.to_bits()).collect::<Vec<_>>());
+        assert_eq!(
+            a.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
+            b.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        );
     }
 
     #[test]

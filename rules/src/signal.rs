@@ -137,7 +137,19 @@ const fn spec(
         Signal::Ebs => Some(1.0),
         _ => None,
     };
-    SignalSpec { signal, name, unit, direction, warning, critical, exhausted, warning_param, critical_param, range, about }
+    SignalSpec {
+        signal,
+        name,
+        unit,
+        direction,
+        warning,
+        critical,
+        exhausted,
+        warning_param,
+        critical_param,
+        range,
+        about,
+    }
 }
 
 /// Parameter names; in upper case they are the environment names that the source systems used.

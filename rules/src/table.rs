@@ -55,6 +55,7 @@ impl FeatureTable {
     }
 
     /// Makes a table of one row.
+    #[must_use]
     pub fn only(&self, row: usize) -> Self {
         let features: Vec<f64> = self.values.iter().map(|c| c[row]).collect();
         let devices: Vec<Option<String>> = self.devices.iter().map(|c| c.get(row).cloned().flatten()).collect();

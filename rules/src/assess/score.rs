@@ -42,7 +42,7 @@ impl RuleSet {
     /// of it or reads its features.
     ///
     /// First passage is counted towards each hazard from the *unconditional* probability by the end of the hazard's span,
-    /// against the prior until then: evidence_k = max over signals of weight * max(0, logit(q_k) - prior_until_k), with
+    /// against the prior until then: `evidence_k = max over signals of weight * max(0, logit(q_k) - prior_until_k)`, with
     /// q = x24, max(x24, x72), max(x24, x72, x168), at most `cap`. The conditional probability (x72 - x24) / (1 - x24) would fall
     /// when x24 rises, and more evidence could then lower a probability; this form is monotone in each of the three.
     pub fn score(

@@ -3,8 +3,8 @@
 use super::shape::{Shape, seasonal};
 use super::{Feature, Levels, Row, Scratch, View, get, set};
 use crate::grid::{CELLS_PER_HOUR, HOURS, Hour};
-use forewarn_models::exceed::{exceedance, variance_ratio};
 use forewarn_models::diffusion::diffusion;
+use forewarn_models::exceed::{exceedance, variance_ratio};
 use forewarn_models::passage::{Passage, first_passage};
 use forewarn_models::slope::Slope;
 

@@ -9,10 +9,8 @@ fn features(signal: Signal, value: impl Fn(usize) -> f64) -> Row {
     let levels = Levels::of(spec);
     let worse = if spec.direction == Direction::Up { 1.0 } else { -1.0 };
     let cells: Vec<f64> = (0..CELLS).map(value).collect();
-    let hours: Vec<Hour> = cells
-        .chunks_exact(CELLS_PER_HOUR)
-        .map(|c| Hour::of_cells(c, worse, levels.warning, levels.critical))
-        .collect();
+    let hours: Vec<Hour> =
+        cells.chunks_exact(CELLS_PER_HOUR).map(|c| Hour::of_cells(c, worse, levels.warning, levels.critical)).collect();
     let view = View { cells: &cells, hours: &hours, start: END - HOURS as i64 * HOUR_MS, as_of: END };
     track_features(&view, spec, &levels, &mut Scratch::default())
 }

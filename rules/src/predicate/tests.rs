@@ -11,7 +11,7 @@ fn compile(text: &str) -> Result<Predicate, Problem> {
     Predicate::compile(text, &params(), &mut |_| ())
 }
 
-/// Evaluates on rows of (memory_now, cpu_now).
+/// Evaluates on rows of (`memory_now`, `cpu_now`).
 fn fires(text: &str, rows: &[(f64, f64)]) -> Vec<bool> {
     let mut table = FeatureTable::new();
     for (memory, cpu) in rows {

@@ -89,9 +89,9 @@ pub(crate) fn unassessable(reason: Unassessable) -> &'static str {
 
 /// Writes a probability to two decimals, more where it is small.
 pub(crate) fn probability(p: f64) -> String {
-    if p >= 0.995 && p < 1.0 {
+    if (0.995..1.0).contains(&p) {
         "over 0.99".to_owned()
-    } else if p >= 0.01 || p <= 0.0 {
+    } else if p >= 0.0095 || p <= 0.0 {
         format!("{p:.2}")
     } else if p >= 0.0005 {
         format!("{p:.3}")
@@ -110,27 +110,25 @@ pub(crate) fn passage(rules: &RuleSet, table: &FeatureTable, row: usize, signal:
     let get = |f: Feature| Some(table.get(row, index(signal, f))).filter(|v| v.is_finite());
     let spec = signal.spec();
     let critical = rules.thresholds(signal).1;
-    let mut text = spec.about.to_owned();
-    if let Some(now) = get(Feature::Now) {
-        text.push_str(&format!(" is {}", quantity(signal, now)));
-    }
-    if let Some(slope) = get(Feature::Slope7d).or_else(|| get(Feature::Slope24h)).filter(|s| *s > 0.0) {
+    let now = get(Feature::Now).map(|v| format!(" is {}", quantity(signal, v)));
+    let slope = get(Feature::Slope7d).or_else(|| get(Feature::Slope24h)).filter(|s| *s > 0.0);
+    let moves = slope.map(|s| {
         let verb = if spec.direction == Direction::Up { "grows" } else { "falls" };
-        let and = if text.len() == spec.about.len() { "" } else { " and" };
-        text.push_str(&format!("{and} {verb} {} a day", quantity(signal, slope)));
-    }
-    let by = [Feature::Q24, Feature::Q72, Feature::Q168];
-    let chance = by[..=k].iter().filter_map(|f| get(*f)).fold(0.0, f64::max);
-    let end = crate::hazard::HORIZON_HOURS[k];
-    text.push_str(&format!(
-        "; it reaches {} within {end} hours with a probability of {}",
+        let and = if now.is_some() { " and" } else { "" };
+        format!("{and} {verb} {} a day", quantity(signal, s))
+    });
+    let by = [Feature::X24, Feature::X72, Feature::X168];
+    let chance = probability(by[..=k].iter().filter_map(|f| get(*f)).fold(0.0, f64::max));
+    let eta = get(Feature::EtaHours).map(|h| format!(", most likely in {}", hours(h)));
+    format!(
+        "{}{}{}; it goes past {} and beyond its own past within {} hours with a probability of {chance}{}",
+        spec.about,
+        now.unwrap_or_default(),
+        moves.unwrap_or_default(),
         quantity(signal, critical),
-        probability(chance)
-    ));
-    if let Some(eta) = get(Feature::EtaHours) {
-        text.push_str(&format!(", most likely in {}", hours(eta)));
-    }
-    text
+        crate::hazard::HORIZON_HOURS[k],
+        eta.unwrap_or_default()
+    )
 }
 
 #[cfg(test)]

@@ -96,5 +96,5 @@ fn suggestion(nearest: Option<&String>) -> String {
 
 /// Gives the line, from 1, that byte `offset` of `text` lies on.
 pub(crate) fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count()
+    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
 }

@@ -135,7 +135,7 @@ const FIXTURES: &[Fixture] = &[
     fixture(
         "credits-exhausted",
         &[("credits_now", 0.0), ("credits_above_critical_24h", 0.2), ("steal_now", 30.0), ("cpu_now", 10.0)],
-        &[AtMost("credits_now", 1.0), AtLeast("steal_now", 5.0)],
+        &[AtMost("credits_now", 10.0), AtLeast("steal_now", 5.0)],
         &[("steal_now", 0.0), ("credits_now", 80.0)],
     ),
     fixture(

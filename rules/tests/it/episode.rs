@@ -94,6 +94,7 @@ fn repeating_a_prediction_changes_nothing() {
 
 #[test]
 fn predictions_are_stamped_with_their_episode() {
+    use Status::{Cleared, New, Ongoing, Quiet};
     let mut state = EpisodeState::default();
     let mut seen = Vec::new();
     for (hour, p) in [WELL, HIGH, HIGH, WELL, WELL, WELL, WELL, WELL].into_iter().enumerate() {
@@ -102,7 +103,6 @@ fn predictions_are_stamped_with_their_episode() {
         state.stamp(&mut prediction);
         seen.push((prediction.status, prediction.sequence, prediction.episode_id.is_some()));
     }
-    use Status::{Cleared, New, Ongoing, Quiet};
     assert_eq!(
         seen,
         [

@@ -121,7 +121,11 @@ fn types_and_forms_that_do_not_fit_are_refused() {
         assert_eq!(error(&rule(when, "1", "w")), format!("mine.toml:15: rule `r1`: {expected}"), "{when}");
     }
     let deep = format!("{}memory_now > 1{}", "NOT (".repeat(200), ")".repeat(200));
-    assert!(error(&rule(&deep, "1", "w")).contains("mine.toml:15: rule `r1`: the predicate"));
+    assert_eq!(error(&rule(&deep, "1", "w")), "mine.toml:15: rule `r1`: the predicate is nested deeper than 8 levels");
+    let bearable = format!("{}memory_now > 1{}", "NOT (".repeat(8), ")".repeat(8));
+    assert_eq!(error(&rule(&bearable, "1", "w")), "accepted");
+    let chain = error(&rule(&format!("{}memory_now > 1", "NOT ".repeat(500)), "1", "w"));
+    assert!(chain.starts_with("mine.toml:15: rule `r1`: the predicate"), "{chain}");
 }
 
 #[test]

@@ -21,15 +21,15 @@ fn a_healthy_instance_has_the_prior() {
 #[test]
 fn a_leak_is_high_medium_or_low_by_its_time() {
     assert_eq!(assess(LEAK).0, Level::High);
-    assert_eq!(assess(&[("memory_q24", 0.001), ("memory_q72", 0.9), ("memory_q168", 0.95)]).0, Level::Medium);
-    assert_eq!(assess(&[("memory_q24", 0.0), ("memory_q72", 0.01), ("memory_q168", 0.9)]).0, Level::Low);
+    assert_eq!(assess(&[("memory_x24", 0.001), ("memory_x72", 0.9), ("memory_x168", 0.95)]).0, Level::Medium);
+    assert_eq!(assess(&[("memory_x24", 0.0), ("memory_x72", 0.01), ("memory_x168", 0.9)]).0, Level::Low);
 }
 
 #[test]
 fn first_passage_alone_gives_its_own_probability() {
-    let (_, _, p) = assess(&[("memory_q24", 0.8)]);
+    let (_, _, p) = assess(&[("memory_x24", 0.8)]);
     assert!((p[0] - 0.8).abs() < 1e-9, "{p:?}");
-    let below_prior = assess(&[("memory_q24", 1e-6)]);
+    let below_prior = assess(&[("memory_x24", 1e-6)]);
     assert_eq!(below_prior.2.map(f64::to_bits), assess(&[]).2.map(f64::to_bits));
 }
 
@@ -60,8 +60,10 @@ fn a_hard_signal_is_heard_whatever_else_is_missing() {
     assert!(p[0] > 0.5);
     assert_eq!(assess(&[stale, ("maintenance_now", 1.0), ("maintenance_eta_hours", 5.0)]).0, Level::High);
     // A soft signal is not, and a hard one that makes no level doesn't make the instance healthy.
-    assert_eq!(assess(&[stale, ("memory_q24", 0.99)]).0, Level::Unassessable);
-    assert_eq!(assess(&[stale, ("status_bursts_24h", 3.0)]).0, Level::Unassessable);
+    assert_eq!(assess(&[stale, ("memory_x24", 0.99)]).0, Level::Unassessable);
+    let strict = RuleSet::builtin(&|name| name.ends_with("_CONFIDENCE_THRESHOLD").then(|| "0.95".to_owned())).unwrap();
+    let flapping = strict.assess(&one(&[stale, ("status_bursts_24h", 3.0)])).unwrap();
+    assert_eq!(flapping.level, [Level::Unassessable]);
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn the_failure_type_is_that_of_most_evidence() {
     let assessed = builtin().assess(&one(LEAK)).unwrap();
     assert_eq!(assessed.failure_type[0], Some(FailureType::MemoryExhaustion));
     assert_eq!(assessed.action[0], Some(Action::AppRestart));
-    let changes = [("iowait_now", 35.0), ("queue_now", 40.0), ("iowait_above_warning_24h", 0.5), ("memory_q24", 0.05)];
+    let changes = [("iowait_now", 35.0), ("queue_now", 40.0), ("iowait_above_warning_24h", 0.5), ("memory_x24", 0.05)];
     let storage = builtin().assess(&one(&changes)).unwrap();
     assert_eq!(storage.failure_type[0], Some(FailureType::EbsDegradation));
     assert_eq!(storage.action[0], Some(Action::EbsRepair));

@@ -52,7 +52,7 @@ fn a_healthy_instance_says_nothing_more_than_its_probabilities() {
 
 #[test]
 fn an_unassessable_instance_has_no_probabilities() {
-    let p = of(&[("instance_coverage", 0.1), ("memory_q24", 0.9)]);
+    let p = of(&[("instance_coverage", 0.1), ("memory_x24", 0.9)]);
     assert_eq!((p.confidence, p.unassessable), (Level::Unassessable, Some(Unassessable::Sparse)));
     assert!(p.probability.h24.is_none() && p.probability.h72.is_none() && p.probability.h168.is_none());
     assert!(p.factors.is_empty() && p.window.is_none());
@@ -99,6 +99,7 @@ fn factors_name_the_device_and_the_direction_that_a_chart_shows() {
         ("disk_slope_7d", 2.0),
         ("disk_slope_24h", 2.0),
         ("disk_q24", 0.9),
+        ("disk_x24", 0.9),
         ("credits_now", 20.0),
         ("credits_slope_24h", 50.0),
         ("credits_slope_7d", 40.0),

@@ -9,14 +9,17 @@ use forewarn_rules::ruleset::{Evidence, RuleSet};
 use forewarn_rules::signal::SIGNALS;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::slice::from_ref;
 use std::sync::LazyLock;
+
+/// The first-passage features: probabilities, all of them.
+const PASSAGE: [&str; 6] = ["q24", "q72", "q168", "x24", "x72", "x168"];
 
 static RULES: LazyLock<[&'static RuleSet; 2]> = LazyLock::new(|| [builtin(), calibrated()]);
 
 /// The columns that some rule or first passage reads; the others cannot matter.
 static READ: LazyLock<Vec<usize>> = LazyLock::new(|| {
-    let passage =
-        SIGNALS.iter().flat_map(|s| ["q24", "q72", "q168"].map(|q| column_index(&format!("{}_{q}", s.name)).unwrap()));
+    let passage = SIGNALS.iter().flat_map(|s| PASSAGE.map(|q| column_index(&format!("{}_{q}", s.name)).unwrap()));
     let mut read: BTreeSet<usize> = passage.collect();
     for r in builtin().rules() {
         read.extend(r.when.columns());
@@ -45,7 +48,7 @@ fn row() -> impl Strategy<Value = Vec<f64>> {
         for (i, name) in columns().iter().enumerate() {
             if name.ends_with("_n") {
                 row[i] = 2016.0;
-            } else if name.ends_with("_q24") || name.ends_with("_q72") || name.ends_with("_q168") {
+            } else if PASSAGE.iter().any(|q| name.ends_with(&format!("_{q}"))) {
                 row[i] = row[i].abs().clamp(0.0, 1.0);
             }
         }
@@ -72,7 +75,7 @@ proptest! {
     #[test]
     fn another_rule_never_lowers_a_probability(row in row(), extra in 0_usize..64) {
         for rules in RULES.iter() {
-            let t = table(&[row.clone()]);
+            let t = table(from_ref(&row));
             let mut fired = rules.fired(&t).unwrap();
             let mut score = Score::default();
             rules.score(&t, &fired, 0, None, &mut score);
@@ -94,13 +97,13 @@ proptest! {
                 Evidence::Constant(_) => None,
             }).collect();
             for s in &SIGNALS {
-                features.extend(["q24", "q72", "q168"].map(|q| column_index(&format!("{}_{q}", s.name)).unwrap()));
+                features.extend(PASSAGE.map(|q| column_index(&format!("{}_{q}", s.name)).unwrap()));
             }
             let feature = features[which % features.len()];
             let mut raised = row.clone();
             // Unknown becomes known, or known becomes more.
             raised[feature] = if raised[feature].is_nan() { by } else { raised[feature] + by };
-            let (a, b) = (table(&[row.clone()]), table(&[raised]));
+            let (a, b) = (table(from_ref(&row)), table(&[raised]));
             // The same rules fire, so that only the feature's own evidence changes.
             let fired = rules.fired(&a).unwrap();
             let p = |t| {
@@ -138,7 +141,7 @@ proptest! {
     #[test]
     fn explanations_add_up(row in row()) {
         for rules in RULES.iter() {
-            let t = table(&[row.clone()]);
+            let t = table(from_ref(&row));
             let assessed = rules.assess(&t).unwrap();
             let e = rules.explain(&t, 0).unwrap();
             for (k, h) in e.hazards.iter().enumerate() {

@@ -24,12 +24,9 @@ pub(crate) fn calibrated() -> &'static RuleSet {
 }
 
 fn bent() -> RuleSet {
-    let mut text = DEFAULT_TOML.to_owned();
-    for h in ["0-24h", "24-72h", "72-168h"] {
-        text.push_str(&format!(
-            "\n[[calibration]]\nhorizon = \"{h}\"\nknots = [[-6, -7.5], [-2, -2.25], [0, -1], [4, 2.5]]\n"
-        ));
-    }
+    let bend =
+        |h| format!("\n[[calibration]]\nhorizon = \"{h}\"\nknots = [[-6, -7.5], [-2, -2.25], [0, -1], [4, 2.5]]\n");
+    let text = [DEFAULT_TOML.to_owned(), bend("0-24h"), bend("24-72h"), bend("72-168h")].concat();
     RuleSet::parse(&text, "calibrated.toml", &|_| None).unwrap()
 }
 
@@ -75,5 +72,8 @@ pub(crate) const LEAK: Row<'static> = &[
     ("memory_q24", 0.82),
     ("memory_q72", 0.97),
     ("memory_q168", 0.99),
+    ("memory_x24", 0.82),
+    ("memory_x72", 0.97),
+    ("memory_x168", 0.99),
     ("memory_eta_hours", 17.0),
 ];
