@@ -88,7 +88,9 @@ pub enum InvalidEvent {
         source: jiff::Error,
     },
     /// The data is too long.
-    #[error("data of event {id:?} has {bytes} bytes, at most {MAX_DATA_BYTES} are allowed; keep long texts outside the log")]
+    #[error(
+        "data of event {id:?} has {bytes} bytes, at most {MAX_DATA_BYTES} are allowed; keep long texts outside the log"
+    )]
     TooLong {
         /// The event's id.
         id: String,
@@ -189,11 +191,7 @@ impl Envelope {
     /// # Errors
     /// When it is not RFC 3339.
     pub fn timestamp(&self) -> Result<Timestamp, InvalidEvent> {
-        self.time.parse().map_err(|source| InvalidEvent::Time {
-            id: self.id.clone(),
-            found: self.time.clone(),
-            source,
-        })
+        self.time.parse().map_err(|source| InvalidEvent::Time { id: self.id.clone(), found: self.time.clone(), source })
     }
 
     /// Checks the envelope and that its data fits its type.
@@ -214,7 +212,12 @@ impl Envelope {
             ("time", &self.time, canonical_time.as_str()),
         ] {
             if found != expected {
-                return Err(InvalidEvent::Field { field, id: id(), found: found.clone(), expected: expected.to_owned() });
+                return Err(InvalidEvent::Field {
+                    field,
+                    id: id(),
+                    found: found.clone(),
+                    expected: expected.to_owned(),
+                });
             }
         }
         split_type(&self.type_).map_err(|source| InvalidEvent::Data { id: id(), source })?;

@@ -29,14 +29,8 @@ pub enum Table {
 }
 
 /// Every table.
-pub const TABLES: [Table; 6] = [
-    Table::PredictionsCurrent,
-    Table::Episodes,
-    Table::Incidents,
-    Table::Changes,
-    Table::Silences,
-    Table::Instances,
-];
+pub const TABLES: [Table; 6] =
+    [Table::PredictionsCurrent, Table::Episodes, Table::Incidents, Table::Changes, Table::Silences, Table::Instances];
 
 impl Table {
     /// Gives the table's name in SQL.
