@@ -158,11 +158,9 @@ impl NewEvent {
 ///
 /// The first 128 bits of SHA-256 over the parts, each with its length before it, in hexadecimal.
 pub fn event_id(type_: &str, parts: &[&str]) -> String {
-    let mut text = format!("{}:{type_}", type_.len());
-    for part in parts {
-        text.push_str(&format!("|{}:{part}", part.len()));
-    }
-    let mut hex = super::chain::sha256_hex(text.as_bytes());
+    let measured: Vec<String> =
+        std::iter::once(&type_).chain(parts).map(|part| format!("{}:{part}", part.len())).collect();
+    let mut hex = super::chain::sha256_hex(measured.join("|").as_bytes());
     hex.truncate(32);
     hex
 }

@@ -1,7 +1,7 @@
 //! Tables of current state are what the log says: live, rebuilt, cut in two, and with events delivered twice.
 
 use crate::log_samples::{TIME, acted, cleared, every_event, made, new, resolved, silence, updated};
-use forewarn::log::event::KINDS;
+use forewarn::log::event::{KINDS, Kind};
 use forewarn::log::event::instance::{InstanceState, StateChanged};
 use forewarn::log::event::operator::OperatorAction;
 use forewarn::log::event::prediction::Outcome;
@@ -35,7 +35,7 @@ fn assert_tables(log: &SqliteLog, projection: &Projection) {
 fn every_type_goes_through_both_adapters_alike() {
     let events = every_event();
     let types: Vec<String> = events.iter().map(|e| e.type_().to_owned()).collect();
-    assert_eq!(types, KINDS.iter().map(|k| k.full()).collect::<Vec<_>>(), "one of each, in order");
+    assert_eq!(types, KINDS.iter().map(Kind::full).collect::<Vec<_>>(), "one of each, in order");
     let dir = tempdir().unwrap();
     let sqlite = SqliteLog::open(&dir.path().join("log.db")).unwrap();
     let memory = MemoryLog::new();

@@ -126,9 +126,9 @@ fn visit(value: &Value, each: &mut impl FnMut(&str)) {
     match value {
         Value::Object(map) => {
             for (key, inner) in map {
-                match inner {
-                    Value::String(reference) if key == "$ref" => each(reference),
-                    _ => visit(inner, each),
+                match inner.as_str().filter(|_| key == "$ref") {
+                    Some(reference) => each(reference),
+                    None => visit(inner, each),
                 }
             }
         }

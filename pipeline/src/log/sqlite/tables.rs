@@ -97,10 +97,8 @@ fn create(connection: &mut Connection, path: &str) -> Result<(), LogError> {
         }
         tx.execute_batch(EVENTS).map_err(failed("make the log"))?;
         for table in TABLES {
-            let columns: String = computed(table)
-                .iter()
-                .map(|c| format!(",\n  \"{c}\" GENERATED ALWAYS AS (row ->> '$.{c}') VIRTUAL"))
-                .collect();
+            let column = |c: &&str| format!(",\n  \"{c}\" GENERATED ALWAYS AS (row ->> '$.{c}') VIRTUAL");
+            let columns = computed(table).iter().map(column).collect::<Vec<_>>().concat();
             let name = table.name();
             let sql = format!("CREATE TABLE {name}(\n  key TEXT PRIMARY KEY,\n  row TEXT NOT NULL{columns}\n)");
             tx.execute_batch(&sql).map_err(failed("make a table of current state"))?;
