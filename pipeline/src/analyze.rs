@@ -4,9 +4,9 @@ use crate::fleet::Fleet;
 use crate::gather::{Gather, SignalMap};
 use crate::history::{History, HistoryError, ScanOptions};
 use forewarn_rules::assess::{AssessError, Assessed};
+use forewarn_rules::features::Levels;
 use forewarn_rules::grid::window;
 use forewarn_rules::instance::{RowBuilder, SPARK, SignalLevels};
-use forewarn_rules::features::Levels;
 use forewarn_rules::predict::Identity;
 use forewarn_rules::prediction::{Level, Prediction};
 use forewarn_rules::ruleset::RuleSet;
@@ -149,9 +149,7 @@ fn scan(
     if rows.is_empty() {
         let held = history.time_range()?.map_or_else(
             || "the history is empty; import something first".to_owned(),
-            |(first, last)| {
-                format!("it holds {} to {}", crate::time::format_ms(first), crate::time::format_ms(last))
-            },
+            |(first, last)| format!("it holds {} to {}", crate::time::format_ms(first), crate::time::format_ms(last)),
         );
         return Err(AnalyzeError::NoData { as_of: crate::time::format_ms(as_of), held });
     }
@@ -183,7 +181,8 @@ impl Analysis {
             Level::None => 4,
         };
         order.sort_by(|&a, &b| {
-            let urgency = p(b, 0).total_cmp(&p(a, 0)).then(p(b, 1).total_cmp(&p(a, 1))).then(p(b, 2).total_cmp(&p(a, 2)));
+            let urgency =
+                p(b, 0).total_cmp(&p(a, 0)).then(p(b, 1).total_cmp(&p(a, 1))).then(p(b, 2).total_cmp(&p(a, 2)));
             rank(a).cmp(&rank(b)).then(urgency).then(a.cmp(&b))
         });
         order.into_iter().map(|r| ruleset.predict(&self.table, &self.assessed, r, &self.identities[r])).collect()

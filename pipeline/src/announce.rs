@@ -4,8 +4,8 @@ use crate::analyze::Analysis;
 use crate::emit::{self, EpisodeEvent, JsonLinesBus, append_prediction};
 use crate::log::envelope::event_id;
 use crate::log::event::prediction::Observed;
-use crate::log::{AppendError, Event, EventLog, Expected, Filter, LogError, NewEvent, Row, SqliteLog};
 use crate::log::projection::Table;
+use crate::log::{AppendError, Event, EventLog, Expected, Filter, LogError, NewEvent, Row, SqliteLog};
 use forewarn_rules::episode::{EpisodeChange, EpisodeState, step};
 use forewarn_rules::prediction::{Level, Prediction};
 use forewarn_rules::ruleset::RuleSet;
@@ -66,7 +66,7 @@ pub type States = BTreeMap<String, EpisodeState>;
 /// When the log does not read.
 pub fn states(log: &SqliteLog) -> Result<States, LogError> {
     let mut states = States::new();
-    for row in log.table(Table::EpisodeStates)? {
+    for row in log.table(Table::EpisodeStates)?.into_values() {
         if let Row::EpisodeState(row) = row {
             states.insert(row.instance_id, row.state);
         }

@@ -79,7 +79,11 @@ pub fn learn(
                 let Some(id) = table.instance_ids.first() else { return Ok(()) };
                 let times = by.get(id.as_str()).map_or(&[] as &[i64], Vec::as_slice);
                 let known = |row: usize| {
-                    if ruleset.unassessable(table, row).is_some() { Outcome::CENSORED } else { outcome(times, table.as_of[row], end) }
+                    if ruleset.unassessable(table, row).is_some() {
+                        Outcome::CENSORED
+                    } else {
+                        outcome(times, table.as_of[row], end)
+                    }
                 };
                 let outcomes: Vec<Outcome> = (0..table.len()).map(known).collect();
                 observations.add(ruleset, table, &ruleset.fired(table)?, &outcomes, fold(n, workload.unwrap_or(id)));

@@ -120,8 +120,7 @@ where
             let alone = track.normalise(self.delay_ms);
             self.ready.push((track, alone));
         }
-        let gathered =
-            Gathered { instance_id, account: &self.account, region: &self.region, tracks: &self.ready };
+        let gathered = Gathered { instance_id, account: &self.account, region: &self.region, tracks: &self.ready };
         (self.each)(&gathered).map_err(HistoryError::Sink)
     }
 }

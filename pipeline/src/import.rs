@@ -6,7 +6,6 @@
 
 mod columns;
 mod error;
-pub mod table;
 mod from_csv;
 mod from_parquet;
 mod identity;
@@ -15,11 +14,12 @@ mod options;
 mod period;
 mod series;
 mod sort;
+pub mod table;
 mod times;
 
 pub use error::ImportError;
-pub use table::{read_events, read_instances};
 pub use options::{ImportOptions, ImportReport, OnError, Phase, Progress};
+pub use table::{read_events, read_instances};
 
 use crate::history::{History, MetricWriter, Partition, SeriesKey, Writer};
 use merge::{Spilled, merge_partition};

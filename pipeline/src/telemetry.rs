@@ -16,15 +16,6 @@ pub enum LogFormat {
     Json,
 }
 
-impl std::fmt::Display for LogFormat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        })
-    }
-}
-
 impl std::str::FromStr for LogFormat {
     type Err = UnknownFormat;
 
@@ -34,6 +25,15 @@ impl std::str::FromStr for LogFormat {
             "json" => Ok(Self::Json),
             _ => Err(UnknownFormat(text.to_owned())),
         }
+    }
+}
+
+impl std::fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
     }
 }
 
@@ -94,7 +94,9 @@ mod tests {
             assert!(parse_level(good).is_ok(), "{good}");
         }
         assert!(matches!(parse_level("forewarn=loud"), Err(TelemetryError::Level { .. })));
-        assert_eq!("json".parse(), Ok(LogFormat::Json));
+        for format in [LogFormat::Text, LogFormat::Json] {
+            assert_eq!(format.to_string().parse(), Ok(format));
+        }
         assert_eq!("xml".parse::<LogFormat>(), Err(UnknownFormat("xml".to_owned())));
     }
 }

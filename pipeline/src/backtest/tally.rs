@@ -175,7 +175,8 @@ impl Tally {
             episode_precision: share(self.episodes - self.episodes_false, self.episodes),
             recall_predictable: share(self.caught, self.predictable),
             recall_all: share(self.caught_all, self.incidents_seen),
-            false_episodes_per_instance_week: (incidents_known && weeks > 0.0).then(|| self.episodes_false as f64 / weeks),
+            false_episodes_per_instance_week: (incidents_known && weeks > 0.0)
+                .then(|| self.episodes_false as f64 / weeks),
             average_precision: measure(average_precision),
             brier_skill: measure(brier_skill),
             ece: measure(calibration_error),
@@ -187,7 +188,11 @@ impl Tally {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = |v: Option<f64>| v.map_or_else(|| "no meaning here".to_owned(), |v| format!("{v:.4}"));
-        writeln!(f, "{} rows, {} scored, {} followed by an incident within 24 h, {} unassessable", self.rows, self.scored, self.positives, self.unassessable)?;
+        writeln!(
+            f,
+            "{} rows, {} scored, {} followed by an incident within 24 h, {} unassessable",
+            self.rows, self.scored, self.positives, self.unassessable
+        )?;
         writeln!(f, "at level high:")?;
         writeln!(f, "  row precision                      {}", number(self.row_precision))?;
         writeln!(f, "  episode precision                  {}", number(self.episode_precision))?;

@@ -55,9 +55,10 @@ impl PredictionWriter {
             let known = assessed.probability[k].iter().map(|p| (!p.is_nan()).then_some(*p));
             Arc::new(known.collect::<Float64Array>())
         };
-        let failure = assessed.failure_type.iter().zip(&assessed.level).map(|(f, l)| {
-            f.filter(|_| crate::render::columns::at_risk(*l)).map(crate::render::columns::failure_name)
-        });
+        let failure =
+            assessed.failure_type.iter().zip(&assessed.level).map(|(f, l)| {
+                f.filter(|_| crate::render::columns::at_risk(*l)).map(crate::render::columns::failure_name)
+            });
         let columns: Vec<ArrayRef> = vec![
             text(table.instance_ids.iter().map(|id| Some(id.as_str()))),
             time(table.as_of.iter().copied()),

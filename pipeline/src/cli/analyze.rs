@@ -89,12 +89,12 @@ impl Args {
             tracing::info!(metric = name, samples = n, "no signal reads this metric; --map {name}=SIGNAL lets one");
         }
         let states = log.as_ref().map_or_else(|| Ok(announce::States::new()), announce::states)?;
-        let predictions: Vec<Prediction> =
-            announce::stamped(&analysis, &ruleset, &states, self.all).map_err(CliError::failed)?
-                .into_iter()
-                .map(|(p, ..)| p)
-                .filter(|p| self.all || p.confidence != Level::None)
-                .collect();
+        let predictions: Vec<Prediction> = announce::stamped(&analysis, &ruleset, &states, self.all)
+            .map_err(CliError::failed)?
+            .into_iter()
+            .map(|(p, ..)| p)
+            .filter(|p| self.all || p.confidence != Level::None)
+            .collect();
         if let Some(path) = &self.features {
             write_file(path, &render::features_parquet(&analysis.table).map_err(CliError::failed)?)?;
         }
@@ -151,9 +151,9 @@ pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Res
     if text != "latest" {
         return time(text, context);
     }
-    let (_, last) = history
-        .time_range()?
-        .ok_or_else(|| CliError::input(format!("the history {} is empty; import something first", history.location())))?;
+    let (_, last) = history.time_range()?.ok_or_else(|| {
+        CliError::input(format!("the history {} is empty; import something first", history.location()))
+    })?;
     let cell = forewarn_rules::grid::CELL_MS;
     Ok((last.div_euclid(cell) + 1) * cell + analyze::delay_ms(history))
 }
@@ -161,7 +161,7 @@ pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Res
 /// The changes declared in a log.
 pub(super) fn changes(log: &SqliteLog) -> Result<Vec<DeclaredChange>, CliError> {
     let mut out = Vec::new();
-    for row in log.table(crate::log::projection::Table::Changes)? {
+    for row in log.table(crate::log::projection::Table::Changes)?.into_values() {
         if let crate::log::Row::Change(change) = row {
             let Some(target) = change.instance_id.or(change.workload) else { continue };
             out.push(DeclaredChange { target, ts: crate::time::parse_instant(&change.at, None)? });

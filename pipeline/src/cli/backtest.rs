@@ -52,7 +52,8 @@ impl Args {
         let incidents = self.incidents.as_deref().map(backtest::read_incidents).transpose().map_err(CliError::input)?;
         let end = history.time_range()?.map_or(steps.to, |(_, last)| last);
         let fleet = Fleet::read(&history, &[], steps.to)?;
-        let mut writer = self.predictions.as_deref().map(PredictionWriter::create).transpose().map_err(CliError::input)?;
+        let mut writer =
+            self.predictions.as_deref().map(PredictionWriter::create).transpose().map_err(CliError::input)?;
         let mut tally = backtest::Tally::new(incidents.as_deref().unwrap_or_default(), end);
         let bar = progress("replaying");
         replay(

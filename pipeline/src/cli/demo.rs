@@ -128,4 +128,3 @@ fn import(simulated: &Path, history_dir: &Path, context: &mut Context<'_>) -> Re
     super::import::say(&report, &history.location(), context)?;
     Ok(history)
 }
-

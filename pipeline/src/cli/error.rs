@@ -92,7 +92,12 @@ macro_rules! either {
 }
 
 failed!(std::io::Error, serde_json::Error, crate::log::LogError, crate::emit::BusError, crate::emit::PumpError);
-input!(crate::import::table::TableError, forewarn_rules::ruleset::RuleSetError, crate::settings::SettingsError, crate::time::TimeError);
+input!(
+    crate::import::table::TableError,
+    forewarn_rules::ruleset::RuleSetError,
+    crate::settings::SettingsError,
+    crate::time::TimeError
+);
 either!(crate::history::HistoryError, crate::import::ImportError, crate::analyze::AnalyzeError, crate::fit::LearnError);
 
 impl From<String> for CliError {

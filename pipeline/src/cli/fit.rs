@@ -53,7 +53,9 @@ impl Args {
             return Err(CliError::input("--from must lie before --to"));
         }
         if self.incidents.len() != self.also.len() + 1 {
-            return Err(CliError::input("give --incidents once for --history and once for each --also, in the same order"));
+            return Err(CliError::input(
+                "give --incidents once for --history and once for each --also, in the same order",
+            ));
         }
         let locations = std::iter::once(self.history.location(context)).chain(self.also.iter().map(String::as_str));
         let mut sources = Vec::new();

@@ -83,15 +83,31 @@ fn stats(plain: &Plain, context: &mut Context<'_>) -> Result<End, CliError> {
         return Ok(End::Done);
     }
     let out = &mut context.out;
-    out.line(format_args!("{} rows, {} series, {} instances", count(stats.rows), count(stats.series), count(stats.instances)))?;
+    out.line(format_args!(
+        "{} rows, {} series, {} instances",
+        count(stats.rows),
+        count(stats.series),
+        count(stats.instances)
+    ))?;
     if let (Some(from), Some(to)) = (&stats.from, &stats.to) {
         out.line(format_args!("from {from} to {to}"))?;
     }
     out.line(format_args!("{} files, {} bytes", count(stats.files), count(stats.bytes)))?;
-    out.line(format_args!("{} raw duplicates, {} gaps ({} periods)", count(stats.raw_duplicates), count(stats.gaps), count(stats.missing_periods)))?;
+    out.line(format_args!(
+        "{} raw duplicates, {} gaps ({} periods)",
+        count(stats.raw_duplicates),
+        count(stats.gaps),
+        count(stats.missing_periods)
+    ))?;
     for metric in &stats.metrics {
         let signal = metric.signal.map_or("no signal", forewarn_rules::signal::Signal::name);
-        out.line(format_args!("  {} {}  {} series, {} rows  ({signal})", metric.namespace, metric.metric, count(metric.series), count(metric.rows)))?;
+        out.line(format_args!(
+            "  {} {}  {} series, {} rows  ({signal})",
+            metric.namespace,
+            metric.metric,
+            count(metric.series),
+            count(metric.rows)
+        ))?;
     }
     Ok(End::Done)
 }
@@ -102,7 +118,12 @@ fn verify(plain: &Plain, context: &mut Context<'_>) -> Result<End, CliError> {
         context.out.json(&report)?;
     } else {
         let faults = report.faults.len() as u64;
-        context.out.line(format_args!("{} files, {} rows, {} faults", count(report.files), count(report.rows), count(faults)))?;
+        context.out.line(format_args!(
+            "{} files, {} rows, {} faults",
+            count(report.files),
+            count(report.rows),
+            count(faults)
+        ))?;
         for fault in &report.faults {
             context.out.line(format_args!("  {}: {}", fault.file, fault.fault))?;
         }
@@ -139,7 +160,12 @@ fn prune(plain: &Plain, older_than: &str, context: &mut Context<'_>) -> Result<E
     if plain.format == ReportFormat::Json {
         context.out.json(&report)?;
     } else {
-        context.out.line(format_args!("{} files ({} bytes) before {} deleted", count(report.files), count(report.bytes), report.kept_from))?;
+        context.out.line(format_args!(
+            "{} files ({} bytes) before {} deleted",
+            count(report.files),
+            count(report.bytes),
+            report.kept_from
+        ))?;
     }
     Ok(End::Done)
 }

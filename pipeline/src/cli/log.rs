@@ -100,7 +100,10 @@ fn list(plain: &Plain, filter: &Filter, context: &mut Context<'_>) -> Result<End
         return Ok(End::Done);
     }
     for e in &entries {
-        context.out.line(format_args!("{:>8}  {}  {}  {}", e.position, e.envelope.time, e.envelope.type_, e.envelope.subject))?;
+        context.out.line(format_args!(
+            "{:>8}  {}  {}  {}",
+            e.position, e.envelope.time, e.envelope.type_, e.envelope.subject
+        ))?;
     }
     Ok(End::Done)
 }
@@ -116,7 +119,12 @@ fn rebuild(plain: &Plain, context: &mut Context<'_>) -> Result<End, CliError> {
             context.out.line(format_args!("  {table}  {} rows", count(*rows)))?;
         }
         if let Some(d) = &report.first_difference {
-            context.out.line(format_args!("{} differences, the first in {} at {}", count(report.differences), d.table.name(), d.key))?;
+            context.out.line(format_args!(
+                "{} differences, the first in {} at {}",
+                count(report.differences),
+                d.table.name(),
+                d.key
+            ))?;
         }
     }
     Ok(if report.identical { End::Done } else { End::Faults })
@@ -128,7 +136,12 @@ fn verify(plain: &Plain, context: &mut Context<'_>) -> Result<End, CliError> {
         context.out.json(&report)?;
     } else {
         match &report.fault {
-            None => context.out.line(format_args!("{} entries in {} streams, no fault; chain ends in {}", count(report.entries), count(report.streams), report.hash))?,
+            None => context.out.line(format_args!(
+                "{} entries in {} streams, no fault; chain ends in {}",
+                count(report.entries),
+                count(report.streams),
+                report.hash
+            ))?,
             Some(fault) => context.out.line(format_args!("fault at entry {}: {}", fault.position, fault.what))?,
         }
     }

@@ -84,10 +84,10 @@ impl Args {
                 let history = history.open(context)?;
                 let as_of = super::analyze::as_of(as_of, &history, context)?;
                 let path = log_path(&state.dir(context));
-                let changes = if path.exists() { super::analyze::changes(&SqliteLog::open(&path)?)? } else { Vec::new() };
+                let changes =
+                    if path.exists() { super::analyze::changes(&SqliteLog::open(&path)?)? } else { Vec::new() };
                 let fleet = Fleet::read(&history, &changes, as_of)?;
-                let analysis =
-                    analyze::analyze_one(&history, &ruleset, &map.over(&history), &fleet, as_of, instance)?;
+                let analysis = analyze::analyze_one(&history, &ruleset, &map.over(&history), &fleet, as_of, instance)?;
                 let row = analysis.row_of(instance).ok_or_else(|| {
                     format!("no sample of {instance} in the 7 days before {}", crate::time::format_ms(as_of))
                 })?;
@@ -136,7 +136,10 @@ fn list(rules: &RulesArg, context: &mut Context<'_>) -> Result<End, CliError> {
 fn features(rules: &RulesArg, context: &mut Context<'_>) -> Result<End, CliError> {
     rules.load(context)?;
     let out = &mut context.out;
-    out.line(format_args!("columns {{signal}}_{{feature}}, with signal one of {}", SIGNALS.map(|s| s.name).join(", ")))?;
+    out.line(format_args!(
+        "columns {{signal}}_{{feature}}, with signal one of {}",
+        SIGNALS.map(|s| s.name).join(", ")
+    ))?;
     for (_, name, about) in &FEATURES {
         out.line(format_args!("  {name:20} {about}"))?;
     }

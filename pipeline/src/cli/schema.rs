@@ -19,7 +19,12 @@ impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         if let Some(dir) = &self.out {
             let report = crate::schema::write(dir).map_err(CliError::failed)?;
-            context.out.line(format_args!("{} files in {}, {} changed", report.files.len(), dir.display(), report.changed))?;
+            context.out.line(format_args!(
+                "{} files in {}, {} changed",
+                report.files.len(),
+                dir.display(),
+                report.changed
+            ))?;
             return Ok(End::Done);
         }
         let files = crate::schema::files();

@@ -132,7 +132,7 @@ fn read_tail(file: &mut File, length: u64) -> io::Result<(u64, Vec<u8>)> {
         file.seek(SeekFrom::Start(start))?;
         let mut chunk = vec![0; size as usize];
         file.read_exact(&mut chunk)?;
-        newlines += chunk.iter().filter(|b| **b == b'\n').count();
+        newlines += chunk.split(|b| *b == b'\n').count() - 1;
         chunks.push(chunk);
     }
     chunks.reverse();

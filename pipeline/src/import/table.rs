@@ -3,7 +3,8 @@
 use crate::history::{EventRow, InstanceRow};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
@@ -209,7 +210,9 @@ fn cell_text(batch: &RecordBatch, column: usize, row: usize) -> Option<String> {
         DataType::Int32 => Some(array.as_primitive::<Int32Type>().value(row).to_string()),
         DataType::Int64 => Some(array.as_primitive::<Int64Type>().value(row).to_string()),
         DataType::Timestamp(TimeUnit::Second, _) => time(array.as_primitive::<TimestampSecondType>().value(row) * 1000),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => time(array.as_primitive::<TimestampMillisecondType>().value(row)),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            time(array.as_primitive::<TimestampMillisecondType>().value(row))
+        }
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             time(array.as_primitive::<TimestampMicrosecondType>().value(row).div_euclid(1000))
         }

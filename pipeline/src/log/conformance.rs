@@ -108,8 +108,7 @@ fn expected_versions(log: &impl EventLog) {
 
 fn first_write_wins(log: &impl EventLog) {
     let first = log.append("a", Expected::Any, &samples(&["1"])).expect("append");
-    let mut other = sample("1");
-    other.subject = "something else".to_owned();
+    let other = NewEvent { subject: "something else".to_owned(), ..sample("1") };
     let again = log.append("b", Expected::Any, &[other]).expect("a known id is no error");
     assert_eq!((again.written, &again.entries), (0, &first.entries), "the entry recorded first is returned");
     let mixed = log.append("a", Expected::Any, &samples(&["2", "1", "2", "3"])).expect("append");

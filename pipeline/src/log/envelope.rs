@@ -88,7 +88,9 @@ pub enum InvalidEvent {
         source: jiff::Error,
     },
     /// The data is too long.
-    #[error("data of event {id:?} has {bytes} bytes, at most {MAX_DATA_BYTES} are allowed; keep long texts outside the log")]
+    #[error(
+        "data of event {id:?} has {bytes} bytes, at most {MAX_DATA_BYTES} are allowed; keep long texts outside the log"
+    )]
     TooLong {
         /// The event's id.
         id: String,
@@ -156,11 +158,9 @@ impl NewEvent {
 ///
 /// The first 128 bits of SHA-256 over the parts, each with its length before it, in hexadecimal.
 pub fn event_id(type_: &str, parts: &[&str]) -> String {
-    let mut text = format!("{}:{type_}", type_.len());
-    for part in parts {
-        text.push_str(&format!("|{}:{part}", part.len()));
-    }
-    let mut hex = super::chain::sha256_hex(text.as_bytes());
+    let measured: Vec<String> =
+        std::iter::once(&type_).chain(parts).map(|part| format!("{}:{part}", part.len())).collect();
+    let mut hex = super::chain::sha256_hex(measured.join("|").as_bytes());
     hex.truncate(32);
     hex
 }
@@ -189,11 +189,7 @@ impl Envelope {
     /// # Errors
     /// When it is not RFC 3339.
     pub fn timestamp(&self) -> Result<Timestamp, InvalidEvent> {
-        self.time.parse().map_err(|source| InvalidEvent::Time {
-            id: self.id.clone(),
-            found: self.time.clone(),
-            source,
-        })
+        self.time.parse().map_err(|source| InvalidEvent::Time { id: self.id.clone(), found: self.time.clone(), source })
     }
 
     /// Checks the envelope and that its data fits its type.
@@ -214,7 +210,12 @@ impl Envelope {
             ("time", &self.time, canonical_time.as_str()),
         ] {
             if found != expected {
-                return Err(InvalidEvent::Field { field, id: id(), found: found.clone(), expected: expected.to_owned() });
+                return Err(InvalidEvent::Field {
+                    field,
+                    id: id(),
+                    found: found.clone(),
+                    expected: expected.to_owned(),
+                });
             }
         }
         split_type(&self.type_).map_err(|source| InvalidEvent::Data { id: id(), source })?;

@@ -14,6 +14,7 @@ use super::envelope::{Envelope, NewEvent, is_name};
 use super::filter::Filter;
 use super::port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -75,12 +76,12 @@ impl SqliteLog {
         verify::verify(&mut self.lock())
     }
 
-    /// Gives the rows of a table of current state as stored.
+    /// Gives the rows of a table of current state as stored, by key.
     ///
     /// # Errors
     /// When the file cannot be read or a row is damaged.
-    pub fn table(&self, table: super::Table) -> Result<Vec<super::Row>, LogError> {
-        Ok(rebuild::stored(&self.lock(), table)?.into_values().collect())
+    pub fn table(&self, table: super::Table) -> Result<BTreeMap<String, super::Row>, LogError> {
+        rebuild::stored(&self.lock(), table)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

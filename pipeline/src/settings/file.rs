@@ -1,7 +1,7 @@
 //! Reads the settings file, with the place of everything that is wrong in it.
 
 use super::{KEYS, Origin, SettingsError};
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 /// A key with its value and where that stands.
 type Entry = (&'static str, (String, Origin));
@@ -27,15 +27,19 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Entry>, SettingsError>
             });
         };
         let expected = if key.name == "emit" { "a boolean" } else { "a string" };
-        let value = match value.get_ref() {
-            DeValue::Boolean(b) if key.name == "emit" => b.to_string(),
-            DeValue::String(s) if key.name != "emit" => s.to_string(),
-            other => {
-                let (file, key) = (file.to_owned(), name.to_owned());
-                return Err(SettingsError::Kind { file, line, key, found: other.type_str(), expected });
-            }
+        let text = if key.name == "emit" {
+            value.get_ref().as_bool().map(|b| b.to_string())
+        } else {
+            value.get_ref().as_str().map(str::to_owned)
         };
-        entries.push((key.name, (value, Origin::File(format!("{file}:{line}")))));
+        let text = text.ok_or_else(|| SettingsError::Kind {
+            file: file.to_owned(),
+            line,
+            key: name.to_owned(),
+            found: value.get_ref().type_str(),
+            expected,
+        })?;
+        entries.push((key.name, (text, Origin::File(format!("{file}:{line}")))));
     }
     Ok(entries)
 }

@@ -1,10 +1,10 @@
 //! Tables of current state are what the log says: live, rebuilt, cut in two, and with events delivered twice.
 
 use crate::log_samples::{TIME, acted, cleared, every_event, made, new, resolved, silence, updated};
-use forewarn::log::event::KINDS;
 use forewarn::log::event::instance::{InstanceState, StateChanged};
 use forewarn::log::event::operator::OperatorAction;
 use forewarn::log::event::prediction::Outcome;
+use forewarn::log::event::{KINDS, Kind};
 use forewarn::log::projection::TABLES;
 use forewarn::log::{Event, EventLog, Expected, Filter, MemoryLog, NewEvent, Projection, Row, SqliteLog, Table};
 use forewarn_rules::prediction::Level;
@@ -27,7 +27,8 @@ fn folded(entries: &[forewarn::log::Recorded]) -> Projection {
 /// Asserts that the tables in the file are those of the projection.
 fn assert_tables(log: &SqliteLog, projection: &Projection) {
     for table in TABLES {
-        assert_eq!(log.table(table).unwrap(), rows(projection, table), "{}", table.name());
+        let keyed = projection.table(table).map(|(key, row)| (key.to_owned(), row.clone())).collect();
+        assert_eq!(log.table(table).unwrap(), keyed, "{}", table.name());
     }
 }
 
@@ -35,12 +36,11 @@ fn assert_tables(log: &SqliteLog, projection: &Projection) {
 fn every_type_goes_through_both_adapters_alike() {
     let events = every_event();
     let types: Vec<String> = events.iter().map(|e| e.type_().to_owned()).collect();
-    assert_eq!(types, KINDS.iter().map(|k| k.full()).collect::<Vec<_>>(), "one of each, in order");
+    assert_eq!(types, KINDS.iter().map(Kind::full).collect::<Vec<_>>(), "one of each, in order");
     let dir = tempdir().unwrap();
     let sqlite = SqliteLog::open(&dir.path().join("log.db")).unwrap();
     let memory = MemoryLog::new();
-    let news: Vec<NewEvent> =
-        events.into_iter().enumerate().map(|(n, e)| new(&format!("e-{n}"), "thing", e)).collect();
+    let news: Vec<NewEvent> = events.into_iter().enumerate().map(|(n, e)| new(&format!("e-{n}"), "thing", e)).collect();
     let kept = sqlite.append("all", Expected::NoStream, &news).unwrap();
     assert_eq!(kept, memory.append("all", Expected::NoStream, &news).unwrap(), "hashes included");
     for (entry, new) in sqlite.read_all(0, 100).unwrap().iter().zip(&news) {
@@ -155,7 +155,7 @@ fn lists_choose_alike_in_both_adapters() {
             chosen.len()
         })
         .collect();
-    assert_eq!(counts, [30, 8, 4, 12, 16, 3, 0]);
+    assert_eq!(counts, [30, 8, 4, 12, 15, 3, 0]);
 }
 
 #[test]

@@ -148,7 +148,8 @@ fn one_writer_at_a_time() {
 #[test]
 fn files_of_others_are_left_alone() {
     let dir = tempdir().unwrap();
-    for (name, text) in [("notes", "milk\nbread\n"), ("unfinished", "milk\nbread"), ("word", "milk"), ("json", "{}\n")] {
+    for (name, text) in [("notes", "milk\nbread\n"), ("unfinished", "milk\nbread"), ("word", "milk"), ("json", "{}\n")]
+    {
         let path = dir.path().join(name);
         fs::write(&path, text).unwrap();
         assert!(matches!(JsonLinesBus::open(&path), Err(BusError::Foreign { .. })), "{name}");

@@ -66,21 +66,3 @@ fn the_old_log_written_again_has_the_same_hashes() {
     assert!(rebuilt.identical, "{rebuilt:?}");
     assert_eq!(rebuilt.unknown["forewarn.weather.changed.v3"], 1);
 }
-
-
-#[test]
-fn write_fixture() {
-    use crate::log_samples::*;
-    let log = forewarn::log::MemoryLog::new();
-    for (n, event) in every_event().into_iter().enumerate() {
-        let family = event.type_().split('.').nth(1).unwrap().to_owned();
-        log.append(&format!("{family}/1"), Expected::Any, &[new(&format!("e-{n}"), "i-0123456789abcdef0", event)]).unwrap();
-    }
-    let unknown = forewarn::log::Event::Unknown { type_: "forewarn.weather.changed.v3".into(), data: serde_json::json!({"rain": [1, 2.5], "a": null}) };
-    log.append("weather", Expected::Any, &[new("w", "sky", unknown), silence("i-1"), new("m2", "i-2", made("i-2", "ep-2", TIME, forewarn_rules::prediction::Level::High))]).unwrap();
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let text: String = log.read_all(0, 1000).unwrap().iter().map(|e| serde_json::to_string(e).unwrap() + "\n").collect();
-    fs::write(dir.join("log-v1.jsonl"), text).unwrap();
-    fs::write(dir.join("log-v1.tables.json"), format!("{:#}\n", tables(&log.projection()))).unwrap();
-    forewarn::schema::write(&Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")).unwrap();
-}

@@ -92,7 +92,8 @@ fn announcements_and_the_analysis_fit_their_schemas() {
         assert!(validator_of_line.is_valid(&serde_json::to_value(&line).unwrap()));
         assert!(validator(&format!("{}.json", line.event_type)).is_valid(&line.detail));
     }
-    let p = crate::log_samples::prediction("i-1", "e", crate::log_samples::TIME, forewarn_rules::prediction::Level::Low);
+    let p =
+        crate::log_samples::prediction("i-1", "e", crate::log_samples::TIME, forewarn_rules::prediction::Level::Low);
     let document =
         schema::AnalyzeDocument { as_of: p.as_of.clone(), ruleset: p.ruleset.clone(), predictions: vec![p.clone()] };
     assert!(validator("prediction.json").is_valid(&serde_json::to_value(&p).unwrap()));
@@ -125,9 +126,9 @@ fn visit(value: &Value, each: &mut impl FnMut(&str)) {
     match value {
         Value::Object(map) => {
             for (key, inner) in map {
-                match inner {
-                    Value::String(reference) if key == "$ref" => each(reference),
-                    _ => visit(inner, each),
+                match inner.as_str().filter(|_| key == "$ref") {
+                    Some(reference) => each(reference),
+                    None => visit(inner, each),
                 }
             }
         }

@@ -85,10 +85,10 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Result<Vec<Recor
 fn narrowed(connection: &Connection, filter: &Filter, after: u64) -> Result<Vec<Recorded>, LogError> {
     const PAGE: usize = 1000;
     let mut params = vec![int(after)];
-    let mut clauses = String::from("WHERE position > ?1");
+    let mut clauses = vec!["position > ?1".to_owned()];
     let mut narrow = |clause: &str, value: Value| {
         params.push(value);
-        clauses.push_str(&format!(" AND {clause} ?{}", params.len()));
+        clauses.push(format!("{clause} ?{}", params.len()));
     };
     if let Some(stream) = &filter.stream {
         narrow("stream =", Value::Text(stream.clone()));
@@ -103,5 +103,5 @@ fn narrowed(connection: &Connection, filter: &Filter, after: u64) -> Result<Vec<
     if let Some(to) = filter.to {
         narrow("time_ms <=", Value::Integer(to.as_millisecond() + 1));
     }
-    select(connection, &format!("{clauses} ORDER BY position LIMIT {PAGE}"), params)
+    select(connection, &format!("WHERE {} ORDER BY position LIMIT {PAGE}", clauses.join(" AND ")), params)
 }

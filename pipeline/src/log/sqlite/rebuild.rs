@@ -106,9 +106,8 @@ fn compare(table: Table, was: &BTreeMap<String, String>, now: &BTreeMap<String, 
 pub(super) fn stored(connection: &Connection, table: Table) -> Result<BTreeMap<String, Row>, LogError> {
     let name = table.name();
     let decode = |(key, text): (String, String)| {
-        let row = Row::decode(table, &text).map_err(|e| {
-            LogError::unavailable(format!("read {name} {key}; run `forewarn log rebuild`"), e)
-        })?;
+        let row = Row::decode(table, &text)
+            .map_err(|e| LogError::unavailable(format!("read {name} {key}; run `forewarn log rebuild`"), e))?;
         Ok((key, row))
     };
     texts(connection, table)?.into_iter().map(decode).collect()
@@ -117,8 +116,6 @@ pub(super) fn stored(connection: &Connection, table: Table) -> Result<BTreeMap<S
 fn texts(connection: &Connection, table: Table) -> Result<BTreeMap<String, String>, LogError> {
     let sql = format!("SELECT key, row FROM {}", table.name());
     let mut statement = connection.prepare(&sql).map_err(failed("ask for current state"))?;
-    let rows = statement
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .map_err(failed("read current state"))?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed("read current state"))?;
     rows.collect::<rusqlite::Result<_>>().map_err(failed("read current state"))
 }

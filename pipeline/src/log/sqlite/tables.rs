@@ -53,15 +53,9 @@ const fn computed(table: Table) -> &'static [&'static str] {
     }
 }
 
-/// Sets up a connection, and the file when it is empty.
+/// Sets up a connection, and the file when it is empty; nothing is changed in a file that is not ours.
 pub(super) fn prepare(connection: &mut Connection, path: &str) -> Result<(), LogError> {
-    connection.pragma_update(None, "synchronous", "FULL").map_err(failed("set synchronous=FULL"))?;
-    connection.pragma_update(None, "foreign_keys", true).map_err(failed("set foreign_keys"))?;
-    let (application, version) = identity(connection, path)?;
-    if application == 0 && version == 0 {
-        connection
-            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))
-            .map_err(failed("switch to write-ahead logging"))?;
+    if identity(connection, path)? == (0, 0) {
         create(connection, path)?;
     }
     let (application, version) = identity(connection, path)?;
@@ -73,7 +67,10 @@ pub(super) fn prepare(connection: &mut Connection, path: &str) -> Result<(), Log
         let what = format!("made by a newer forewarn (tables {version}, known {SCHEMA_VERSION}); upgrade forewarn");
         return Err(foreign(what));
     }
-    Ok(())
+    connection
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))
+        .map_err(failed("switch to write-ahead logging"))?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(failed("set synchronous=FULL"))
 }
 
 fn identity(connection: &Connection, path: &str) -> Result<(i32, i32), LogError> {
@@ -88,9 +85,8 @@ fn identity(connection: &Connection, path: &str) -> Result<(i32, i32), LogError>
 }
 
 fn create(connection: &mut Connection, path: &str) -> Result<(), LogError> {
-    let tx = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failed("begin making the log"))?;
+    let tx =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("begin making the log"))?;
     // Another process may have made it while this one waited.
     if identity(&tx, path)? == (0, 0) {
         let others: i64 = tx
@@ -102,10 +98,8 @@ fn create(connection: &mut Connection, path: &str) -> Result<(), LogError> {
         }
         tx.execute_batch(EVENTS).map_err(failed("make the log"))?;
         for table in TABLES {
-            let columns: String = computed(table)
-                .iter()
-                .map(|c| format!(",\n  \"{c}\" GENERATED ALWAYS AS (row ->> '$.{c}') VIRTUAL"))
-                .collect();
+            let column = |c: &&str| format!(",\n  \"{c}\" GENERATED ALWAYS AS (row ->> '$.{c}') VIRTUAL");
+            let columns = computed(table).iter().map(column).collect::<Vec<_>>().concat();
             let name = table.name();
             let sql = format!("CREATE TABLE {name}(\n  key TEXT PRIMARY KEY,\n  row TEXT NOT NULL{columns}\n)");
             tx.execute_batch(&sql).map_err(failed("make a table of current state"))?;
@@ -130,9 +124,9 @@ fn get(tx: &Transaction<'_>, key: &Key) -> Result<Option<Row>, LogError> {
     let sql = format!("SELECT row FROM {} WHERE key = ?1", key.table.name());
     let text: Option<String> =
         tx.query_row(&sql, [&key.id], |row| row.get(0)).optional().map_err(failed("read current state"))?;
-    text.map(|text| Row::decode(key.table, &text))
-        .transpose()
-        .map_err(|e| LogError::unavailable(format!("read {} {}; run `forewarn log rebuild`", key.table.name(), key.id), e))
+    text.map(|text| Row::decode(key.table, &text)).transpose().map_err(|e| {
+        LogError::unavailable(format!("read {} {}; run `forewarn log rebuild`", key.table.name(), key.id), e)
+    })
 }
 
 /// Writes or removes one row.

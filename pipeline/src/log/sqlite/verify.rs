@@ -35,9 +35,7 @@ pub struct VerifyReport {
 /// Checks the file and every entry, from the first on, until something is wrong.
 pub(super) fn verify(connection: &mut Connection) -> Result<VerifyReport, LogError> {
     // One read transaction: what is checked is one state of the log, however busy its writers are.
-    let tx = connection
-        .transaction_with_behavior(TransactionBehavior::Deferred)
-        .map_err(failed("begin a check"))?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed("begin a check"))?;
     let mut report = VerifyReport {
         entries: 0,
         streams: 0,
@@ -55,9 +53,8 @@ pub(super) fn verify(connection: &mut Connection) -> Result<VerifyReport, LogErr
 }
 
 fn file_fault(connection: &Connection) -> Result<Option<Fault>, LogError> {
-    let said: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(failed("check the file"))?;
+    let said: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed("check the file"))?;
     Ok((said != "ok").then(|| Fault { position: 0, what: format!("SQLite says: {said}") }))
 }
 
