@@ -189,7 +189,7 @@ pub(super) fn plan(o: &Options, i: usize) -> Plan {
 }
 
 /// Faults a month that kill, and that heal, at rate one.
-const MONTHLY: (f64, f64) = (0.38, 0.30);
+const MONTHLY: (f64, f64) = (0.40, 0.30);
 
 fn faults(o: &Options, i: usize, workload: &Workload, profile: &Profile, span: f64) -> Vec<FaultPlan> {
     let mut d = Draw::new(o.seed, Stream::Faults, i);
