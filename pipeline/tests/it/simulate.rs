@@ -22,7 +22,7 @@ fn fleet() -> &'static [SimInstance] {
     static FLEET: OnceLock<Vec<SimInstance>> = OnceLock::new();
     FLEET.get_or_init(|| {
         let o = Options { fault_rate: 2.5, ..options() };
-        (0..o.instances).map(|i| instance(&o, i).unwrap()).collect()
+        (0..o.instances).map(|i| instance(&o, i).expect("the options are sound")).collect()
     })
 }
 
