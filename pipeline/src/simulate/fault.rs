@@ -75,7 +75,7 @@ impl Fault {
             Self::Flapping | Self::NetworkLoss => 0.07,
             Self::CpuRunaway => 0.05,
             Self::Retirement => 0.025,
-            Self::SuddenDeath => 0.13,
+            Self::SuddenDeath => 0.15,
         }
     }
 
@@ -108,7 +108,7 @@ impl FaultPlan {
             Fault::NoisyNeighbour => (d.log_uniform(12.0, 96.0), d.log_uniform(12.0, 65.0)),
             Fault::EbsDegradation => (d.log_uniform(12.0, 120.0), d.uniform(0.95, 2.4)),
             Fault::CreditExhaustion => (d.log_uniform(20.0, 140.0), 1.0),
-            Fault::Flapping => (d.log_uniform(24.0, 150.0), d.log_uniform(0.8, 4.0)),
+            Fault::Flapping => (d.log_uniform(36.0, 150.0), d.log_uniform(0.8, 4.0)),
             Fault::NetworkLoss => (d.log_uniform(12.0, 120.0), d.log_uniform(40.0, 6000.0)),
             Fault::CpuRunaway => (d.log_uniform(12.0, 96.0), d.uniform(1.02, 2.0)),
             Fault::Retirement => (d.log_uniform(16.0, 336.0), 1.0),
@@ -150,7 +150,7 @@ impl FaultPlan {
             form,
             finish: Finish::Kill,
             threshold: d.uniform(0.35, 0.75),
-            fragility: d.log_uniform(4.0, 20.0),
+            fragility: d.log_uniform(7.0, 24.0),
             linger: if d.chance(0.1) { 0.0 } else { d.log_uniform(2.0, 24.0) },
             fade: d.log_uniform(0.05, 3.0),
         }

@@ -21,7 +21,7 @@ impl Profile {
             }
             Shape::NightlyBatch => self.nightly_batch(d),
             Shape::HighMemory => {
-                self.memory = if d.chance(0.04) { d.uniform(94.5, 96.0) } else { d.uniform(85.0, 94.0) };
+                self.memory = if d.chance(0.03) { d.uniform(94.5, 96.0) } else { d.uniform(85.0, 94.0) };
                 self.memory_per_load = d.uniform(0.1, 1.0);
                 self.memory_noise = d.log_uniform(0.03, 0.4);
                 self.ramp.0 = d.uniform(5.0, 50.0);

@@ -313,7 +313,7 @@ impl<'a> Machine<'a> {
         while let Some(due) = self.plan.faults.get(self.next_fault).filter(|f| f.onset <= feel.now) {
             let index = self.next_fault;
             self.next_fault += 1;
-            if due.onset >= self.plan.launched && self.active.iter().all(|(_, a)| a.plan.kind != due.kind) {
+            if due.onset >= self.plan.launched + SETTLED_H && self.active.iter().all(|(_, a)| a.plan.kind != due.kind) {
                 self.life.announce(feel.now, due);
                 let draw = self.life.fault_draw(index);
                 self.active.push((index, Active::new(*due, draw, feel)));
@@ -376,6 +376,9 @@ impl<'a> Machine<'a> {
         self.life.faults.push(FaultRecord { kind: a.plan.kind, onset: ms(f.onset), end: ms(end), outcome });
     }
 }
+
+/// Hours after its launch in which nothing goes wrong, so that every instance is measured at all.
+const SETTLED_H: f64 = 6.0;
 
 /// The shape of the day, 0-1 with its peak at `peak`.
 fn daytime(clock: f64, peak: f64, sharp: f64) -> f64 {
