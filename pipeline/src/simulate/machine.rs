@@ -3,6 +3,7 @@
 use super::active::{Active, Effect, Fate, Feel};
 use super::credit::Credits;
 use super::draw::{Draw, Stream, Wander};
+use super::fault::SETTLED_H;
 use super::kind::{Fault, Kind};
 use super::life::{Life, Moment};
 use super::plan::{HOUR, Plan};
@@ -376,9 +377,6 @@ impl<'a> Machine<'a> {
         self.life.faults.push(FaultRecord { kind: a.plan.kind, onset: ms(f.onset), end: ms(end), outcome });
     }
 }
-
-/// Hours after its launch in which nothing goes wrong, so that every instance is measured at all.
-const SETTLED_H: f64 = 6.0;
 
 /// The shape of the day, 0-1 with its peak at `peak`.
 fn daytime(clock: f64, peak: f64, sharp: f64) -> f64 {

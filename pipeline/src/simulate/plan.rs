@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::draw::{Draw, Stream, spread};
-use super::fault::{FaultPlan, Finish};
+use super::fault::{FaultPlan, Finish, SETTLED_H};
 use super::kind::{Fault, Kind, Shape};
 use super::profile::Profile;
 
@@ -210,7 +210,7 @@ fn faults(o: &Options, i: usize, workload: &Workload, profile: &Profile, span: f
         let first = (i as f64 * months * rate + count) as usize;
         let last = ((i + 1) as f64 * months * rate + count) as usize;
         for k in first..last {
-            let onset = d.uniform(-24.0, span);
+            let onset = d.uniform(SETTLED_H, span);
             if let Some(kind) = Draw::pick_at(spread(kinds, k), &weights) {
                 let mut f = FaultPlan::draw(&mut d, kind, onset);
                 f.settle(&mut d, kills);
