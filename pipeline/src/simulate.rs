@@ -8,6 +8,7 @@ mod active;
 mod credit;
 mod draw;
 mod fault;
+mod habit;
 mod kind;
 mod life;
 mod machine;

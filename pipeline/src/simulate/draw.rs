@@ -4,6 +4,13 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Exp1, Poisson, StandardNormal};
 
+/// Spreads the members of a fleet evenly: the `k`-th point of the golden-ratio sequence from `offset`, whose first n
+/// points leave no gap larger than about 2/n (Knuth, The Art of Computer Programming 3, 6.4, theorem S).
+pub(super) fn spread(offset: f64, k: usize) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    (offset + GOLDEN * k as f64).fract()
+}
+
 /// Says whose stream it is, so that no two things share one.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stream {
@@ -17,6 +24,8 @@ pub(super) enum Stream {
     Machine,
     /// What a fault does while it is under way.
     Active,
+    /// Offsets that spread kinds evenly over the fleet.
+    Fleet,
     /// What befalls a whole workload at once.
     Common,
     /// Measurement: noise, gaps, late and duplicate points.
@@ -77,7 +86,12 @@ impl Draw {
 
     /// One of the weighted items; the last where rounding leaves a remainder, none where there are none.
     pub(super) fn pick<T: Copy>(&mut self, items: &[(T, f64)]) -> Option<T> {
-        let mut left = self.uniform(0.0, items.iter().map(|i| i.1).sum());
+        Self::pick_at(self.uniform(0.0, 1.0), items)
+    }
+
+    /// The item at the place `u` (0-1) of the weights' sum; the last where rounding leaves a remainder.
+    pub(super) fn pick_at<T: Copy>(u: f64, items: &[(T, f64)]) -> Option<T> {
+        let mut left = u * items.iter().map(|i| i.1).sum::<f64>();
         for (item, weight) in items {
             left -= weight;
             if left < 0.0 {

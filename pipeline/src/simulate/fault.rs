@@ -3,6 +3,10 @@
 use super::draw::Draw;
 use super::kind::Fault;
 
+/// Hours after a launch, and after the start of the data, in which nothing goes wrong, so that every instance is
+/// measured at all.
+pub(super) const SETTLED_H: f64 = 6.0;
+
 /// How a level rises from zero to one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Form {
@@ -75,7 +79,7 @@ impl Fault {
             Self::Flapping | Self::NetworkLoss => 0.07,
             Self::CpuRunaway => 0.05,
             Self::Retirement => 0.025,
-            Self::SuddenDeath => 0.13,
+            Self::SuddenDeath => 0.15,
         }
     }
 
@@ -103,17 +107,19 @@ impl FaultPlan {
     /// of time stolen, utilisation of the volume, flaps an hour, drops a minute, or demand as a share of all CPUs.
     pub(super) fn draw(d: &mut Draw, kind: Fault, onset: f64) -> Self {
         let (hours, severity) = match kind {
-            Fault::MemoryLeak => (d.log_uniform(9.0, 288.0), 100.0 - d.log_uniform(0.1, 4.0)),
-            Fault::DiskFill => (d.log_uniform(6.0, 288.0), 100.0 - d.log_uniform(0.05, 3.0)),
-            Fault::NoisyNeighbour => (d.log_uniform(6.0, 72.0), d.log_uniform(12.0, 65.0)),
-            Fault::EbsDegradation => (d.log_uniform(6.0, 96.0), d.uniform(0.95, 2.4)),
-            Fault::CreditExhaustion => (d.log_uniform(14.0, 140.0), 1.0),
-            Fault::Flapping => (d.log_uniform(20.0, 140.0), d.log_uniform(0.8, 4.0)),
-            Fault::NetworkLoss => (d.log_uniform(6.0, 96.0), d.log_uniform(40.0, 6000.0)),
-            Fault::CpuRunaway => (d.log_uniform(6.0, 72.0), d.uniform(1.02, 2.0)),
+            Fault::MemoryLeak => (d.log_uniform(16.0, 288.0), 100.0 - d.log_uniform(0.1, 4.0)),
+            Fault::DiskFill => (d.log_uniform(12.0, 288.0), 100.0 - d.log_uniform(0.05, 3.0)),
+            Fault::NoisyNeighbour => (d.log_uniform(12.0, 96.0), d.log_uniform(16.0, 70.0)),
+            Fault::EbsDegradation => (d.log_uniform(12.0, 120.0), d.uniform(0.95, 2.4)),
+            Fault::CreditExhaustion => (d.log_uniform(20.0, 140.0), 1.0),
+            Fault::Flapping => (d.log_uniform(36.0, 150.0), d.log_uniform(1.2, 5.0)),
+            Fault::NetworkLoss => (d.log_uniform(12.0, 120.0), d.log_uniform(120.0, 8000.0)),
+            Fault::CpuRunaway => (d.log_uniform(12.0, 96.0), d.uniform(1.02, 2.0)),
             Fault::Retirement => (d.log_uniform(16.0, 336.0), 1.0),
             Fault::SuddenDeath => (1e-6, 1.0),
         };
+        // Most take a day or more to come to a head; some are over before anybody looks.
+        let hours = if d.chance(0.15) { hours * d.uniform(0.15, 0.6) } else { hours };
         let form = match kind {
             Fault::MemoryLeak => match d.below(10) {
                 0..=3 => Form::Linear,
@@ -148,7 +154,7 @@ impl FaultPlan {
             form,
             finish: Finish::Kill,
             threshold: d.uniform(0.35, 0.75),
-            fragility: d.log_uniform(4.0, 20.0),
+            fragility: d.log_uniform(7.0, 24.0),
             linger: if d.chance(0.1) { 0.0 } else { d.log_uniform(2.0, 24.0) },
             fade: d.log_uniform(0.05, 3.0),
         }
@@ -160,23 +166,27 @@ impl FaultPlan {
             self.finish = Finish::Kill;
             return;
         }
-        self.finish = Finish::HealAt(d.uniform(0.1, 0.7));
+        self.finish = Finish::HealAt(if d.chance(0.8) { d.uniform(0.08, 0.45) } else { d.uniform(0.45, 0.95) });
         match self.kind {
             Fault::DiskFill => {
-                if d.chance(0.4) {
+                if d.chance(0.3) {
                     self.finish = Finish::HealLevel(97.0 - d.log_uniform(1.0, 17.0));
                 }
             }
-            Fault::NoisyNeighbour | Fault::NetworkLoss => {
-                self.severity *= d.log_uniform(0.1, 0.7);
+            Fault::NoisyNeighbour => {
+                self.severity *= d.log_uniform(0.1, 0.5);
+                self.finish = Finish::HealAt(d.uniform(0.2, 1.3));
+            }
+            Fault::NetworkLoss => {
+                self.severity *= d.log_uniform(0.01, 0.4);
                 self.finish = Finish::HealAt(d.uniform(0.2, 1.3));
             }
             Fault::EbsDegradation => {
-                self.severity *= d.uniform(0.3, 0.8);
+                self.severity *= d.uniform(0.2, 0.6);
                 self.finish = Finish::HealAt(d.uniform(0.2, 1.3));
             }
-            Fault::CpuRunaway => self.severity *= d.uniform(0.4, 0.95),
-            Fault::Flapping => self.severity *= d.uniform(0.1, 0.6),
+            Fault::CpuRunaway => self.severity *= d.uniform(0.4, 0.85),
+            Fault::Flapping => self.severity *= d.log_uniform(0.05, 0.4),
             Fault::MemoryLeak | Fault::CreditExhaustion | Fault::Retirement | Fault::SuddenDeath => {}
         }
     }

@@ -3,6 +3,7 @@
 use super::active::{Active, Effect, Fate, Feel};
 use super::credit::Credits;
 use super::draw::{Draw, Stream, Wander};
+use super::fault::SETTLED_H;
 use super::kind::{Fault, Kind};
 use super::life::{Life, Moment};
 use super::plan::{HOUR, Plan};
@@ -313,7 +314,7 @@ impl<'a> Machine<'a> {
         while let Some(due) = self.plan.faults.get(self.next_fault).filter(|f| f.onset <= feel.now) {
             let index = self.next_fault;
             self.next_fault += 1;
-            if due.onset >= self.plan.launched && self.active.iter().all(|(_, a)| a.plan.kind != due.kind) {
+            if due.onset >= self.plan.launched + SETTLED_H && self.active.iter().all(|(_, a)| a.plan.kind != due.kind) {
                 self.life.announce(feel.now, due);
                 let draw = self.life.fault_draw(index);
                 self.active.push((index, Active::new(*due, draw, feel)));

@@ -1,8 +1,8 @@
 //! Lays out a fleet: which workload an instance belongs to, what it is like, and what will happen to it.
 
 use super::Options;
-use super::draw::{Draw, Stream};
-use super::fault::{FaultPlan, Finish};
+use super::draw::{Draw, Stream, spread};
+use super::fault::{FaultPlan, Finish, SETTLED_H};
 use super::kind::{Fault, Kind, Shape};
 use super::profile::Profile;
 
@@ -83,7 +83,8 @@ fn workload(o: &Options, index: usize) -> Workload {
     let mut d = Draw::new(o.seed, Stream::Workload, index);
     d.word(); // the draw that `seat` made
     let allowed: Vec<(Shape, f64)> = PREVALENCE.iter().copied().filter(|p| o.shapes.contains(&p.0)).collect();
-    let shape = d.pick(&allowed).unwrap_or(Shape::Steady);
+    let offset = Draw::new(o.seed, Stream::Fleet, 0).uniform(0.0, 1.0);
+    let shape = Draw::pick_at(spread(offset, index), &allowed).unwrap_or(Shape::Steady);
     let mut habits = vec![shape];
     for (extra, p) in [
         (Shape::Diurnal, 0.3),
@@ -189,23 +190,28 @@ pub(super) fn plan(o: &Options, i: usize) -> Plan {
 }
 
 /// Faults a month that kill, and that heal, at rate one.
-const MONTHLY: (f64, f64) = (0.38, 0.30);
+const MONTHLY: (f64, f64) = (0.40, 0.30);
 
 fn faults(o: &Options, i: usize, workload: &Workload, profile: &Profile, span: f64) -> Vec<FaultPlan> {
     let mut d = Draw::new(o.seed, Stream::Faults, i);
     let mut out = Vec::new();
     let months = span / 720.0 * o.fault_rate;
     let possible = |f: Fault| o.faults.contains(&f) && (f != Fault::CreditExhaustion || profile.size.earn > 0.0);
-    for (rate, kills) in [(MONTHLY.0, true), (MONTHLY.1, false)] {
+    for (salt, rate, kills) in [(1, MONTHLY.0, true), (2, MONTHLY.1, false)] {
         let weights: Vec<(Fault, f64)> = Fault::ALL
             .iter()
             .map(|f| (*f, if kills { f.kill_weight() } else { f.heal_weight() }))
             .filter(|(f, w)| possible(*f) && *w > 0.0)
             .collect();
-        let n = d.poisson(months * rate);
-        for _ in 0..n as usize {
-            let onset = d.uniform(-24.0, span);
-            if let Some(kind) = d.pick(&weights) {
+        // Systematic sampling: every so many instances one more fault, each next of another kind, so that fleets of
+        // one size differ in who fails and how, and hardly in how many do.
+        let mut fleet = Draw::new(o.seed, Stream::Fleet, salt);
+        let (count, kinds) = (fleet.uniform(0.0, 1.0), fleet.uniform(0.0, 1.0));
+        let first = (i as f64 * months * rate + count) as usize;
+        let last = ((i + 1) as f64 * months * rate + count) as usize;
+        for k in first..last {
+            let onset = d.uniform(SETTLED_H, span);
+            if let Some(kind) = Draw::pick_at(spread(kinds, k), &weights) {
                 let mut f = FaultPlan::draw(&mut d, kind, onset);
                 f.settle(&mut d, kills);
                 out.push(f);
