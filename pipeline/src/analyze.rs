@@ -137,7 +137,8 @@ fn scan(
             let identity = fleet.identity(g.instance_id, g.account, g.region);
             rows.insert(g.instance_id.to_owned(), (row, identity));
             Ok(())
-        });
+        })
+        .known_at(as_of);
         let options = ScanOptions { from_ms: Some(span.start), to_ms: Some(as_of), instance: only.map(str::to_owned) };
         history.scan_with(bucket, &options, &mut gather)?;
         samples += gather.samples;
