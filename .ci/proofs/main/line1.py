@@ -94,7 +94,7 @@ def prove(line):
     first.ok()
     line.note(first.out[:3500])
     history, state = place / "history", place / "state"
-    bus = state / "bus.jsonl"
+    bus = state / "events.jsonl"
     as_of = latest(bus)
     said = forewarn("analyze", "--history", history, "--state", state, "--as-of", as_of, "--format", "json").json()
     risky = {p["instance_id"]: p for p in said["predictions"] if p["confidence"] in ("low", "medium", "high")}
