@@ -1,6 +1,7 @@
 //! The same facts give the same answer: in any order, told twice, at any period, in `analyze` and in `backtest`.
 
 use crate::person::{AFTER, Row, analyzed, done, fleet, import_rows, json, prediction, simulated};
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMillisecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -68,11 +69,10 @@ fn replayed(path: &Path) -> BTreeMap<(String, i64), Scored> {
         let column = |name: &str| batch.column_by_name(name).unwrap();
         let (ids, levels) = (column("instance_id").as_string::<i32>(), column("confidence").as_string::<i32>());
         let times = column("as_of").as_primitive::<TimestampMillisecondType>();
-        let p =
-            ["p24", "p72", "p168"].map(|name| column(name).as_primitive::<Float64Type>().iter().collect::<Vec<_>>());
-        for row in 0..batch.num_rows() {
-            let probabilities = [0, 1, 2].map(|k| p[k][row].map(f64::to_bits));
-            found.insert((ids.value(row).to_owned(), times.value(row)), (probabilities, levels.value(row).to_owned()));
+        let p = ["p24", "p72", "p168"].map(|name| column(name).as_primitive::<Float64Type>());
+        for (row, (id, level)) in ids.iter().zip(levels).enumerate() {
+            let bits = p.map(|p| p.is_valid(row).then(|| p.value(row).to_bits()));
+            found.insert((id.unwrap().to_owned(), times.value(row)), (bits, level.unwrap().to_owned()));
         }
     }
     found

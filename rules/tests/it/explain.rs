@@ -11,7 +11,7 @@ fn an_explanation_names_every_term() {
     assert_eq!(kinds, [TermKind::Prior, TermKind::FirstPassage, TermKind::Rule, TermKind::Calibration]);
     let rule = &first.terms[2];
     assert_eq!(rule.rule.as_deref(), Some("memory-nearly-full"));
-    assert_eq!((rule.feature.as_deref(), rule.value, rule.bin), (Some("memory_q24"), Some(0.82), Some(0.5)));
+    assert_eq!((rule.feature.as_deref(), rule.value, rule.bin), (Some("memory_x24"), Some(0.82), Some(0.8)));
     // In the later spans the week's trend says more than the day's.
     assert_eq!(e.hazards[1].terms[2].rule.as_deref(), Some("memory-leak"));
     assert_eq!(e.silent_rules, builtin().rules().len() - 2);
@@ -32,7 +32,7 @@ fn the_text_reads_from_top_to_bottom() {
         lines[4]
     );
     assert!(lines[5].contains("memory-nearly-full: memory is 91 % and grows 5.2 % a day"), "{}", lines[5]);
-    assert!(lines[5].ends_with("[memory_q24 0.82 >= 0.5]"), "{}", lines[5]);
+    assert!(lines[5].ends_with("[memory_x24 0.82 >= 0.8]"), "{}", lines[5]);
     assert!(lines.last().unwrap().contains("rules did not fire; rule set default 1"));
 }
 

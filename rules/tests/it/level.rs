@@ -71,7 +71,7 @@ fn the_failure_type_is_that_of_most_evidence() {
     let assessed = builtin().assess(&one(LEAK)).unwrap();
     assert_eq!(assessed.failure_type[0], Some(FailureType::MemoryExhaustion));
     assert_eq!(assessed.action[0], Some(Action::AppRestart));
-    let changes = [("iowait_now", 35.0), ("queue_now", 40.0), ("iowait_above_warning_24h", 0.5), ("memory_x24", 0.05)];
+    let changes = [("iowait_now", 35.0), ("queue_now", 40.0), ("iowait_excess_run", 8.0), ("memory_x24", 0.05)];
     let storage = builtin().assess(&one(&changes)).unwrap();
     assert_eq!(storage.failure_type[0], Some(FailureType::EbsDegradation));
     assert_eq!(storage.action[0], Some(Action::EbsRepair));

@@ -104,6 +104,7 @@ fn factors_name_the_device_and_the_direction_that_a_chart_shows() {
         ("credits_slope_24h", 50.0),
         ("credits_slope_7d", 40.0),
         ("credits_q24", 0.5),
+        ("credits_x24", 0.5),
     ]);
     table.push("i-1", NOON, &row, &devices);
     let p = predict(&table);

@@ -52,7 +52,7 @@ fn bad_input_is_refused_in_words_and_leaves_no_trace() {
             vec!["analyze", "--history", "h", "--as-of", "2025-06-01T00:00:00Z"],
             &[
                 "no samples in the 7 days before 2025-06-01T00:00:00Z",
-                "it holds 2026-02-01T00:00:00Z to 2026-02-08T23:57:07Z",
+                "the history holds 2026-02-01T00:00:00Z to 2026-02-08T23:57:07Z",
             ],
         ),
         (vec!["analyze", "--history", "h", "--as-of", "soon"], &["cannot read the time `soon`"]),
@@ -60,7 +60,10 @@ fn bad_input_is_refused_in_words_and_leaves_no_trace() {
         (vec!["analyze", "--history", "h", "--as-of", AFTER, "--map", "vol=dsik"], &["no signal `dsik`"]),
         (vec!["analyze", "--history", "h", "--as-of", AFTER, "--format", "parquet"], &["needs --out FILE"]),
         (vec!["--config", "settings.toml", "analyze"], &["settings.toml", "histroy"]),
-        (vec!["rules", "explain", "i-nobody", "--history", "h", "--as-of", AFTER], &["i-nobody"]),
+        (
+            vec!["rules", "explain", "i-nobody", "--history", "h", "--as-of", AFTER],
+            &["no samples of i-nobody in the 7 days before", "the history holds"],
+        ),
         (
             vec!["backtest", "--history", "h", "--from", "2026-02-08T00:00:00Z", "--to", "2026-02-07T00:00:00Z"],
             &["--from must lie before --to"],
