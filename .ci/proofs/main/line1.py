@@ -150,12 +150,14 @@ def rebuilt(line, state, tamper):
             c.execute(f'DELETE FROM "{n}"')
         if tamper:
             change_an_event(c, names)
-    r = forewarn("log", "rebuild", "--state", state, "--format", "json")
+    # This run says that the tables differed from the log, for they were empty; the next finds nothing to mend.
+    forewarn("log", "rebuild", "--state", state, "--format", "json")
     after = tables(file)
+    r = forewarn("log", "rebuild", "--state", state, "--format", "json")
     same = [n for n in names if before[n] == after.get(n)]
     total = sum(len(before[n]) for n in names)
-    line.check("rebuild", "tables of current state made again from the log, row for row", r.code == 0 and total > 0 and len(same) == len(names),
-               f"{len(same)} of {len(names)} identical, {total} rows, exit {r.code}", "all")
+    line.check("rebuild", "tables of current state made again from the log, row for row; again, with nothing to mend",
+               r.code == 0 and total > 0 and len(same) == len(names), f"{len(same)} of {len(names)} identical, {total} rows, then exit {r.code}", "all, exit 0")
 
 
 def change_an_event(c, projections):
