@@ -65,7 +65,9 @@ pub fn learn(
         for i in &source.incidents {
             by.entry(&i.instance_id).or_default().push(i.ts);
         }
-        by.values_mut().for_each(|v| v.sort_unstable());
+        for times in by.values_mut() {
+            times.sort_unstable();
+        }
         let mut map = source.history.manifest().signal_map.clone();
         map.extend(names.clone());
         let fleet = Fleet::read(&source.history, &[], steps.to).map_err(AnalyzeError::from)?;

@@ -51,6 +51,10 @@ impl Fleet {
             }
         }
         for change in changes.iter().filter(|c| c.ts <= as_of) {
+            // An instance may have metrics and nothing else that speaks of it.
+            if !fleet.known.values().any(|(_, workload)| workload.as_deref() == Some(change.target.as_str())) {
+                fleet.known.entry(change.target.clone()).or_default();
+            }
             for (id, (attributes, workload)) in &mut fleet.known {
                 if *id == change.target || workload.as_deref() == Some(change.target.as_str()) {
                     attributes.changes.push(change.ts);
@@ -69,5 +73,80 @@ impl Fleet {
     pub fn identity(&self, instance_id: &str, account: &str, region: &str) -> Identity {
         let workload = self.known.get(instance_id).and_then(|(_, w)| w.clone());
         Identity { account: account.to_owned(), region: region.to_owned(), workload }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{EventRow, InstanceRow};
+
+    const HOUR: i64 = 3_600_000;
+
+    fn instance(id: &str, workload: Option<&str>) -> InstanceRow {
+        InstanceRow {
+            instance_id: id.to_owned(),
+            workload: workload.map(str::to_owned),
+            instance_type: Some("t3.large".to_owned()),
+            launched_at: Some(HOUR),
+        }
+    }
+
+    fn maintenance(ts: i64, detail: Option<&str>, ingested_at: Option<i64>) -> EventRow {
+        EventRow {
+            instance_id: "i-a".to_owned(),
+            ts,
+            kind: "scheduled".to_owned(),
+            code: "system-reboot".to_owned(),
+            starts_at: Some(90 * HOUR),
+            detail: detail.map(str::to_owned),
+            ingested_at,
+        }
+    }
+
+    fn change(target: &str, ts: i64) -> DeclaredChange {
+        DeclaredChange { target: target.to_owned(), ts }
+    }
+
+    fn fleet(events: &[EventRow], changes: &[DeclaredChange], as_of: i64) -> Fleet {
+        let dir = tempfile::tempdir().unwrap();
+        let mut history = History::open_or_create(dir.path().to_str().unwrap()).unwrap();
+        let mut writer = history.writer().unwrap();
+        writer.put_instances(&[instance("i-a", Some("web")), instance("i-b", Some("web"))]).unwrap();
+        writer.put_events(events).unwrap();
+        drop(writer);
+        Fleet::read(&history, changes, as_of).unwrap()
+    }
+
+    #[test]
+    fn a_change_reaches_the_instance_or_all_of_the_workload_and_nobody_else() {
+        let changes =
+            [change("web", HOUR), change("i-b", 2 * HOUR), change("i-unlisted", 3 * HOUR), change("i-a", 5 * HOUR)];
+        let fleet = fleet(&[], &changes, 4 * HOUR);
+        assert_eq!(fleet.attributes("i-a").changes, [HOUR]);
+        assert_eq!(fleet.attributes("i-b").changes, [HOUR, 2 * HOUR]);
+        assert_eq!(fleet.attributes("i-unlisted").changes, [3 * HOUR]);
+        assert!(fleet.attributes("web").changes.is_empty());
+        assert!(fleet.attributes("i-nobody").changes.is_empty());
+    }
+
+    #[test]
+    fn what_became_known_later_is_not_known() {
+        let events = [maintenance(HOUR, None, Some(6 * HOUR)), maintenance(5 * HOUR, None, None)];
+        assert!(fleet(&events, &[], 4 * HOUR).attributes("i-a").maintenance.is_empty());
+        assert_eq!(fleet(&events, &[], 5 * HOUR).attributes("i-a").maintenance.len(), 1);
+        assert_eq!(fleet(&events, &[], 6 * HOUR).attributes("i-a").maintenance.len(), 2);
+    }
+
+    #[test]
+    fn an_instance_is_told_by_its_row_and_its_samples() {
+        let fleet = fleet(&[], &[], HOUR);
+        let known = fleet.identity("i-a", "1", "eu");
+        assert_eq!(
+            (known.account.as_str(), known.region.as_str(), known.workload.as_deref()),
+            ("1", "eu", Some("web"))
+        );
+        assert_eq!(fleet.identity("i-x", "1", "eu").workload, None);
+        assert_eq!(fleet.attributes("i-a").instance_type.as_deref(), Some("t3.large"));
     }
 }

@@ -69,7 +69,7 @@ pub fn csv(predictions: &[Prediction]) -> Result<Vec<u8>, Failed> {
     for p in predictions {
         writer.write_record(COLUMNS.map(|c| cell(p, c).unwrap_or_default()))?;
     }
-    Ok(writer.into_inner().map_err(|e| e.into_error())?)
+    Ok(writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
 /// Writes predictions as Parquet: the columns of the CSV, with times and probabilities in their own types.

@@ -225,7 +225,7 @@ impl Pattern {
         let mut passage = Vec::new();
         for spec in &SIGNALS {
             let excess = ruleset.passage_log_odds(table, row, spec.signal);
-            let steps = excess.map(|e| (e.max(0.0).min(60.0) / PASSAGE_STEP).round() as i16);
+            let steps = excess.map(|e| (e.clamp(0.0, 60.0) / PASSAGE_STEP).round() as i16);
             if steps.iter().any(|&s| s > 0) {
                 passage.push((spec.signal as u8, steps));
             }

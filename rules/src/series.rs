@@ -46,10 +46,9 @@ impl Track {
         period_s: i32,
     ) -> Self {
         let (scale, offset) = match reading {
-            Reading::AsIs => (1.0, 0.0),
-            Reading::Complement(whole) => (-1.0, whole),
             Reading::PerMinute if stat == "Sum" => (60.0 / f64::from(period_s.max(1)), 0.0),
-            Reading::PerMinute => (1.0, 0.0),
+            Reading::AsIs | Reading::PerMinute => (1.0, 0.0),
+            Reading::Complement(whole) => (-1.0, whole),
         };
         Self {
             signal,
@@ -137,10 +136,14 @@ impl Track {
         }
     }
 
+    /// When a sample is over, and so is the cell that it starts in.
+    fn cell_end(&self, ts: i64) -> i64 {
+        (ts.div_euclid(CELL_MS) * CELL_MS + CELL_MS).max(ts + self.period_ms)
+    }
+
     /// When the sample may be seen: its version is made, and its whole cell is over.
     fn available_at(&self, i: usize, delay_ms: i64) -> i64 {
-        let ts = self.ts[i];
-        let cell_end = (ts.div_euclid(CELL_MS) * CELL_MS + CELL_MS).max(ts + self.period_ms);
+        let cell_end = self.cell_end(self.ts[i]);
         match self.ingested_at.get(i) {
             Some(&at) if at != NOT_INGESTED => at.max(cell_end),
             _ => cell_end + delay_ms,
@@ -161,8 +164,8 @@ impl Track {
         grid.reset(span.start, self.combine);
         let from = self.ts.partition_point(|&t| t < span.start);
         if alone {
-            let seen = (as_of - delay_ms).div_euclid(CELL_MS) * CELL_MS;
-            let to = self.ts.partition_point(|&t| t < seen.min(span.end));
+            let seen = |t: i64| t < span.end && self.cell_end(t) + delay_ms <= as_of;
+            let to = self.ts.partition_point(|&t| seen(t));
             if from < to {
                 grid.add_sorted(&self.ts[from..to], &self.value[from..to], self.scale, self.offset);
             }
@@ -198,6 +201,7 @@ impl Track {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values come out exactly")]
 mod tests {
     use super::*;
     use crate::grid::HOUR_MS;
@@ -228,6 +232,17 @@ mod tests {
             a.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
             b.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn a_sample_off_the_grid_is_seen_when_its_own_period_is_over() {
+        // 2:00 to 7:00, available at 12:00: whether or not another row stands beside it.
+        for times in [&[120_000][..], &[120_000, 120_000]] {
+            let mut t = track(300);
+            t.extend(times, &vec![7.0; times.len()], None);
+            assert!(cells(&mut t, 719_999).iter().all(|v| v.is_nan()));
+            assert_eq!(cells(&mut t, 720_000).iter().filter(|v| **v == 7.0).count(), 1);
+        }
     }
 
     #[test]

@@ -71,7 +71,9 @@ impl Tally {
         for incident in incidents {
             by.entry(incident.instance_id.clone()).or_default().push(incident.clone());
         }
-        by.values_mut().for_each(|v| v.sort_by_key(|i| i.ts));
+        for known in by.values_mut() {
+            known.sort_by_key(|i| i.ts);
+        }
         Self {
             incidents: by,
             end,

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 #[command(after_help = "Example:
   forewarn backtest --history H --incidents incidents.parquet --from 2026-01-08T01:00:00Z --to 2026-02-05T00:00:00Z \\
     --predictions out.parquet")]
+#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,

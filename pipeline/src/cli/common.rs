@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Where the history is.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct HistoryArg {
     /// The history: a directory or s3://BUCKET/PREFIX [default: the setting, else ./history]
     #[arg(long, value_name = "H")]
@@ -81,6 +82,7 @@ fn env(name: &str) -> Option<String> {
 
 /// Which metric names feed which signals, beyond the table of known names.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct MapArg {
     /// Lets a metric feed a signal, such as app_heap=memory; may be given again
     #[arg(long = "map", value_name = "NAME=SIGNAL", value_parser = parse_map)]
@@ -142,7 +144,7 @@ pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

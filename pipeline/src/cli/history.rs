@@ -69,7 +69,7 @@ impl Args {
             Command::Verify(plain) => verify(plain, context),
             Command::Compact { plain, grace, before } => {
                 let before_ms = before.as_deref().map(|t| time(t, context)).transpose()?;
-                compact(plain, CompactOptions { now_ms: context.now_ms, grace_ms: *grace, before_ms }, context)
+                compact(plain, &CompactOptions { now_ms: context.now_ms, grace_ms: *grace, before_ms }, context)
             }
             Command::Prune { plain, older_than } => prune(plain, older_than, context),
         }
@@ -82,7 +82,7 @@ fn stats(plain: &Plain, context: &mut Context<'_>) -> Result<End, CliError> {
         context.out.json(&stats)?;
         return Ok(End::Done);
     }
-    let out = &mut context.out;
+    let out = &mut *context.out;
     out.line(format_args!(
         "{} rows, {} series, {} instances",
         count(stats.rows),
@@ -131,8 +131,8 @@ fn verify(plain: &Plain, context: &mut Context<'_>) -> Result<End, CliError> {
     Ok(if report.faults.is_empty() { End::Done } else { End::Faults })
 }
 
-fn compact(plain: &Plain, options: CompactOptions, context: &mut Context<'_>) -> Result<End, CliError> {
-    let report = plain.history.open(context)?.writer()?.compact(&options)?;
+fn compact(plain: &Plain, options: &CompactOptions, context: &mut Context<'_>) -> Result<End, CliError> {
+    let report = plain.history.open(context)?.writer()?.compact(options)?;
     if plain.format == ReportFormat::Json {
         context.out.json(&report)?;
     } else {

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 Long files need the columns instance_id, metric, ts and value; account, region, namespace, stat, device, period_s and
 ingested_at are taken where they are there. A CSV of one series needs timestamp and value.")]
+#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,

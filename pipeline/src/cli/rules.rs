@@ -108,7 +108,7 @@ impl Args {
 
 fn list(rules: &RulesArg, context: &mut Context<'_>) -> Result<End, CliError> {
     let (ruleset, _) = rules.load(context)?;
-    let out = &mut context.out;
+    let out = &mut *context.out;
     out.line(format_args!("{} {} ({})", ruleset.name(), ruleset.version(), ruleset.sha256()))?;
     out.line("")?;
     out.line("signals (environment names in capitals override their levels)")?;
@@ -135,7 +135,7 @@ fn list(rules: &RulesArg, context: &mut Context<'_>) -> Result<End, CliError> {
 
 fn features(rules: &RulesArg, context: &mut Context<'_>) -> Result<End, CliError> {
     rules.load(context)?;
-    let out = &mut context.out;
+    let out = &mut *context.out;
     out.line(format_args!(
         "columns {{signal}}_{{feature}}, with signal one of {}",
         SIGNALS.map(|s| s.name).join(", ")

@@ -84,7 +84,7 @@ fn a_long_file_in_any_order_and_with_any_times_reads_back() {
     let expected: Vec<Sample> = [
         sample("i-a", "AWS/EC2", "CPUUtilization", "Average", 300, at, 10.0),
         sample("i-a", "AWS/EC2", "CPUUtilization", "Average", 300, at + 300_000, 11.0),
-        sample("i-a", "CWAgent", "net_drop_in", "Sum", 300, at - 60_000, 3.0),
+        sample("i-a", "CWAgent", "net_drop_in", "Average", 300, at - 60_000, 3.0),
         sample("i-b", "CWAgent", "mem_used_percent", "Average", 300, at, 40.0),
         sample("i-b", "CWAgent", "mem_used_percent", "Average", 300, at + 300_000, 41.0),
     ]

@@ -1,11 +1,12 @@
 //! One event of every type, and predictions, for the tests of the log.
 
 use forewarn::log::event::blob::BlobRef;
-use forewarn::log::event::prediction::{Cleared, Made, Outcome, Resolved, Updated, Verdict};
+use forewarn::log::event::prediction::{Cleared, Made, Observed, Outcome, Resolved, Updated, Verdict};
 use forewarn::log::event::{
     alarm, change, health, incident, instance, matched, notice, operator, policy, recovery, spot,
 };
 use forewarn::log::{Event, NewEvent};
+use forewarn_rules::episode::{EpisodeState, LastSeen, OpenEpisode};
 use forewarn_rules::prediction::{
     Action, Counterfactual, Factor, FailureType, Horizons, Level, Prediction, RuleSetRef, Status, Window,
 };
@@ -89,6 +90,34 @@ pub(crate) fn made(instance: &str, episode: &str, as_of: &str, level: Level) -> 
 pub(crate) fn updated(instance: &str, episode: &str, as_of: &str, level: Level) -> Event {
     let prediction = Box::new(prediction(instance, episode, as_of, level));
     Event::PredictionUpdated(Updated { previous: Level::Medium, prediction })
+}
+
+pub(crate) fn observed(instance: &str, episode: &str, as_of: &str) -> Event {
+    let prediction_id = format!("p-{instance}-{as_of}");
+    Event::PredictionObserved(Observed {
+        instance_id: instance.to_owned(),
+        prediction_id: prediction_id.clone(),
+        as_of: as_of.to_owned(),
+        confidence: Level::Medium,
+        state: Box::new(EpisodeState {
+            open: Some(OpenEpisode {
+                episode_id: episode.to_owned(),
+                since: TIME.to_owned(),
+                level: Level::High,
+                sequence: 3,
+                hours_below: 1.5,
+                held: Some(Level::Medium),
+            }),
+            last: Some(LastSeen {
+                as_of: as_of.to_owned(),
+                prediction_id,
+                episode_id: Some(episode.to_owned()),
+                sequence: 3,
+                status: Status::Ongoing,
+                assessed: true,
+            }),
+        }),
+    })
 }
 
 pub(crate) fn cleared(instance: &str, episode: &str, as_of: &str) -> Event {
@@ -216,6 +245,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         }),
         made(&i(), "ep-1", TIME, Level::Medium),
         updated(&i(), "ep-1", "2026-02-15T07:00:00Z", Level::High),
+        observed(&i(), "ep-1", "2026-02-15T08:00:00Z"),
         cleared(&i(), "ep-1", "2026-02-15T09:00:00Z"),
         resolved(&i(), "ep-1"),
         Event::RecoveryRequested(recovery::Requested {

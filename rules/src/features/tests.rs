@@ -1,3 +1,5 @@
+#![expect(clippy::float_cmp, reason = "these values come out exactly")]
+
 use super::*;
 use crate::signal::Signal;
 
@@ -28,6 +30,7 @@ fn day(i: usize) -> f64 {
 }
 
 #[test]
+#[expect(clippy::wildcard_enum_match_arm, reason = "all but two say the same")]
 fn nothing_is_known_of_an_empty_series() {
     let row = features(Signal::Memory, |_| f64::NAN);
     for (f, name, _) in FEATURES {

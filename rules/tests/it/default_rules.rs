@@ -29,6 +29,42 @@ const fn fixture(rule: &'static str, fires: Row<'static>, edges: &'static [Edge]
 
 const FIXTURES: &[Fixture] = &[
     fixture(
+        "steal-beyond-habit",
+        &[("steal_now", 8.0), ("steal_excess_run", 5.0), ("steal_hours_critical", 9.0)],
+        &[AtLeast("steal_now", 5.0)],
+        &[("steal_now", 2.5), ("steal_now", f64::NAN)],
+    ),
+    fixture(
+        "iowait-beyond-habit",
+        &[("iowait_now", 23.0), ("iowait_excess_run", 5.0), ("iowait_hours_critical", 9.0)],
+        &[AtLeast("iowait_now", 20.0)],
+        &[("iowait_now", 10.0), ("iowait_now", f64::NAN)],
+    ),
+    fixture(
+        "queue-beyond-habit",
+        &[("queue_now", 13.0), ("queue_excess_run", 5.0), ("queue_hours_critical", 9.0)],
+        &[AtLeast("queue_now", 10.0)],
+        &[("queue_now", 5.0), ("queue_now", f64::NAN)],
+    ),
+    fixture(
+        "network-beyond-habit",
+        &[("net_drop_now", 13.0), ("net_drop_excess_run", 5.0), ("net_drop_hours_critical", 9.0)],
+        &[AtLeast("net_drop_now", 10.0)],
+        &[("net_drop_now", 5.0), ("net_drop_now", f64::NAN)],
+    ),
+    fixture(
+        "memory-beyond-habit",
+        &[("memory_now", 98.0), ("memory_excess_run", 5.0), ("memory_hours_critical", 9.0)],
+        &[AtLeast("memory_now", 95.0)],
+        &[("memory_now", 47.5), ("memory_now", f64::NAN)],
+    ),
+    fixture(
+        "disk-beyond-habit",
+        &[("disk_now", 93.0), ("disk_excess_run", 5.0), ("disk_hours_critical", 9.0)],
+        &[AtLeast("disk_now", 90.0)],
+        &[("disk_now", 45.0), ("disk_now", f64::NAN)],
+    ),
+    fixture(
         "memory-nearly-full",
         &[("memory_now", 90.0), ("memory_slope_24h", 6.0), ("memory_q24", 0.6), ("memory_tooth", 0.0)],
         &[AtLeast("memory_now", 85.0), Above("memory_slope_24h", 0.0)],
