@@ -1,6 +1,6 @@
 //! Predictions as people and programs receive them.
 
-use crate::support::{LEAK, NOON, Row, builtin, features, one};
+use crate::support::{LEAK, NOON, Row, hand, features, one};
 use forewarn_rules::predict::{Identity, prediction_id};
 use forewarn_rules::prediction::{FailureType, Level, Prediction, Status, Unassessable};
 use forewarn_rules::signal::Signal;
@@ -11,7 +11,7 @@ fn identity() -> Identity {
 }
 
 fn predict(table: &FeatureTable) -> Prediction {
-    let rules = builtin();
+    let rules = hand();
     rules.predict(table, &rules.assess(table).unwrap(), 0, &identity())
 }
 
@@ -104,7 +104,6 @@ fn factors_name_the_device_and_the_direction_that_a_chart_shows() {
         ("credits_slope_24h", 50.0),
         ("credits_slope_7d", 40.0),
         ("credits_q24", 0.5),
-        ("credits_x24", 0.5),
     ]);
     table.push("i-1", NOON, &row, &devices);
     let p = predict(&table);
