@@ -137,13 +137,33 @@ impl Observations {
         let log_loss = log_loss(&crossed, &calibration[0]);
         Ok(Learned {
             incidents_per_instance_month: rate,
-            evidence: weights.evidence(ruleset),
-            passage: weights.passage,
+            evidence: self.evidence(ruleset, &weights),
+            passage: self.passage(ruleset, &weights),
             calibration: calibration.map(|c| c.knots().to_vec()),
             rows: self.rows,
             patterns: self.patterns.len(),
             log_loss,
         })
+    }
+
+    /// The learned evidence; a rule that never fired keeps what it had, because the rows say nothing about it.
+    fn evidence(&self, ruleset: &RuleSet, weights: &Weights) -> Vec<Evidence> {
+        let mut seen = vec![false; ruleset.rules().len()];
+        for firing in self.patterns.keys().flat_map(|p| &p.firings) {
+            seen[usize::from(firing.0)] = true;
+        }
+        let kept = ruleset.rules().iter().map(|r| r.evidence.clone());
+        let learned = weights.evidence(ruleset).into_iter().zip(kept).zip(seen);
+        learned.map(|((learned, kept), seen)| if seen { learned } else { kept }).collect()
+    }
+
+    /// The learned weights of first passage; a signal that never showed any keeps what it had.
+    fn passage(&self, ruleset: &RuleSet, weights: &Weights) -> [f64; SIGNALS.len()] {
+        let mut learned = ruleset.passage().weights;
+        for (signal, _) in self.patterns.keys().flat_map(|p| &p.passage) {
+            learned[usize::from(*signal)] = weights.passage[usize::from(*signal)];
+        }
+        learned
     }
 
     fn weights(&self, ruleset: &RuleSet, ridge: f64, without: Option<usize>) -> Result<Weights, LogisticError> {

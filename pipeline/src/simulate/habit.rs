@@ -33,7 +33,7 @@ impl Profile {
                 let days = if d.chance(0.5) { 7.0 } else { d.log_uniform(2.0, 10.0) };
                 self.deploy_days = Some(days);
                 self.memory = d.uniform(25.0, 60.0);
-                self.climb = d.uniform(0.3, 1.0) * (93.0 - self.memory) / (1.25 * days);
+                self.climb = d.uniform(0.3, 1.0) * (85.0 - self.memory) / (1.25 * days);
             }
             Shape::Backups => self.backups(d),
             Shape::Bursty => {

@@ -8,6 +8,9 @@ use crate::ruleset::RuleSet;
 use crate::signal::{SIGNALS, Signal};
 use crate::table::FeatureTable;
 
+/// No trend is surer of its future than this: a probability of 1 would be infinite evidence.
+const MOST_CERTAIN: f64 = 0.999;
+
 /// The evidence that counts in one row, reusable from row to row.
 #[derive(Debug, Clone, Default)]
 pub struct Score {
@@ -103,7 +106,7 @@ impl RuleSet {
         let mut k = 0;
         [Feature::X24, Feature::X72, Feature::X168].map(|feature| {
             // `clamp` keeps NaN, where `min` would make it 1, and `max` passes over it.
-            q = q.max(table.get(row, index(signal, feature)).clamp(0.0, 1.0));
+            q = q.max(table.get(row, index(signal, feature)).clamp(0.0, MOST_CERTAIN));
             k += 1;
             logit(q) - self.prior_until[k - 1]
         })

@@ -1,6 +1,6 @@
 //! Each default rule fires where it should, stays silent where it should, and turns exactly at its boundary.
 
-use crate::support::{Row, builtin, one};
+use crate::support::{Row, builtin, hand, one};
 use forewarn_rules::ruleset::Evidence;
 
 enum Edge {
@@ -28,6 +28,84 @@ const fn fixture(rule: &'static str, fires: Row<'static>, edges: &'static [Edge]
 }
 
 const FIXTURES: &[Fixture] = &[
+    fixture(
+        "memory-above-usual-and-filling",
+        &[("memory_lift_6h", 16.0), ("memory_x24", 0.7), ("memory_tooth", 0.0)],
+        &[AtLeast("memory_lift_6h", 4.0), AtLeast("memory_x24", 0.3)],
+        &[("memory_tooth", 1.0), ("memory_x24", f64::NAN)],
+    ),
+    fixture(
+        "disk-above-usual-and-filling",
+        &[("disk_lift_24h", 12.0), ("disk_x24", 0.7)],
+        &[AtLeast("disk_lift_24h", 1.0), AtLeast("disk_x24", 0.3)],
+        &[("disk_tooth", 1.0), ("disk_x24", f64::NAN)],
+    ),
+    fixture(
+        "iowait-above-usual-and-stalling",
+        &[("iowait_lift_6h", 18.0), ("iowait_now", 30.0), ("queue_now", 12.0)],
+        &[AtLeast("iowait_lift_6h", 3.0), AtLeast("iowait_now", 20.0), AtLeast("queue_now", 10.0)],
+        &[("queue_now", 1.0), ("iowait_now", f64::NAN)],
+    ),
+    fixture(
+        "steal-above-usual-for-long",
+        &[("steal_lift_6h", 8.0), ("steal_hours_critical", 9.0), ("steal_excess_run", 5.0)],
+        &[AtLeast("steal_lift_6h", 2.0), AtLeast("steal_hours_critical", 4.0), AtLeast("steal_excess_run", 2.0)],
+        &[("steal_excess_run", 0.0)],
+    ),
+    fixture(
+        "queue-above-usual-for-long",
+        &[("queue_lift_6h", 9.0), ("queue_excess_run", 5.0)],
+        &[AtLeast("queue_lift_6h", 2.0), AtLeast("queue_excess_run", 2.0)],
+        &[("queue_excess_run", 0.0)],
+    ),
+    fixture(
+        "steal-above-usual",
+        &[("steal_lift_6h", 4.0)],
+        &[AtLeast("steal_lift_6h", 1.0)],
+        &[("steal_lift_6h", 0.0), ("steal_lift_6h", f64::NAN)],
+    ),
+    fixture(
+        "iowait-above-usual",
+        &[("iowait_lift_6h", 10.0)],
+        &[AtLeast("iowait_lift_6h", 3.0)],
+        &[("iowait_lift_6h", 0.0), ("iowait_lift_6h", f64::NAN)],
+    ),
+    fixture(
+        "queue-above-usual",
+        &[("queue_lift_6h", 4.0)],
+        &[AtLeast("queue_lift_6h", 1.0)],
+        &[("queue_lift_6h", 0.0), ("queue_lift_6h", f64::NAN)],
+    ),
+    fixture(
+        "network-above-usual",
+        &[("net_drop_lift_6h", 6.0)],
+        &[AtLeast("net_drop_lift_6h", 1.0)],
+        &[("net_drop_lift_6h", 0.0), ("net_drop_lift_6h", f64::NAN)],
+    ),
+    fixture(
+        "cpu-above-usual",
+        &[("cpu_lift_24h", 25.0), ("cpu_now", 90.0)],
+        &[AtLeast("cpu_lift_24h", 8.0), AtLeast("cpu_now", 85.0)],
+        &[("cpu_lift_24h", 0.0), ("cpu_lift_24h", f64::NAN)],
+    ),
+    fixture(
+        "memory-above-usual",
+        &[("memory_lift_6h", 14.0)],
+        &[AtLeast("memory_lift_6h", 4.0)],
+        &[("memory_lift_6h", 0.0), ("memory_lift_6h", f64::NAN)],
+    ),
+    fixture(
+        "disk-above-usual",
+        &[("disk_lift_24h", 10.0)],
+        &[AtLeast("disk_lift_24h", 3.0)],
+        &[("disk_lift_24h", 0.0), ("disk_lift_24h", f64::NAN)],
+    ),
+    fixture(
+        "status-above-usual",
+        &[("status_lift_6h", 0.07)],
+        &[AtLeast("status_lift_6h", 0.01)],
+        &[("status_lift_6h", 0.0), ("status_lift_6h", f64::NAN)],
+    ),
     fixture(
         "steal-beyond-habit",
         &[("steal_now", 8.0), ("steal_excess_run", 5.0), ("steal_hours_critical", 9.0)],
@@ -247,7 +325,8 @@ fn every_rule_fires_and_says_something_on_its_fixture() {
         let table = one(f.fires);
         let rule = rules.rules().iter().find(|r| r.id == f.rule).unwrap();
         assert!(fires(f.rule, f.fires, f.fires[0]), "{}", f.rule);
-        assert!(rule.evidence.of(|c| table.get(0, c)).1 > 0.0, "{} fires without evidence", f.rule);
+        // Fitting may find that a rule adds nothing to the others; it never makes it speak for health.
+        assert!(rule.evidence.of(|c| table.get(0, c)).1 >= 0.0, "{} speaks against a failure", f.rule);
         let text = rule.why.render(|c| table.get(0, c));
         assert!(!text.contains("NaN") && !text.contains("null") && !text.contains('{'), "{text}");
     }
@@ -291,7 +370,7 @@ fn every_default_rule_has_a_fixture() {
 
 #[test]
 fn evidence_follows_the_bins() {
-    let rules = builtin();
+    let rules = hand();
     let rule = rules.rules().iter().find(|r| r.id == "memory-nearly-full").unwrap();
     assert!(matches!(rule.evidence, Evidence::Binned { .. }));
     for (q, expected) in [(0.049, 0.0), (0.05, 0.3), (0.5, 1.4), (0.89, 1.4), (1.0, 2.2), (f64::NAN, 0.0)] {

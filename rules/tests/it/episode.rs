@@ -1,6 +1,6 @@
 //! Episodes: announced once, updated on a change, cleared with hysteresis.
 
-use crate::support::{builtin, one};
+use crate::support::{hand, one};
 use forewarn_rules::episode::{EpisodeChange, EpisodeEvent, EpisodeState, step};
 use forewarn_rules::predict::Identity;
 use forewarn_rules::prediction::{Horizons, Level, Prediction, Status};
@@ -12,7 +12,7 @@ const LEVELS: Levels = Levels { high: 0.5, medium: 0.5, low: 0.4, clear_below: 0
 fn at(hour: i64, p24: Option<f64>) -> Prediction {
     let mut table = one(&[]);
     table.as_of[0] += hour * 3_600_000;
-    let rules = builtin();
+    let rules = hand();
     let mut p = rules.predict(&table, &rules.assess(&table).unwrap(), 0, &Identity::default());
     p.confidence = p24.map_or(Level::Unassessable, |v| LEVELS.of(&[v, v, v]));
     p.probability = Horizons { h24: p24, h72: p24, h168: p24 };

@@ -1,11 +1,11 @@
 //! Levels, and what can't be assessed.
 
-use crate::support::{LEAK, Row, builtin, one};
+use crate::support::{LEAK, Row, hand, one};
 use forewarn_rules::prediction::{Action, FailureType, Level, Unassessable};
 use forewarn_rules::ruleset::{RuleSet, RuleSetError};
 
 fn assess(changes: Row<'_>) -> (Level, Option<Unassessable>, [f64; 3]) {
-    let assessed = builtin().assess(&one(changes)).unwrap();
+    let assessed = hand().assess(&one(changes)).unwrap();
     (assessed.level[0], assessed.reason[0], assessed.probabilities(0))
 }
 
@@ -68,14 +68,14 @@ fn a_hard_signal_is_heard_whatever_else_is_missing() {
 
 #[test]
 fn the_failure_type_is_that_of_most_evidence() {
-    let assessed = builtin().assess(&one(LEAK)).unwrap();
+    let assessed = hand().assess(&one(LEAK)).unwrap();
     assert_eq!(assessed.failure_type[0], Some(FailureType::MemoryExhaustion));
     assert_eq!(assessed.action[0], Some(Action::AppRestart));
     let changes = [("iowait_now", 35.0), ("queue_now", 40.0), ("iowait_above_warning_24h", 0.5), ("memory_x24", 0.05)];
-    let storage = builtin().assess(&one(&changes)).unwrap();
+    let storage = hand().assess(&one(&changes)).unwrap();
     assert_eq!(storage.failure_type[0], Some(FailureType::EbsDegradation));
     assert_eq!(storage.action[0], Some(Action::EbsRepair));
-    assert_eq!(builtin().assess(&one(&[])).unwrap().failure_type[0], None);
+    assert_eq!(hand().assess(&one(&[])).unwrap().failure_type[0], None);
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn within_a_group_only_the_strongest_counts() -> Result<(), RuleSetError> {
 fn a_table_that_is_out_of_shape_is_refused() {
     let mut broken = one(&[]);
     broken.values[3].push(1.0);
-    let error = builtin().assess(&broken).unwrap_err().to_string();
+    let error = hand().assess(&broken).unwrap_err().to_string();
     assert_eq!(error, "feature column 3 has 2 values where the table has 1 rows; fill tables with `push`");
     let empty = forewarn_rules::table::FeatureTable::new();
-    assert!(builtin().assess(&empty).unwrap().is_empty());
+    assert!(hand().assess(&empty).unwrap().is_empty());
 }

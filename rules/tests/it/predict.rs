@@ -1,6 +1,6 @@
 //! Predictions as people and programs receive them.
 
-use crate::support::{LEAK, NOON, Row, builtin, features, one};
+use crate::support::{LEAK, NOON, Row, hand, features, one};
 use forewarn_rules::predict::{Identity, prediction_id};
 use forewarn_rules::prediction::{FailureType, Level, Prediction, Status, Unassessable};
 use forewarn_rules::signal::Signal;
@@ -11,7 +11,7 @@ fn identity() -> Identity {
 }
 
 fn predict(table: &FeatureTable) -> Prediction {
-    let rules = builtin();
+    let rules = hand();
     rules.predict(table, &rules.assess(table).unwrap(), 0, &identity())
 }
 

@@ -1,7 +1,7 @@
 //! Makes rule sets and feature rows for tests.
 
 use forewarn_rules::feature::{WIDTH, column_index};
-use forewarn_rules::ruleset::{DEFAULT_TOML, RuleSet};
+use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::table::FeatureTable;
 use std::sync::LazyLock;
 
@@ -17,6 +17,13 @@ pub(crate) fn builtin() -> &'static RuleSet {
     &BUILTIN
 }
 
+/// A rule set set by hand, on which tests of scoring and wording stand whatever the built-in one learns.
+pub(crate) fn hand() -> &'static RuleSet {
+    static HAND: LazyLock<RuleSet> =
+        LazyLock::new(|| RuleSet::parse(include_str!("../fixtures/hand.toml"), "hand.toml", &|_| None).unwrap());
+    &HAND
+}
+
 /// The same, but with calibrations that bend.
 pub(crate) fn calibrated() -> &'static RuleSet {
     static CALIBRATED: LazyLock<RuleSet> = LazyLock::new(bent);
@@ -26,7 +33,7 @@ pub(crate) fn calibrated() -> &'static RuleSet {
 fn bent() -> RuleSet {
     let bend =
         |h| format!("\n[[calibration]]\nhorizon = \"{h}\"\nknots = [[-6, -7.5], [-2, -2.25], [0, -1], [4, 2.5]]\n");
-    let text = [DEFAULT_TOML.to_owned(), bend("0-24h"), bend("24-72h"), bend("72-168h")].concat();
+    let text = [include_str!("../fixtures/hand.toml").to_owned(), bend("0-24h"), bend("24-72h"), bend("72-168h")].concat();
     RuleSet::parse(&text, "calibrated.toml", &|_| None).unwrap()
 }
 
