@@ -167,7 +167,7 @@ def change_an_event(c, projections):
             continue
         c.execute("DROP TRIGGER IF EXISTS events_are_never_changed")
         for (_, column, *_) in c.execute(f'PRAGMA table_info("{n}")').fetchall():
-            hit = c.execute(f"""SELECT rowid FROM "{n}" WHERE CAST("{column}" AS TEXT) LIKE '%prediction.made%"confidence":"high"%' ORDER BY rowid DESC LIMIT 1""").fetchone()
+            hit = c.execute(f"""SELECT rowid FROM "{n}" WHERE CAST("{column}" AS TEXT) LIKE '%"confidence":"high"%prediction.made%' ORDER BY rowid DESC LIMIT 1""").fetchone()
             if hit:
                 c.execute(f"""UPDATE "{n}" SET "{column}" = replace(CAST("{column}" AS TEXT), '"confidence":"high"', '"confidence":"low"') WHERE rowid = ?""", hit)
                 return
