@@ -44,8 +44,10 @@ pub enum AnalyzeError {
     #[error(transparent)]
     Assess(#[from] AssessError),
     /// There is nothing in the seven days before the time.
-    #[error("no samples in the 7 days before {as_of}: {held}")]
+    #[error("no samples{of} in the 7 days before {as_of}: {held}")]
     NoData {
+        /// The instance asked for, as in ` of i-1`; empty for all.
+        of: String,
         /// The time asked for.
         as_of: String,
         /// What the history holds instead.
@@ -137,7 +139,8 @@ fn scan(
             let identity = fleet.identity(g.instance_id, g.account, g.region);
             rows.insert(g.instance_id.to_owned(), (row, identity));
             Ok(())
-        });
+        })
+        .known_at(as_of);
         let options = ScanOptions { from_ms: Some(span.start), to_ms: Some(as_of), instance: only.map(str::to_owned) };
         history.scan_with(bucket, &options, &mut gather)?;
         samples += gather.samples;
@@ -149,9 +152,12 @@ fn scan(
     if rows.is_empty() {
         let held = history.time_range()?.map_or_else(
             || "the history is empty; import something first".to_owned(),
-            |(first, last)| format!("it holds {} to {}", crate::time::format_ms(first), crate::time::format_ms(last)),
+            |(first, last)| {
+                format!("the history holds {} to {}", crate::time::format_ms(first), crate::time::format_ms(last))
+            },
         );
-        return Err(AnalyzeError::NoData { as_of: crate::time::format_ms(as_of), held });
+        let of = only.map(|id| format!(" of {id}")).unwrap_or_default();
+        return Err(AnalyzeError::NoData { of, as_of: crate::time::format_ms(as_of), held });
     }
     let mut table = FeatureTable::new();
     let (mut identities, mut sparks) = (Vec::new(), Vec::new());

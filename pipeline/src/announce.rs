@@ -146,3 +146,93 @@ fn observe(log: &SqliteLog, prediction: &Prediction, state: EpisodeState) -> Res
     log.append(&format!("instance/{}", prediction.instance_id), Expected::Any, &[new])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::projection::Table;
+    use forewarn_rules::feature::{WIDTH, column_index};
+    use forewarn_rules::predict::Identity;
+    use forewarn_rules::signal::SIGNALS;
+    use forewarn_rules::table::FeatureTable;
+
+    const HOUR: i64 = 3_600_000;
+    const NOON: i64 = 1_771_156_800_000;
+
+    /// What is found of one instance, whose status check has failed for two hours or which is well.
+    fn analysis(ruleset: &RuleSet, as_of: i64, failing: bool) -> Analysis {
+        let mut row = vec![f64::NAN; WIDTH];
+        for (name, value) in [
+            ("instance_age_days", 30.0),
+            ("instance_coverage", 1.0),
+            ("instance_silence_hours", 0.1),
+            ("instance_signals", 6.0),
+            ("status_hours_critical", if failing { 2.0 } else { 0.0 }),
+        ] {
+            row[column_index(name).unwrap()] = value;
+        }
+        let mut table = FeatureTable::new();
+        table.push("i-a", as_of, &row, &vec![None; SIGNALS.len()]);
+        Analysis {
+            as_of,
+            identities: vec![Identity::default()],
+            sparks: vec![BTreeMap::new()],
+            assessed: ruleset.assess(&table).unwrap(),
+            table,
+            samples: 0,
+            unused: BTreeMap::new(),
+        }
+    }
+
+    /// Emits as a process of its own does, and gives the entries of the log and the bus after it.
+    fn run(dir: &Path, ruleset: &RuleSet, analysis: &Analysis) -> (Emitted, u64, String) {
+        let log = SqliteLog::open(&log_path(dir)).unwrap();
+        let bus = dir.join("events.jsonl");
+        let emitted = emit(&log, &bus, analysis, ruleset).unwrap();
+        (emitted, log.head().unwrap(), std::fs::read_to_string(bus).unwrap())
+    }
+
+    #[test]
+    fn emitting_again_writes_nothing() {
+        let (dir, ruleset) = (tempfile::tempdir().unwrap(), RuleSet::builtin(&|_| None).unwrap());
+        let failing = analysis(&ruleset, NOON, true);
+        let first = run(dir.path(), &ruleset, &failing);
+        assert_eq!(first.0, Emitted { opened: 1, announced: 1, ..Emitted::default() });
+        assert_eq!(first.2.lines().count(), 1);
+        assert_eq!(run(dir.path(), &ruleset, &failing), (Emitted::default(), first.1, first.2));
+    }
+
+    #[test]
+    fn an_episode_goes_on_across_runs_until_it_is_cleared_once() {
+        let (dir, ruleset) = (tempfile::tempdir().unwrap(), RuleSet::builtin(&|_| None).unwrap());
+        run(dir.path(), &ruleset, &analysis(&ruleset, NOON, true));
+        let mut cleared = Vec::new();
+        for hour in 1..=48 {
+            let (emitted, ..) = run(dir.path(), &ruleset, &analysis(&ruleset, NOON + hour * HOUR, false));
+            assert_eq!(emitted.opened, 0);
+            if emitted.cleared > 0 {
+                cleared.push(hour as f64);
+            }
+        }
+        assert_eq!(cleared.len(), 1, "{cleared:?}");
+        assert!(cleared[0] >= ruleset.levels().clear_after, "{cleared:?}");
+        let log = SqliteLog::open(&log_path(dir.path())).unwrap();
+        assert!(log.rebuild().unwrap().identical);
+        let lines = std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap().lines().count();
+        assert_eq!(lines, 2, "one announcement for its beginning, one for its end");
+    }
+
+    #[test]
+    fn a_run_that_stopped_halfway_is_taken_up_without_saying_anything_twice() {
+        let (dir, ruleset) = (tempfile::tempdir().unwrap(), RuleSet::builtin(&|_| None).unwrap());
+        let failing = analysis(&ruleset, NOON, true);
+        let log = SqliteLog::open(&log_path(dir.path())).unwrap();
+        let (prediction, ..) = stamped(&failing, &ruleset, &States::new(), false).unwrap().remove(0);
+        append_prediction(&log, &prediction, EpisodeEvent::Made).unwrap();
+        assert!(log.table(Table::EpisodeStates).unwrap().is_empty());
+        let (emitted, _, bus) = run(dir.path(), &ruleset, &failing);
+        assert_eq!(emitted, Emitted { announced: 1, ..Emitted::default() });
+        assert_eq!(bus.lines().count(), 1);
+        assert!(states(&log).unwrap()["i-a"].open.is_some());
+    }
+}

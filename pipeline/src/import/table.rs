@@ -6,7 +6,7 @@ use arrow_array::types::{
     Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType,
 };
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, RecordBatch, RecordBatchReader};
 use arrow_schema::{DataType, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use std::collections::BTreeMap;
@@ -182,7 +182,10 @@ fn read_parquet(file: File) -> Result<Columns, String> {
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .and_then(ParquetRecordBatchReaderBuilder::build);
     let reader = reader.map_err(|e| format!("does not read as Parquet: {e}"))?;
-    let mut columns: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
+    // A table without a row still has its columns.
+    let names = reader.schema();
+    let mut columns: BTreeMap<String, Vec<Option<String>>> =
+        names.fields().iter().map(|f| (f.name().clone(), Vec::new())).collect();
     let mut rows = 0;
     for batch in reader {
         let batch = batch.map_err(|e| e.to_string())?;
@@ -266,4 +269,41 @@ pub fn read_events(path: &Path) -> Result<Vec<EventRow>, TableError> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::types::Int8Type;
+    use arrow_array::{ArrayRef, DictionaryArray, TimestampMillisecondArray};
+    use parquet::arrow::ArrowWriter;
+    use std::sync::Arc;
+
+    /// Writes events of instances whose ids and kinds are categories with small keys, as pandas does.
+    fn events(path: &Path, ids: &[&str]) {
+        let categories =
+            |texts: Vec<&str>| -> ArrayRef { Arc::new(texts.into_iter().collect::<DictionaryArray<Int8Type>>()) };
+        let ts = TimestampMillisecondArray::from(vec![1_769_904_000_000; ids.len()]).with_timezone("UTC");
+        let columns = [
+            ("instance_id", categories(ids.to_vec())),
+            ("ts", Arc::new(ts)),
+            ("kind", categories(vec!["scheduled"; ids.len()])),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn categories_read_as_text_and_a_table_without_a_row_as_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.parquet");
+        events(&path, &["i-a", "i-b", "i-a"]);
+        let rows = read_events(&path).unwrap();
+        let found: Vec<_> = rows.iter().map(|r| (r.instance_id.as_str(), r.kind.as_str(), r.ts)).collect();
+        assert_eq!(found, ["i-a", "i-b", "i-a"].map(|id| (id, "scheduled", 1_769_904_000_000)));
+        events(&path, &[]);
+        assert_eq!(read_events(&path).unwrap(), []);
+    }
 }

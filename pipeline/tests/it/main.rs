@@ -3,14 +3,18 @@
 #![allow(clippy::format_push_string, reason = "test input is built line by line")]
 
 mod checklist;
+mod cli;
 mod history;
 mod house;
 mod import;
+mod invariance;
 mod log;
 mod log_emit;
 mod log_fixture;
 mod log_samples;
 mod log_tamper;
+mod lookahead;
+mod person;
 mod port;
 mod schema;
 mod simulate;
