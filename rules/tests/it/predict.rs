@@ -1,6 +1,6 @@
 //! Predictions as people and programs receive them.
 
-use crate::support::{LEAK, NOON, Row, hand, features, one};
+use crate::support::{LEAK, NOON, Row, features, hand, one};
 use forewarn_rules::predict::{Identity, prediction_id};
 use forewarn_rules::prediction::{FailureType, Level, Prediction, Status, Unassessable};
 use forewarn_rules::signal::Signal;

@@ -33,7 +33,8 @@ pub(crate) fn calibrated() -> &'static RuleSet {
 fn bent() -> RuleSet {
     let bend =
         |h| format!("\n[[calibration]]\nhorizon = \"{h}\"\nknots = [[-6, -7.5], [-2, -2.25], [0, -1], [4, 2.5]]\n");
-    let text = [include_str!("../fixtures/hand.toml").to_owned(), bend("0-24h"), bend("24-72h"), bend("72-168h")].concat();
+    let text =
+        [include_str!("../fixtures/hand.toml").to_owned(), bend("0-24h"), bend("24-72h"), bend("72-168h")].concat();
     RuleSet::parse(&text, "calibrated.toml", &|_| None).unwrap()
 }
 
