@@ -153,7 +153,8 @@ fn scan(
         let held = history.time_range()?.map_or_else(
             || "the history is empty; import something first".to_owned(),
             |(first, last)| {
-                format!("the history holds {} to {}", crate::time::format_ms(first), crate::time::format_ms(last))
+                let (first, last) = (crate::time::format_ms(first), crate::time::format_ms(last));
+                format!("the history holds {first} to {last} (--as-of latest stands at its end)")
             },
         );
         let of = only.map(|id| format!(" of {id}")).unwrap_or_default();

@@ -61,13 +61,14 @@ def shapes(path, as_of, days=8):
     quiet = lambda p: p is not None and p["confidence"] == "none"
     calm = lambda p: p is not None and p["confidence"] in ("none", "low")
     unknown = lambda p: p is not None and p["confidence"] == "unassessable"
+    full = lambda level: lambda p: p is not None and (p["confidence"], p["failure_type"]) == (level, "disk_full")
     tooth = 50 + 30 * ((np.arange(n) % 288) / 288)
     cases = {
         "constant": ({"mem_used_percent": np.full(n, 60.0)}, quiet, "none"),
         "steady-90": ({"mem_used_percent": np.full(n, 90.0)}, calm, "none or low: high but steady is healthy"),
         "step": ({"mem_used_percent": np.where(hours < -36, 30.0, 60.0)}, calm, "none or low: a step is no trend"),
-        "ramp": ({"disk_used_percent": 90 + (hours - 10) * 0.35}, lambda p: p is not None and p["confidence"] == "high"
-                 and p["failure_type"] == "disk_full", "high, disk_full: 10 h to the critical level"),
+        "ramp": ({"disk_used_percent": 100 + (hours - 12) * 0.35}, full("high"), "high, disk_full: full in 12 hours"),
+        "far-ramp": ({"disk_used_percent": 100 + (hours - 40) * 0.35}, full("medium"), "medium, disk_full: past 90 % in 11 hours, full in 40"),
         "sawtooth": ({"disk_used_percent": tooth}, calm, "none or low: it turns back every night"),
         "one-sample": (None, unknown, "unassessable"),
         "silent": (None, unknown, "unassessable: nothing for six days"),

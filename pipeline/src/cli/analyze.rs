@@ -85,8 +85,10 @@ impl Args {
             bar.set_position(done);
         })?;
         bar.finish_and_clear();
-        for (name, n) in &analysis.unused {
-            tracing::info!(metric = name, samples = n, "no signal reads this metric; --map {name}=SIGNAL lets one");
+        if !analysis.unused.is_empty() {
+            let names: Vec<&str> = analysis.unused.keys().map(String::as_str).collect();
+            let samples: u64 = analysis.unused.values().sum();
+            tracing::info!(samples, "no signal reads {}; --map NAME=SIGNAL lets one", names.join(", "));
         }
         let states = log.as_ref().map_or_else(|| Ok(announce::States::new()), announce::states)?;
         let predictions: Vec<Prediction> = announce::stamped(&analysis, &ruleset, &states, self.all)
