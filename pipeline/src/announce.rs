@@ -159,7 +159,7 @@ mod tests {
     const HOUR: i64 = 3_600_000;
     const NOON: i64 = 1_771_156_800_000;
 
-    /// What is found of one instance, whose status check has failed for two hours or which is well.
+    /// What is found of one instance, whose status check has flapped and then failed for four hours, or which is well.
     fn analysis(ruleset: &RuleSet, as_of: i64, failing: bool) -> Analysis {
         let mut row = vec![f64::NAN; WIDTH];
         for (name, value) in [
@@ -169,7 +169,10 @@ mod tests {
             ("instance_signals", 6.0),
             ("cpu_n", 2016.0),
             ("memory_n", 2016.0),
-            ("status_hours_critical", if failing { 2.0 } else { 0.0 }),
+            ("status_hours_critical", if failing { 4.0 } else { 0.0 }),
+            ("status_lift_6h", if failing { 0.7 } else { 0.0 }),
+            ("status_bursts_24h", if failing { 8.0 } else { 0.0 }),
+            ("status_x24", if failing { 1.0 } else { 0.0 }),
         ] {
             row[column_index(name).unwrap()] = value;
         }
