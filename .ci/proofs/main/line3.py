@@ -40,7 +40,7 @@ def validator():
 def predictions(line):
     """Simulates a small fleet in trouble and analyses it; gives the history and the predictions."""
     place = line.fresh("fleet")
-    made = fleet.simulate(place / "simulated", INSTANCES, DAYS, SEED, "--start", fleet.START)
+    made = fleet.simulate(place / "simulated", INSTANCES, DAYS, SEED, "--start", fleet.START, "--incident-rate", 8)
     fleet.import_fleet(made, place / "history")
     return place / "history", fleet.analyze(place / "history", AS_OF).json()["predictions"]
 
