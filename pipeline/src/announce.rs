@@ -167,6 +167,8 @@ mod tests {
             ("instance_coverage", 1.0),
             ("instance_silence_hours", 0.1),
             ("instance_signals", 6.0),
+            ("cpu_n", 2016.0),
+            ("memory_n", 2016.0),
             ("status_hours_critical", if failing { 2.0 } else { 0.0 }),
         ] {
             row[column_index(name).unwrap()] = value;
