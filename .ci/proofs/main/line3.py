@@ -40,7 +40,7 @@ def validator():
 def predictions(line):
     """Simulates a small fleet in trouble and analyses it; gives the history and the predictions."""
     place = line.fresh("fleet")
-    made = fleet.simulate(place / "simulated", INSTANCES, DAYS, SEED, "--start", fleet.START)
+    made = fleet.simulate(place / "simulated", INSTANCES, DAYS, SEED, "--start", fleet.START, "--incident-rate", 8)
     fleet.import_fleet(made, place / "history")
     return place / "history", fleet.analyze(place / "history", AS_OF).json()["predictions"]
 
@@ -49,7 +49,8 @@ def prove(line):
     history, made = predictions(line)
     v, schema = validator()
     wrong = [(p["instance_id"], e.message) for p in made for e in v.iter_errors(p)]
-    line.check("schema", f"predictions that the committed schema refuses, of {len(made)}", len(made) == INSTANCES and not wrong, f"{len(wrong)} {wrong[:1] or ''}", f"0 of {INSTANCES}")
+    # Some instances fail for good before as_of.
+    line.check("schema", f"predictions that the committed schema refuses, of {len(made)}", len(made) >= 0.8 * INSTANCES and not wrong, f"{len(wrong)} {wrong[:1] or ''}", f"0 of at least {INSTANCES * 4 // 5}")
     strict = not v.is_valid({k: x for k, x in made[0].items() if k != "confidence"}) and not v.is_valid(made[0] | {"confidence": "certain"})
     line.check("strict", "the schema refuses a prediction without confidence, and an unknown level", strict, "both refused" if strict else "not both", "both")
     missing = [f for f in judge.FIELDS if f not in schema.get("properties", {})]
