@@ -43,7 +43,7 @@ fn a_second_demo_changes_nothing_and_announces_nothing() {
 #[test]
 fn an_analysis_fits_its_schema_and_its_explanations_add_up() {
     let dir = tempfile::tempdir().unwrap();
-    simulated(dir.path(), "16", "9");
+    simulated(dir.path(), "40", "12");
     let ask = ["analyze", "--history", "h", "--as-of", "latest", "--format", "json"];
     let some = json(dir.path(), &ask);
     let all = json(dir.path(), &[&ask[..], &["--all"]].concat());
