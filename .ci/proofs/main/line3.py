@@ -20,7 +20,7 @@ TINY = 1e-9
 
 def schemas():
     """Reads the committed schemas: {path: schema}."""
-    found = {f: json.loads(f.read_text()) for f in sorted((kit.ROOT / "schemas").rglob("*.json"))}
+    found = {f: json.loads(f.read_text()) for f in sorted((kit.ROOT / "pipeline" / "schemas").rglob("*.json"))}
     if not found:
         raise Short("no schema is committed under schemas/")
     return found
@@ -63,7 +63,7 @@ def prove(line):
     line.check("levels", "levels that occur, so that the above is not about one alone", len(count) >= 3, ", ".join(f"{k} {n}" for k, n in sorted(count.items())), ">= 3")
     fresh = line.fresh("schemas")
     forewarn("schema", "--out", fresh).ok()
-    new, old = kit.tree_digest(fresh), kit.tree_digest(kit.ROOT / "schemas", ignore=(".md",))
+    new, old = kit.tree_digest(fresh), kit.tree_digest(kit.ROOT / "pipeline" / "schemas", ignore=(".md",))
     strip = lambda d: {k.split("/", 1)[1]: x for k, x in d.items()}
     line.check("current", "committed schemas are what `schema` generates", strip(new) == strip(old), f"{sum(strip(old).get(k) == x for k, x in strip(new).items())} of {len(new)} files", "all")
     adds_up(line, history, made, broken=False)

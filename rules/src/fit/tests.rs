@@ -1,1 +1,148 @@
+use super::*;
+use crate::feature::{WIDTH, column_index};
+use crate::truth::Outcome;
 
+const RULES: &str = r#"
+name = "small"
+version = "1"
+[levels]
+high = 0.5
+medium = 0.5
+low = 0.5
+hysteresis = { clear_below = 0.6, clear_after = 6 }
+[prior]
+incidents_per_instance_month = 0.3
+[assess]
+min_coverage_24h = 0.0
+max_silence_hours = 1000
+min_age_hours = 0
+require_any = []
+[passage]
+cap = 7.0
+[passage.weights]
+memory = 0.5
+[provenance]
+method = "hand"
+# A comment that a person wrote.
+[[rule]]
+id = "telling"
+group = "a"
+signal = "memory"
+failure_type = "memory_exhaustion"
+action = "app_restart"
+when = "memory_now >= 50"
+evidence = { feature = "memory_now", bins = [[50, 0.1], [90, 0.2]] }
+why = "memory is {memory_now:.0} %"
+[[rule]]
+id = "idle"
+group = "b"
+signal = "disk"
+failure_type = "disk_full"
+action = "free_disk"
+when = "disk_now >= 50"
+evidence = 0.2
+why = "disk is {disk_now:.0} %"
+[[rule]]
+id = "unseen"
+group = "c"
+signal = "log"
+failure_type = "system_fault"
+action = "safe_restart"
+when = "log_now >= 1"
+evidence = 1.7
+why = "{log_now:.0} lines"
+"#;
+
+fn rules() -> RuleSet {
+    RuleSet::parse(RULES, "small.toml", &|_| None).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Rows whose memory tells of failures and whose disk does not: (memory, disk, failed) times a count.
+fn observations(ruleset: &RuleSet) -> Observations {
+    let mut observations = Observations::default();
+    for fold in 0..FOLDS {
+        let mut table = FeatureTable::new();
+        let mut outcomes = Vec::new();
+        for (memory, disk, failed, rows) in [
+            (10.0, 10.0, false, 190),
+            (10.0, 10.0, true, 2),
+            (10.0, 80.0, false, 95),
+            (10.0, 80.0, true, 1),
+            (60.0, 10.0, false, 40),
+            (60.0, 10.0, true, 10),
+            (95.0, 80.0, false, 5),
+            (95.0, 80.0, true, 20),
+        ] {
+            for _ in 0..rows {
+                let mut row = vec![f64::NAN; WIDTH];
+                for (name, value) in [("memory_now", memory), ("disk_now", disk)] {
+                    row[column_index(name).unwrap_or(0)] = value;
+                }
+                table.push("i-a", 0, &row, &vec![None; SIGNALS.len()]);
+                let hazard = [Some(failed), Some(failed), Some(failed)];
+                outcomes.push(Outcome { within: hazard, hazard });
+            }
+        }
+        let fired = ruleset.fired(&table).unwrap_or_default();
+        observations.add(ruleset, &table, &fired, &outcomes, fold);
+    }
+    observations
+}
+
+#[test]
+fn evidence_goes_to_what_tells_and_stays_with_what_was_never_seen() {
+    let ruleset = rules();
+    let learned = observations(&ruleset).learn(&ruleset, 165, 50_000.0, 0.5).unwrap_or_else(|e| panic!("{e}"));
+    let Evidence::Binned { bins, .. } = &learned.evidence[0] else { panic!("bins stay bins") };
+    assert!(bins[0].1 > 1.5 && bins[1].1 > bins[0].1 + 1.0, "{bins:?}");
+    assert!(
+        matches!(learned.evidence[1], Evidence::Constant(e) if (0.0..0.5).contains(&e)),
+        "{:?}",
+        learned.evidence[1]
+    );
+    assert_eq!(learned.evidence[2], Evidence::Constant(1.7));
+    assert!((learned.passage[crate::signal::Signal::Memory as usize] - 0.5).abs() < 1e-12);
+}
+
+#[test]
+fn what_was_learned_gives_the_rates_that_were_seen() {
+    let ruleset = rules();
+    let learned = observations(&ruleset).learn(&ruleset, 165, 50_000.0, 0.5).unwrap_or_else(|e| panic!("{e}"));
+    let text = write(RULES, &learned, &[("method", "fit".to_owned())]).unwrap_or_else(|e| panic!("{e}"));
+    assert!(text.contains("# A comment that a person wrote.") && text.contains("method = \"fit\""), "{text}");
+    let again = RuleSet::parse(&text, "learned.toml", &|_| None).unwrap_or_else(|e| panic!("{e}"));
+    let mut table = FeatureTable::new();
+    for memory in [10.0, 60.0, 95.0] {
+        let mut row = vec![f64::NAN; WIDTH];
+        for (name, value) in
+            [("memory_now", memory), ("disk_now", 10.0), ("instance_signals", 2.0), ("instance_silence_hours", 0.0)]
+        {
+            row[column_index(name).unwrap_or(0)] = value;
+        }
+        for (name, value) in [("instance_age_days", 9.0), ("instance_coverage", 1.0)] {
+            row[column_index(name).unwrap_or(0)] = value;
+        }
+        table.push("i-a", 0, &row, &vec![None; SIGNALS.len()]);
+    }
+    let assessed = again.assess(&table).unwrap_or_else(|e| panic!("{e}"));
+    for (row, seen) in [0.01, 0.2, 0.8].into_iter().enumerate() {
+        let p = assessed.probability[0][row];
+        assert!((p - seen).abs() < 0.06, "row {row}: {p} where {seen} was seen");
+    }
+}
+
+#[test]
+fn too_few_incidents_are_refused_in_words() {
+    let ruleset = rules();
+    let refused = observations(&ruleset).learn(&ruleset, MIN_INCIDENTS - 1, 50_000.0, 0.5);
+    let said = refused.map(|_| String::new()).unwrap_or_else(|e| e.to_string());
+    assert!(said.starts_with("29 incidents") && said.contains("at least 30"), "{said}");
+}
+
+#[test]
+fn the_text_of_another_rule_set_is_refused() {
+    let ruleset = rules();
+    let learned = observations(&ruleset).learn(&ruleset, 165, 50_000.0, 0.5).unwrap_or_else(|e| panic!("{e}"));
+    let said = write("name = \"x\"", &learned, &[]).map(|_| String::new()).unwrap_or_else(|e| e.to_string());
+    assert_eq!(said, "the rule set's text has 0 rules where 3 were fitted");
+}

@@ -119,16 +119,17 @@ pub(crate) fn passage(rules: &RuleSet, table: &FeatureTable, row: usize, signal:
     });
     let by = [Feature::X24, Feature::X72, Feature::X168];
     let chance = probability(by[..=k].iter().filter_map(|f| get(*f)).fold(0.0, f64::max));
-    let eta = get(Feature::EtaHours).map(|h| format!(", most likely in {}", hours(h)));
-    format!(
-        "{}{}{}; it goes past {} and beyond its own past within {} hours with a probability of {chance}{}",
-        spec.about,
-        now.unwrap_or_default(),
-        moves.unwrap_or_default(),
-        quantity(signal, critical),
-        crate::hazard::HORIZON_HOURS[k],
-        eta.unwrap_or_default()
-    )
+    let value = get(Feature::Now);
+    let past = value.is_some_and(|v| if spec.direction == Direction::Up { v >= critical } else { v <= critical });
+    let level = quantity(signal, critical);
+    let within = format!("within {} hours with a probability of {chance}", crate::hazard::HORIZON_HOURS[k]);
+    let outlook = if past {
+        format!("it is past {level} already, and goes beyond its own past {within}")
+    } else {
+        let eta = get(Feature::EtaHours).map(|h| format!(", most likely in {}", hours(h)));
+        format!("it goes past {level} and beyond its own past {within}{}", eta.unwrap_or_default())
+    };
+    format!("{}{}{}; {outlook}", spec.about, now.unwrap_or_default(), moves.unwrap_or_default())
 }
 
 #[cfg(test)]
