@@ -14,7 +14,7 @@ hysteresis = { clear_below = 0.6, clear_after = 6 }
 incidents_per_instance_month = 0.3
 [assess]
 min_coverage_24h = 0.0
-max_silence_hours = 1000
+max_silence_hours = 100
 min_age_hours = 0
 require_any = []
 [passage]
