@@ -135,7 +135,7 @@ fn what_was_learned_gives_the_rates_that_were_seen() {
 fn too_few_incidents_are_refused_in_words() {
     let ruleset = rules();
     let refused = observations(&ruleset).learn(&ruleset, MIN_INCIDENTS - 1, 50_000.0, 0.5);
-    let said = refused.map(|_| String::new()).unwrap_or_else(|e| e.to_string());
+    let said = refused.map_or_else(|e| e.to_string(), |_| String::new());
     assert!(said.starts_with("29 incidents") && said.contains("at least 30"), "{said}");
 }
 
@@ -143,6 +143,6 @@ fn too_few_incidents_are_refused_in_words() {
 fn the_text_of_another_rule_set_is_refused() {
     let ruleset = rules();
     let learned = observations(&ruleset).learn(&ruleset, 165, 50_000.0, 0.5).unwrap_or_else(|e| panic!("{e}"));
-    let said = write("name = \"x\"", &learned, &[]).map(|_| String::new()).unwrap_or_else(|e| e.to_string());
+    let said = write("name = \"x\"", &learned, &[]).map_or_else(|e| e.to_string(), |_| String::new());
     assert_eq!(said, "the rule set's text has 0 rules where 3 were fitted");
 }
