@@ -6,7 +6,7 @@ mod table;
 pub use table::table;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
-use columns::{failure_name, level_name, text, time};
+use columns::{failure_name, text, time};
 use forewarn_rules::prediction::Prediction;
 use forewarn_rules::table::FeatureTable;
 use parquet::arrow::ArrowWriter;
@@ -46,7 +46,7 @@ fn cell(p: &Prediction, column: &str) -> Option<String> {
         "region" => Some(p.region.clone()),
         "workload" => p.workload.clone(),
         "as_of" => Some(p.as_of.clone()),
-        "confidence" => Some(level_name(p.confidence).to_owned()),
+        "confidence" => Some(p.confidence.name().to_owned()),
         "p24" => number(p.probability.h24),
         "p72" => number(p.probability.h72),
         "p168" => number(p.probability.h168),

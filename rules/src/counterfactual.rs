@@ -36,7 +36,7 @@ impl RuleSet {
             self.change(signal),
             [24, 72, 168][k],
             text::probability(p[k]),
-            text::level(confidence)
+            confidence.name()
         );
         Some(Counterfactual { signal, p24: p[0], confidence, text })
     }

@@ -163,7 +163,7 @@ impl RuleSet {
 impl Explanation {
     /// Writes the explanation as lines of text.
     pub fn lines(&self) -> Vec<String> {
-        let mut out = vec![format!("{} as of {}: {}", self.instance_id, self.as_of, text::level(self.confidence))];
+        let mut out = vec![format!("{} as of {}: {}", self.instance_id, self.as_of, self.confidence.name())];
         if let Some(reason) = self.unassessable {
             out.push(format!("  {}", text::unassessable(reason)));
         }

@@ -22,20 +22,7 @@ pub const MONTH_HOURS: f64 = 720.0;
 /// One number for each hazard.
 pub type PerHazard = [f64; HAZARDS];
 
-/// Gives ln(p / (1 - p)); infinite at 0 and 1.
-pub fn logit(p: f64) -> f64 {
-    p.ln() - (-p).ln_1p()
-}
-
-/// Gives 1 / (1 + e^-x) without overflow: the inverse of [`logit`].
-pub fn sigmoid(x: f64) -> f64 {
-    if x >= 0.0 {
-        1.0 / (1.0 + (-x).exp())
-    } else {
-        let e = x.exp();
-        e / (1.0 + e)
-    }
-}
+pub use forewarn_models::stats::{expit as sigmoid, logit};
 
 /// Gives the log-odds that at least one event of a Poisson process falls into `hours`: with p = 1 - e^-m, m = rate * hours,
 /// logit(p) = ln(e^m - 1).

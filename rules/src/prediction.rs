@@ -20,6 +20,19 @@ pub enum Level {
     Unassessable,
 }
 
+impl Level {
+    /// Gives the level's name, as in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Unassessable => "unassessable",
+        }
+    }
+}
+
 /// What is going to break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

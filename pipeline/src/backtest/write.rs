@@ -1,7 +1,7 @@
 //! Writes a replay's predictions as Parquet, whole or not at all.
 
 use crate::analyze::AnalyzeError;
-use crate::render::columns::{level_name, text, time};
+use crate::render::columns::{text, time};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use forewarn_rules::assess::Assessed;
@@ -65,7 +65,7 @@ impl PredictionWriter {
             p(0),
             p(1),
             p(2),
-            text(assessed.level.iter().map(|l| Some(level_name(*l)))),
+            text(assessed.level.iter().map(|l| Some(l.name()))),
             text(failure),
         ];
         let batch = RecordBatch::try_new(schema(), columns).map_err(|e| self.failed(&e))?;

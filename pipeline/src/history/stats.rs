@@ -4,8 +4,9 @@ use super::History;
 use super::error::Result;
 use super::key::SeriesKey;
 use super::scan::{Run, RunSink, ScanOptions};
+use crate::gather::SignalMap;
 use crate::time::format_ms;
-use forewarn_rules::signal::{Signal, source_of};
+use forewarn_rules::signal::Signal;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -81,8 +82,7 @@ impl History {
 
     /// Finds the signal that reads a metric here, by the history's own map first.
     pub fn signal_of(&self, namespace: &str, metric: &str) -> Option<Signal> {
-        let mapped = self.manifest().signal_map.get(metric).copied();
-        mapped.or_else(|| source_of(Some(namespace), metric).map(|s| s.signal))
+        SignalMap::new(self.manifest().signal_map.clone()).find(namespace, metric).map(|(signal, _)| signal)
     }
 }
 

@@ -18,17 +18,6 @@ pub(crate) fn text<S: AsRef<str>>(values: impl Iterator<Item = Option<S>>) -> Ar
     Arc::new(values.collect::<StringArray>())
 }
 
-/// The name of a level, as in JSON.
-pub(crate) const fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::None => "none",
-        Level::Low => "low",
-        Level::Medium => "medium",
-        Level::High => "high",
-        Level::Unassessable => "unassessable",
-    }
-}
-
 /// True for the levels that foresee a failure.
 pub(crate) const fn at_risk(level: Level) -> bool {
     matches!(level, Level::Low | Level::Medium | Level::High)

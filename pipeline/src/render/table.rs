@@ -19,7 +19,7 @@ pub fn table(analysis: &Analysis, predictions: &[Prediction]) -> String {
 
 fn block(out: &mut String, analysis: &Analysis, p: &Prediction) -> std::fmt::Result {
     let workload = p.workload.as_ref().map(|w| format!(" ({w})")).unwrap_or_default();
-    let level = super::columns::level_name(p.confidence).to_uppercase();
+    let level = p.confidence.name().to_uppercase();
     if !at_risk(p.confidence) {
         let why = p.notes.first().map(|n| format!("  {n}")).unwrap_or_default();
         return writeln!(out, "{level:12}  {}{workload}{why}", p.instance_id);

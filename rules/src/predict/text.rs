@@ -1,7 +1,7 @@
 //! Puts times, levels and evidence into words.
 
 use crate::feature::{Feature, index};
-use crate::prediction::{Level, Unassessable};
+use crate::prediction::Unassessable;
 use crate::ruleset::{RuleSet, plain};
 use crate::signal::{Direction, Signal};
 use crate::table::FeatureTable;
@@ -60,17 +60,6 @@ pub(crate) fn window(as_of: i64, quantiles: &[f64; 3]) -> String {
         (0, _) => format!("within {to} {unit}s (around {around})"),
         _ if from >= to => format!("in about {to} {unit}{plural} (around {around})"),
         _ => format!("in {from} to {to} {unit}s (around {around})"),
-    }
-}
-
-/// Names a level.
-pub(crate) fn level(level: Level) -> &'static str {
-    match level {
-        Level::None => "none",
-        Level::Low => "low",
-        Level::Medium => "medium",
-        Level::High => "high",
-        Level::Unassessable => "unassessable",
     }
 }
 
