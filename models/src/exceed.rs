@@ -37,7 +37,8 @@ pub fn variance_ratio(y: &[f64], k: usize, scratch: &mut Vec<f64>) -> Option<f64
 ///
 /// See [`exceedance_with`], for which this allocates the buffer.
 pub fn exceedance(values: &[f64], level: f64, toward: f64, hours: f64, cells_per_hour: f64) -> f64 {
-    exceedance_with(values, level, toward, hours, cells_per_hour, &mut Vec::new())
+    let [p] = exceedances(values, level, toward, [hours], cells_per_hour, &mut Vec::new());
+    p
 }
 
 /// Shape of Jeffreys' prior for a Poisson rate.
@@ -47,42 +48,44 @@ const TAIL: f64 = 0.9;
 /// The heaviest tail that is believed; none lighter than an exponential is, since a finite end would promise safety.
 const HEAVIEST: f64 = 0.4;
 
-/// Returns the probability that the signal is past `level` at some time of the next `hours`, from how it runs past it.
+/// Returns for each of the `horizons` (hours) the probability that the signal is past `level` at some time within it, from
+/// how it runs past it.
 ///
 /// `toward` is +1 when growing is worse and -1 when falling is; NaN is skipped. A signal past the level now gives 1. When
 /// runs past the level were seen, their rate has a gamma posterior under Jeffreys' prior, and the next count is negative
 /// binomial. When none was, the peaks over the 90 % quantile are extrapolated by a generalised Pareto tail (Pickands
 /// 1975; moments as in Hosking & Wallis 1987), their number a Poisson rate, and the result is capped by what seeing none
 /// implies. Without a valid value, level, or horizon the result is NaN.
-pub fn exceedance_with(
+pub fn exceedances<const N: usize>(
     values: &[f64],
     level: f64,
     toward: f64,
-    hours: f64,
+    horizons: [f64; N],
     cells_per_hour: f64,
     scratch: &mut Vec<f64>,
-) -> f64 {
+) -> [f64; N] {
     let sign = if toward < 0.0 { -1.0 } else { 1.0 };
     scratch.clear();
     scratch.extend(values.iter().filter(|v| v.is_finite()).map(|v| sign * (v - level)));
-    let Some(&now) = scratch.last() else { return f64::NAN };
-    if !now.is_finite() || hours.is_nan() || hours < 0.0 || !cells_per_hour.is_finite() || cells_per_hour <= 0.0 {
-        return f64::NAN;
+    let Some(&now) = scratch.last() else { return [f64::NAN; N] };
+    if !now.is_finite() || !cells_per_hour.is_finite() || cells_per_hour <= 0.0 {
+        return [f64::NAN; N];
     }
+    let valid = |hours: f64, p: f64| if hours >= 0.0 { p } else { f64::NAN };
     if now >= 0.0 {
-        return 1.0;
+        return horizons.map(|hours| valid(hours, 1.0));
     }
     let exposure = scratch.len() as f64 / cells_per_hour;
     let runs = upcrossings(scratch.iter().copied(), 0.0);
-    let seen = at_least_one(JEFFREYS + runs as f64, exposure, hours);
+    let seen = |hours| at_least_one(JEFFREYS + runs as f64, exposure, hours);
     if runs > 0 {
-        return seen;
+        return horizons.map(|hours| valid(hours, seen(hours)));
     }
-    let Some(threshold) = quantile(scratch, TAIL) else { return f64::NAN };
+    let Some(threshold) = quantile(scratch, TAIL) else { return [f64::NAN; N] };
     // The quantile reordered the copy.
     let signal = values.iter().filter(|v| v.is_finite()).map(|v| sign * (v - level));
     let rate = tail_rate(signal, threshold) / exposure;
-    (-(-rate * hours).exp_m1()).min(seen)
+    horizons.map(|hours| valid(hours, (-(-rate * hours).exp_m1()).min(seen(hours))))
 }
 
 /// Returns the probability of an event within `hours` under a rate ~ Gamma(`shape`, `exposure`).

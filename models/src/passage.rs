@@ -36,15 +36,13 @@ const HALVINGS: usize = 16;
 /// passed. An argument that is NaN, or an infinite drift, gives NaN probabilities and no times.
 pub fn first_passage(gap: f64, drift: f64, drift_se: f64, sigma: f64) -> Passage {
     let cdf = |hours| mixed_cdf(gap, drift, drift_se, sigma, hours);
-    let q24 = cdf(24.0);
+    let [q24, q72, q168] = passage_probabilities(gap, drift, drift_se, sigma);
     if q24.is_nan() {
-        return Passage { q24, q72: q24, q168: q24, eta: None, lo: None, hi: None };
+        return Passage { q24, q72, q168, eta: None, lo: None, hi: None };
     }
     if gap <= 0.0 {
-        return Passage { q24: 1.0, q72: 1.0, q168: 1.0, eta: Some(0.0), lo: Some(0.0), hi: Some(0.0) };
+        return Passage { q24, q72, q168, eta: Some(0.0), lo: Some(0.0), hi: Some(0.0) };
     }
-    let q72 = cdf(72.0).max(q24);
-    let q168 = cdf(168.0).max(q72);
     let last = cdf(HORIZON_HOURS).max(q168);
     let known = [(NEAREST_HOURS, 0.0), (24.0, q24), (72.0, q72), (168.0, q168), (HORIZON_HOURS, last)];
     let quantile = |p: f64| {
@@ -53,6 +51,19 @@ pub fn first_passage(gap: f64, drift: f64, drift_se: f64, sigma: f64) -> Passage
         Some(bisect(&cdf, p, from, known[after].0))
     };
     Passage { q24, q72, q168, eta: quantile(0.5), lo: quantile(0.1), hi: quantile(0.9) }
+}
+
+/// Returns the probabilities of passage within 24, 72 and 168 hours alone, as [`first_passage`] gives them.
+pub fn passage_probabilities(gap: f64, drift: f64, drift_se: f64, sigma: f64) -> [f64; 3] {
+    let q24 = mixed_cdf(gap, drift, drift_se, sigma, 24.0);
+    if q24.is_nan() {
+        return [q24; 3];
+    }
+    if gap <= 0.0 {
+        return [1.0; 3];
+    }
+    let q72 = mixed_cdf(gap, drift, drift_se, sigma, 72.0).max(q24);
+    [q24, q72, mixed_cdf(gap, drift, drift_se, sigma, 168.0).max(q72)]
 }
 
 /// Returns the time between `from` and `to` at which an increasing `cdf` reaches `p`.

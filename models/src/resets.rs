@@ -1,6 +1,6 @@
 //! Sudden returns to a healthier level: restarts, deploys, log rotations, garbage collections.
 
-use crate::stats::{finite_prefix, mad_in_place, median, quantile};
+use crate::stats::{finite_prefix, mad_about, median};
 
 /// A reset: the first sample after it, and the tooth that it ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,11 +36,16 @@ pub(crate) fn least_drop(g: &[f64], space: &mut [f64]) -> f64 {
         *slot = pair[1] - pair[0];
     }
     let steps = finite_prefix(&mut space[..n - 1]);
-    let fall = -median(steps).unwrap_or(0.0);
-    let noise = mad_in_place(steps).unwrap_or(0.0);
+    let centre = median(steps).unwrap_or(0.0);
+    let fall = -centre;
+    let noise = mad_about(steps, centre).unwrap_or(0.0);
     space[..n].copy_from_slice(&g[..n]);
-    let high = quantile(&mut space[..n], 0.9).unwrap_or(0.0);
-    let low = quantile(&mut space[..n], 0.1).unwrap_or(0.0);
+    // Both ends of the middle 80 %; the lower one lies among what the upper one has put below itself.
+    let upper = 9 * (n - 1) / 10;
+    let (below, high, _) = space[..n].select_nth_unstable_by(upper, f64::total_cmp);
+    let high = *high;
+    let lower = (n - 1) / 10;
+    let low = if lower < below.len() { *below.select_nth_unstable_by(lower, f64::total_cmp).1 } else { high };
     let rounding = 1e-9 * high.abs().max(low.abs());
     (fall.max(0.0) + NOISE_FACTOR * noise).max(SPREAD_SHARE * (high - low)).max(rounding)
 }

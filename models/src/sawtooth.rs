@@ -117,7 +117,7 @@ impl PeakLine {
         }
         let recent = n.saturating_sub(MOST_PEAKS);
         let mut space = [0.0; MOST_PEAKS * (MOST_PEAKS - 1) / 2];
-        let (slope, error) = pairwise(&ends[recent..], &peaks[recent..], &mut space).unwrap_or_default();
+        let (slope, error) = pairwise(&ends[recent..], &peaks[recent..], &mut space, &mut []).unwrap_or_default();
         for ((slot, peak), end) in work.iter_mut().zip(peaks).zip(ends) {
             *slot = peak - slope * (end - ends[0]);
         }

@@ -122,8 +122,10 @@ impl DailyProfile {
 
 /// Returns the mean of the smallest three quarters, sorting the values.
 fn trimmed_mean(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
     let kept = (3 * values.len()).div_ceil(4);
+    if kept < values.len() {
+        values.select_nth_unstable_by(kept, f64::total_cmp);
+    }
     values[..kept].iter().sum::<f64>() / kept.max(1) as f64
 }
 
@@ -157,17 +159,17 @@ fn window_levels(hourly: &[f64], levels: &mut [f64], centres: &mut [f64], work: 
 fn remove_level(hourly: &[f64], levels: &[f64], centres: &[f64], residuals: &mut [f64]) {
     let windows = levels.len();
     let is_known = |w: &usize| levels[*w].is_finite();
-    for (i, (residual, value)) in residuals.iter_mut().zip(hourly).enumerate() {
-        let own = windows - 1 - (hourly.len() - 1 - i) / 24;
-        *residual = f64::NAN;
-        if !is_known(&own) {
-            continue;
-        }
+    residuals.fill(f64::NAN);
+    for own in (0..windows).filter(is_known) {
         let before = (0..own).rev().find(is_known);
         let after = (own + 1..windows).find(is_known);
-        let place = i as f64 - centres[own];
-        let neighbour = if place < 0.0 { before.or(after) } else { after.or(before) };
-        let slope = neighbour.map_or(0.0, |w| (levels[w] - levels[own]) / (centres[w] - centres[own]));
-        *residual = value - (levels[own] + slope * place);
+        let slope = |to: Option<usize>| to.map_or(0.0, |w| (levels[w] - levels[own]) / (centres[w] - centres[own]));
+        let (falling, rising) = (slope(before.or(after)), slope(after.or(before)));
+        let to = hourly.len() - (windows - 1 - own) * 24;
+        for i in to.saturating_sub(24)..to {
+            let place = i as f64 - centres[own];
+            let slope = if place < 0.0 { falling } else { rising };
+            residuals[i] = hourly[i] - (levels[own] + slope * place);
+        }
     }
 }

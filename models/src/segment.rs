@@ -1,7 +1,7 @@
 //! Where the current regime of a series begins: after its last reset, and after its last change of level or slope.
 
 use crate::resets::{for_each_reset, least_drop};
-use crate::stats::{mad_in_place, median};
+use crate::stats::{mad_in_place, median_of_five};
 
 /// The current regime of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +88,7 @@ fn draw_in_outliers(g: &mut [f64], space: &mut [f64]) -> f64 {
     let noise = mad_in_place(&mut space[..g.len() - 1]).unwrap_or(0.0);
     let reach = WINSOR * noise;
     for (i, five) in g.windows(5).enumerate() {
-        let mut five = [five[0], five[1], five[2], five[3], five[4]];
-        let centre = median(&mut five).unwrap_or(0.0);
-        space[i + 2] = centre;
+        space[i + 2] = median_of_five([five[0], five[1], five[2], five[3], five[4]]);
     }
     for i in 2..g.len().saturating_sub(2) {
         g[i] = g[i].max(space[i] - reach).min(space[i] + reach);

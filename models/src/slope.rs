@@ -1,16 +1,12 @@
 //! Robust straight lines: the Theil-Sen slope with Sen's confidence interval.
 
-use crate::stats::{finite_prefix, mad_in_place, median};
+use crate::stats::finite_prefix;
 
 /// A robust straight line through a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slope {
     /// The median pairwise slope, in units of `y` per unit of `x`.
     pub per_unit: f64,
-    /// The fitted value at the last finite `x`, whether or not its `y` is present; its intercept is the median residual.
-    pub at_end: f64,
-    /// The scaled median absolute deviation of the residuals.
-    pub resid_scale: f64,
     /// The standard error of the slope, for independent residuals.
     pub slope_se: f64,
     /// The number of points used.
@@ -28,7 +24,6 @@ const SEN_Z: f64 = 1.644_853_626_951_472_2;
 /// skipped; fewer than three points, or all at one `x`, give `None`.
 pub fn theil_sen(x: &[f64], y: &[f64], scratch: &mut Vec<f64>) -> Option<Slope> {
     let length = x.len().min(y.len());
-    let last_x = x[..length].iter().copied().rfind(|x| x.is_finite())?;
     scratch.clear();
     for i in 0..length {
         if x[i].is_finite() && y[i].is_finite() {
@@ -44,22 +39,17 @@ pub fn theil_sen(x: &[f64], y: &[f64], scratch: &mut Vec<f64>) -> Option<Slope> 
             scratch.push(y[i]);
         }
     }
-    scratch.resize(2 * n + n * (n - 1) / 2, 0.0);
+    let pairs = n * (n - 1) / 2;
+    scratch.resize(2 * n + 2 * pairs, 0.0);
     let (points, work) = scratch.split_at_mut(2 * n);
     let (xs, ys) = points.split_at(n);
-    let (per_unit, slope_se) = pairwise(xs, ys, work)?;
-
-    let residuals = &mut work[..n];
-    for ((residual, x), y) in residuals.iter_mut().zip(xs).zip(ys) {
-        *residual = y - per_unit * (x - last_x);
-    }
-    let at_end = median(residuals)?;
-    let resid_scale = mad_in_place(residuals)?;
-    Some(Slope { per_unit, at_end, resid_scale, slope_se, n })
+    let (space, spare) = work.split_at_mut(pairs);
+    let (per_unit, slope_se) = pairwise(xs, ys, space, spare)?;
+    Some(Slope { per_unit, slope_se, n })
 }
 
 /// Returns the median slope of all pairs and its standard error, with space for n(n-1)/2 slopes.
-pub(crate) fn pairwise(xs: &[f64], ys: &[f64], space: &mut [f64]) -> Option<(f64, f64)> {
+pub(crate) fn pairwise(xs: &[f64], ys: &[f64], space: &mut [f64], spare: &mut [f64]) -> Option<(f64, f64)> {
     let n = xs.len();
     let pairs = n * n.saturating_sub(1) / 2;
     let slopes = space.get_mut(..pairs)?;
@@ -72,11 +62,11 @@ pub(crate) fn pairwise(xs: &[f64], ys: &[f64], space: &mut [f64]) -> Option<(f64
         }
         rest = tail;
     }
-    slope_and_error(finite_prefix(slopes), n)
+    slope_and_error(finite_prefix(slopes), spare, n)
 }
 
-/// Returns the median of the pairwise slopes and Sen's standard error, reordering the slopes.
-fn slope_and_error(slopes: &mut [f64], n: usize) -> Option<(f64, f64)> {
+/// Returns the median of the pairwise slopes and Sen's standard error, reordering the slopes; `spare` has their length.
+fn slope_and_error(slopes: &mut [f64], spare: &mut [f64], n: usize) -> Option<(f64, f64)> {
     let pairs = slopes.len();
     if pairs == 0 {
         return None;
@@ -86,19 +76,98 @@ fn slope_and_error(slopes: &mut [f64], n: usize) -> Option<(f64, f64)> {
     // Between the ranks that Sen includes and excludes, and the same from either end.
     let low_rank = (((pairs as f64 - spread - 1.0) / 2.0).max(0.0) as usize).min((pairs - 1) / 2);
     let high_rank = pairs - 1 - low_rank;
+    let lower_middle = (pairs - 1) / 2;
+    let (ranked, skipped) = match between(slopes, spare, low_rank, high_rank) {
+        Some((kept, below)) => (&mut spare[..kept], below),
+        None => (slopes, 0),
+    };
 
-    let middle = pairs / 2;
-    let (below, centre, above) = slopes.select_nth_unstable_by(middle, f64::total_cmp);
+    let (below, centre, above) = ranked.select_nth_unstable_by(lower_middle - skipped, f64::total_cmp);
     let centre = *centre;
     let slope = if pairs % 2 == 1 {
         centre
     } else {
-        f64::midpoint(below.iter().copied().fold(f64::NEG_INFINITY, f64::max), centre)
+        f64::midpoint(centre, above.iter().copied().fold(f64::INFINITY, f64::min))
     };
-    let low = if low_rank < below.len() { *below.select_nth_unstable_by(low_rank, f64::total_cmp).1 } else { centre };
-    let high = match high_rank.checked_sub(middle + 1) {
+    let low = match low_rank - skipped {
+        rank if rank < below.len() => *below.select_nth_unstable_by(rank, f64::total_cmp).1,
+        _ => centre,
+    };
+    let high = match high_rank.checked_sub(lower_middle + 1) {
         Some(rank) if rank < above.len() => *above.select_nth_unstable_by(rank, f64::total_cmp).1,
         _ => centre,
     };
     Some((slope, (high - low) / (2.0 * SEN_Z)))
+}
+
+/// Values that stand for all when the wanted ranks are narrowed down.
+const SAMPLE: usize = 64;
+/// Ranks of the sample by which the bounds are widened: three standard errors of a quantile near the middle.
+const MARGIN: usize = 12;
+
+/// Copies to `kept` the values between two bounds that hold the ranks from `low` to `high`; gives their number and how many
+/// lie below.
+///
+/// The bounds are order statistics of an even sample, as in Floyd & Rivest (1975), "Expected time bounds for selection". None
+/// when that is not worth the while, or when the bounds turn out not to hold the ranks.
+fn between(values: &[f64], kept: &mut [f64], low: usize, high: usize) -> Option<(usize, usize)> {
+    let n = values.len();
+    if n < 16 * SAMPLE || kept.len() < n {
+        return None;
+    }
+    let mut sample = [0.0; SAMPLE];
+    for (i, slot) in sample.iter_mut().enumerate() {
+        *slot = values[(2 * i + 1) * n / (2 * SAMPLE)];
+    }
+    sample.sort_unstable_by(f64::total_cmp);
+    let from = (low * SAMPLE / n).saturating_sub(MARGIN);
+    let to = high * SAMPLE / n + MARGIN;
+    let (from, to) = (sample[from], *sample.get(to)?);
+    let (mut count, mut below) = (0, 0);
+    for &value in values {
+        kept[count] = value;
+        count += usize::from((value >= from) & (value <= to));
+        below += usize::from(value < from);
+    }
+    (below <= low && high < below + count).then_some((count, below))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reproducible values of several shapes: even, heavy-tailed, tied, sorted, and one that an even sample misjudges.
+    fn shapes(n: usize) -> Vec<Vec<f64>> {
+        let mut state = 3_u64;
+        let uniform: Vec<f64> = (0..n)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
+            })
+            .collect();
+        let wild = uniform.iter().map(|u| 1.0 / u).collect();
+        let tied = uniform.iter().map(|u| (4.0 * u).round()).collect();
+        let sorted = (0..n).map(|i| i as f64).collect();
+        let stride = (0..n).map(|i| if i % (n / SAMPLE) < 2 { 1e9 } else { uniform[i] }).collect();
+        vec![uniform, wild, tied, sorted, stride, vec![1.0; n]]
+    }
+
+    #[test]
+    fn narrowing_the_ranks_changes_no_bit() {
+        for points in [24, 48, 56] {
+            let pairs = points * (points - 1) / 2;
+            for (shape, values) in shapes(pairs).into_iter().enumerate() {
+                let narrowed = slope_and_error(&mut values.clone(), &mut vec![0.0; pairs], points);
+                let whole = slope_and_error(&mut values.clone(), &mut [], points);
+                assert_eq!(narrowed, whole, "{points} points, shape {shape}");
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_that_miss_the_ranks_are_given_up() {
+        let values: Vec<f64> = (0..1540).map(|i| if i % 24 == 12 { 1e9 } else { f64::from(i) }).collect();
+        assert_eq!(between(&values, &mut [0.0; 1540], 600, 900), None);
+        assert_eq!(between(&values, &mut [], 600, 900), None);
+    }
 }

@@ -47,10 +47,23 @@ pub fn mad(xs: &[f64], scratch: &mut Vec<f64>) -> Option<f64> {
 /// Returns the scaled median absolute deviation of `xs`, overwriting it with the absolute deviations.
 pub(crate) fn mad_in_place(xs: &mut [f64]) -> Option<f64> {
     let centre = median(xs)?;
+    mad_about(xs, centre)
+}
+
+/// Returns the scaled median absolute deviation from a `centre` that is known, overwriting the values.
+pub(crate) fn mad_about(xs: &mut [f64], centre: f64) -> Option<f64> {
     for x in xs.iter_mut() {
         *x = (*x - centre).abs();
     }
     Some(MAD_TO_SD * median(xs)?)
+}
+
+/// Returns the median of five values by minima and maxima alone; a NaN is passed over as far as it can be.
+pub(crate) fn median_of_five([a, b, c, d, e]: [f64; 5]) -> f64 {
+    let low = a.min(b).max(c.min(d));
+    let high = a.max(b).min(c.max(d));
+    let (low, high) = (low.min(high), low.max(high));
+    e.clamp(low, high)
 }
 
 /// Returns the median of values known to be finite.
@@ -70,7 +83,8 @@ fn median_of_finite(xs: &mut [f64]) -> Option<f64> {
 
 /// Moves the finite values to the front and returns them.
 pub(crate) fn finite_prefix(xs: &mut [f64]) -> &mut [f64] {
-    if xs.iter().all(|x| x.is_finite()) {
+    // Without a way out of the loop it is done several values at a time.
+    if xs.iter().fold(true, |all, x| all & (x.abs() <= f64::MAX)) {
         return xs;
     }
     let mut kept = 0;

@@ -127,7 +127,7 @@ fn scan(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Analysis, AnalyzeError> {
     let span = window(as_of);
-    let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history));
+    let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history)).with_sparks();
     let mut rows = BTreeMap::new();
     let mut unused: BTreeMap<String, u64> = BTreeMap::new();
     let mut samples = 0;
@@ -135,7 +135,8 @@ fn scan(
     let all = buckets.len() as u64;
     for (done, bucket) in (1..).zip(buckets) {
         let mut gather = Gather::new(map, delay_ms(history), |g| {
-            let row = builder.row(g.tracks, fleet.attributes(g.instance_id), as_of);
+            let attributes = fleet.attributes(g.instance_id);
+            let row = builder.row(&builder.prepare(g.tracks, attributes, as_of, as_of), attributes, as_of);
             let identity = fleet.identity(g.instance_id, g.account, g.region);
             rows.insert(g.instance_id.to_owned(), (row, identity));
             Ok(())

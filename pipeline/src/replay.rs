@@ -48,8 +48,10 @@ pub fn replay(
     for bucket in 0..history.buckets() {
         let mut gather = Gather::new(map, delay_ms(history), |g| {
             let mut table = FeatureTable::new();
+            let attributes = fleet.attributes(g.instance_id);
+            let prepared = builder.prepare(g.tracks, attributes, steps.from, steps.to);
             for as_of in steps.times() {
-                let row = builder.row(g.tracks, fleet.attributes(g.instance_id), as_of);
+                let row = builder.row(&prepared, attributes, as_of);
                 table.push(g.instance_id, as_of, &row.values, &row.devices);
             }
             let identity = fleet.identity(g.instance_id, g.account, g.region);

@@ -74,10 +74,7 @@ pub struct Scratch {
 /// Without any sample only `n` and `coverage` are known (0).
 pub fn track_features(view: &View<'_>, spec: &SignalSpec, levels: &Levels, scratch: &mut Scratch) -> Row {
     debug_assert_eq!((view.cells.len(), view.hours.len()), (CELLS, HOURS));
-    let worse = match spec.direction {
-        Direction::Up => 1.0,
-        Direction::Down => -1.0,
-    };
+    let worse = worse(spec);
     let mut row = [f64::NAN; FEATURES.len()];
     let n: usize = view.hours.iter().map(|h| usize::from(h.n)).sum();
     set(&mut row, Feature::N, n as f64);
@@ -90,6 +87,14 @@ pub fn track_features(view: &View<'_>, spec: &SignalSpec, levels: &Levels, scrat
     let shape = shape::fill(&mut row, view, worse, worse * levels.critical, scratch);
     risk::fill(&mut row, view, worse, levels, &shape, scratch);
     row
+}
+
+/// Gives what turns a signal's values so that greater is worse: +1, or -1 where less is worse.
+pub(crate) const fn worse(spec: &SignalSpec) -> f64 {
+    match spec.direction {
+        Direction::Up => 1.0,
+        Direction::Down => -1.0,
+    }
 }
 
 /// Share of the cells of the last 24 hours, as far as they are past, that hold a sample.

@@ -1,10 +1,11 @@
 //! Joins the series of one instance into its row of the feature table.
 
 use crate::feature::{FEATURES, Feature, INSTANCE_COLUMNS, WIDTH, index, instance_index};
-use crate::features::{Levels, Row, Scratch, View, track_features};
-use crate::grid::{CELLS, CELLS_PER_HOUR, GridBuilder, HOUR_MS, HOURS, Hour, window};
+use crate::features::{Levels, Row, Scratch, View, track_features, worse};
+use crate::grid::{HOUR_MS, HOURS, Hour, window};
+use crate::gridded::{Gridded, Limits, Window};
 use crate::series::Track;
-use crate::signal::{Direction, SIGNALS, Signal};
+use crate::signal::{SIGNALS, Signal};
 use std::collections::BTreeMap;
 
 /// What is known of an instance besides its series.
@@ -56,8 +57,15 @@ pub struct InstanceRow {
     pub values: Vec<f64>,
     /// For each signal, the device that its features speak of.
     pub devices: Vec<Option<String>>,
-    /// The seven days of each signal that has samples, as means of [`SPARK`] steps; NaN where there is none.
+    /// The seven days of each signal that has samples, as means of [`SPARK`] steps, NaN where there is none; empty unless
+    /// [asked for](RowBuilder::with_sparks).
     pub sparks: BTreeMap<Signal, [f32; SPARK]>,
+}
+
+/// One instance's series on the grid, over all the time that rows are wanted for.
+#[derive(Debug)]
+pub struct Prepared<'t> {
+    series: Vec<(&'t Track, bool, Levels, Limits, Gridded)>,
 }
 
 /// Computes rows; holds the memory that is used again from one series to the next.
@@ -65,50 +73,54 @@ pub struct InstanceRow {
 pub struct RowBuilder {
     levels: SignalLevels,
     delay_ms: i64,
-    grid: GridBuilder,
-    cells: Vec<f64>,
-    hours: Vec<Hour>,
+    window: Window,
     scratch: Scratch,
+    sparks: bool,
 }
 
 impl RowBuilder {
     /// Makes a builder for signals held against `levels`, where a sample without `ingested_at` shows itself after `delay_ms`.
     pub fn new(levels: SignalLevels, delay_ms: i64) -> Self {
-        Self {
-            levels,
-            delay_ms,
-            grid: GridBuilder::new(&window(0), crate::grid::Combine::Mean),
-            cells: Vec::with_capacity(CELLS),
-            hours: vec![Hour::EMPTY; HOURS],
-            scratch: Scratch::default(),
-        }
+        Self { levels, delay_ms, window: Window::new(), scratch: Scratch::default(), sparks: false }
     }
 
-    /// Computes the row of one instance at `as_of`. Each track comes with what [`Track::normalise`] returned.
-    pub fn row(&mut self, tracks: &[(Track, bool)], attributes: &Attributes, as_of: i64) -> InstanceRow {
-        let span = window(as_of);
-        let mut assembly = Assembly::new();
-        for (track, alone) in tracks {
-            track.cells_at(&span, as_of, self.delay_ms, *alone, &mut self.grid, &mut self.cells);
+    /// Makes rows carry sparklines, which only people look at.
+    #[must_use]
+    pub fn with_sparks(self) -> Self {
+        Self { sparks: true, ..self }
+    }
+
+    /// Puts the series of one instance on the grid for rows from `first` to `last`. Each track comes with what
+    /// [`Track::normalise`] returned.
+    pub fn prepare<'t>(
+        &self,
+        tracks: &'t [(Track, bool)],
+        attributes: &Attributes,
+        first: i64,
+        last: i64,
+    ) -> Prepared<'t> {
+        let span = window(first).start..window(last).end;
+        let series = tracks.iter().map(|(track, alone)| {
             let levels = self.levels_for(track.signal, attributes);
-            let row = self.track_row(track.signal, &levels, span.start, as_of);
-            assembly.offer(track.signal, track.device.as_deref(), &row, || spark(&self.hours));
+            let limits =
+                Limits { worse: worse(track.signal.spec()), warning: levels.warning, critical: levels.critical };
+            (track, *alone, levels, limits, Gridded::new(track, *alone, &span, self.delay_ms, &limits))
+        });
+        Prepared { series: series.collect() }
+    }
+
+    /// Computes the row of one instance at `as_of`, which must lie in the range that it was prepared for.
+    pub fn row(&mut self, prepared: &Prepared<'_>, attributes: &Attributes, as_of: i64) -> InstanceRow {
+        let start = window(as_of).start;
+        let mut assembly = Assembly::new();
+        for (track, alone, levels, limits, gridded) in &prepared.series {
+            gridded.window(track, *alone, start, as_of, self.delay_ms, limits, &mut self.window);
+            let Window { cells, hours, .. } = &self.window;
+            let view = View { cells, hours, start, as_of };
+            let row = track_features(&view, track.signal.spec(), levels, &mut self.scratch);
+            assembly.offer(track.signal, track.device.as_deref(), &row, || self.sparks.then(|| spark(hours)));
         }
         assembly.finish(attributes, as_of)
-    }
-
-    /// Computes one series' features from the cells that are in place.
-    fn track_row(&mut self, signal: Signal, levels: &Levels, start: i64, as_of: i64) -> Row {
-        let spec = signal.spec();
-        let worse = match spec.direction {
-            Direction::Up => 1.0,
-            Direction::Down => -1.0,
-        };
-        for (hour, cells) in self.hours.iter_mut().zip(self.cells.chunks_exact(CELLS_PER_HOUR)) {
-            *hour = Hour::of_cells(cells, worse, levels.warning, levels.critical);
-        }
-        let view = View { cells: &self.cells, hours: &self.hours, start, as_of };
-        track_features(&view, spec, levels, &mut self.scratch)
     }
 
     /// A credit balance is judged by the instance type's own cap: a small type never holds a hundred.
@@ -149,7 +161,7 @@ impl Assembly {
         }
     }
 
-    fn offer(&mut self, signal: Signal, device: Option<&str>, row: &Row, spark: impl FnOnce() -> [f32; SPARK]) {
+    fn offer(&mut self, signal: Signal, device: Option<&str>, row: &Row, spark: impl FnOnce() -> Option<[f32; SPARK]>) {
         self.coverage = self.coverage.max(row[Feature::Coverage as usize]);
         self.silence = self.silence.min(row[Feature::SilenceHours as usize]);
         self.age_days = self.age_days.max(row[Feature::AgeDays as usize]);
@@ -161,7 +173,9 @@ impl Assembly {
             let at = index(signal, Feature::Now);
             self.values[at..at + FEATURES.len()].copy_from_slice(row);
             self.devices[signal as usize] = device.map(str::to_owned);
-            self.sparks.insert(signal, spark());
+            if let Some(spark) = spark() {
+                self.sparks.insert(signal, spark);
+            }
         }
     }
 
@@ -215,10 +229,7 @@ fn badness(signal: Signal, row: &Row) -> [f64; 3] {
     if known(Feature::N) == 0.0 {
         return [-1.0, 0.0, 0.0];
     }
-    let worse = match signal.spec().direction {
-        Direction::Up => 1.0,
-        Direction::Down => -1.0,
-    };
+    let worse = worse(signal.spec());
     let or = |v: f64, other: f64| if v.is_nan() { other } else { v };
     let risk = or(known(Feature::X24), 0.0) + or(known(Feature::Q24), 0.0);
     [risk, or(known(Feature::AboveCritical24h), 0.0), worse * or(known(Feature::Mean24h), -worse * f64::MAX)]

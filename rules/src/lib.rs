@@ -3,6 +3,7 @@
 pub mod signal;
 
 pub mod grid;
+pub mod gridded;
 pub mod series;
 
 pub mod feature;

@@ -1,6 +1,6 @@
 //! Holds one series' samples with the time each version became known, and reads them point in time.
 
-use crate::grid::{CELL_MS, Combine, GridBuilder};
+use crate::grid::{CELL_MS, Combine, GridBuilder, HOUR_MS};
 use crate::signal::{Reading, Signal};
 use std::ops::Range;
 
@@ -150,6 +150,18 @@ impl Track {
         }
     }
 
+    /// Gives for each hour of `span` when the last of its samples became available; `i64::MIN` for an hour without samples.
+    pub(crate) fn settled(&self, span: &Range<i64>, delay_ms: i64) -> Vec<i64> {
+        let mut at = vec![i64::MIN; usize::try_from((span.end - span.start) / HOUR_MS).unwrap_or(0)];
+        let from = self.ts.partition_point(|&t| t < span.start);
+        let to = self.ts.partition_point(|&t| t < span.end);
+        for i in from..to {
+            let hour = &mut at[((self.ts[i] - span.start) / HOUR_MS) as usize];
+            *hour = self.available_at(i, delay_ms).max(*hour);
+        }
+        at
+    }
+
     /// Writes the cells of `span` as they were known at `as_of`. The samples must be [normalised](Self::normalise);
     /// `alone` is what that returned.
     pub fn cells_at(
@@ -204,7 +216,6 @@ impl Track {
 #[expect(clippy::float_cmp, reason = "these values come out exactly")]
 mod tests {
     use super::*;
-    use crate::grid::HOUR_MS;
 
     const DELAY: i64 = 300_000;
 

@@ -5,6 +5,8 @@ use crate::grid::{CELL_MS, CELLS_PER_HOUR, HOUR_MS, HOURS, Hour};
 use forewarn_models::stats;
 
 const DAY: usize = 24;
+/// The quantile that counts as a series' habitual worst.
+const TAIL: f64 = 0.95;
 
 pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, scratch: &mut Scratch) {
     let hours = view.hours;
@@ -53,11 +55,50 @@ fn worst(hours: &[Hour], worse: f64) -> f64 {
     worse * extreme
 }
 
-/// 95th percentile of the cells towards the worse side.
+/// 95th percentile of the cells towards the worse side, interpolated between its neighbours as numpy does.
+///
+/// It lies among the worst twentieth, so that only cells past a bound are sorted out: each hour at least half of whose
+/// cells are past the bound vouches for that many, and hours are added until they vouch for the twentieth.
 fn tail(view: &View<'_>, worse: f64, values: &mut Vec<f64>) -> f64 {
+    let n: usize = view.hours.iter().map(|h| usize::from(h.n)).sum();
+    if n == 0 {
+        return f64::NAN;
+    }
+    let position = TAIL * (n - 1) as f64;
+    let wanted = n - position as usize;
+    let bound = bound_of_worst(view.hours, worse, wanted, values);
     values.clear();
-    values.extend(view.cells.iter().filter(|v| !v.is_nan()));
-    stats::quantile(values, if worse > 0.0 { 0.95 } else { 0.05 }).unwrap_or(f64::NAN)
+    values.resize(view.cells.len(), 0.0);
+    let (mut kept, reach) = (0, |h: &Hour| if worse > 0.0 { h.max } else { -h.min });
+    for (h, cells) in view.hours.iter().zip(view.cells.chunks_exact(CELLS_PER_HOUR)) {
+        if reach(h) >= bound {
+            for cell in cells {
+                values[kept] = worse * cell;
+                kept += usize::from(values[kept] >= bound);
+            }
+        }
+    }
+    // The rank among all, from the better side, less those that were left out.
+    let rank = position as usize - (n - kept);
+    let (_, low, above) = values[..kept].select_nth_unstable_by(rank, f64::total_cmp);
+    let (low, fraction) = (*low, position.fract());
+    let high = above.iter().copied().fold(f64::INFINITY, f64::min);
+    worse * if high.is_finite() { (low * (1.0 - fraction) + high * fraction).clamp(low, high) } else { low }
+}
+
+/// A value (greater is worse) that at least `wanted` cells reach: the smallest of the worst hourly medians that together
+/// vouch for them.
+fn bound_of_worst(hours: &[Hour], worse: f64, wanted: usize, values: &mut Vec<f64>) -> f64 {
+    let least = hours.iter().filter(|h| h.n > 0).map(|h| h.n).min().unwrap_or(1);
+    let enough = wanted.div_ceil(usize::from(least.div_ceil(2)));
+    values.clear();
+    // A mean of two middle cells is reached by half of the cells as well.
+    values.extend(hours.iter().filter(|h| h.n > 0).map(|h| worse * h.median));
+    if enough >= values.len() {
+        return f64::NEG_INFINITY;
+    }
+    let at = values.len() - enough;
+    *values.select_nth_unstable_by(at, f64::total_cmp).1
 }
 
 fn share(hours: &[Hour], of: impl Fn(&Hour) -> u8) -> f64 {

@@ -4,8 +4,8 @@ use super::shape::{Shape, seasonal};
 use super::{Feature, Levels, Row, Scratch, View, get, set};
 use crate::grid::{CELLS_PER_HOUR, HOURS, Hour};
 use forewarn_models::diffusion::diffusion;
-use forewarn_models::exceed::{exceedance, variance_ratio};
-use forewarn_models::passage::{Passage, first_passage};
+use forewarn_models::exceed::{exceedances, variance_ratio};
+use forewarn_models::passage::{Passage, first_passage, passage_probabilities};
 use forewarn_models::slope::Slope;
 
 const DAY: usize = 24;
@@ -22,21 +22,76 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, levels: &Levels, 
         return;
     }
     let critical = worse * levels.critical;
-    let sigma = noise(shape, scratch);
-    let now = at_daily_peak(now, shape, view);
-    let drift = drift(shape);
-    let crossing = passage_to(critical, now, drift, sigma, shape, row, view, worse, scratch);
-    set(row, Feature::Q24, crossing.q24);
-    set(row, Feature::Q72, crossing.q72);
-    set(row, Feature::Q168, crossing.q168);
-    set(row, Feature::EtaHours, crossing.eta.unwrap_or(f64::NAN));
-    set(row, Feature::EtaLo, crossing.lo.unwrap_or(f64::NAN));
-    set(row, Feature::EtaHi, crossing.hi.unwrap_or(f64::NAN));
+    let state = State {
+        now: at_daily_peak(now, shape, view),
+        drift: drift(shape),
+        sigma: noise(shape, scratch),
+        reverting: get(row, Feature::Trend).abs() < TRENDING_Z && reverting(scratch),
+    };
+    if state.reverting {
+        scratch.y.clear();
+        scratch.y.extend(view.hours.iter().map(|h| if worse > 0.0 { h.max } else { -h.min }));
+    }
+    let (toward, crossing) = state.passage_to(critical, shape, scratch);
+    for (feature, q) in [Feature::Q24, Feature::Q72, Feature::Q168].into_iter().zip(crossing) {
+        set(row, feature, q);
+    }
+    if let Some(toward) = toward {
+        let Passage { eta, lo, hi, .. } = first_passage(toward.gap, toward.drift, toward.drift_se, toward.sigma);
+        set(row, Feature::EtaHours, eta.unwrap_or(f64::NAN));
+        set(row, Feature::EtaLo, lo.unwrap_or(f64::NAN));
+        set(row, Feature::EtaHi, hi.unwrap_or(f64::NAN));
+    }
     let danger = danger(critical, worse * levels.exhausted, view.hours, worse);
-    let beyond = passage_to(danger, now, drift, sigma, shape, row, view, worse, scratch);
-    set(row, Feature::X24, beyond.q24);
-    set(row, Feature::X72, beyond.q72);
-    set(row, Feature::X168, beyond.q168);
+    let (_, beyond) = state.passage_to(danger, shape, scratch);
+    for (feature, x) in [Feature::X24, Feature::X72, Feature::X168].into_iter().zip(beyond) {
+        set(row, feature, x);
+    }
+}
+
+/// Where a series stands and how it moves; values are turned so that greater is worse.
+struct State {
+    now: f64,
+    /// The drift per hour and its standard error.
+    drift: (f64, f64),
+    sigma: f64,
+    reverting: bool,
+}
+
+/// The arguments of a first passage.
+struct Toward {
+    gap: f64,
+    drift: f64,
+    drift_se: f64,
+    sigma: f64,
+}
+
+impl State {
+    /// The probability of reaching `level` within each horizon, and the passage that it stems from; none where the series
+    /// returns to its level and the rate of its excursions decides. For those `scratch.y` holds the hours' worst values.
+    fn passage_to(&self, level: f64, shape: &Shape, scratch: &mut Scratch) -> (Option<Toward>, [f64; 3]) {
+        if let Some(tooth) = &shape.tooth
+            && self.now <= 2.0_f64.mul_add(tooth.peak_spread, tooth.peak)
+            && tooth.peak < level
+        {
+            let spread = tooth.peak_spread / tooth.period.max(1.0).sqrt();
+            let drift_se = spread / tooth.period.max(1.0);
+            return Toward { gap: level - tooth.peak, drift: tooth.peak_slope, drift_se, sigma: spread }
+                .probabilities();
+        }
+        if self.now < level && self.reverting {
+            return (None, exceedances(&scratch.y, level, 1.0, [24.0, 72.0, 168.0], 1.0, &mut scratch.values));
+        }
+        let (drift, drift_se) = self.drift;
+        Toward { gap: level - self.now, drift, drift_se, sigma: self.sigma }.probabilities()
+    }
+}
+
+impl Toward {
+    fn probabilities(self) -> (Option<Self>, [f64; 3]) {
+        let q = passage_probabilities(self.gap, self.drift, self.drift_se, self.sigma);
+        (Some(self), q)
+    }
 }
 
 /// The drift per hour and its standard error: the slowest scale that the faster ones don't contradict.
@@ -67,34 +122,6 @@ fn at_daily_peak(now: f64, shape: &Shape, view: &View<'_>) -> f64 {
     let current = seasonal(Some(profile), view, view.past().saturating_sub(1) / CELLS_PER_HOUR);
     let peak = profile.by_hour.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     (now - current + peak).max(now)
-}
-
-#[expect(clippy::too_many_arguments, reason = "the whole state of one series at one time")]
-fn passage_to(
-    level: f64,
-    now: f64,
-    (drift, drift_se): (f64, f64),
-    sigma: f64,
-    shape: &Shape,
-    row: &Row,
-    view: &View<'_>,
-    worse: f64,
-    scratch: &mut Scratch,
-) -> Passage {
-    if let Some(tooth) = &shape.tooth
-        && now <= 2.0_f64.mul_add(tooth.peak_spread, tooth.peak)
-        && tooth.peak < level
-    {
-        let spread = tooth.peak_spread / tooth.period.max(1.0).sqrt();
-        return first_passage(level - tooth.peak, tooth.peak_slope, spread / tooth.period.max(1.0), spread);
-    }
-    if now < level && get(row, Feature::Trend).abs() < TRENDING_Z && reverting(scratch) {
-        scratch.y.clear();
-        scratch.y.extend(view.hours.iter().map(|h| if worse > 0.0 { h.max } else { -h.min }));
-        let within = |hours: f64| exceedance(&scratch.y, level, 1.0, hours, 1.0);
-        return Passage { q24: within(24.0), q72: within(72.0), q168: within(168.0), eta: None, lo: None, hi: None };
-    }
-    first_passage(level - now, drift, drift_se, sigma)
 }
 
 fn reverting(scratch: &mut Scratch) -> bool {

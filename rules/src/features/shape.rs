@@ -2,7 +2,7 @@
 
 use super::{Feature, Row, Scratch, View, get, set};
 use crate::grid::{CELLS_PER_HOUR, HOURS};
-use forewarn_models::mann_kendall::mann_kendall;
+use forewarn_models::mann_kendall::mann_kendall_detrended;
 use forewarn_models::sawtooth::{Sawtooth, sawtooth};
 use forewarn_models::season::DailyProfile;
 use forewarn_models::segment::current_segment;
@@ -39,7 +39,8 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, critical: f64, sc
     set(row, Feature::Slope7d, per_day(slope_7d.as_ref()));
     set(row, Feature::Accel, get(row, Feature::Slope24h) - get(row, Feature::Slope7d));
     set(row, Feature::Resets7d, segment.resets as f64);
-    let trend = mann_kendall(&scratch.blocks[start_block..], &mut scratch.values);
+    let per_block = slope_7d.as_ref().map_or(f64::NAN, |s| s.per_unit * BLOCK as f64);
+    let trend = mann_kendall_detrended(&scratch.blocks[start_block..], per_block, &mut scratch.values);
     set(row, Feature::Trend, trend.map_or(f64::NAN, |t| t.z));
     let tooth = sawtooth(&scratch.hourly, 1.0, &mut scratch.values);
     let turns_back = tooth.as_ref().is_some_and(|t| stays_below(t, critical));

@@ -1,0 +1,82 @@
+//! Puts a series on the grid once for a whole range of time, and shows any window of it as it was known.
+
+use crate::grid::{CELLS_PER_HOUR, Combine, GridBuilder, HOUR_MS, HOURS, Hour};
+use crate::series::Track;
+use std::ops::Range;
+
+/// The cells and hours of one series over a range, as they are once everything has arrived.
+///
+/// An hour is *settled* when the last of its samples became available; a window takes settled hours as they stand and makes
+/// the others again from the samples, so that it shows the same as a grid made for it alone.
+#[derive(Debug)]
+pub struct Gridded {
+    start: i64,
+    cells: Vec<f64>,
+    hours: Vec<Hour>,
+    settled: Vec<i64>,
+}
+
+/// How an hour is judged: the side that is worse (+1 or -1), the warning and the critical level.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) worse: f64,
+    pub(crate) warning: f64,
+    pub(crate) critical: f64,
+}
+
+impl Limits {
+    fn hour(&self, cells: &[f64]) -> Hour {
+        Hour::of_cells(cells, self.worse, self.warning, self.critical)
+    }
+}
+
+/// Cells and hours of one window, and the memory to make them.
+#[derive(Debug)]
+pub(crate) struct Window {
+    pub(crate) cells: Vec<f64>,
+    pub(crate) hours: Vec<Hour>,
+    hour: GridBuilder,
+    made: Vec<f64>,
+}
+
+impl Window {
+    pub(crate) fn new() -> Self {
+        let hour = GridBuilder::new(&(0..HOUR_MS), Combine::Mean);
+        Self { cells: Vec::new(), hours: Vec::new(), hour, made: Vec::new() }
+    }
+}
+
+impl Gridded {
+    /// Puts a [normalised](Track::normalise) track on the grid over `span`, whose bounds must be whole hours.
+    pub(crate) fn new(track: &Track, alone: bool, span: &Range<i64>, delay_ms: i64, limits: &Limits) -> Self {
+        let (mut grid, mut cells) = (GridBuilder::new(span, track.combine), Vec::new());
+        track.cells_at(span, i64::MAX, delay_ms, alone, &mut grid, &mut cells);
+        let hours = cells.chunks_exact(CELLS_PER_HOUR).map(|c| limits.hour(c)).collect();
+        Self { start: span.start, settled: track.settled(span, delay_ms), cells, hours }
+    }
+
+    /// Writes the [`HOURS`] hours from `from` as they were known at `as_of`; they must lie within the range.
+    pub(crate) fn window(
+        &self,
+        track: &Track,
+        alone: bool,
+        from: i64,
+        as_of: i64,
+        delay_ms: i64,
+        limits: &Limits,
+        out: &mut Window,
+    ) {
+        let first = usize::try_from((from - self.start) / HOUR_MS).unwrap_or(0);
+        let hours = first..first + HOURS;
+        out.cells.clear();
+        out.cells.extend_from_slice(&self.cells[hours.start * CELLS_PER_HOUR..hours.end * CELLS_PER_HOUR]);
+        out.hours.clear();
+        out.hours.extend_from_slice(&self.hours[hours.clone()]);
+        for (h, _) in self.settled[hours].iter().enumerate().filter(|(_, at)| **at > as_of) {
+            let start = from + h as i64 * HOUR_MS;
+            track.cells_at(&(start..start + HOUR_MS), as_of, delay_ms, alone, &mut out.hour, &mut out.made);
+            out.cells[h * CELLS_PER_HOUR..(h + 1) * CELLS_PER_HOUR].copy_from_slice(&out.made);
+            out.hours[h] = limits.hour(&out.made);
+        }
+    }
+}
