@@ -1,16 +1,16 @@
 //! Takes predictions up into episodes, writes what happened into the log, and announces it on the bus.
 
 use crate::analyze::Analysis;
-use crate::emit::{self, EpisodeEvent, JsonLinesBus, append_prediction};
+use crate::emit::{self, EpisodeEvent, JsonLinesBus, append_predictions};
 use crate::log::envelope::event_id;
 use crate::log::event::prediction::Observed;
 use crate::log::projection::Table;
 use crate::log::{AppendError, Event, EventLog, Expected, Filter, LogError, NewEvent, Row, SqliteLog};
-use forewarn_rules::episode::{EpisodeChange, EpisodeState, step};
-use forewarn_rules::prediction::{Level, Prediction};
+use forewarn_rules::episode::EpisodeState;
+use forewarn_rules::prediction::Prediction;
+use forewarn_rules::round::{States, Taken, take_up};
 use forewarn_rules::ruleset::RuleSet;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The cursor of the JSON Lines bus.
@@ -57,9 +57,6 @@ pub enum AnnounceError {
     Pump(#[from] emit::PumpError),
 }
 
-/// Episodes as the log has them, by instance.
-pub type States = BTreeMap<String, EpisodeState>;
-
 /// Reads where every instance's episodes stand.
 ///
 /// # Errors
@@ -74,52 +71,32 @@ pub fn states(log: &SqliteLog) -> Result<States, LogError> {
     Ok(states)
 }
 
-/// Builds the predictions of an analysis with their place in their episodes: those at risk or unassessable, those whose
-/// episode is open, and with `all` every one. Most urgent first. Gives the states after them as well.
+/// Takes an analysis up into the episodes that a log has, most urgent first; without a log, none has begun yet.
 ///
 /// # Errors
-/// When a stored state can't be read as one.
-pub fn stamped(
-    analysis: &Analysis,
-    ruleset: &RuleSet,
-    states: &States,
-    all: bool,
-) -> Result<Vec<(Prediction, EpisodeState, Vec<forewarn_rules::episode::EpisodeEvent>)>, AnnounceError> {
-    let nothing = EpisodeState::default();
-    let mut out = Vec::new();
-    let open = |id: &str| states.get(id).is_some_and(|s| s.open.is_some());
-    for mut prediction in analysis.predictions(ruleset, true) {
-        if !all && prediction.confidence == Level::None && !open(&prediction.instance_id) {
-            continue;
-        }
-        let before = states.get(&prediction.instance_id).unwrap_or(&nothing);
-        let (after, events) = step(before, &prediction, ruleset.levels())?;
-        after.stamp(&mut prediction);
-        out.push((prediction, after, events));
-    }
-    Ok(out)
+/// When the log does not read, or a stored state can't be read as one.
+pub fn round(log: Option<&SqliteLog>, analysis: &Analysis, ruleset: &RuleSet) -> Result<Vec<Taken>, AnnounceError> {
+    let states = log.map_or_else(|| Ok(States::new()), states)?;
+    Ok(take_up(analysis.predictions(ruleset, true), &states, ruleset.levels())?)
 }
 
-/// Writes an analysis into the log and announces what is new. Doing it again changes nothing.
+/// Writes a round into the log and announces what is new. Doing it again changes nothing.
 ///
 /// # Errors
 /// When log or bus fail.
-pub fn emit(log: &SqliteLog, bus: &Path, analysis: &Analysis, ruleset: &RuleSet) -> Result<Emitted, AnnounceError> {
-    let states = states(log)?;
+pub fn emit(log: &SqliteLog, bus: &Path, round: &[Taken]) -> Result<Emitted, AnnounceError> {
     let mut report = Emitted::default();
-    for (prediction, after, events) in stamped(analysis, ruleset, &states, false)? {
-        for event in &events {
-            let (what, count) = match event.change {
-                EpisodeChange::Opened => (EpisodeEvent::Made, &mut report.opened),
-                EpisodeChange::Updated => (EpisodeEvent::Updated { previous: event.from }, &mut report.updated),
-                EpisodeChange::Cleared => (EpisodeEvent::Cleared { previous: event.from }, &mut report.cleared),
-            };
-            *count += append_prediction(log, &prediction, what)?.written as u64;
+    for taken in round {
+        let what: Vec<EpisodeEvent> = taken.events.iter().map(EpisodeEvent::of).collect();
+        for event in append_predictions(log, &taken.prediction, &what)? {
+            *match event {
+                EpisodeEvent::Made => &mut report.opened,
+                EpisodeEvent::Updated { .. } => &mut report.updated,
+                EpisodeEvent::Cleared { .. } => &mut report.cleared,
+            } += 1;
         }
-        let before = states.get(&prediction.instance_id);
-        let matters = after.open.is_some() || before.is_some_and(|b| b.open.is_some());
-        if matters && before != Some(&after) {
-            observe(log, &prediction, after)?;
+        if taken.keep {
+            observe(log, &taken.prediction, taken.after.clone())?;
         }
     }
     let mut bus = JsonLinesBus::open(bus)?;
@@ -155,6 +132,7 @@ mod tests {
     use forewarn_rules::predict::Identity;
     use forewarn_rules::signal::SIGNALS;
     use forewarn_rules::table::FeatureTable;
+    use std::collections::BTreeMap;
 
     const HOUR: i64 = 3_600_000;
     const NOON: i64 = 1_771_156_800_000;
@@ -193,7 +171,7 @@ mod tests {
     fn run(dir: &Path, ruleset: &RuleSet, analysis: &Analysis) -> (Emitted, u64, String) {
         let log = SqliteLog::open(&log_path(dir)).unwrap();
         let bus = dir.join("events.jsonl");
-        let emitted = emit(&log, &bus, analysis, ruleset).unwrap();
+        let emitted = emit(&log, &bus, &round(Some(&log), analysis, ruleset).unwrap()).unwrap();
         (emitted, log.head().unwrap(), std::fs::read_to_string(bus).unwrap())
     }
 
@@ -232,8 +210,8 @@ mod tests {
         let (dir, ruleset) = (tempfile::tempdir().unwrap(), RuleSet::builtin(&|_| None).unwrap());
         let failing = analysis(&ruleset, NOON, true);
         let log = SqliteLog::open(&log_path(dir.path())).unwrap();
-        let (prediction, ..) = stamped(&failing, &ruleset, &States::new(), false).unwrap().remove(0);
-        append_prediction(&log, &prediction, EpisodeEvent::Made).unwrap();
+        let taken = round(Some(&log), &failing, &ruleset).unwrap().remove(0);
+        append_predictions(&log, &taken.prediction, &[EpisodeEvent::Made]).unwrap();
         assert!(log.table(Table::EpisodeStates).unwrap().is_empty());
         let (emitted, _, bus) = run(dir.path(), &ruleset, &failing);
         assert_eq!(emitted, Emitted { announced: 1, ..Emitted::default() });

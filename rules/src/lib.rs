@@ -21,6 +21,7 @@ pub mod episode;
 pub mod explain;
 pub mod predict;
 pub mod prediction;
+pub mod round;
 
 pub mod fit;
 pub mod truth;

@@ -187,6 +187,8 @@ pub enum Status {
     Changed,
     /// The trouble is over.
     Cleared,
+    /// A level is reached by trends alone soon after a declared change: not announced yet.
+    Pending,
     /// No episode is open.
     Quiet,
 }
@@ -230,6 +232,9 @@ pub struct Prediction {
     pub counterfactual: Option<Counterfactual>,
     /// Notes that don't change a probability: a declared change, a borrowed profile, a blind signal.
     pub notes: Vec<String>,
+    /// Until when a declared change keeps trends from being announced (RFC 3339, UTC); absent where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<String>,
     /// The rules that made it.
     pub ruleset: RuleSetRef,
     /// The version of forewarn that made it.

@@ -90,20 +90,15 @@ impl Args {
             let samples: u64 = analysis.unused.values().sum();
             tracing::info!(samples, "no signal reads {}; --map NAME=SIGNAL lets one", names.join(", "));
         }
-        let states = log.as_ref().map_or_else(|| Ok(announce::States::new()), announce::states)?;
-        let predictions: Vec<Prediction> = announce::stamped(&analysis, &ruleset, &states, self.all)
-            .map_err(CliError::failed)?
-            .into_iter()
-            .map(|(p, ..)| p)
-            .filter(|p| self.all || p.confidence != Level::None)
-            .collect();
+        let round = announce::round(log.as_ref(), &analysis, &ruleset).map_err(CliError::failed)?;
+        let predictions: Vec<Prediction> =
+            round.iter().filter(|t| self.all || t.shown).map(|t| t.prediction.clone()).collect();
         if let Some(path) = &self.features {
             write_file(path, &render::features_parquet(&analysis.table).map_err(CliError::failed)?)?;
         }
         self.write(&analysis, &predictions, &ruleset, context)?;
         if let (true, Some(log)) = (emit, &log) {
-            let report =
-                announce::emit(log, &self.state.bus(context), &analysis, &ruleset).map_err(CliError::failed)?;
+            let report = announce::emit(log, &self.state.bus(context), &round).map_err(CliError::failed)?;
             tracing::info!(
                 opened = report.opened,
                 updated = report.updated,
@@ -166,7 +161,12 @@ pub(super) fn changes(log: &SqliteLog) -> Result<Vec<DeclaredChange>, CliError> 
     for row in log.table(crate::log::projection::Table::Changes)?.into_values() {
         if let crate::log::Row::Change(change) = row {
             let Some(target) = change.instance_id.or(change.workload) else { continue };
-            out.push(DeclaredChange { target, ts: crate::time::parse_instant(&change.at, None)? });
+            out.push(DeclaredChange {
+                target,
+                ts: crate::time::parse_instant(&change.at, None)?,
+                until: change.until.as_deref().map(|t| crate::time::parse_instant(t, None)).transpose()?,
+                words: format!("{}: {}", change.kind.name(), change.text),
+            });
         }
     }
     Ok(out)

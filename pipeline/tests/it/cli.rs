@@ -135,6 +135,35 @@ fn an_episode_is_announced_once_and_goes_on() {
 }
 
 #[test]
+fn after_a_declared_change_trends_wait_and_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    import_rows(dir.path(), "h", &fleet());
+    done(
+        dir.path(),
+        &["mark", "--state", "s", "--instance", "i-fills", "--at", "2026-02-08T20:00:00Z", "log  rotation"],
+    );
+    let emit = |as_of: &str| {
+        let args = ["analyze", "--history", "h", "--state", "s", "--emit", "--format", "json", "--as-of", as_of];
+        let found = json(dir.path(), &args);
+        prediction(&found, "i-fills").unwrap().clone()
+    };
+    let announced = || std::fs::read_to_string(dir.path().join("s/events.jsonl")).unwrap().contains("i-fills");
+    let waiting = emit("2026-02-08T23:05:00Z");
+    assert_eq!((&waiting["status"], &waiting["confidence"]), (&"pending".into(), &"high".into()), "{waiting:#}");
+    assert_eq!(waiting["held_until"], "2026-02-09T02:00:00Z");
+    assert!(waiting["notes"][0].as_str().unwrap().contains("(deployment: log rotation)"), "{waiting:#}");
+    assert!(!announced());
+    let why = done(
+        dir.path(),
+        &["rules", "explain", "i-fills", "--history", "h", "--state", "s", "--as-of", "2026-02-08T23:05:00Z"],
+    );
+    assert!(why.contains("(deployment: log rotation); trends alone are not announced before 2026-02-09T02"), "{why}");
+    let after = emit("2026-02-09T02:05:00Z");
+    assert_eq!((&after["status"], &after["sequence"]), (&"new".into(), &1.into()), "{after:#}");
+    assert!(announced() && after.get("held_until").is_none());
+}
+
+#[test]
 fn a_mapped_metric_feeds_its_signal_and_an_unknown_one_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let rows: Vec<_> =

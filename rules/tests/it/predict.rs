@@ -7,7 +7,12 @@ use forewarn_rules::signal::Signal;
 use forewarn_rules::table::FeatureTable;
 
 fn identity() -> Identity {
-    Identity { account: "123456789012".into(), region: "eu-west-1".into(), workload: Some("asg/web".into()) }
+    Identity {
+        account: "123456789012".into(),
+        region: "eu-west-1".into(),
+        workload: Some("asg/web".into()),
+        change: None,
+    }
 }
 
 fn predict(table: &FeatureTable) -> Prediction {
@@ -56,7 +61,7 @@ fn an_unassessable_instance_has_no_probabilities() {
     assert_eq!((p.confidence, p.unassessable), (Level::Unassessable, Some(Unassessable::Sparse)));
     assert!(p.probability.h24.is_none() && p.probability.h72.is_none() && p.probability.h168.is_none());
     assert!(p.factors.is_empty() && p.window.is_none());
-    assert_eq!(p.notes, ["too few samples in the last 24 hours"]);
+    assert_eq!(p.notes, ["too few samples in the last 24 hours: 10 % of the time is covered, 25 % is needed"]);
 }
 
 #[test]
@@ -71,8 +76,53 @@ fn notes_tell_of_changes_youth_blindness_and_hard_signals() {
         ]
     );
     let hard = of(&[("instance_silence_hours", 9.0), ("status_hours_critical", 3.0)]);
-    assert_eq!(hard.notes, ["rests on hard signals alone: nothing has arrived for hours"]);
+    assert_eq!(
+        hard.notes,
+        ["rests on hard signals alone: nothing has arrived for 9 hours; at most 6 hours is allowed"]
+    );
     assert_eq!((hard.confidence, hard.unassessable), (Level::High, None));
+}
+
+#[test]
+fn what_is_not_known_says_how_much_is_missing() {
+    let notes = |changes: Row<'_>| of(changes).notes.remove(0);
+    assert_eq!(
+        notes(&[("instance_silence_hours", 9.0)]),
+        "nothing has arrived for 9 hours; at most 6 hours is allowed"
+    );
+    assert_eq!(notes(&[("instance_age_days", 0.125)]), "too little history to judge: 3 hours of 6 hours");
+    assert_eq!(notes(&[("instance_age_days", f64::NAN)]), "too little history to judge");
+    assert_eq!(
+        notes(&[("memory_n", 0.0), ("disk_n", 0.0)]),
+        "no samples of memory or disk: is the CloudWatch agent missing?"
+    );
+}
+
+/// A leak, some hours after a change, with more.
+fn changed(hours: f64, more: Row<'_>) -> Prediction {
+    let changes = [LEAK, &[("instance_change_hours", hours)], more].concat();
+    let rules = hand();
+    let table = one(&changes);
+    let identity = Identity { change: Some("deployment: 4.2.0".into()), ..identity() };
+    rules.predict(&table, &rules.assess(&table).unwrap(), 0, &identity)
+}
+
+#[test]
+fn a_declared_change_is_named_and_holds_back_trends_but_no_hard_signal() {
+    let soon = changed(2.0, &[]);
+    assert_eq!((soon.confidence, soon.held_until.as_deref()), (Level::High, Some("2026-02-15T16:00:00Z")));
+    assert_eq!(
+        soon.notes,
+        ["a change was declared 2 hours before (deployment: 4.2.0); trends alone are not announced before \
+             2026-02-15T16:00:00Z"]
+    );
+    let later = changed(6.0, &[]);
+    assert_eq!((later.confidence, later.held_until), (Level::High, None));
+    assert_eq!(later.notes, ["a change was declared 6 hours before (deployment: 4.2.0)"]);
+    assert_eq!(changed(2.0, &[("status_hours_critical", 2.0)]).held_until, None);
+    assert_eq!(changed(2.0, &[("maintenance_x24", 1.0), ("maintenance_q24", 1.0)]).held_until, None);
+    let healthy = of(&[("instance_change_hours", 2.0)]);
+    assert_eq!((healthy.confidence, healthy.held_until), (Level::None, None));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::support::{builtin, calibrated, table};
 use forewarn_rules::assess::Score;
 use forewarn_rules::feature::{FEATURES, WIDTH, column_index, columns, instance_index};
 use forewarn_rules::hazard::probabilities;
+use forewarn_rules::predict::Identity;
 use forewarn_rules::prediction::Level;
 use forewarn_rules::ruleset::{Evidence, RuleSet};
 use forewarn_rules::signal::SIGNALS;
@@ -143,7 +144,7 @@ proptest! {
         for rules in RULES.iter() {
             let t = table(from_ref(&row));
             let assessed = rules.assess(&t).unwrap();
-            let e = rules.explain(&t, 0).unwrap();
+            let e = rules.explain(&t, 0, &Identity::default()).unwrap();
             for (k, h) in e.hazards.iter().enumerate() {
                 let sum: f64 = h.terms.iter().map(|t| t.log_odds).sum();
                 prop_assert!((sum - h.log_odds).abs() < 1e-9);
