@@ -2,11 +2,13 @@
 
 use crate::analyze::Analysis;
 use crate::emit::{self, EpisodeEvent, JsonLinesBus, append_predictions};
+use crate::history::{History, HistoryError};
 use crate::log::envelope::event_id;
 use crate::log::event::prediction::Observed;
 use crate::log::projection::Table;
 use crate::log::{AppendError, Event, EventLog, Expected, Filter, LogError, NewEvent, Row, SqliteLog};
 use forewarn_rules::episode::EpisodeState;
+use forewarn_rules::predict::ENGINE;
 use forewarn_rules::prediction::Prediction;
 use forewarn_rules::round::{States, Taken, take_up};
 use forewarn_rules::ruleset::RuleSet;
@@ -52,6 +54,12 @@ pub enum AnnounceError {
     /// The bus failed.
     #[error(transparent)]
     Bus(#[from] emit::BusError),
+    /// The history could not be written.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The predictions could not be written as Parquet.
+    #[error("cannot write the predictions as Parquet: {0}")]
+    Render(Box<dyn std::error::Error + Send + Sync>),
     /// The outbox stopped.
     #[error(transparent)]
     Pump(#[from] emit::PumpError),
@@ -102,6 +110,25 @@ pub fn emit(log: &SqliteLog, bus: &Path, round: &[Taken]) -> Result<Emitted, Ann
     let mut bus = JsonLinesBus::open(bus)?;
     report.announced = emit::pump(log, CURSOR, &mut bus, &Filter::default())?.sent;
     Ok(report)
+}
+
+/// Keeps a round in the history's `predictions/`: a row for each instance, in order of id. The same time, rule set and engine give
+/// the same name, and the file that came first stays. Gives the path, and whether it is new.
+///
+/// # Errors
+/// When the file can't be made or written.
+pub fn keep(
+    history: &History,
+    analysis: &Analysis,
+    ruleset: &RuleSet,
+    round: &[Taken],
+) -> Result<(String, bool), AnnounceError> {
+    let mut predictions: Vec<Prediction> = round.iter().map(|t| t.prediction.clone()).collect();
+    predictions.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
+    let bytes = crate::render::parquet(&predictions).map_err(AnnounceError::Render)?;
+    let at = crate::time::format_ms(analysis.as_of).replace(['-', ':'], "");
+    let name = format!("{at}-{}-{ENGINE}", &ruleset.sha256()[..16]);
+    Ok(history.put_predictions(analysis.as_of, &name, bytes)?)
 }
 
 /// Keeps where the episode stands after a prediction, so that hysteresis goes on from there in the next run.

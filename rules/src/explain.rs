@@ -98,7 +98,7 @@ impl RuleSet {
         let one = table.only(row);
         let assessed = self.assess(&one)?;
         let mut score = Score::default();
-        self.score(&one, &assessed.fired, 0, None, &mut score);
+        self.score(&one, &assessed.fired, 0, &mut score);
         let hazards = (0..HAZARDS).map(|k| self.explain_hazard(&one, &score, k)).collect();
         let fired = |i: &usize| assessed.fired[*i][0];
         let wins = |i: &usize| score.wins().any(|w| w.rule == *i);

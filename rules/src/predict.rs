@@ -61,7 +61,7 @@ impl RuleSet {
         let p = assessed.probabilities(row);
         let [h24, h72, h168] = p.map(|v| (!v.is_nan()).then_some(v));
         let mut score = Score::default();
-        self.score(table, &assessed.fired, row, None, &mut score);
+        self.score(table, &assessed.fired, row, &mut score);
         let factors = if level == Level::Unassessable { Vec::new() } else { self.factors(table, &score, row, level) };
         let as_of = table.as_of[row];
         let held_until = if at_risk { self.held_until(table, &score, row, level) } else { None };

@@ -165,8 +165,11 @@ pub struct RuleSetRef {
 /// What would take the instance out of `high` (or out of the level it has).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Counterfactual {
-    /// The signal to change.
+    /// The signal to change first.
     pub signal: Signal,
+    /// Every signal to change, that one first; predictions of older versions don't say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<Signal>,
     /// The probability within 24 hours that would remain.
     pub p24: f64,
     /// The level that would remain.

@@ -55,7 +55,7 @@ pub(super) struct Args {
     /// Lists every instance, the healthy ones too
     #[arg(long)]
     all: bool,
-    /// Writes the predictions to the event log and announces what is new
+    /// Writes the predictions to the event log, announces what is new, and keeps them in the history
     #[arg(long)]
     emit: bool,
     /// Also writes the feature table to a Parquet file
@@ -106,6 +106,8 @@ impl Args {
                 announced = report.announced,
                 "emitted"
             );
+            let (path, new) = announce::keep(&history, &analysis, &ruleset, &round).map_err(CliError::failed)?;
+            tracing::info!(path, new, "predictions kept in the history");
         }
         let found = predictions.iter().any(|p| p.confidence == Level::High);
         Ok(if self.exit_code && found { End::Findings } else { End::Done })
@@ -148,9 +150,9 @@ pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Res
     if text != "latest" {
         return time(text, context);
     }
-    let (_, last) = history.time_range()?.ok_or_else(|| {
-        CliError::input(format!("the history {} is empty; import something first", history.location()))
-    })?;
+    let Some((_, last)) = history.time_range()? else {
+        return Err(CliError::input(format!("{}: {}", history.location(), history.why_empty()?)));
+    };
     let cell = forewarn_rules::grid::CELL_MS;
     Ok((last.div_euclid(cell) + 1) * cell + analyze::delay_ms(history))
 }

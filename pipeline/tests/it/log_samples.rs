@@ -49,6 +49,7 @@ pub(crate) fn prediction(instance: &str, episode: &str, as_of: &str, confidence:
         }],
         counterfactual: Some(Counterfactual {
             signal: Signal::Disk,
+            signals: vec![Signal::Disk, Signal::Memory],
             p24: 0.01,
             confidence: Level::Low,
             text: "below 70 %".to_owned(),

@@ -16,5 +16,7 @@ mod log_tamper;
 mod lookahead;
 mod person;
 mod port;
+#[cfg(all(feature = "aws", unix))]
+mod s3;
 mod schema;
 mod simulate;

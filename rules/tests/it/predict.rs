@@ -1,6 +1,8 @@
 //! Predictions as people and programs receive them.
 
 use crate::support::{LEAK, NOON, Row, features, hand, one};
+use forewarn_rules::assess::Score;
+use forewarn_rules::hazard::probabilities;
 use forewarn_rules::predict::{Identity, prediction_id};
 use forewarn_rules::prediction::{FailureType, Level, Prediction, Status, Unassessable};
 use forewarn_rules::signal::Signal;
@@ -120,7 +122,7 @@ fn a_declared_change_is_named_and_holds_back_trends_but_no_hard_signal() {
     assert_eq!((later.confidence, later.held_until), (Level::High, None));
     assert_eq!(later.notes, ["a change was declared 6 hours before (deployment: 4.2.0)"]);
     assert_eq!(changed(2.0, &[("status_hours_critical", 2.0)]).held_until, None);
-    assert_eq!(changed(2.0, &[("maintenance_x24", 1.0), ("maintenance_q24", 1.0)]).held_until, None);
+    assert_eq!(changed(2.0, &[("maintenance_now", 1.0), ("maintenance_eta_hours", 5.0)]).held_until, None);
     let healthy = of(&[("instance_change_hours", 2.0)]);
     assert_eq!((healthy.confidence, healthy.held_until), (Level::None, None));
 }
@@ -172,6 +174,45 @@ fn the_counterfactual_prefers_what_leaves_the_level() {
     assert_eq!(c.signal, Signal::Memory);
     let status = of(&[("status_hours_critical", 2.0)]).counterfactual.unwrap();
     assert_eq!(status.text, "if the status checks passed, P(24 h) would be 0.01 (none)");
+}
+
+/// A disk that fills within the day, beside the leak.
+const FILLING: Row<'static> = &[
+    ("disk_now", 95.0),
+    ("disk_slope_7d", 2.0),
+    ("disk_slope_24h", 2.0),
+    ("disk_q24", 0.9),
+    ("disk_q72", 0.97),
+    ("disk_q168", 0.99),
+    ("disk_x24", 0.9),
+    ("disk_x72", 0.97),
+    ("disk_x168", 0.99),
+];
+
+#[test]
+fn the_counterfactual_names_every_signal_that_keeps_the_level() {
+    let rules = hand();
+    let table = one(&[LEAK, FILLING, &[("status_hours_critical", 2.0)]].concat());
+    let assessed = rules.assess(&table).unwrap();
+    let p = rules.predict(&table, &assessed, 0, &identity());
+    assert_eq!(p.confidence, Level::High);
+    let c = p.counterfactual.unwrap();
+    assert!(c.confidence < Level::High, "{c:?}");
+    assert_eq!(c.signal, c.signals[0]);
+    // The proof: without all of them the level is left, without any proper beginning of them it is not.
+    let remaining = |without: &[Signal]| {
+        let mut score = Score::default();
+        rules.score_without(&table, &assessed.fired, 0, without, &mut score);
+        rules.levels().of(&probabilities(&rules.calibrate(&score.log_odds)))
+    };
+    assert!(c.signals.len() >= 2, "{c:?}");
+    assert_eq!(remaining(&c.signals), c.confidence);
+    for n in 0..c.signals.len() {
+        assert_eq!(remaining(&c.signals[..n]), Level::High, "{:?}", &c.signals[..n]);
+    }
+    for part in ["memory stayed below 85 %", "disk space in use stayed below 80 %", " and "] {
+        assert!(c.text.contains(part), "{part}: {}", c.text);
+    }
 }
 
 #[test]

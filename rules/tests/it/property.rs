@@ -79,11 +79,11 @@ proptest! {
             let t = table(from_ref(&row));
             let mut fired = rules.fired(&t).unwrap();
             let mut score = Score::default();
-            rules.score(&t, &fired, 0, None, &mut score);
+            rules.score(&t, &fired, 0, &mut score);
             let before = probabilities(&rules.calibrate(&score.log_odds));
             let level = rules.levels().of(&before);
             fired[extra % rules.rules().len()][0] = true;
-            rules.score(&t, &fired, 0, None, &mut score);
+            rules.score(&t, &fired, 0, &mut score);
             let after = probabilities(&rules.calibrate(&score.log_odds));
             prop_assert!((0..3).all(|k| after[k] >= before[k] - 1e-12));
             prop_assert!(rules.levels().of(&after) >= level);
@@ -109,7 +109,7 @@ proptest! {
             let fired = rules.fired(&a).unwrap();
             let p = |t| {
                 let mut score = Score::default();
-                rules.score(t, &fired, 0, None, &mut score);
+                rules.score(t, &fired, 0, &mut score);
                 probabilities(&rules.calibrate(&score.log_odds))
             };
             let (before, after) = (p(&a), p(&b));
@@ -171,6 +171,9 @@ proptest! {
         prop_assert!(p.factors.windows(2).all(|w| w[0].evidence >= w[1].evidence));
         if let Some(c) = &p.counterfactual {
             prop_assert!(c.confidence <= p.confidence);
+            prop_assert!(c.confidence < p.confidence || c.text.starts_with("even if "), "{:?}", c);
+            let distinct: BTreeSet<_> = c.signals.iter().collect();
+            prop_assert!(distinct.len() == c.signals.len() && c.signals[0] == c.signal, "{:?}", c);
         }
         if let Some(w) = &p.window {
             prop_assert!(p.as_of <= w.p10 && w.p10 <= w.p50 && w.p50 <= w.p90);
