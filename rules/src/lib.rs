@@ -22,6 +22,7 @@ pub mod explain;
 pub mod predict;
 pub mod prediction;
 pub mod round;
+pub mod workload;
 
 pub mod fit;
 pub mod truth;

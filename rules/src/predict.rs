@@ -69,6 +69,7 @@ impl RuleSet {
         Prediction {
             prediction_id: prediction_id(instance_id, as_of, &self.sha256),
             episode_id: None,
+            workload_episode_id: None,
             sequence: 0,
             instance_id: instance_id.to_owned(),
             account: identity.account.clone(),
@@ -151,7 +152,8 @@ impl RuleSet {
         let left = self.episodes.change_grace_hours - change;
         let k = hazards_of(level);
         let hard = score.groups.iter().flat_map(|g| &g[..k]).flatten().any(|w| self.rules[w.rule].hard)
-            || score.passage[..k].iter().flatten().any(|p| p.0 == Signal::Maintenance);
+            || self.passage.weights[Signal::Maintenance as usize] > 0.0
+                && self.passage_log_odds(table, row, Signal::Maintenance)[..k].iter().any(|e| *e > 0.0);
         (left > 0.0 && !hard).then(|| text::after(table.as_of[row], left))
     }
 

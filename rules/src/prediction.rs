@@ -63,6 +63,26 @@ pub enum FailureType {
     Anomaly,
 }
 
+impl FailureType {
+    /// Gives the type's name, as in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CpuSaturation => "cpu_saturation",
+            Self::CpuSteal => "cpu_steal",
+            Self::IoStall => "io_stall",
+            Self::MemoryExhaustion => "memory_exhaustion",
+            Self::DiskFull => "disk_full",
+            Self::CreditExhaustion => "credit_exhaustion",
+            Self::EbsDegradation => "ebs_degradation",
+            Self::NetworkDegradation => "network_degradation",
+            Self::StatusCheckFailure => "status_check_failure",
+            Self::ScheduledMaintenance => "scheduled_maintenance",
+            Self::SystemFault => "system_fault",
+            Self::Anomaly => "anomaly",
+        }
+    }
+}
+
 /// What a careful engineer would do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -203,6 +223,9 @@ pub struct Prediction {
     pub prediction_id: String,
     /// The episode this belongs to; null while none is open.
     pub episode_id: Option<String>,
+    /// The workload episode that is announced in place of this prediction's news; absent where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_episode_id: Option<String>,
     /// Counts the predictions of the episode from 1; 0 while none is open.
     pub sequence: u32,
     /// The EC2 instance id.

@@ -2,7 +2,8 @@
 
 use crate::episode::{EpisodeError, EpisodeEvent, EpisodeState, step};
 use crate::prediction::{Level, Prediction};
-use crate::ruleset::Levels;
+use crate::ruleset::{Levels, RuleSet};
+use crate::workload::{Member, WorkloadEvent, Workloads, join};
 use std::collections::BTreeMap;
 
 /// Where the episodes of instances stand, by instance.
@@ -23,11 +24,44 @@ pub struct Taken {
     pub keep: bool,
 }
 
-/// Takes up predictions in the order given, each into its instance's episode.
+impl Taken {
+    /// True when nothing newer than this prediction has been seen of its instance.
+    pub(crate) fn is_newest(&self) -> bool {
+        self.after.last.as_ref().is_some_and(|l| l.prediction_id == self.prediction.prediction_id)
+    }
+
+    /// True when this is the member's instance, and the episode by which it counted is open.
+    pub(crate) fn has_open(&self, member: &Member) -> bool {
+        self.prediction.instance_id == member.instance_id
+            && self.after.open.as_ref().is_some_and(|o| o.episode_id == member.episode_id)
+    }
+}
+
+/// All predictions of one time, taken up.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Round {
+    /// Each prediction, in the order given.
+    pub taken: Vec<Taken>,
+    /// What happened to workloads.
+    pub workloads: Vec<WorkloadEvent>,
+}
+
+/// Takes up predictions in the order given, each into its instance's episode, and joins those of a workload.
 ///
 /// # Errors
 /// When a time in a state or a prediction can't be read.
-pub fn take_up(predictions: Vec<Prediction>, states: &States, levels: &Levels) -> Result<Vec<Taken>, EpisodeError> {
+pub fn take_up(
+    predictions: Vec<Prediction>,
+    states: &States,
+    workloads: &Workloads,
+    ruleset: &RuleSet,
+) -> Result<Round, EpisodeError> {
+    let mut taken = take_each(predictions, states, ruleset.levels())?;
+    let workloads = join(&mut taken, workloads, ruleset.episodes());
+    Ok(Round { taken, workloads })
+}
+
+fn take_each(predictions: Vec<Prediction>, states: &States, levels: &Levels) -> Result<Vec<Taken>, EpisodeError> {
     let nothing = EpisodeState::default();
     let mut out = Vec::with_capacity(predictions.len());
     for mut prediction in predictions {

@@ -92,7 +92,7 @@ impl Args {
         }
         let round = announce::round(log.as_ref(), &analysis, &ruleset).map_err(CliError::failed)?;
         let predictions: Vec<Prediction> =
-            round.iter().filter(|t| self.all || t.shown).map(|t| t.prediction.clone()).collect();
+            round.taken.iter().filter(|t| self.all || t.shown).map(|t| t.prediction.clone()).collect();
         if let Some(path) = &self.features {
             write_file(path, &render::features_parquet(&analysis.table).map_err(CliError::failed)?)?;
         }
@@ -103,6 +103,7 @@ impl Args {
                 opened = report.opened,
                 updated = report.updated,
                 cleared = report.cleared,
+                workloads = report.workloads,
                 announced = report.announced,
                 "emitted"
             );

@@ -57,7 +57,7 @@ impl Args {
         let round = announce::round(Some(&log), &analysis, &ruleset).map_err(CliError::failed)?;
         let emitted = announce::emit(&log, &bus, &round).map_err(CliError::failed)?;
         announce::keep(&history, &analysis, &ruleset, &round).map_err(CliError::failed)?;
-        let predictions: Vec<_> = round.into_iter().filter(|t| t.shown).map(|t| t.prediction).collect();
+        let predictions: Vec<_> = round.taken.into_iter().filter(|t| t.shown).map(|t| t.prediction).collect();
         context.out.line("")?;
         context.out.line(render::table(&analysis, &predictions).trim_end())?;
         context.out.line("")?;

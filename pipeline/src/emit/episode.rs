@@ -107,6 +107,8 @@ pub fn append_predictions<L: EventLog + ?Sized>(
     })?;
     let stream = stream_of(episode);
     let history = log.read(&stream, 1, usize::MAX)?;
+    // A stream may have lost its beginning, or all of it, to pruning.
+    let length = log.length(&stream)?;
     let over = history.iter().any(|e| matches!(e.event(), Ok(Event::PredictionCleared(_))));
     let (mut fresh, mut new) = (Vec::new(), Vec::new());
     for &what in what {
@@ -124,7 +126,7 @@ pub fn append_predictions<L: EventLog + ?Sized>(
         if over {
             return Err(EpisodeError::Over(episode.to_owned()));
         }
-        if history.is_empty() && fresh.is_empty() && what != EpisodeEvent::Made {
+        if length == 0 && fresh.is_empty() && what != EpisodeEvent::Made {
             return Err(EpisodeError::NeverOpened(episode.to_owned()));
         }
         fresh.push(what);
@@ -132,7 +134,7 @@ pub fn append_predictions<L: EventLog + ?Sized>(
     }
     if !new.is_empty() {
         // Another writer between the read and here shows as a conflict, and the caller decides again.
-        log.append(&stream, Expected::Version(history.len() as u64), &new)?;
+        log.append(&stream, Expected::Version(length), &new)?;
     }
     Ok(fresh)
 }

@@ -31,6 +31,9 @@ impl EventLog for DiesBeforeCursor {
     fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
         self.log.read_all(after, limit)
     }
+    fn length(&self, stream: &str) -> Result<u64, LogError> {
+        self.log.length(stream)
+    }
     fn head(&self) -> Result<u64, LogError> {
         self.log.head()
     }

@@ -11,6 +11,7 @@ mod invariance;
 mod log;
 mod log_emit;
 mod log_fixture;
+mod log_prune;
 mod log_samples;
 mod log_tamper;
 mod lookahead;

@@ -5,6 +5,7 @@ use forewarn_rules::assess::Score;
 use forewarn_rules::hazard::probabilities;
 use forewarn_rules::predict::{Identity, prediction_id};
 use forewarn_rules::prediction::{FailureType, Level, Prediction, Status, Unassessable};
+use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::signal::Signal;
 use forewarn_rules::table::FeatureTable;
 
@@ -123,6 +124,14 @@ fn a_declared_change_is_named_and_holds_back_trends_but_no_hard_signal() {
     assert_eq!(later.notes, ["a change was declared 6 hours before (deployment: 4.2.0)"]);
     assert_eq!(changed(2.0, &[("status_hours_critical", 2.0)]).held_until, None);
     assert_eq!(changed(2.0, &[("maintenance_now", 1.0), ("maintenance_eta_hours", 5.0)]).held_until, None);
+    // Maintenance without a rule is heard by its passage, even where the leak's is the stronger one.
+    let text =
+        include_str!("../fixtures/hand.toml").replace("[passage.weights]\n", "[passage.weights]\nmaintenance = 0.1\n");
+    let rules = RuleSet::parse(&text, "hand.toml", &|_| None).unwrap();
+    assert!(rules.passage().weights[Signal::Maintenance as usize] > 0.0);
+    let table = one(&[LEAK, &[("instance_change_hours", 2.0), ("maintenance_x24", 0.9)]].concat());
+    let p = rules.predict(&table, &rules.assess(&table).unwrap(), 0, &identity());
+    assert_eq!((p.confidence, p.held_until), (Level::High, None));
     let healthy = of(&[("instance_change_hours", 2.0)]);
     assert_eq!((healthy.confidence, healthy.held_until), (Level::None, None));
 }

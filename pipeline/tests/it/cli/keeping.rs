@@ -77,15 +77,16 @@ fn standard_input_is_imported_as_a_file_is() {
     import_rows(dir.path(), "h", &fleet());
     for (history, path) in [("a", "-"), ("b", "/dev/stdin")] {
         let csv = dir.path().join("h.csv");
-        let pipe = Command::new("cat").arg(&csv).stdout(Stdio::piped()).spawn().unwrap();
+        let mut pipe = Command::new("cat").arg(&csv).stdout(Stdio::piped()).spawn().unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_forewarn"))
             .args(["import", "--history", history, path])
             .current_dir(dir.path())
             .env_clear()
             .env("TMPDIR", dir.path())
-            .stdin(pipe.stdout.unwrap())
+            .stdin(pipe.stdout.take().unwrap())
             .output()
             .unwrap();
+        pipe.wait().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(snapshot(&dir.path().join(history).join("metrics")), snapshot(&dir.path().join("h/metrics")));
     }
