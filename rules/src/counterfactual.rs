@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 impl RuleSet {
     /// Gives the signals that would have to change for the row to leave its level, and what would remain.
     ///
-    /// Greedy: of the signals with evidence, the one whose absence (of its first passage and of every rule that speaks of it or reads its
-    /// features) leaves the least risk goes first; where several leave the same, the one with the most evidence. The row is scored
-    /// again without it, which may let evidence speak that it outweighed, and so on until the level is left or no evidence is. None when no evidence
-    /// counts.
+    /// Greedy: of the signals with evidence, the one whose absence (of its first passage and of every rule that speaks of it or
+    /// reads its features) leaves the least risk goes first; where several leave the same, the one with the most evidence. The
+    /// row is scored again without it, which may let evidence speak that it outweighed, and so on until the level is left or
+    /// there is no more evidence. None when no evidence counts.
     pub fn counterfactual(&self, table: &FeatureTable, assessed: &Assessed, row: usize) -> Option<Counterfactual> {
         let level = assessed.level[row];
         let k = hazards_of(level) - 1;

@@ -14,7 +14,7 @@ use super::store::Store;
 use super::{MetricWriter, commit, local};
 use crate::crash;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -22,6 +22,11 @@ const NOTES: &str = "_compact";
 
 /// How the names of files begin that a compaction made.
 const MADE: &str = "compact-";
+
+/// Files that were read and found to hold no exact duplicate, with their sizes. Without it they are read again, no more.
+const CHECKED: &str = "_checked.json";
+
+type Checked = BTreeMap<String, u64>;
 
 /// How old files stay on an object store after they were replaced, for readers that listed them before.
 const REMOTE_GRACE_MS: i64 = 15 * 60 * 1000;
@@ -77,24 +82,47 @@ impl super::Writer<'_> {
             partitions.entry(file.partition).or_default().push(file);
         }
         let mut report = CompactReport { partitions: partitions.len() as u64, ..CompactReport::default() };
+        let before = self.checked()?;
+        let mut checked = before.clone();
+        if options.before_ms.is_none() {
+            let there: BTreeSet<&str> = partitions.values().flatten().map(|f| f.entry.path.as_str()).collect();
+            checked.retain(|path, _| there.contains(path.as_str()));
+        }
         for (partition, files) in partitions {
-            if files.len() < 2 && !self.repeats_itself(&files)? {
+            if let [only] = files.as_slice()
+                && !self.repeats_itself(only, &mut checked)?
+            {
                 continue;
             }
             self.compact_one(partition, &files, options, &mut report)?;
         }
+        if checked != before {
+            self.history().store().put(CHECKED, pretty(&checked, CHECKED)?)?;
+        }
         Ok(report)
     }
 
-    /// Says whether exact duplicates stand in files. What a compaction made has none, and is not read again for it.
-    fn repeats_itself(&self, files: &[MetricFile]) -> Result<bool> {
-        let made_here = |f: &MetricFile| f.entry.path.rsplit('/').next().is_some_and(|n| n.starts_with(MADE));
-        if files.iter().all(made_here) {
+    fn checked(&self) -> Result<Checked> {
+        let store = self.history().store();
+        let Some(bytes) = store.read(CHECKED)? else { return Ok(Checked::new()) };
+        let bad = |e: serde_json::Error| HistoryError::Json { path: store.describe(CHECKED), why: e.to_string() };
+        serde_json::from_slice(&bytes).map_err(bad)
+    }
+
+    /// Says whether exact duplicates stand in a file. What a compaction made has none; what was found to have none is not read again.
+    fn repeats_itself(&self, file: &MetricFile, checked: &mut Checked) -> Result<bool> {
+        let entry = &file.entry;
+        let made_here = entry.path.rsplit('/').next().is_some_and(|n| n.starts_with(MADE));
+        if made_here || checked.get(&entry.path) == Some(&entry.size) {
             return Ok(false);
         }
         let mut sink = Merged::new(None);
-        merge(self.history().readers_of(files, &Want::default())?, &mut sink)?;
-        Ok(sink.finish()?.1 > 0)
+        merge(self.history().readers_of(std::slice::from_ref(file), &Want::default())?, &mut sink)?;
+        let repeats = sink.finish()?.1 > 0;
+        if !repeats {
+            checked.insert(entry.path.clone(), entry.size);
+        }
+        Ok(repeats)
     }
 
     fn compact_one(
