@@ -69,11 +69,12 @@ impl Calibration {
     pub fn apply(&self, score: f64) -> f64 {
         let right = self.knots.partition_point(|(x, _)| *x < score).clamp(1, self.knots.len() - 1);
         let (from, to) = (self.knots[right - 1], self.knots[right]);
-        // From the nearer end, so that a knot maps to itself and the pieces meet exactly.
-        if score >= to.0 {
-            to.1 + slope(from, to) * (score - to.0)
-        } else {
+        // From the nearer end, so that a knot maps to itself, the pieces meet exactly, and rounding never makes a value short of a
+        // knot greater than the knot's own.
+        if score - from.0 < to.0 - score {
             from.1 + slope(from, to) * (score - from.0)
+        } else {
+            to.1 - slope(from, to) * (to.0 - score)
         }
     }
 }

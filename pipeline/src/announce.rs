@@ -1,16 +1,20 @@
 //! Takes predictions up into episodes, writes what happened into the log, and announces it on the bus.
 
 use crate::analyze::Analysis;
-use crate::emit::{self, EpisodeEvent, JsonLinesBus, append_prediction};
+use crate::emit::{self, EpisodeEvent, JsonLinesBus, append_predictions};
+use crate::history::{History, HistoryError};
 use crate::log::envelope::event_id;
 use crate::log::event::prediction::Observed;
+use crate::log::event::workload::{Grown, Over, Predicted};
 use crate::log::projection::Table;
 use crate::log::{AppendError, Event, EventLog, Expected, Filter, LogError, NewEvent, Row, SqliteLog};
-use forewarn_rules::episode::{EpisodeChange, EpisodeState, step};
-use forewarn_rules::prediction::{Level, Prediction};
+use forewarn_rules::episode::{EpisodeChange, EpisodeState};
+use forewarn_rules::predict::ENGINE;
+use forewarn_rules::prediction::Prediction;
+use forewarn_rules::round::{Round, States, take_up};
 use forewarn_rules::ruleset::RuleSet;
+use forewarn_rules::workload::{WorkloadEvent, Workloads};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The cursor of the JSON Lines bus.
@@ -30,6 +34,8 @@ pub struct Emitted {
     pub updated: u64,
     /// Episodes that were cleared.
     pub cleared: u64,
+    /// Workload episodes that opened, were updated or cleared.
+    pub workloads: u64,
     /// Announcements put on the bus.
     pub announced: u64,
 }
@@ -52,13 +58,16 @@ pub enum AnnounceError {
     /// The bus failed.
     #[error(transparent)]
     Bus(#[from] emit::BusError),
+    /// The history could not be written.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The predictions could not be written as Parquet.
+    #[error("cannot write the predictions as Parquet: {0}")]
+    Render(Box<dyn std::error::Error + Send + Sync>),
     /// The outbox stopped.
     #[error(transparent)]
     Pump(#[from] emit::PumpError),
 }
-
-/// Episodes as the log has them, by instance.
-pub type States = BTreeMap<String, EpisodeState>;
 
 /// Reads where every instance's episodes stand.
 ///
@@ -74,57 +83,99 @@ pub fn states(log: &SqliteLog) -> Result<States, LogError> {
     Ok(states)
 }
 
-/// Builds the predictions of an analysis with their place in their episodes: those at risk or unassessable, those whose
-/// episode is open, and with `all` every one. Most urgent first. Gives the states after them as well.
+/// Reads the workload episodes that are open.
 ///
 /// # Errors
-/// When a stored state can't be read as one.
-pub fn stamped(
-    analysis: &Analysis,
-    ruleset: &RuleSet,
-    states: &States,
-    all: bool,
-) -> Result<Vec<(Prediction, EpisodeState, Vec<forewarn_rules::episode::EpisodeEvent>)>, AnnounceError> {
-    let nothing = EpisodeState::default();
-    let mut out = Vec::new();
-    let open = |id: &str| states.get(id).is_some_and(|s| s.open.is_some());
-    for mut prediction in analysis.predictions(ruleset, true) {
-        if !all && prediction.confidence == Level::None && !open(&prediction.instance_id) {
-            continue;
+/// When the log does not read.
+pub fn workloads(log: &SqliteLog) -> Result<Workloads, LogError> {
+    let mut open = Workloads::new();
+    for row in log.table(Table::WorkloadEpisodes)?.into_values() {
+        if let Row::Workload(row) = row
+            && row.open
+        {
+            open.insert(row.episode.workload_episode_id.clone(), row.episode);
         }
-        let before = states.get(&prediction.instance_id).unwrap_or(&nothing);
-        let (after, events) = step(before, &prediction, ruleset.levels())?;
-        after.stamp(&mut prediction);
-        out.push((prediction, after, events));
     }
-    Ok(out)
+    Ok(open)
 }
 
-/// Writes an analysis into the log and announces what is new. Doing it again changes nothing.
+/// Takes an analysis up into the episodes that a log has, most urgent first; without a log, none has begun yet.
+///
+/// # Errors
+/// When the log does not read, or a stored state can't be read as one.
+pub fn round(log: Option<&SqliteLog>, analysis: &Analysis, ruleset: &RuleSet) -> Result<Round, AnnounceError> {
+    let states = log.map_or_else(|| Ok(States::new()), states)?;
+    let workloads = log.map_or_else(|| Ok(Workloads::new()), workloads)?;
+    Ok(take_up(analysis.predictions(ruleset, true), &states, &workloads, ruleset)?)
+}
+
+/// Writes a round into the log and announces what is new. Doing it again changes nothing.
+///
+/// A workload's end is written last: cut short before that, the next run decides the same again.
 ///
 /// # Errors
 /// When log or bus fail.
-pub fn emit(log: &SqliteLog, bus: &Path, analysis: &Analysis, ruleset: &RuleSet) -> Result<Emitted, AnnounceError> {
-    let states = states(log)?;
+pub fn emit(log: &SqliteLog, bus: &Path, round: &Round) -> Result<Emitted, AnnounceError> {
     let mut report = Emitted::default();
-    for (prediction, after, events) in stamped(analysis, ruleset, &states, false)? {
-        for event in &events {
-            let (what, count) = match event.change {
-                EpisodeChange::Opened => (EpisodeEvent::Made, &mut report.opened),
-                EpisodeChange::Updated => (EpisodeEvent::Updated { previous: event.from }, &mut report.updated),
-                EpisodeChange::Cleared => (EpisodeEvent::Cleared { previous: event.from }, &mut report.cleared),
-            };
-            *count += append_prediction(log, &prediction, what)?.written as u64;
+    let (over, news): (Vec<_>, Vec<_>) = round.workloads.iter().partition(|e| e.change == EpisodeChange::Cleared);
+    for event in news {
+        report.workloads += append_workload(log, event)?;
+    }
+    for taken in &round.taken {
+        let what: Vec<EpisodeEvent> = taken.events.iter().map(EpisodeEvent::of).collect();
+        for event in append_predictions(log, &taken.prediction, &what)? {
+            *match event {
+                EpisodeEvent::Made => &mut report.opened,
+                EpisodeEvent::Updated { .. } => &mut report.updated,
+                EpisodeEvent::Cleared { .. } => &mut report.cleared,
+            } += 1;
         }
-        let before = states.get(&prediction.instance_id);
-        let matters = after.open.is_some() || before.is_some_and(|b| b.open.is_some());
-        if matters && before != Some(&after) {
-            observe(log, &prediction, after)?;
+        if taken.keep {
+            observe(log, &taken.prediction, taken.after.clone())?;
         }
+    }
+    for event in over {
+        report.workloads += append_workload(log, event)?;
     }
     let mut bus = JsonLinesBus::open(bus)?;
     report.announced = emit::pump(log, CURSOR, &mut bus, &Filter::default())?.sent;
     Ok(report)
+}
+
+/// Writes what happened to a workload, once; gives how many entries that made.
+fn append_workload(log: &SqliteLog, event: &WorkloadEvent) -> Result<u64, AnnounceError> {
+    let (previous, episode) = (event.from, Box::new(event.episode.clone()));
+    let id = episode.workload_episode_id.clone();
+    let (as_of, workload) = (episode.as_of.clone(), episode.workload.clone());
+    let (event, parts) = match event.change {
+        EpisodeChange::Opened => (Event::WorkloadPredicted(Predicted { episode }), vec![id.as_str()]),
+        EpisodeChange::Updated => (Event::WorkloadUpdated(Grown { previous, episode }), vec![id.as_str(), &as_of]),
+        EpisodeChange::Cleared => (Event::WorkloadCleared(Over { previous, episode }), vec![id.as_str()]),
+    };
+    let event_id = event_id(event.type_(), &parts);
+    let time =
+        as_of.parse().map_err(|source| emit::EpisodeError::Time { id: id.clone(), as_of: as_of.clone(), source })?;
+    let new = NewEvent::new(event_id, workload, time, event);
+    Ok(log.append(&format!("workload/{id}"), Expected::Any, &[new])?.written as u64)
+}
+
+/// Keeps a round in the history's `predictions/`: a row for each instance, in order of id. The same time, rule set and engine give
+/// the same name, and the file that came first stays. Gives the path, and whether it is new.
+///
+/// # Errors
+/// When the file can't be made or written.
+pub fn keep(
+    history: &History,
+    analysis: &Analysis,
+    ruleset: &RuleSet,
+    round: &Round,
+) -> Result<(String, bool), AnnounceError> {
+    let mut predictions: Vec<Prediction> = round.taken.iter().map(|t| t.prediction.clone()).collect();
+    predictions.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
+    let bytes = crate::render::parquet(&predictions).map_err(AnnounceError::Render)?;
+    let at = crate::time::format_ms(analysis.as_of).replace(['-', ':'], "");
+    let name = format!("{at}-{}-{ENGINE}", &ruleset.sha256()[..16]);
+    Ok(history.put_predictions(analysis.as_of, &name, bytes)?)
 }
 
 /// Keeps where the episode stands after a prediction, so that hysteresis goes on from there in the next run.
@@ -148,96 +199,4 @@ fn observe(log: &SqliteLog, prediction: &Prediction, state: EpisodeState) -> Res
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::log::projection::Table;
-    use forewarn_rules::feature::{WIDTH, column_index};
-    use forewarn_rules::predict::Identity;
-    use forewarn_rules::signal::SIGNALS;
-    use forewarn_rules::table::FeatureTable;
-
-    const HOUR: i64 = 3_600_000;
-    const NOON: i64 = 1_771_156_800_000;
-
-    /// What is found of one instance, whose status check has flapped and then failed for four hours, or which is well.
-    fn analysis(ruleset: &RuleSet, as_of: i64, failing: bool) -> Analysis {
-        let mut row = vec![f64::NAN; WIDTH];
-        for (name, value) in [
-            ("instance_age_days", 30.0),
-            ("instance_coverage", 1.0),
-            ("instance_silence_hours", 0.1),
-            ("instance_signals", 6.0),
-            ("cpu_n", 2016.0),
-            ("memory_n", 2016.0),
-            ("status_hours_critical", if failing { 4.0 } else { 0.0 }),
-            ("status_lift_6h", if failing { 0.7 } else { 0.0 }),
-            ("status_bursts_24h", if failing { 8.0 } else { 0.0 }),
-            ("status_x24", if failing { 1.0 } else { 0.0 }),
-        ] {
-            row[column_index(name).unwrap()] = value;
-        }
-        let mut table = FeatureTable::new();
-        table.push("i-a", as_of, &row, &vec![None; SIGNALS.len()]);
-        Analysis {
-            as_of,
-            identities: vec![Identity::default()],
-            sparks: vec![BTreeMap::new()],
-            assessed: ruleset.assess(&table).unwrap(),
-            table,
-            samples: 0,
-            unused: BTreeMap::new(),
-        }
-    }
-
-    /// Emits as a process of its own does, and gives the entries of the log and the bus after it.
-    fn run(dir: &Path, ruleset: &RuleSet, analysis: &Analysis) -> (Emitted, u64, String) {
-        let log = SqliteLog::open(&log_path(dir)).unwrap();
-        let bus = dir.join("events.jsonl");
-        let emitted = emit(&log, &bus, analysis, ruleset).unwrap();
-        (emitted, log.head().unwrap(), std::fs::read_to_string(bus).unwrap())
-    }
-
-    #[test]
-    fn emitting_again_writes_nothing() {
-        let (dir, ruleset) = (tempfile::tempdir().unwrap(), RuleSet::builtin(&|_| None).unwrap());
-        let failing = analysis(&ruleset, NOON, true);
-        let first = run(dir.path(), &ruleset, &failing);
-        assert_eq!(first.0, Emitted { opened: 1, announced: 1, ..Emitted::default() });
-        assert_eq!(first.2.lines().count(), 1);
-        assert_eq!(run(dir.path(), &ruleset, &failing), (Emitted::default(), first.1, first.2));
-    }
-
-    #[test]
-    fn an_episode_goes_on_across_runs_until_it_is_cleared_once() {
-        let (dir, ruleset) = (tempfile::tempdir().unwrap(), RuleSet::builtin(&|_| None).unwrap());
-        run(dir.path(), &ruleset, &analysis(&ruleset, NOON, true));
-        let mut cleared = Vec::new();
-        for hour in 1..=48 {
-            let (emitted, ..) = run(dir.path(), &ruleset, &analysis(&ruleset, NOON + hour * HOUR, false));
-            assert_eq!(emitted.opened, 0);
-            if emitted.cleared > 0 {
-                cleared.push(hour as f64);
-            }
-        }
-        assert_eq!(cleared.len(), 1, "{cleared:?}");
-        assert!(cleared[0] >= ruleset.levels().clear_after, "{cleared:?}");
-        let log = SqliteLog::open(&log_path(dir.path())).unwrap();
-        assert!(log.rebuild().unwrap().identical);
-        let lines = std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap().lines().count();
-        assert_eq!(lines, 2, "one announcement for its beginning, one for its end");
-    }
-
-    #[test]
-    fn a_run_that_stopped_halfway_is_taken_up_without_saying_anything_twice() {
-        let (dir, ruleset) = (tempfile::tempdir().unwrap(), RuleSet::builtin(&|_| None).unwrap());
-        let failing = analysis(&ruleset, NOON, true);
-        let log = SqliteLog::open(&log_path(dir.path())).unwrap();
-        let (prediction, ..) = stamped(&failing, &ruleset, &States::new(), false).unwrap().remove(0);
-        append_prediction(&log, &prediction, EpisodeEvent::Made).unwrap();
-        assert!(log.table(Table::EpisodeStates).unwrap().is_empty());
-        let (emitted, _, bus) = run(dir.path(), &ruleset, &failing);
-        assert_eq!(emitted, Emitted { announced: 1, ..Emitted::default() });
-        assert_eq!(bus.lines().count(), 1);
-        assert!(states(&log).unwrap()["i-a"].open.is_some());
-    }
-}
+mod tests;

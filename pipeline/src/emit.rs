@@ -11,7 +11,7 @@ pub mod jsonl;
 
 pub use announcement::{Announcement, detail_type_of};
 pub use bus::{Bus, BusError, MemoryBus, Published};
-pub use episode::{EpisodeError, EpisodeEvent, append_prediction};
+pub use episode::{EpisodeError, EpisodeEvent, append_predictions};
 pub use jsonl::JsonLinesBus;
 
 use crate::log::{Cursors, EventLog, Filter, LogError};

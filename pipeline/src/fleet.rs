@@ -8,8 +8,17 @@ use std::collections::BTreeMap;
 /// Attributes of every instance that a history or a log speaks of.
 #[derive(Debug, Clone, Default)]
 pub struct Fleet {
-    known: BTreeMap<String, (Attributes, Option<String>)>,
+    known: BTreeMap<String, Known>,
     nothing: Attributes,
+}
+
+/// What is known of one instance.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    attributes: Attributes,
+    workload: Option<String>,
+    /// The newest declared change: its time and its words.
+    change: Option<(i64, String)>,
 }
 
 /// A declared change, as the log has it.
@@ -19,6 +28,10 @@ pub struct DeclaredChange {
     pub target: String,
     /// When, milliseconds.
     pub ts: i64,
+    /// When it ended, where it lasted, milliseconds.
+    pub until: Option<i64>,
+    /// What it was.
+    pub words: String,
 }
 
 impl Fleet {
@@ -36,12 +49,12 @@ impl Fleet {
                 instance_type: instance.instance_type,
                 ..Attributes::default()
             };
-            fleet.known.insert(id, (attributes, instance.workload));
+            fleet.known.insert(id, Known { attributes, workload: instance.workload, change: None });
         }
         for event in history.events()? {
             let known_at = event.ingested_at.unwrap_or(event.ts);
             let Some(due) = event.starts_at.filter(|_| event.is_maintenance() && known_at <= as_of) else { continue };
-            let pending = &mut fleet.known.entry(event.instance_id.clone()).or_default().0.maintenance;
+            let pending = &mut fleet.known.entry(event.instance_id.clone()).or_default().attributes.maintenance;
             if event.is_over() {
                 for m in pending.iter_mut().filter(|m| m.due == due) {
                     m.over.get_or_insert(known_at);
@@ -52,12 +65,18 @@ impl Fleet {
         }
         for change in changes.iter().filter(|c| c.ts <= as_of) {
             // An instance may have metrics and nothing else that speaks of it.
-            if !fleet.known.values().any(|(_, workload)| workload.as_deref() == Some(change.target.as_str())) {
+            if !fleet.known.values().any(|k| k.workload.as_deref() == Some(change.target.as_str())) {
                 fleet.known.entry(change.target.clone()).or_default();
             }
-            for (id, (attributes, workload)) in &mut fleet.known {
-                if *id == change.target || workload.as_deref() == Some(change.target.as_str()) {
-                    attributes.changes.push(change.ts);
+            // One that lasts is as new as it was last at work.
+            let at = change.until.map_or(change.ts, |until| until.clamp(change.ts, as_of));
+            for (id, known) in &mut fleet.known {
+                if *id == change.target || known.workload.as_deref() == Some(change.target.as_str()) {
+                    known.attributes.changes.push(at);
+                    if known.change.as_ref().is_none_or(|(newest, _)| at >= *newest) {
+                        let words = change.words.split_whitespace().collect::<Vec<_>>().join(" ");
+                        known.change = Some((at, words));
+                    }
                 }
             }
         }
@@ -66,13 +85,18 @@ impl Fleet {
 
     /// Gives the attributes of an instance; empty ones where nothing is known.
     pub fn attributes(&self, instance_id: &str) -> &Attributes {
-        self.known.get(instance_id).map_or(&self.nothing, |(a, _)| a)
+        self.known.get(instance_id).map_or(&self.nothing, |k| &k.attributes)
     }
 
-    /// Gives account, region and workload of an instance.
+    /// Gives account, region and workload of an instance, and its newest declared change.
     pub fn identity(&self, instance_id: &str, account: &str, region: &str) -> Identity {
-        let workload = self.known.get(instance_id).and_then(|(_, w)| w.clone());
-        Identity { account: account.to_owned(), region: region.to_owned(), workload }
+        let known = self.known.get(instance_id);
+        Identity {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            workload: known.and_then(|k| k.workload.clone()),
+            change: known.and_then(|k| k.change.as_ref()).map(|(_, words)| words.clone()),
+        }
     }
 }
 
@@ -105,7 +129,7 @@ mod tests {
     }
 
     fn change(target: &str, ts: i64) -> DeclaredChange {
-        DeclaredChange { target: target.to_owned(), ts }
+        DeclaredChange { target: target.to_owned(), ts, until: None, words: format!("deployment:\n {target}") }
     }
 
     fn fleet(events: &[EventRow], changes: &[DeclaredChange], as_of: i64) -> Fleet {
@@ -128,6 +152,19 @@ mod tests {
         assert_eq!(fleet.attributes("i-unlisted").changes, [3 * HOUR]);
         assert!(fleet.attributes("web").changes.is_empty());
         assert!(fleet.attributes("i-nobody").changes.is_empty());
+    }
+
+    #[test]
+    fn a_change_that_lasts_is_as_new_as_it_was_last_at_work_and_the_newest_is_named() {
+        let lasting = DeclaredChange { until: Some(3 * HOUR), ..change("web", HOUR) };
+        let at = |as_of: i64| {
+            let fleet = fleet(&[], &[lasting.clone(), change("i-a", 2 * HOUR)], as_of);
+            let newest = fleet.attributes("i-a").changes.iter().max().copied();
+            (newest, fleet.identity("i-a", "1", "eu").change)
+        };
+        assert_eq!(at(HOUR), (Some(HOUR), Some("deployment: web".to_owned())));
+        assert_eq!(at(2 * HOUR), (Some(2 * HOUR), Some("deployment: i-a".to_owned())));
+        assert_eq!(at(9 * HOUR), (Some(3 * HOUR), Some("deployment: web".to_owned())));
     }
 
     #[test]

@@ -54,8 +54,8 @@ pub fn import_files(
     let mut intake = Intake::new(options, writer.history(), &staging.dir().join("spill"))?;
     for input in &inputs {
         match input.format {
-            identity::Format::Csv => from_csv::read(&input.path, &mut intake, progress)?,
-            identity::Format::Parquet => from_parquet::read(&input.path, &mut intake, progress)?,
+            identity::Format::Csv => from_csv::read(&input.path, &input.file, &mut intake, progress)?,
+            identity::Format::Parquet => from_parquet::read(&input.path, &input.file, &mut intake, progress)?,
         }
     }
     let Intake { table, sorter, faults, mut report, .. } = intake;

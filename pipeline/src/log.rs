@@ -23,4 +23,4 @@ pub use memory::MemoryLog;
 pub use port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
 pub use projection::{Key, Projection, Table};
 pub use row::Row;
-pub use sqlite::{RebuildReport, SqliteLog, VerifyReport};
+pub use sqlite::{Checkpoint, PruneReport, RebuildReport, SqliteLog, VerifyReport};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 type Failed = Box<dyn Error + Send + Sync>;
 
 /// The columns of a prediction in CSV and Parquet.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 19] = [
     "prediction_id",
     "episode_id",
     "instance_id",
@@ -33,6 +33,9 @@ const COLUMNS: [&str; 16] = [
     "window",
     "factor",
     "unassessable",
+    "ruleset",
+    "ruleset_sha256",
+    "engine",
 ];
 
 fn cell(p: &Prediction, column: &str) -> Option<String> {
@@ -55,6 +58,9 @@ fn cell(p: &Prediction, column: &str) -> Option<String> {
         "window" => p.window.as_ref().map(|w| w.text.clone()),
         "factor" => p.factors.first().map(|f| f.text.clone()),
         "unassessable" => name(p.unassessable.and_then(|u| serde_json::to_value(u).ok())),
+        "ruleset" => Some(format!("{} {}", p.ruleset.name, p.ruleset.version)),
+        "ruleset_sha256" => Some(p.ruleset.sha256.clone()),
+        "engine" => Some(p.engine.clone()),
         _ => None,
     }
 }

@@ -92,7 +92,7 @@ impl RuleSet {
         }
         let mut score = Score::default();
         for row in 0..rows {
-            self.score(table, &out.fired, row, None, &mut score);
+            self.score(table, &out.fired, row, &mut score);
             let calibrated = self.calibrate(&score.log_odds);
             let p = probabilities(&calibrated);
             let reason = self.unassessable(table, row);

@@ -1,4 +1,4 @@
-//! Finds the single change that would take an instance out of its level.
+//! Finds the changes that would take an instance out of its level.
 
 use crate::assess::{Assessed, Score, hazards_of};
 use crate::hazard::{PerHazard, probabilities};
@@ -7,38 +7,75 @@ use crate::prediction::{Counterfactual, Level};
 use crate::ruleset::RuleSet;
 use crate::signal::{Direction, Signal};
 use crate::table::FeatureTable;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 impl RuleSet {
-    /// Gives the change of one signal that leaves the least risk: each signal with evidence is left out in turn (its first passage
-    /// and every rule that speaks of it or reads its features) and the row scored again. Prefers a change that leaves the level.
-    /// None when no evidence counts.
+    /// Gives the signals that would have to change for the row to leave its level, and what would remain.
+    ///
+    /// Greedy: of the signals with evidence, the one whose absence (of its first passage and of every rule that speaks of it or
+    /// reads its features) leaves the least risk goes first; where several leave the same, the one with the most evidence. The
+    /// row is scored again without it, which may let evidence speak that it outweighed, and so on until the level is left or
+    /// there is no more evidence. None when no evidence counts.
     pub fn counterfactual(&self, table: &FeatureTable, assessed: &Assessed, row: usize) -> Option<Counterfactual> {
         let level = assessed.level[row];
-        let mut score = Score::default();
-        self.score(table, &assessed.fired, row, None, &mut score);
-        let mut signals: BTreeSet<Signal> = score.passage.iter().flatten().map(|p| p.0).collect();
-        signals.extend(score.wins().flat_map(|w| self.rules[w.rule].signals.iter().copied()));
-        let mut best: Option<(Level, PerHazard, Signal)> = None;
-        for signal in signals {
-            self.score(table, &assessed.fired, row, Some(signal), &mut score);
-            let p = probabilities(&self.calibrate(&score.log_odds));
-            let remaining = self.levels.of(&p);
-            let k = hazards_of(level) - 1;
-            if best.is_none_or(|(l, q, _)| remaining < l || (remaining == l && p[k] < q[k])) {
-                best = Some((remaining, p, signal));
-            }
-        }
-        let (confidence, p, signal) = best?;
         let k = hazards_of(level) - 1;
+        let mut without: Vec<Signal> = Vec::new();
+        let mut left: Option<(Level, PerHazard)> = None;
+        while left.is_none_or(|(remaining, _)| remaining >= level) {
+            let Some((remaining, p, signal)) = self.next_to_go(table, assessed, row, &without, k) else { break };
+            without.push(signal);
+            left = Some((remaining, p));
+        }
+        let (confidence, p) = left?;
+        let changes: Vec<String> = without.iter().map(|s| self.change(*s)).collect();
+        let (even, still) = if confidence >= level { ("even ", "still ") } else { ("", "") };
         let text = format!(
-            "if {}, P({} h) would be {} ({})",
-            self.change(signal),
+            "{even}if {}, P({} h) would {still}be {} ({})",
+            list(&changes),
             [24, 72, 168][k],
             text::probability(p[k]),
             confidence.name()
         );
-        Some(Counterfactual { signal, p24: p[0], confidence, text })
+        Some(Counterfactual { signal: *without.first()?, signals: without, p24: p[0], confidence, text })
+    }
+
+    /// Gives the signal whose absence, beside those that are gone, leaves the least risk by the end of hazard `k`, and that risk.
+    fn next_to_go(
+        &self,
+        table: &FeatureTable,
+        assessed: &Assessed,
+        row: usize,
+        gone: &[Signal],
+        k: usize,
+    ) -> Option<(Level, PerHazard, Signal)> {
+        let mut score = Score::default();
+        self.score_without(table, &assessed.fired, row, gone, &mut score);
+        let mut evidence: BTreeMap<Signal, f64> = BTreeMap::new();
+        let mut speaks = |signal, e: f64| {
+            let held = evidence.entry(signal).or_insert(e);
+            *held = held.max(e);
+        };
+        score.passage.iter().flatten().for_each(|p| speaks(p.0, p.1));
+        for win in score.wins() {
+            self.rules[win.rule].signals.iter().for_each(|s| speaks(*s, win.evidence));
+        }
+        let mut without = gone.to_vec();
+        let mut best: Option<(Level, PerHazard, f64, Signal)> = None;
+        for (signal, weight) in evidence {
+            without.push(signal);
+            self.score_without(table, &assessed.fired, row, &without, &mut score);
+            without.pop();
+            let p = probabilities(&self.calibrate(&score.log_odds));
+            let remaining = self.levels.of(&p);
+            let better = best.is_none_or(|(level, q, e, _)| {
+                let risk = p[k].total_cmp(&q[k]).then(e.total_cmp(&weight));
+                remaining.cmp(&level).then(risk).is_lt()
+            });
+            if better {
+                best = Some((remaining, p, weight, signal));
+            }
+        }
+        best.map(|(level, p, _, signal)| (level, p, signal))
     }
 
     /// The change in words, as the beginning of a condition.
@@ -63,6 +100,15 @@ impl RuleSet {
                 format!("{} stayed {side} {warning}", noun(signal))
             }
         }
+    }
+}
+
+/// Joins conditions: `a`, `a and b`, `a, b and c`.
+fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Pure: `step(state, prediction) -> (state, events)`. The level of an episode rises at once. It falls only after the
 //! probabilities have stayed below the level's threshold times `clear_below` for `clear_after` consecutive hours, to the
 //! highest level seen meanwhile; at `none` the episode is cleared. Unassessable hours are no sign of health: they neither
-//! open nor clear, and don't count towards the hours.
+//! open nor clear, and don't count towards the hours. A prediction that a declared change holds back neither opens nor raises.
 
 use crate::predict::digest;
 use crate::prediction::{Level, Prediction, Status};
@@ -123,10 +123,12 @@ pub fn step(
         episode.sequence += 1;
         let from = episode.level;
         if let Some(p) = known(prediction) {
-            episode.take_up(prediction.confidence, levels.held(&p), quiet_hours.min(MAX_GAP_HOURS), levels.clear_after);
+            let level = prediction.confidence;
+            let level = if prediction.held_until.is_some() { level.min(from) } else { level };
+            episode.take_up(level, levels.held(&p), quiet_hours.min(MAX_GAP_HOURS), levels.clear_after);
         }
         change = (episode.level != from).then_some((from, episode.level));
-    } else if matches!(prediction.confidence, Level::Low | Level::Medium | Level::High) {
+    } else if prediction.held_until.is_none() && at_risk(prediction.confidence) {
         open = Some(OpenEpisode {
             episode_id: digest(&[&prediction.instance_id, &prediction.as_of, &prediction.ruleset.name]),
             since: prediction.as_of.clone(),
@@ -184,7 +186,10 @@ fn announce(
     open: Option<&OpenEpisode>,
     change: Option<(Level, Level)>,
 ) -> (Vec<EpisodeEvent>, Status) {
-    let Some(episode) = open else { return (Vec::new(), Status::Quiet) };
+    let Some(episode) = open else {
+        let pending = prediction.held_until.is_some() && at_risk(prediction.confidence);
+        return (Vec::new(), if pending { Status::Pending } else { Status::Quiet });
+    };
     let Some((from, to)) = change else { return (Vec::new(), Status::Ongoing) };
     let (change, status) = match (from, to) {
         (Level::None, _) => (EpisodeChange::Opened, Status::New),
@@ -201,6 +206,11 @@ fn announce(
         to,
     };
     (vec![event], status)
+}
+
+/// True for the levels that foresee a failure.
+pub(crate) const fn at_risk(level: Level) -> bool {
+    matches!(level, Level::Low | Level::Medium | Level::High)
 }
 
 fn known(p: &Prediction) -> Option<[f64; 3]> {

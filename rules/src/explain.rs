@@ -3,7 +3,7 @@
 use crate::assess::{AssessError, Score, check_shape};
 use crate::feature::columns;
 use crate::hazard::{HAZARDS, HORIZON_NAMES, sigmoid};
-use crate::predict::text;
+use crate::predict::{Identity, text};
 use crate::prediction::{Horizons, Level, RuleSetRef, Unassessable};
 use crate::ruleset::{Evidence, RuleSet, plain};
 use crate::signal::Signal;
@@ -29,6 +29,8 @@ pub struct Explanation {
     pub outweighed: Vec<String>,
     /// Number of rules that did not fire.
     pub silent_rules: usize,
+    /// Notes that don't change a probability: a declared change, a borrowed profile, a blind signal.
+    pub notes: Vec<String>,
     /// The rules that were applied.
     pub ruleset: RuleSetRef,
 }
@@ -84,11 +86,11 @@ pub struct Term {
 }
 
 impl RuleSet {
-    /// Explains one row.
+    /// Explains one row; `identity` says which change was declared.
     ///
     /// # Errors
     /// When there is no such row, the table's columns differ in length, or Polars fails.
-    pub fn explain(&self, table: &FeatureTable, row: usize) -> Result<Explanation, AssessError> {
+    pub fn explain(&self, table: &FeatureTable, row: usize, identity: &Identity) -> Result<Explanation, AssessError> {
         if row >= table.len() {
             return Err(AssessError::Row { row, rows: table.len() });
         }
@@ -96,12 +98,14 @@ impl RuleSet {
         let one = table.only(row);
         let assessed = self.assess(&one)?;
         let mut score = Score::default();
-        self.score(&one, &assessed.fired, 0, None, &mut score);
+        self.score(&one, &assessed.fired, 0, &mut score);
         let hazards = (0..HAZARDS).map(|k| self.explain_hazard(&one, &score, k)).collect();
         let fired = |i: &usize| assessed.fired[*i][0];
         let wins = |i: &usize| score.wins().any(|w| w.rule == *i);
         let outweighed =
             (0..self.rules.len()).filter(|i| fired(i) && !wins(i)).map(|i| self.rules[i].id.clone()).collect();
+        let at_risk = matches!(assessed.level[0], Level::Low | Level::Medium | Level::High);
+        let held_until = if at_risk { self.held_until(&one, &score, 0, assessed.level[0]) } else { None };
         let [h24, h72, h168] = assessed.probabilities(0).map(|p| (!p.is_nan()).then_some(p));
         Ok(Explanation {
             instance_id: one.instance_ids[0].clone(),
@@ -112,6 +116,7 @@ impl RuleSet {
             hazards,
             outweighed,
             silent_rules: (0..self.rules.len()).filter(|i| !fired(i)).count(),
+            notes: self.notes(&one, &assessed, 0, identity, held_until),
             ruleset: self.reference(),
         })
     }
@@ -164,9 +169,7 @@ impl Explanation {
     /// Writes the explanation as lines of text.
     pub fn lines(&self) -> Vec<String> {
         let mut out = vec![format!("{} as of {}: {}", self.instance_id, self.as_of, self.confidence.name())];
-        if let Some(reason) = self.unassessable {
-            out.push(format!("  {}", text::unassessable(reason)));
-        }
+        out.extend(self.notes.iter().map(|note| format!("  note: {note}")));
         if let Horizons { h24: Some(a), h72: Some(b), h168: Some(c) } = self.probability {
             let [a, b, c] = [a, b, c].map(text::probability);
             out.push(format!("  P(24 h) {a}, P(72 h) {b}, P(168 h) {c}"));

@@ -22,66 +22,13 @@ pub const MONTH_HOURS: f64 = 720.0;
 /// One number for each hazard.
 pub type PerHazard = [f64; HAZARDS];
 
+pub use forewarn_models::calibrate::{Calibration, CalibrationError};
 pub use forewarn_models::stats::{expit as sigmoid, logit};
 
 /// Gives the log-odds that at least one event of a Poisson process falls into `hours`: with p = 1 - e^-m, m = rate * hours,
 /// logit(p) = ln(e^m - 1).
 pub fn exposure_log_odds(rate_per_hour: f64, hours: f64) -> f64 {
     (rate_per_hour * hours).exp_m1().ln()
-}
-
-/// Maps a log-odds score to calibrated log-odds: strictly increasing, linear between its knots and beyond them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Calibration {
-    knots: Vec<(f64, f64)>,
-}
-
-/// Says why knots make no calibration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CalibrationError {
-    /// A line needs two points.
-    #[error("a calibration needs at least two knots [score, log-odds]")]
-    TooFew,
-    /// A knot is infinite or not a number.
-    #[error("calibration knot {0} is not finite")]
-    NotFinite(usize),
-    /// A knot does not lie above and right of the one before.
-    #[error("calibration knot {0} is not above the one before in both numbers: a calibration is strictly increasing")]
-    NotIncreasing(usize),
-}
-
-impl Calibration {
-    /// Gives the calibration that changes nothing.
-    pub fn identity() -> Self {
-        Self { knots: vec![(-1.0, -1.0), (1.0, 1.0)] }
-    }
-
-    /// Applies the calibration to a finite score.
-    pub fn apply(&self, score: f64) -> f64 {
-        let last = self.knots.len() - 1;
-        let upper = self.knots.partition_point(|k| k.0 < score).clamp(1, last);
-        let ((x0, y0), (x1, y1)) = (self.knots[upper - 1], self.knots[upper]);
-        // Anchored at the nearer end, so that rounding cannot make a value past a knot smaller than the knot's own.
-        let slope = (y1 - y0) / (x1 - x0);
-        if score - x0 < x1 - score { y0 + slope * (score - x0) } else { y1 - slope * (x1 - score) }
-    }
-}
-
-impl TryFrom<Vec<(f64, f64)>> for Calibration {
-    type Error = CalibrationError;
-
-    fn try_from(knots: Vec<(f64, f64)>) -> Result<Self, CalibrationError> {
-        if knots.len() < 2 {
-            return Err(CalibrationError::TooFew);
-        }
-        if let Some(i) = knots.iter().position(|k| !k.0.is_finite() || !k.1.is_finite()) {
-            return Err(CalibrationError::NotFinite(i + 1));
-        }
-        if let Some(i) = knots.windows(2).position(|w| w[1].0 <= w[0].0 || w[1].1 <= w[0].1) {
-            return Err(CalibrationError::NotIncreasing(i + 2));
-        }
-        Ok(Self { knots })
-    }
 }
 
 /// Probabilities of an incident by the end of each hazard's span, made from calibrated log-odds of the hazards:
@@ -130,15 +77,6 @@ mod tests {
             assert!((c.apply(x) - y).abs() < 1e-12, "{x}");
         }
         assert!((Calibration::identity().apply(7.25) - 7.25).abs() < 1e-12);
-    }
-
-    #[test]
-    fn calibrations_that_are_none_say_why() {
-        let refuse = |k: &[(f64, f64)]| Calibration::try_from(k.to_vec()).unwrap_err();
-        assert_eq!(refuse(&[(0.0, 0.0)]), CalibrationError::TooFew);
-        assert_eq!(refuse(&[(0.0, 0.0), (f64::NAN, 1.0)]), CalibrationError::NotFinite(2));
-        assert_eq!(refuse(&[(0.0, 0.0), (1.0, 1.0), (2.0, 1.0)]), CalibrationError::NotIncreasing(3));
-        assert_eq!(refuse(&[(0.0, 0.0), (0.0, 1.0)]), CalibrationError::NotIncreasing(2));
     }
 
     #[test]

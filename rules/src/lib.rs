@@ -22,6 +22,8 @@ pub mod episode;
 pub mod explain;
 pub mod predict;
 pub mod prediction;
+pub mod round;
+pub mod workload;
 
 pub mod fit;
 pub mod truth;

@@ -27,11 +27,13 @@ pub struct Identity {
     pub region: String,
     /// What the instance is a copy of, where known.
     pub workload: Option<String>,
+    /// The newest declared change in words, where there is one.
+    pub change: Option<String>,
 }
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { account: "unknown".to_owned(), region: "unknown".to_owned(), workload: None }
+        Self { account: "unknown".to_owned(), region: "unknown".to_owned(), workload: None, change: None }
     }
 }
 
@@ -59,13 +61,15 @@ impl RuleSet {
         let p = assessed.probabilities(row);
         let [h24, h72, h168] = p.map(|v| (!v.is_nan()).then_some(v));
         let mut score = Score::default();
-        self.score(table, &assessed.fired, row, None, &mut score);
+        self.score(table, &assessed.fired, row, &mut score);
         let factors = if level == Level::Unassessable { Vec::new() } else { self.factors(table, &score, row, level) };
         let as_of = table.as_of[row];
+        let held_until = if at_risk { self.held_until(table, &score, row, level) } else { None };
         let instance_id = table.instance_ids[row].as_str();
         Prediction {
             prediction_id: prediction_id(instance_id, as_of, &self.sha256),
             episode_id: None,
+            workload_episode_id: None,
             sequence: 0,
             instance_id: instance_id.to_owned(),
             account: identity.account.clone(),
@@ -80,7 +84,8 @@ impl RuleSet {
             recommended_action: assessed.action[row].filter(|_| at_risk),
             unassessable: assessed.reason[row].filter(|_| level == Level::Unassessable),
             counterfactual: if at_risk { self.counterfactual(table, assessed, row) } else { None },
-            notes: self.notes(table, assessed, row),
+            notes: self.notes(table, assessed, row, identity, held_until),
+            held_until: held_until.map(text::rfc3339),
             ruleset: self.reference(),
             engine: ENGINE.to_owned(),
             links: links::links(&identity.region, instance_id, as_of, factors.first().map(|f| f.signal)),
@@ -140,16 +145,38 @@ impl RuleSet {
         }
     }
 
-    fn notes(&self, table: &FeatureTable, assessed: &Assessed, row: usize) -> Vec<String> {
+    /// Says until when a declared change keeps a row from being announced, milliseconds; None when nothing does. Rules marked
+    /// `hard`, and maintenance, whose date is known, need no trend: what they bear on is never held back.
+    pub(crate) fn held_until(&self, table: &FeatureTable, score: &Score, row: usize, level: Level) -> Option<i64> {
+        let change = table.get(row, instance_index(4));
+        let left = self.episodes.change_grace_hours - change;
+        let k = hazards_of(level);
+        let hard = score.groups.iter().flat_map(|g| &g[..k]).flatten().any(|w| self.rules[w.rule].hard)
+            || self.passage.weights[Signal::Maintenance as usize] > 0.0
+                && self.passage_log_odds(table, row, Signal::Maintenance)[..k].iter().any(|e| *e > 0.0);
+        (left > 0.0 && !hard).then(|| text::after(table.as_of[row], left))
+    }
+
+    pub(crate) fn notes(
+        &self,
+        table: &FeatureTable,
+        assessed: &Assessed,
+        row: usize,
+        identity: &Identity,
+        held_until: Option<i64>,
+    ) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(reason) = assessed.reason[row] {
             let known = assessed.level[row] != Level::Unassessable;
             let prefix = if known { "rests on hard signals alone: " } else { "" };
-            notes.push(format!("{prefix}{}", text::unassessable(reason)));
+            notes.push(format!("{prefix}{}", text::unassessable(self, table, row, reason)));
         }
         let change = table.get(row, instance_index(4));
-        if change <= 24.0 {
-            notes.push(format!("a change was declared {} before", text::hours(change)));
+        if change <= self.episodes.change_grace_hours.max(24.0) {
+            let words = identity.change.as_ref().map(|c| format!(" ({c})")).unwrap_or_default();
+            let wait = held_until.map(|t| format!("; trends alone are not announced before {}", text::rfc3339(t)));
+            let ago = text::hours(change);
+            notes.push(format!("a change was declared {ago} before{words}{}", wait.unwrap_or_default()));
         }
         let age = table.get(row, instance_index(0));
         if age < 7.0 {

@@ -63,6 +63,26 @@ pub enum FailureType {
     Anomaly,
 }
 
+impl FailureType {
+    /// Gives the type's name, as in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CpuSaturation => "cpu_saturation",
+            Self::CpuSteal => "cpu_steal",
+            Self::IoStall => "io_stall",
+            Self::MemoryExhaustion => "memory_exhaustion",
+            Self::DiskFull => "disk_full",
+            Self::CreditExhaustion => "credit_exhaustion",
+            Self::EbsDegradation => "ebs_degradation",
+            Self::NetworkDegradation => "network_degradation",
+            Self::StatusCheckFailure => "status_check_failure",
+            Self::ScheduledMaintenance => "scheduled_maintenance",
+            Self::SystemFault => "system_fault",
+            Self::Anomaly => "anomaly",
+        }
+    }
+}
+
 /// What a careful engineer would do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -165,8 +185,11 @@ pub struct RuleSetRef {
 /// What would take the instance out of `high` (or out of the level it has).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Counterfactual {
-    /// The signal to change.
+    /// The signal to change first.
     pub signal: Signal,
+    /// Every signal to change, that one first; predictions of older versions don't say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<Signal>,
     /// The probability within 24 hours that would remain.
     pub p24: f64,
     /// The level that would remain.
@@ -187,6 +210,8 @@ pub enum Status {
     Changed,
     /// The trouble is over.
     Cleared,
+    /// A level is reached by trends alone soon after a declared change: not announced yet.
+    Pending,
     /// No episode is open.
     Quiet,
 }
@@ -198,6 +223,9 @@ pub struct Prediction {
     pub prediction_id: String,
     /// The episode this belongs to; null while none is open.
     pub episode_id: Option<String>,
+    /// The workload episode that is announced in place of this prediction's news; absent where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_episode_id: Option<String>,
     /// Counts the predictions of the episode from 1; 0 while none is open.
     pub sequence: u32,
     /// The EC2 instance id.
@@ -230,6 +258,9 @@ pub struct Prediction {
     pub counterfactual: Option<Counterfactual>,
     /// Notes that don't change a probability: a declared change, a borrowed profile, a blind signal.
     pub notes: Vec<String>,
+    /// Until when a declared change keeps trends from being announced (RFC 3339, UTC); absent where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<String>,
     /// The rules that made it.
     pub ruleset: RuleSetRef,
     /// The version of forewarn that made it.

@@ -35,6 +35,7 @@ pub struct RuleSet {
     pub(crate) sha256: String,
     pub(crate) params: Params,
     pub(crate) levels: Levels,
+    pub(crate) episodes: Episodes,
     pub(crate) limits: Limits,
     pub(crate) incidents_per_instance_month: f64,
     /// Log-odds of an incident within each hazard's own span.
@@ -143,6 +144,15 @@ impl Levels {
     }
 }
 
+/// When an episode is announced, and when several are one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Episodes {
+    /// Hours after a declared change in which trends alone announce nothing.
+    pub change_grace_hours: f64,
+    /// Members of a workload with the same failure ahead that make one workload episode.
+    pub workload_members: usize,
+}
+
 /// What must be known before an instance can be called healthy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
@@ -217,6 +227,11 @@ impl RuleSet {
     /// Gives the levels' thresholds and the hysteresis.
     pub fn levels(&self) -> &Levels {
         &self.levels
+    }
+
+    /// Gives when an episode is announced, and when several are one.
+    pub fn episodes(&self) -> &Episodes {
+        &self.episodes
     }
 
     /// Gives what must be known before an instance can be called healthy.

@@ -55,7 +55,7 @@ pub(super) struct Args {
     /// Lists every instance, the healthy ones too
     #[arg(long)]
     all: bool,
-    /// Writes the predictions to the event log and announces what is new
+    /// Writes the predictions to the event log, announces what is new, and keeps them in the history
     #[arg(long)]
     emit: bool,
     /// Also writes the feature table to a Parquet file
@@ -90,27 +90,25 @@ impl Args {
             let samples: u64 = analysis.unused.values().sum();
             tracing::info!(samples, "no signal reads {}; --map NAME=SIGNAL lets one", names.join(", "));
         }
-        let states = log.as_ref().map_or_else(|| Ok(announce::States::new()), announce::states)?;
-        let predictions: Vec<Prediction> = announce::stamped(&analysis, &ruleset, &states, self.all)
-            .map_err(CliError::failed)?
-            .into_iter()
-            .map(|(p, ..)| p)
-            .filter(|p| self.all || p.confidence != Level::None)
-            .collect();
+        let round = announce::round(log.as_ref(), &analysis, &ruleset).map_err(CliError::failed)?;
+        let predictions: Vec<Prediction> =
+            round.taken.iter().filter(|t| self.all || t.shown).map(|t| t.prediction.clone()).collect();
         if let Some(path) = &self.features {
             write_file(path, &render::features_parquet(&analysis.table).map_err(CliError::failed)?)?;
         }
         self.write(&analysis, &predictions, &ruleset, context)?;
         if let (true, Some(log)) = (emit, &log) {
-            let report =
-                announce::emit(log, &self.state.bus(context), &analysis, &ruleset).map_err(CliError::failed)?;
+            let report = announce::emit(log, &self.state.bus(context), &round).map_err(CliError::failed)?;
             tracing::info!(
                 opened = report.opened,
                 updated = report.updated,
                 cleared = report.cleared,
+                workloads = report.workloads,
                 announced = report.announced,
                 "emitted"
             );
+            let (path, new) = announce::keep(&history, &analysis, &ruleset, &round).map_err(CliError::failed)?;
+            tracing::info!(path, new, "predictions kept in the history");
         }
         let found = predictions.iter().any(|p| p.confidence == Level::High);
         Ok(if self.exit_code && found { End::Findings } else { End::Done })
@@ -153,9 +151,9 @@ pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Res
     if text != "latest" {
         return time(text, context);
     }
-    let (_, last) = history.time_range()?.ok_or_else(|| {
-        CliError::input(format!("the history {} is empty; import something first", history.location()))
-    })?;
+    let Some((_, last)) = history.time_range()? else {
+        return Err(CliError::input(format!("{}: {}", history.location(), history.why_empty()?)));
+    };
     let cell = forewarn_rules::grid::CELL_MS;
     Ok((last.div_euclid(cell) + 1) * cell + analyze::delay_ms(history))
 }
@@ -166,7 +164,12 @@ pub(super) fn changes(log: &SqliteLog) -> Result<Vec<DeclaredChange>, CliError> 
     for row in log.table(crate::log::projection::Table::Changes)?.into_values() {
         if let crate::log::Row::Change(change) = row {
             let Some(target) = change.instance_id.or(change.workload) else { continue };
-            out.push(DeclaredChange { target, ts: crate::time::parse_instant(&change.at, None)? });
+            out.push(DeclaredChange {
+                target,
+                ts: crate::time::parse_instant(&change.at, None)?,
+                until: change.until.as_deref().map(|t| crate::time::parse_instant(t, None)).transpose()?,
+                words: format!("{}: {}", change.kind.name(), change.text),
+            });
         }
     }
     Ok(out)

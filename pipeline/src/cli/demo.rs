@@ -14,7 +14,6 @@ use crate::import::{ImportOptions, import_files, read_events, read_instances};
 use crate::log::SqliteLog;
 use crate::render;
 use crate::simulate::{Options, write};
-use forewarn_rules::prediction::Level;
 use forewarn_rules::ruleset::RuleSet;
 use std::path::{Path, PathBuf};
 
@@ -55,11 +54,10 @@ impl Args {
         })?;
         bar.finish_and_clear();
         let bus = state.join("events.jsonl");
-        let emitted = announce::emit(&log, &bus, &analysis, &ruleset).map_err(CliError::failed)?;
-        let states = announce::states(&log)?;
-        let stamped = announce::stamped(&analysis, &ruleset, &states, false).map_err(CliError::failed)?;
-        let predictions: Vec<_> =
-            stamped.into_iter().map(|(p, ..)| p).filter(|p| p.confidence != Level::None).collect();
+        let round = announce::round(Some(&log), &analysis, &ruleset).map_err(CliError::failed)?;
+        let emitted = announce::emit(&log, &bus, &round).map_err(CliError::failed)?;
+        announce::keep(&history, &analysis, &ruleset, &round).map_err(CliError::failed)?;
+        let predictions: Vec<_> = round.taken.into_iter().filter(|t| t.shown).map(|t| t.prediction).collect();
         context.out.line("")?;
         context.out.line(render::table(&analysis, &predictions).trim_end())?;
         context.out.line("")?;

@@ -22,7 +22,7 @@ ingested_at are taken where they are there. A CSV of one series needs timestamp 
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,
-    /// The files
+    /// The files; - is standard input
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The instance, for files without such a column

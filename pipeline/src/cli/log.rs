@@ -42,6 +42,14 @@ enum Command {
     },
     /// Makes every table of current state again from the log; ends with 1 when one differed
     Rebuild(Plain),
+    /// Forgets entries before a time, leaving a checkpoint from which the chain and the tables go on
+    Prune {
+        #[command(flatten)]
+        plain: Plain,
+        /// Forget what is older: a span such as 400d, or a time
+        #[arg(long, value_name = "SPAN|T")]
+        older_than: String,
+    },
     /// Checks positions, versions, envelopes and the hash chain; ends with 1 at a fault
     Verify(Plain),
 }
@@ -83,6 +91,7 @@ impl Args {
                 };
                 list(plain, &filter, context)
             }
+            Command::Prune { plain, older_than } => prune(plain, older_than, context),
             Command::Rebuild(plain) => rebuild(plain, context),
             Command::Verify(plain) => verify(plain, context),
         }
@@ -104,6 +113,33 @@ fn list(plain: &Plain, filter: &Filter, context: &mut Context<'_>) -> Result<End
             "{:>8}  {}  {}  {}",
             e.position, e.envelope.time, e.envelope.type_, e.envelope.subject
         ))?;
+    }
+    Ok(End::Done)
+}
+
+fn prune(plain: &Plain, older_than: &str, context: &mut Context<'_>) -> Result<End, CliError> {
+    let before = match crate::time::parse_span(older_than) {
+        Some(ms) => context.now_ms - ms,
+        None => time(older_than, context)?,
+    };
+    let at = |ms| jiff::Timestamp::from_millisecond(ms).map_err(CliError::input);
+    let (before, now) = (at(before)?, at(context.now_ms)?);
+    let log = plain.open(context)?;
+    let texts = log.expire_blobs(now)? as u64;
+    let report = log.prune(before, now).map_err(CliError::failed)?;
+    if plain.format == ReportFormat::Json {
+        context.out.json(&report)?;
+        return Ok(End::Done);
+    }
+    let (gone, left) = (count(report.entries), count(report.left));
+    context
+        .out
+        .line(format_args!("{gone} entries before {before} pruned, {left} left; {} texts expired", count(texts)))?;
+    if let Some(reader) = &report.waits_for {
+        context.out.line(format_args!("older ones stay until the reader `{reader}` has read them"))?;
+    }
+    if let Some(c) = &report.checkpoint {
+        context.out.line(format_args!("checkpoint at entry {}: {}", c.position, c.sha256))?;
     }
     Ok(End::Done)
 }
@@ -136,12 +172,16 @@ fn verify(plain: &Plain, context: &mut Context<'_>) -> Result<End, CliError> {
         context.out.json(&report)?;
     } else {
         match &report.fault {
-            None => context.out.line(format_args!(
-                "{} entries in {} streams, no fault; chain ends in {}",
-                count(report.entries),
-                count(report.streams),
-                report.hash
-            ))?,
+            None => {
+                let from = report.checkpoint.as_ref().map(|c| format!(" after the checkpoint at {}", c.position));
+                context.out.line(format_args!(
+                    "{} entries{} in {} streams, no fault; chain ends in {}",
+                    count(report.entries),
+                    from.unwrap_or_default(),
+                    count(report.streams),
+                    report.hash
+                ))?;
+            }
             Some(fault) => context.out.line(format_args!("fault at entry {}: {}", fault.position, fault.what))?,
         }
     }

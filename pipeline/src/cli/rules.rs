@@ -91,7 +91,8 @@ impl Args {
                 let row = analysis.row_of(instance).ok_or_else(|| {
                     format!("no sample of {instance} in the 7 days before {}", crate::time::format_ms(as_of))
                 })?;
-                let explanation = ruleset.explain(&analysis.table, row).map_err(CliError::failed)?;
+                let explanation =
+                    ruleset.explain(&analysis.table, row, &analysis.identities[row]).map_err(CliError::failed)?;
                 match format {
                     ReportFormat::Json => context.out.json(&explanation)?,
                     ReportFormat::Text => {

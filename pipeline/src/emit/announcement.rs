@@ -40,6 +40,9 @@ const DETAIL_TYPES: &[(&str, &str)] = &[
     ("forewarn.prediction.updated", "Prediction Updated"),
     ("forewarn.prediction.cleared", "Prediction Cleared"),
     ("forewarn.prediction.resolved", "Prediction Resolved"),
+    ("forewarn.workload.predicted", "Workload Failure Predicted"),
+    ("forewarn.workload.updated", "Workload Prediction Updated"),
+    ("forewarn.workload.cleared", "Workload Prediction Cleared"),
     ("forewarn.incident.observed", "Instance Incident Observed"),
     ("forewarn.recovery.requested", "Instance Recovery Requested"),
     ("forewarn.recovery.escalated", "Instance Recovery Escalated"),
@@ -53,7 +56,7 @@ pub fn detail_type_of(name: &str) -> Option<&'static str> {
 }
 
 impl Announcement {
-    /// Makes the announcement of an entry, where its type has one.
+    /// Makes the announcement of an entry, where its type has one. What is told of a member of a workload episode is told in that.
     ///
     /// # Errors
     /// When the entry cannot be understood, so that nothing unknown is announced.
@@ -63,6 +66,11 @@ impl Announcement {
         let Some(detail_type) = detail_type_of(name) else { return Ok(None) };
         entry.event()?;
         let data = |key: &str| envelope.data.get(key).and_then(Value::as_str);
+        if data("instance_id").is_some() && data("workload_episode_id").is_some() {
+            return Ok(None);
+        }
+        let members = envelope.data.get("members").and_then(Value::as_array).into_iter().flatten();
+        let members = members.filter_map(|m| m.get("instance_id").and_then(Value::as_str));
         let place = |key: &str| data(key).unwrap_or("unknown").to_owned();
         Ok(Some(Self {
             version: "0".to_owned(),
@@ -72,7 +80,7 @@ impl Announcement {
             account: place("account"),
             time: envelope.time.clone(),
             region: place("region"),
-            resources: data("instance_id").map(str::to_owned).into_iter().collect(),
+            resources: data("instance_id").into_iter().chain(members).map(str::to_owned).collect(),
             event_type: envelope.type_.clone(),
             detail: envelope.data.clone(),
         }))

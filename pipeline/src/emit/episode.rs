@@ -2,7 +2,8 @@
 
 use crate::log::envelope::event_id;
 use crate::log::event::prediction::{Cleared, Made, Updated};
-use crate::log::{AppendError, Appended, Event, EventLog, Expected, LogError, NewEvent};
+use crate::log::{AppendError, Event, EventLog, Expected, LogError, NewEvent};
+use forewarn_rules::episode::EpisodeChange;
 use forewarn_rules::prediction::{Level, Prediction};
 
 /// What happened to an episode.
@@ -61,18 +62,42 @@ pub fn stream_of(episode_id: &str) -> String {
     format!("episode/{episode_id}")
 }
 
-/// Appends what happened to the prediction's episode.
+impl EpisodeEvent {
+    /// Takes over what a round decided.
+    pub fn of(event: &forewarn_rules::episode::EpisodeEvent) -> Self {
+        match event.change {
+            EpisodeChange::Opened => Self::Made,
+            EpisodeChange::Updated => Self::Updated { previous: event.from },
+            EpisodeChange::Cleared => Self::Cleared { previous: event.from },
+        }
+    }
+
+    /// Makes the event of the log.
+    fn with(self, prediction: &Prediction) -> Event {
+        let prediction = Box::new(prediction.clone());
+        match self {
+            Self::Made => Event::PredictionMade(Made { prediction }),
+            Self::Updated { previous } => Event::PredictionUpdated(Updated { previous, prediction }),
+            Self::Cleared { previous } => Event::PredictionCleared(Cleared { previous, prediction }),
+        }
+    }
+}
+
+/// Appends what happened to the prediction's episode, in one append, and gives what is new.
 ///
 /// Ids are deterministic: an episode opens once and clears once, and is updated once by a prediction, however often
-/// this is called. A repeated call changes nothing and returns the entry recorded first.
+/// this is called. A repeated call changes nothing.
 ///
 /// # Errors
-/// When the prediction and the event don't go together, the episode is not open, or the log fails.
-pub fn append_prediction<L: EventLog + ?Sized>(
+/// When the prediction and an event don't go together, the episode is not open, or the log fails.
+pub fn append_predictions<L: EventLog + ?Sized>(
     log: &L,
     prediction: &Prediction,
-    what: EpisodeEvent,
-) -> Result<Appended, EpisodeError> {
+    what: &[EpisodeEvent],
+) -> Result<Vec<EpisodeEvent>, EpisodeError> {
+    if what.is_empty() {
+        return Ok(Vec::new());
+    }
     let id = || prediction.prediction_id.clone();
     let episode = prediction.episode_id.as_deref().ok_or_else(|| EpisodeError::NoEpisode(id()))?;
     let time = prediction.as_of.parse().map_err(|source| EpisodeError::Time {
@@ -80,32 +105,36 @@ pub fn append_prediction<L: EventLog + ?Sized>(
         as_of: prediction.as_of.clone(),
         source,
     })?;
-    let boxed = || Box::new(prediction.clone());
-    let event = match what {
-        EpisodeEvent::Made => Event::PredictionMade(Made { prediction: boxed() }),
-        EpisodeEvent::Updated { previous } if previous == prediction.confidence => {
-            return Err(EpisodeError::SameLevel(id()));
-        }
-        EpisodeEvent::Updated { previous } => Event::PredictionUpdated(Updated { previous, prediction: boxed() }),
-        EpisodeEvent::Cleared { previous } => Event::PredictionCleared(Cleared { previous, prediction: boxed() }),
-    };
-    let event_id = match what {
-        EpisodeEvent::Made | EpisodeEvent::Cleared { .. } => event_id(event.type_(), &[episode]),
-        EpisodeEvent::Updated { .. } => event_id(event.type_(), &[episode, &prediction.prediction_id]),
-    };
     let stream = stream_of(episode);
     let history = log.read(&stream, 1, usize::MAX)?;
-    let known = history.iter().any(|e| e.envelope.id == event_id);
-    if !known {
-        if history.iter().any(|e| matches!(e.event(), Ok(Event::PredictionCleared(_)))) {
+    // A stream may have lost its beginning, or all of it, to pruning.
+    let length = log.length(&stream)?;
+    let over = history.iter().any(|e| matches!(e.event(), Ok(Event::PredictionCleared(_))));
+    let (mut fresh, mut new) = (Vec::new(), Vec::new());
+    for &what in what {
+        if matches!(what, EpisodeEvent::Updated { previous } if previous == prediction.confidence) {
+            return Err(EpisodeError::SameLevel(id()));
+        }
+        let event = what.with(prediction);
+        let event_id = match what {
+            EpisodeEvent::Made | EpisodeEvent::Cleared { .. } => event_id(event.type_(), &[episode]),
+            EpisodeEvent::Updated { .. } => event_id(event.type_(), &[episode, &prediction.prediction_id]),
+        };
+        if history.iter().any(|e| e.envelope.id == event_id) {
+            continue;
+        }
+        if over {
             return Err(EpisodeError::Over(episode.to_owned()));
         }
-        if history.is_empty() && what != EpisodeEvent::Made {
+        if length == 0 && fresh.is_empty() && what != EpisodeEvent::Made {
             return Err(EpisodeError::NeverOpened(episode.to_owned()));
         }
+        fresh.push(what);
+        new.push(NewEvent::new(event_id, prediction.instance_id.clone(), time, event));
     }
-    // Another writer between the read and here shows as a conflict, and the caller decides again.
-    let expected = Expected::Version(history.len() as u64);
-    let new = NewEvent::new(event_id, prediction.instance_id.clone(), time, event);
-    Ok(log.append(&stream, expected, &[new])?)
+    if !new.is_empty() {
+        // Another writer between the read and here shows as a conflict, and the caller decides again.
+        log.append(&stream, Expected::Version(length), &new)?;
+    }
+    Ok(fresh)
 }

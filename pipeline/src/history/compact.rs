@@ -1,4 +1,5 @@
-//! Merges the small files of a day and bucket into one. Exact duplicates go; versions that differ stay.
+//! Merges the small files of a day and bucket into one. Exact duplicates go, those within a single file too; versions that
+//! differ stay.
 //!
 //! **Invariant:** a note in `_compact/` names the new file and those it replaces before the new file appears. As
 //! soon as it appears, the old ones no longer count, whether they are deleted yet or not.
@@ -13,11 +14,19 @@ use super::store::Store;
 use super::{MetricWriter, commit, local};
 use crate::crash;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 const NOTES: &str = "_compact";
+
+/// How the names of files begin that a compaction made.
+const MADE: &str = "compact-";
+
+/// Files that were read and found to hold no exact duplicate, with their sizes. Without it they are read again, no more.
+const CHECKED: &str = "_checked.json";
+
+type Checked = BTreeMap<String, u64>;
 
 /// How old files stay on an object store after they were replaced, for readers that listed them before.
 const REMOTE_GRACE_MS: i64 = 15 * 60 * 1000;
@@ -47,7 +56,7 @@ pub struct CompactOptions {
 pub struct CompactReport {
     /// Days of buckets looked at.
     pub partitions: u64,
-    /// Those that had more than one file.
+    /// Those that were written anew: of more than one file, or of one with exact duplicates.
     pub compacted: u64,
     /// Files replaced.
     pub files_before: u64,
@@ -64,7 +73,7 @@ pub struct CompactReport {
 }
 
 impl super::Writer<'_> {
-    /// Compacts every day and bucket that has more than one file.
+    /// Compacts every day and bucket that has more than one file, or one in which exact duplicates stand.
     pub fn compact(&mut self, options: &CompactOptions) -> Result<CompactReport> {
         let history = self.history();
         finish_interrupted(history.store(), Some(options.now_ms))?;
@@ -73,10 +82,47 @@ impl super::Writer<'_> {
             partitions.entry(file.partition).or_default().push(file);
         }
         let mut report = CompactReport { partitions: partitions.len() as u64, ..CompactReport::default() };
-        for (partition, files) in partitions.into_iter().filter(|(_, files)| files.len() > 1) {
+        let before = self.checked()?;
+        let mut checked = before.clone();
+        if options.before_ms.is_none() {
+            let there: BTreeSet<&str> = partitions.values().flatten().map(|f| f.entry.path.as_str()).collect();
+            checked.retain(|path, _| there.contains(path.as_str()));
+        }
+        for (partition, files) in partitions {
+            if let [only] = files.as_slice()
+                && !self.repeats_itself(only, &mut checked)?
+            {
+                continue;
+            }
             self.compact_one(partition, &files, options, &mut report)?;
         }
+        if checked != before {
+            self.history().store().put(CHECKED, pretty(&checked, CHECKED)?)?;
+        }
         Ok(report)
+    }
+
+    fn checked(&self) -> Result<Checked> {
+        let store = self.history().store();
+        let Some(bytes) = store.read(CHECKED)? else { return Ok(Checked::new()) };
+        let bad = |e: serde_json::Error| HistoryError::Json { path: store.describe(CHECKED), why: e.to_string() };
+        serde_json::from_slice(&bytes).map_err(bad)
+    }
+
+    /// Says whether exact duplicates stand in a file. What a compaction made has none; what was found to have none is not read again.
+    fn repeats_itself(&self, file: &MetricFile, checked: &mut Checked) -> Result<bool> {
+        let entry = &file.entry;
+        let made_here = entry.path.rsplit('/').next().is_some_and(|n| n.starts_with(MADE));
+        if made_here || checked.get(&entry.path) == Some(&entry.size) {
+            return Ok(false);
+        }
+        let mut sink = Merged::new(None);
+        merge(self.history().readers_of(std::slice::from_ref(file), &Want::default())?, &mut sink)?;
+        let repeats = sink.finish()?.1 > 0;
+        if !repeats {
+            checked.insert(entry.path.clone(), entry.size);
+        }
+        Ok(repeats)
     }
 
     fn compact_one(
@@ -90,14 +136,14 @@ impl super::Writer<'_> {
         let id = compaction_id(files);
         let staging = self.stage(&format!("compact-{id}"))?;
         let staged = staging.dir().join("merged");
-        let mut sink = Merged::new(MetricWriter::create(&staged)?);
+        let mut sink = Merged::new(Some(MetricWriter::create(&staged)?));
         merge(self.history().readers_of(files, &Want::default())?, &mut sink)?;
         let (rows, dropped) = sink.finish()?;
         local::sync_dir(staging.dir())?;
         let bytes = fs::metadata(&staged).map_err(|e| HistoryError::io("read", &staged, e))?.len();
         crash::point("compact.staged");
 
-        let output = format!("{}/compact-{id}.parquet", partition.dir());
+        let output = format!("{}/{MADE}{id}.parquet", partition.dir());
         let grace = options.grace_ms.unwrap_or(if store.local_root().is_some() { 0 } else { REMOTE_GRACE_MS });
         let note = Replacement {
             output: output.clone(),
@@ -189,21 +235,21 @@ fn delete_replaced(store: &Store, note_path: &str, note: &Replacement) -> Result
 /// A sample with everything that tells versions apart.
 type Sample = (i64, i64, u64);
 
-/// Gathers an instance's samples, sorts them, drops exact duplicates, and writes them.
+/// Gathers an instance's samples, sorts them, drops exact duplicates, and writes them; without a writer it only counts.
 struct Merged {
-    writer: MetricWriter,
+    writer: Option<MetricWriter>,
     series: BTreeMap<SeriesKey, Vec<Sample>>,
     rows: u64,
     dropped: u64,
 }
 
 impl Merged {
-    fn new(writer: MetricWriter) -> Self {
+    fn new(writer: Option<MetricWriter>) -> Self {
         Self { writer, series: BTreeMap::new(), rows: 0, dropped: 0 }
     }
 
     fn finish(self) -> Result<(u64, u64)> {
-        self.writer.finish()?;
+        self.writer.map_or(Ok(()), MetricWriter::finish)?;
         Ok((self.rows, self.dropped))
     }
 }
@@ -236,6 +282,9 @@ impl RunSink for Merged {
             let before = samples.len();
             samples.dedup();
             self.dropped += (before - samples.len()) as u64;
+            if self.writer.is_none() {
+                continue;
+            }
             if group != Some(key.sort_group()) {
                 self.write(&mut rows)?;
                 group = Some(key.sort_group());
@@ -248,6 +297,7 @@ impl RunSink for Merged {
 
 impl Merged {
     fn write(&mut self, rows: &mut Vec<(&SeriesKey, Sample)>) -> Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
         rows.sort_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| a.0.cmp(b.0)).then_with(|| a.1.cmp(&b.1)));
         for run in rows.chunk_by(|a, b| a.0 == b.0) {
             let ts: Vec<i64> = run.iter().map(|r| r.1.0).collect();
@@ -256,7 +306,7 @@ impl Merged {
             if ingested.iter().all(|&t| t == NOT_INGESTED) {
                 ingested.clear();
             }
-            self.writer.push(run[0].0, &ts, &value, &ingested)?;
+            writer.push(run[0].0, &ts, &value, &ingested)?;
         }
         rows.clear();
         Ok(())

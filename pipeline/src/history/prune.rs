@@ -64,6 +64,17 @@ impl Writer<'_> {
 }
 
 impl super::History {
+    /// Says in words why there is nothing in a history without samples, and what to do.
+    pub fn why_empty(&self) -> Result<String> {
+        Ok(match self.pruned()?.last() {
+            None => "the history is empty; import something first".to_owned(),
+            Some(note) => format!(
+                "nothing is left in the history: everything before {} was pruned at {}; import what is newer",
+                note.kept_from, note.at
+            ),
+        })
+    }
+
     /// Reads the notes of what was pruned, oldest first.
     pub fn pruned(&self) -> Result<Vec<PruneNote>> {
         let Some(bytes) = self.store().read(NOTE)? else { return Ok(Vec::new()) };

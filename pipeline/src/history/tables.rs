@@ -18,6 +18,7 @@ use std::sync::Arc;
 const INSTANCES: &str = "instances";
 const EVENTS: &str = "events";
 const INCIDENTS: &str = "incidents";
+const PREDICTIONS: &str = "predictions";
 
 /// What is known of an instance beside its metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
@@ -124,6 +125,21 @@ impl Writer<'_> {
 }
 
 impl History {
+    /// Keeps the predictions of one time: `predictions/date=YYYY-MM-DD/NAME.parquet`, whole or not at all. The first file of a name stays:
+    /// what was predicted is not rewritten afterwards. Gives the path, and whether it is new.
+    ///
+    /// No lock is needed: the name depends on what is predicted alone, and nothing else is touched.
+    pub fn put_predictions(&self, as_of: i64, name: &str, bytes: Vec<u8>) -> Result<(String, bool)> {
+        let day = crate::time::format_day(as_of.div_euclid(crate::time::DAY_MS));
+        let dir = format!("{PREDICTIONS}/date={day}");
+        let path = format!("{dir}/{name}.parquet");
+        if self.store().list(&dir)?.iter().any(|e| e.path == path) {
+            return Ok((path, false));
+        }
+        self.store().put(&path, bytes)?;
+        Ok((path, true))
+    }
+
     /// Reads what is known of instances, by id.
     pub fn instances(&self) -> Result<BTreeMap<String, InstanceRow>> {
         let mut found = BTreeMap::new();

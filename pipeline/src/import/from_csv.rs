@@ -19,13 +19,14 @@ const REPORT_EVERY: u64 = 1 << 16;
 /// Rows of one series handed over at once.
 const RUN: usize = 4096;
 
-/// Reads a file.
+/// Reads a file, known to people as `path`.
 pub(super) fn read(
     path: &Path,
+    file: &Path,
     intake: &mut Intake<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), ImportError> {
-    let file = File::open(path).map_err(|e| ImportError::read(path, e))?;
+    let file = File::open(file).map_err(|e| ImportError::read(path, e))?;
     let total = file.metadata().map_or(0, |m| m.len());
     let mut reader = csv::ReaderBuilder::new().flexible(true).buffer_capacity(256 * 1024).from_reader(file);
     let header = reader.headers().map_err(|e| unreadable(path, &e))?;

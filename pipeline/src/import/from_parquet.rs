@@ -24,16 +24,17 @@ use std::sync::Arc;
 
 const BATCH: usize = 64 * 1024;
 
-/// Reads a file.
+/// Reads a file, known to people as `path`.
 pub(super) fn read(
     path: &Path,
+    file: &Path,
     intake: &mut Intake<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), ImportError> {
     let bad = |e: parquet::errors::ParquetError| {
         ImportError::file(path, format!("is not a readable Parquet file (truncated or damaged?): {e}"))
     };
-    let file = File::open(path).map_err(|e| ImportError::read(path, e))?;
+    let file = File::open(file).map_err(|e| ImportError::read(path, e))?;
     let plain = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(bad)?;
     let fields = plain.schema().fields().clone();
     let header: Vec<String> = fields.iter().map(|f| f.name().clone()).collect();

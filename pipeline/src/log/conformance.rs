@@ -77,6 +77,7 @@ fn appends_and_reads(log: &impl EventLog) {
     let all = log.read_all(0, 10).expect("read all");
     assert_eq!(ids(&all), ["1", "2", "3", "4"]);
     assert_eq!(all[..2], first.entries[..], "what append returns is what is read");
+    assert_eq!(["a", "b", "c"].map(|s| log.length(s).expect("length")), [3, 1, 0]);
     assert_eq!(ids(&log.read("a", 1, 10).expect("read")), ["1", "2", "4"]);
     assert_eq!(ids(&log.read("b", 1, 10).expect("read")), ["3"]);
     assert_eq!(log.head().expect("head"), 4);

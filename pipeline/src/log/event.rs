@@ -11,8 +11,11 @@ pub mod notice;
 pub mod operator;
 pub mod policy;
 pub mod prediction;
+pub mod pruned;
 pub mod recovery;
 pub mod spot;
+pub mod workload;
+
 mod upcast;
 
 use serde_json::Value;
@@ -181,6 +184,12 @@ events! {
     PredictionCleared(prediction::Cleared) = "prediction.cleared" v 1;
     /// It is known how a prediction, or the lack of one, turned out.
     PredictionResolved(prediction::Resolved) = "prediction.resolved" v 1;
+    /// Several members of a workload have the same failure ahead.
+    WorkloadPredicted(workload::Predicted) = "workload.predicted" v 1;
+    /// A workload episode grew.
+    WorkloadUpdated(workload::Grown) = "workload.updated" v 1;
+    /// A workload episode is over.
+    WorkloadCleared(workload::Over) = "workload.cleared" v 1;
     /// A recovery was asked for.
     RecoveryRequested(recovery::Requested) = "recovery.requested" v 1;
     /// A recovery has a plan.
@@ -213,6 +222,8 @@ events! {
     PolicyChanged(policy::PolicyChanged) = "policy.changed" v 1;
     /// An operator did something.
     OperatorActed(operator::OperatorActed) = "operator.acted" v 1;
+    /// The log's oldest entries were forgotten.
+    LogPruned(pruned::LogPruned) = "log.pruned" v 1;
 }
 
 #[cfg(test)]

@@ -111,6 +111,10 @@ impl EventLog for MemoryLog {
         Ok(inner.entries.iter().skip(usize::try_from(after).unwrap_or(usize::MAX)).take(limit).cloned().collect())
     }
 
+    fn length(&self, stream: &str) -> Result<u64, LogError> {
+        Ok(self.lock().length(stream))
+    }
+
     fn head(&self) -> Result<u64, LogError> {
         Ok(self.lock().entries.len() as u64)
     }

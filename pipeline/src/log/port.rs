@@ -161,6 +161,12 @@ pub trait EventLog {
     /// When the store fails or an entry is damaged.
     fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError>;
 
+    /// Gives how many entries a stream has had, pruned ones included: the version of its last one; 0 where there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn length(&self, stream: &str) -> Result<u64, LogError>;
+
     /// Gives the last position; 0 for an empty log.
     ///
     /// # Errors

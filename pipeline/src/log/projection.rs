@@ -5,8 +5,9 @@ use super::event::Event;
 use super::event::operator::OperatorAction;
 use super::event::prediction::Resolved;
 use super::port::{LogError, Recorded};
-use super::row::{CurrentPrediction, Episode, Instance, InstanceEpisode, Row, Silence};
+use super::row::{CurrentPrediction, Episode, Instance, InstanceEpisode, Row, Silence, Workload};
 use forewarn_rules::prediction::{Level, Prediction};
+use forewarn_rules::workload::WorkloadEpisode;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ pub enum Table {
     Episodes,
     /// Where each instance's episode stands.
     EpisodeStates,
+    /// Workload episodes by id.
+    WorkloadEpisodes,
     /// Incidents by id.
     Incidents,
     /// Declared changes by id.
@@ -31,10 +34,11 @@ pub enum Table {
 }
 
 /// Every table.
-pub const TABLES: [Table; 7] = [
+pub const TABLES: [Table; 8] = [
     Table::PredictionsCurrent,
     Table::Episodes,
     Table::EpisodeStates,
+    Table::WorkloadEpisodes,
     Table::Incidents,
     Table::Changes,
     Table::Silences,
@@ -48,6 +52,7 @@ impl Table {
             Self::PredictionsCurrent => "predictions_current",
             Self::Episodes => "episodes",
             Self::EpisodeStates => "episode_states",
+            Self::WorkloadEpisodes => "workload_episodes",
             Self::Incidents => "incidents",
             Self::Changes => "changes",
             Self::Silences => "silences",
@@ -84,6 +89,9 @@ pub fn keys(event: &Event) -> Vec<Key> {
             keys.push(key(Table::Episodes, id));
             keys
         }),
+        Event::WorkloadPredicted(e) => vec![key(Table::WorkloadEpisodes, &e.episode.workload_episode_id)],
+        Event::WorkloadUpdated(e) => vec![key(Table::WorkloadEpisodes, &e.episode.workload_episode_id)],
+        Event::WorkloadCleared(e) => vec![key(Table::WorkloadEpisodes, &e.episode.workload_episode_id)],
         Event::IncidentObserved(e) => vec![key(Table::Incidents, &e.incident_id)],
         Event::ChangeMarked(e) => vec![key(Table::Changes, &e.change_id)],
         Event::OperatorActed(e) if matches!(e.action, OperatorAction::Silence | OperatorAction::Unsilence) => {
@@ -120,6 +128,9 @@ pub fn evolve(key: &Key, row: Option<Row>, envelope: &Envelope, event: &Event) -
                 state: (*e.state).clone(),
             }))),
         },
+        (Table::WorkloadEpisodes, Event::WorkloadPredicted(e)) => Some(workload(row, &e.episode, false)),
+        (Table::WorkloadEpisodes, Event::WorkloadUpdated(e)) => Some(workload(row, &e.episode, false)),
+        (Table::WorkloadEpisodes, Event::WorkloadCleared(e)) => Some(workload(row, &e.episode, true)),
         (Table::Incidents, Event::IncidentObserved(e)) => Some(Row::Incident(e.clone())),
         (Table::Changes, Event::ChangeMarked(e)) => Some(Row::Change(e.clone())),
         (Table::Silences, Event::OperatorActed(e)) => (e.action == OperatorAction::Silence).then(|| {
@@ -132,6 +143,13 @@ pub fn evolve(key: &Key, row: Option<Row>, envelope: &Envelope, event: &Event) -
         }),
         (Table::Instances, _) => Some(Row::Instance(instance(&key.id, row, envelope, event))),
         _ => row,
+    }
+}
+
+fn workload(row: Option<Row>, episode: &WorkloadEpisode, over: bool) -> Row {
+    match row {
+        Some(Row::Workload(r)) if later(&r.episode.as_of, &episode.as_of) => Row::Workload(r),
+        _ => Row::Workload(Box::new(Workload { open: !over, episode: episode.clone() })),
     }
 }
 

@@ -7,6 +7,7 @@ use super::event::prediction::{Outcome, Verdict};
 use super::projection::Table;
 use forewarn_rules::episode::EpisodeState;
 use forewarn_rules::prediction::{FailureType, Level, Prediction};
+use forewarn_rules::workload::WorkloadEpisode;
 use serde::{Deserialize, Serialize};
 
 /// The latest announced prediction of an instance.
@@ -102,6 +103,16 @@ pub struct InstanceEpisode {
     pub state: EpisodeState,
 }
 
+/// A workload episode as it was last announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workload {
+    /// True until it is cleared.
+    pub open: bool,
+    /// The episode.
+    #[serde(flatten)]
+    pub episode: WorkloadEpisode,
+}
+
 /// A row of any table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -112,6 +123,8 @@ pub enum Row {
     Episode(Box<Episode>),
     /// Of [`Table::EpisodeStates`].
     EpisodeState(Box<InstanceEpisode>),
+    /// Of [`Table::WorkloadEpisodes`].
+    Workload(Box<Workload>),
     /// Of [`Table::Incidents`].
     Incident(IncidentObserved),
     /// Of [`Table::Changes`].
@@ -132,6 +145,7 @@ impl Row {
             Table::PredictionsCurrent => Self::Prediction(serde_json::from_str(text)?),
             Table::Episodes => Self::Episode(serde_json::from_str(text)?),
             Table::EpisodeStates => Self::EpisodeState(serde_json::from_str(text)?),
+            Table::WorkloadEpisodes => Self::Workload(serde_json::from_str(text)?),
             Table::Incidents => Self::Incident(serde_json::from_str(text)?),
             Table::Changes => Self::Change(serde_json::from_str(text)?),
             Table::Silences => Self::Silence(serde_json::from_str(text)?),

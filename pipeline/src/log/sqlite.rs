@@ -1,11 +1,15 @@
 //! Keeps a log in one SQLite file, with its tables of current state, cursors and expiring texts beside it.
 
 mod blobs;
+mod checkpoint;
+mod prune;
 mod query;
 mod rebuild;
 mod tables;
 mod verify;
 
+pub use checkpoint::Checkpoint;
+pub use prune::PruneReport;
 pub use rebuild::{Difference, RebuildReport};
 pub use verify::{Fault, VerifyReport};
 
@@ -22,7 +26,7 @@ use std::time::Duration;
 /// Marks the file as a forewarn log: `FWLG`.
 pub const APPLICATION_ID: i32 = 0x4657_4C47;
 /// The version of the tables in the file.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -76,6 +80,15 @@ impl SqliteLog {
         verify::verify(&mut self.lock())
     }
 
+    /// Forgets the oldest entries: all before the first that happened at `before` or later, as far as every cursor has read.
+    /// A checkpoint stands in their place, and an entry that names it is appended.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or an entry cannot be understood; nothing has changed then.
+    pub fn prune(&self, before: jiff::Timestamp, now: jiff::Timestamp) -> Result<PruneReport, AppendError> {
+        prune::prune(&mut self.lock(), before, now)
+    }
+
     /// Gives the rows of a table of current state as stored, by key.
     ///
     /// # Errors
@@ -100,27 +113,9 @@ impl EventLog for SqliteLog {
         let tx = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed("begin an append; is another process holding the log?"))?;
-        let actual = length(&tx, stream)?;
-        let mut head = query::last(&tx)?;
-        let mut version = actual;
-        let mut entries = Vec::with_capacity(sealed.len());
-        for (envelope, new) in sealed.into_iter().zip(events) {
-            if let Some(recorded) = query::by_id(&tx, &envelope.id)? {
-                entries.push(recorded);
-                continue;
-            }
-            if !expected.allows(actual) {
-                return Err(AppendError::Conflict { stream: stream.to_owned(), expected, actual });
-            }
-            version += 1;
-            let entry = link(head.take(), stream, version, envelope)?;
-            insert(&tx, &entry, new)?;
-            head = Some((entry.position, entry.hash.clone()));
-            entries.push(entry);
-        }
+        let appended = append(&tx, stream, expected, events, sealed)?;
         tx.commit().map_err(failed("commit an append"))?;
-        let written = (version - actual) as usize;
-        Ok(Appended { entries, written })
+        Ok(appended)
     }
 
     fn read(&self, stream: &str, from_version: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
@@ -129,6 +124,10 @@ impl EventLog for SqliteLog {
 
     fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
         query::all(&self.lock(), after, limit)
+    }
+
+    fn length(&self, stream: &str) -> Result<u64, LogError> {
+        length(&self.lock(), stream)
     }
 
     fn head(&self) -> Result<u64, LogError> {
@@ -154,9 +153,40 @@ impl Cursors for SqliteLog {
     }
 }
 
-fn length(tx: &Transaction<'_>, stream: &str) -> Result<u64, LogError> {
-    let sql = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?1";
-    let version: i64 = tx.query_row(sql, [stream], |row| row.get(0)).map_err(failed("read a stream's length"))?;
+/// Appends events, sealed already, within a transaction.
+fn append(
+    tx: &Transaction<'_>,
+    stream: &str,
+    expected: Expected,
+    events: &[NewEvent],
+    sealed: Vec<Envelope>,
+) -> Result<Appended, AppendError> {
+    let actual = length(tx, stream)?;
+    let mut head = query::last(tx)?;
+    let mut version = actual;
+    let mut entries = Vec::with_capacity(sealed.len());
+    for (envelope, new) in sealed.into_iter().zip(events) {
+        if let Some(recorded) = query::by_id(tx, &envelope.id)? {
+            entries.push(recorded);
+            continue;
+        }
+        if !expected.allows(actual) {
+            return Err(AppendError::Conflict { stream: stream.to_owned(), expected, actual });
+        }
+        version += 1;
+        let entry = link(head.take(), stream, version, envelope)?;
+        insert(tx, &entry, new)?;
+        head = Some((entry.position, entry.hash.clone()));
+        entries.push(entry);
+    }
+    Ok(Appended { entries, written: (version - actual) as usize })
+}
+
+fn length(connection: &Connection, stream: &str) -> Result<u64, LogError> {
+    let sql = "SELECT coalesce((SELECT max(version) FROM events WHERE stream = ?1),
+                               (SELECT version FROM checkpoint_streams WHERE stream = ?1), 0)";
+    let version: i64 =
+        connection.query_row(sql, [stream], |row| row.get(0)).map_err(failed("read a stream's length"))?;
     Ok(version as u64)
 }
 

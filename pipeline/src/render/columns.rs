@@ -25,18 +25,5 @@ pub(crate) const fn at_risk(level: Level) -> bool {
 
 /// The name of a failure type, as in JSON.
 pub(crate) const fn failure_name(failure: FailureType) -> &'static str {
-    match failure {
-        FailureType::CpuSaturation => "cpu_saturation",
-        FailureType::CpuSteal => "cpu_steal",
-        FailureType::IoStall => "io_stall",
-        FailureType::MemoryExhaustion => "memory_exhaustion",
-        FailureType::DiskFull => "disk_full",
-        FailureType::CreditExhaustion => "credit_exhaustion",
-        FailureType::EbsDegradation => "ebs_degradation",
-        FailureType::NetworkDegradation => "network_degradation",
-        FailureType::StatusCheckFailure => "status_check_failure",
-        FailureType::ScheduledMaintenance => "scheduled_maintenance",
-        FailureType::SystemFault => "system_fault",
-        FailureType::Anomaly => "anomaly",
-    }
+    failure.name()
 }

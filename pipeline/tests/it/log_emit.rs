@@ -3,7 +3,7 @@
 use crate::log_samples::{acted, new, prediction, resolved};
 use forewarn::emit::{
     Announcement, Bus, BusError, EpisodeError, EpisodeEvent, JsonLinesBus, MemoryBus, PAGE, Published, PumpError,
-    append_prediction, pump,
+    append_predictions, pump,
 };
 use forewarn::log::event::operator::OperatorAction;
 use forewarn::log::{
@@ -30,6 +30,9 @@ impl EventLog for DiesBeforeCursor {
     }
     fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
         self.log.read_all(after, limit)
+    }
+    fn length(&self, stream: &str) -> Result<u64, LogError> {
+        self.log.length(stream)
     }
     fn head(&self) -> Result<u64, LogError> {
         self.log.head()
@@ -58,7 +61,7 @@ fn log_of(n: usize) -> MemoryLog {
 fn open_episodes(log: &impl EventLog, range: std::ops::Range<usize>) {
     for k in range {
         let p = prediction(&format!("i-{k}"), &format!("ep-{k}"), "2026-02-15T06:00:00Z", Level::High);
-        append_prediction(log, &p, EpisodeEvent::Made).unwrap();
+        append_predictions(log, &p, &[EpisodeEvent::Made]).unwrap();
         log.append("ops", Expected::Any, &[new(&format!("ack-{k}"), "x", acted(OperatorAction::Ack, "x"))]).unwrap();
     }
 }
@@ -196,7 +199,7 @@ fn a_filter_chooses_and_cursors_are_apart() {
 fn an_episode_is_announced_once_updated_by_level_and_cleared_once() {
     let log = MemoryLog::new();
     let at = |hour: u32, level| prediction("i-1", "ep", &format!("2026-02-15T{hour:02}:00:00Z"), level);
-    let write = |p: &Prediction, what| append_prediction(&log, p, what).map(|a| a.written);
+    let write = |p: &Prediction, what| append_predictions(&log, p, &[what]).map(|fresh| fresh.len());
     let update = EpisodeEvent::Updated { previous: Level::Medium };
     let clear = EpisodeEvent::Cleared { previous: Level::High };
     assert!(matches!(write(&at(6, Level::High), update), Err(EpisodeError::NeverOpened(_))));

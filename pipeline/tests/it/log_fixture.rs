@@ -2,12 +2,15 @@
 
 use crate::schema::assert_valid;
 use forewarn::log::conformance::check_chain;
-use forewarn::log::projection::TABLES;
+use forewarn::log::projection::{TABLES, Table};
 use forewarn::log::{EventLog, Expected, NewEvent, Projection, Recorded, SqliteLog};
 use serde_json::{Map, Value};
 use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
+
+/// Tables that version 0.1.0 did not have yet.
+const LATER: [Table; 1] = [Table::WorkloadEpisodes];
 
 fn fixture(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
@@ -21,7 +24,11 @@ fn tables(projection: &Projection) -> Value {
     let mut all = Map::new();
     for table in TABLES {
         let rows = projection.table(table).map(|(key, row)| (key.to_owned(), serde_json::to_value(row).unwrap()));
-        all.insert(table.name().to_owned(), Value::Object(rows.collect()));
+        let rows: Map<String, Value> = rows.collect();
+        // A table that came later is empty, and an old fixture doesn't know it.
+        if !(rows.is_empty() && LATER.contains(&table)) {
+            all.insert(table.name().to_owned(), Value::Object(rows));
+        }
     }
     Value::Object(all)
 }

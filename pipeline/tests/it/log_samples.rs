@@ -3,7 +3,7 @@
 use forewarn::log::event::blob::BlobRef;
 use forewarn::log::event::prediction::{Cleared, Made, Observed, Outcome, Resolved, Updated, Verdict};
 use forewarn::log::event::{
-    alarm, change, health, incident, instance, matched, notice, operator, policy, recovery, spot,
+    alarm, change, health, incident, instance, matched, notice, operator, policy, pruned, recovery, spot, workload,
 };
 use forewarn::log::{Event, NewEvent};
 use forewarn_rules::episode::{EpisodeState, LastSeen, OpenEpisode};
@@ -11,6 +11,7 @@ use forewarn_rules::prediction::{
     Action, Counterfactual, Factor, FailureType, Horizons, Level, Prediction, RuleSetRef, Status, Window,
 };
 use forewarn_rules::signal::Signal;
+use forewarn_rules::workload::{Member, WorkloadEpisode};
 use std::collections::BTreeMap;
 
 pub(crate) const TIME: &str = "2026-02-15T06:00:00Z";
@@ -19,6 +20,7 @@ pub(crate) fn prediction(instance: &str, episode: &str, as_of: &str, confidence:
     Prediction {
         prediction_id: format!("p-{instance}-{as_of}"),
         episode_id: Some(episode.to_owned()),
+        workload_episode_id: None,
         sequence: 1,
         instance_id: instance.to_owned(),
         account: "123456789012".to_owned(),
@@ -49,11 +51,13 @@ pub(crate) fn prediction(instance: &str, episode: &str, as_of: &str, confidence:
         }],
         counterfactual: Some(Counterfactual {
             signal: Signal::Disk,
+            signals: vec![Signal::Disk, Signal::Memory],
             p24: 0.01,
             confidence: Level::Low,
             text: "below 70 %".to_owned(),
         }),
         notes: vec![],
+        held_until: None,
         ruleset: RuleSetRef { name: "default".to_owned(), version: "1".to_owned(), sha256: "ab".repeat(32) },
         engine: "0.1.0".to_owned(),
         links: BTreeMap::from([("chart".to_owned(), "https://example.com/chart".to_owned())]),
@@ -136,6 +140,23 @@ pub(crate) fn resolved(instance: &str, episode: &str) -> Event {
         evidence: "the file system is full".to_owned(),
         verdict: Some(Verdict::Right),
         by: blob(),
+    })
+}
+
+fn workload_episode(members: usize) -> Box<WorkloadEpisode> {
+    let member = |n| Member { instance_id: format!("i-{n}"), episode_id: format!("ep-{n}"), level: Level::Medium };
+    Box::new(WorkloadEpisode {
+        workload_episode_id: "we-1".to_owned(),
+        workload: "asg/web".to_owned(),
+        failure_type: FailureType::MemoryExhaustion,
+        recommended_action: Some(Action::AppRestart),
+        account: "123456789012".to_owned(),
+        region: "eu-central-1".to_owned(),
+        since: TIME.to_owned(),
+        as_of: TIME.to_owned(),
+        level: Level::High,
+        members: (0..members).map(member).collect(),
+        text: "instances of asg/web face memory exhaustion".to_owned(),
     })
 }
 
@@ -248,6 +269,9 @@ pub(crate) fn every_event() -> Vec<Event> {
         observed(&i(), "ep-1", "2026-02-15T08:00:00Z"),
         cleared(&i(), "ep-1", "2026-02-15T09:00:00Z"),
         resolved(&i(), "ep-1"),
+        Event::WorkloadPredicted(workload::Predicted { episode: workload_episode(3) }),
+        Event::WorkloadUpdated(workload::Grown { previous: Level::Low, episode: workload_episode(4) }),
+        Event::WorkloadCleared(workload::Over { previous: Level::High, episode: workload_episode(2) }),
         Event::RecoveryRequested(recovery::Requested {
             recovery_id: r(),
             instance_id: i(),
@@ -324,5 +348,12 @@ pub(crate) fn every_event() -> Vec<Event> {
             by: None,
         }),
         acted(operator::OperatorAction::Ack, "ep-1"),
+        Event::LogPruned(pruned::LogPruned {
+            position: 17,
+            hash: "ab".repeat(32),
+            entries: 9,
+            older_than: time(),
+            checkpoint_sha256: "cd".repeat(32),
+        }),
     ]
 }

@@ -11,10 +11,13 @@ mod invariance;
 mod log;
 mod log_emit;
 mod log_fixture;
+mod log_prune;
 mod log_samples;
 mod log_tamper;
 mod lookahead;
 mod person;
 mod port;
+#[cfg(all(feature = "aws", unix))]
+mod s3;
 mod schema;
 mod simulate;

@@ -41,26 +41,31 @@ impl Score {
 }
 
 impl RuleSet {
-    /// Scores one row into `out`. `without` leaves out all evidence of one signal: its first passage and every rule that speaks
-    /// of it or reads its features.
+    /// Scores one row into `out`.
     ///
     /// First passage is counted towards each hazard from the *unconditional* probability by the end of the hazard's span,
     /// against the prior until then: `evidence_k = max over signals of weight * max(0, logit(q_k) - prior_until_k)`, with
     /// q = x24, max(x24, x72), max(x24, x72, x168), at most `cap`. The conditional probability (x72 - x24) / (1 - x24) would fall
     /// when x24 rises, and more evidence could then lower a probability; this form is monotone in each of the three.
-    pub fn score(
+    pub fn score(&self, table: &FeatureTable, fired: &[Vec<bool>], row: usize, out: &mut Score) {
+        self.score_without(table, fired, row, &[], out);
+    }
+
+    /// Scores one row as [`RuleSet::score`] does, leaving out all evidence of some signals: their first passage and every rule
+    /// that speaks of one or reads its features.
+    pub fn score_without(
         &self,
         table: &FeatureTable,
         fired: &[Vec<bool>],
         row: usize,
-        without: Option<Signal>,
+        without: &[Signal],
         out: &mut Score,
     ) {
         out.passage = self.first_passage(table, row, without);
         out.groups.clear();
         out.groups.resize(self.groups.len(), [None; HAZARDS]);
         for (rule, (r, rows)) in self.rules.iter().zip(fired).enumerate() {
-            if !rows[row] || without.is_some_and(|s| r.signals.contains(&s)) {
+            if !rows[row] || without.iter().any(|s| r.signals.contains(s)) {
                 continue;
             }
             let (bin, evidence) = r.evidence.of(|column| table.get(row, column));
@@ -78,16 +83,11 @@ impl RuleSet {
         }
     }
 
-    fn first_passage(
-        &self,
-        table: &FeatureTable,
-        row: usize,
-        without: Option<Signal>,
-    ) -> [Option<(Signal, f64)>; HAZARDS] {
+    fn first_passage(&self, table: &FeatureTable, row: usize, without: &[Signal]) -> [Option<(Signal, f64)>; HAZARDS] {
         let mut best: [Option<(Signal, f64)>; HAZARDS] = [None; HAZARDS];
         for spec in &SIGNALS {
             let weight = self.passage.weights[spec.signal as usize];
-            if weight <= 0.0 || without == Some(spec.signal) {
+            if weight <= 0.0 || without.contains(&spec.signal) {
                 continue;
             }
             for (k, excess) in self.passage_log_odds(table, row, spec.signal).into_iter().enumerate() {

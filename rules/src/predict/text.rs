@@ -1,6 +1,6 @@
 //! Puts times, levels and evidence into words.
 
-use crate::feature::{Feature, index};
+use crate::feature::{Feature, index, instance_index};
 use crate::prediction::Unassessable;
 use crate::ruleset::{RuleSet, plain};
 use crate::signal::{Direction, Signal};
@@ -63,15 +63,32 @@ pub(crate) fn window(as_of: i64, quantiles: &[f64; 3]) -> String {
     }
 }
 
-/// Says why an instance can't be assessed.
-pub(crate) fn unassessable(reason: Unassessable) -> &'static str {
+/// Says why a row can't be assessed: what is known, and what would be enough.
+pub(crate) fn unassessable(rules: &RuleSet, table: &FeatureTable, row: usize, reason: Unassessable) -> String {
+    let [age, coverage, silence] = [0, 1, 2].map(|i| table.get(row, instance_index(i)));
+    let limits = rules.limits();
+    let with = |said: &str, value: f64, numbers: String| {
+        if value.is_finite() { format!("{said}{numbers}") } else { said.to_owned() }
+    };
     match reason {
-        Unassessable::NoData => "no usable sample in the last seven days",
-        Unassessable::Stale => "nothing has arrived for hours",
-        Unassessable::TooYoung => "too little history to judge",
-        Unassessable::Sparse => "too few samples in the last 24 hours",
+        Unassessable::NoData => "no usable sample in the last seven days".to_owned(),
+        Unassessable::Stale => {
+            let allowed = hours(limits.max_silence_hours);
+            with("nothing has arrived", silence, format!(" for {}; at most {allowed} is allowed", hours(silence)))
+        }
+        Unassessable::TooYoung => {
+            let needed = hours(limits.min_age_hours);
+            with("too little history to judge", age, format!(": {} of {needed}", hours(age * 24.0)))
+        }
+        Unassessable::Sparse => {
+            let share = |v: f64| format!("{} %", plain((100.0 * v).round()));
+            let needed = share(limits.min_coverage_24h);
+            let said = "too few samples in the last 24 hours";
+            with(said, coverage, format!(": {} of the time is covered, {needed} is needed", share(coverage)))
+        }
         Unassessable::MissingAgent => {
-            "metrics of the CloudWatch agent are missing, so that memory and disk are unknown"
+            let names: Vec<&str> = limits.require_any.iter().map(|s| s.name()).collect();
+            format!("no samples of {}: is the CloudWatch agent missing?", names.join(" or "))
         }
     }
 }

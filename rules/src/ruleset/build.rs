@@ -3,7 +3,7 @@
 use super::error::line_of;
 use super::nearest::nearest;
 use super::raw::{Number, RawBins, RawEvidence, RawRule, RawRuleSet};
-use super::{Evidence, Levels, Limits, Params, Passage, Problem, Rule, RuleSet, RuleSetError, Why};
+use super::{Episodes, Evidence, Levels, Limits, Params, Passage, Problem, Rule, RuleSet, RuleSetError, Why};
 use crate::feature::{FEATURES, WIDTH, column_index, columns};
 use crate::hazard::{Calibration, EXPOSURE_HOURS, HORIZON_HOURS, HORIZON_NAMES, MONTH_HOURS, exposure_log_odds};
 use crate::predicate::{Predicate, evaluate};
@@ -34,6 +34,7 @@ pub(super) fn build(text: &str, origin: &str, env: &dyn Fn(&str) -> Option<Strin
     let params = in_force(text, origin, &raw, env)?;
     let b = Builder { text, origin, params, used: RefCell::default() };
     let levels = b.levels(&raw)?;
+    let episodes = b.episodes(&raw)?;
     let limits = b.limits(&raw)?;
     let incidents = b.ranged(&raw.prior.incidents_per_instance_month, "incidents_per_instance_month", 1e-9, 1e3)?;
     let passage = b.passage(&raw)?;
@@ -50,6 +51,7 @@ pub(super) fn build(text: &str, origin: &str, env: &dyn Fn(&str) -> Option<Strin
         version: raw.version,
         params: b.params,
         levels,
+        episodes,
         limits,
         passage,
         calibration,
@@ -132,6 +134,16 @@ impl Builder<'_> {
             low: probability(&l.low, "level low")?,
             clear_below,
             clear_after,
+        })
+    }
+
+    fn episodes(&self, raw: &RawRuleSet) -> Result<Episodes, RuleSetError> {
+        let e = &raw.episodes;
+        let members = e.workload_members.as_ref().map_or(Ok(3.0), |n| self.ranged(n, "workload_members", 2.0, 1e6))?;
+        Ok(Episodes {
+            change_grace_hours: self.optional(e.change_grace_hours.as_ref(), "change_grace_hours", 168.0, 6.0)?,
+            // A share of an instance is no member; the range above leaves no other loss.
+            workload_members: members.ceil() as usize,
         })
     }
 

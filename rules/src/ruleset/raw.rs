@@ -17,6 +17,8 @@ pub(super) struct RawRuleSet {
     pub(super) levels: RawLevels,
     pub(super) prior: RawPrior,
     #[serde(default)]
+    pub(super) episodes: RawEpisodes,
+    #[serde(default)]
     pub(super) assess: RawAssess,
     #[serde(default)]
     pub(super) passage: RawPassage,
@@ -48,6 +50,13 @@ pub(super) struct RawHysteresis {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPrior {
     pub(super) incidents_per_instance_month: Spanned<Number>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawEpisodes {
+    pub(super) change_grace_hours: Option<Spanned<Number>>,
+    pub(super) workload_members: Option<Spanned<Number>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,7 +4,9 @@ use crate::support::{hand, one};
 use forewarn_rules::episode::{EpisodeChange, EpisodeEvent, EpisodeState, step};
 use forewarn_rules::predict::Identity;
 use forewarn_rules::prediction::{Horizons, Level, Prediction, Status};
+use forewarn_rules::round::{States, take_up};
 use forewarn_rules::ruleset::Levels;
+use forewarn_rules::workload::Workloads;
 
 const LEVELS: Levels = Levels { high: 0.5, medium: 0.5, low: 0.4, clear_below: 0.6, clear_after: 3.0 };
 
@@ -116,6 +118,52 @@ fn predictions_are_stamped_with_their_episode() {
             (Quiet, 0, false)
         ]
     );
+}
+
+#[test]
+fn what_a_declared_change_holds_back_neither_opens_nor_raises() {
+    let held = |hour, p24| {
+        let mut p = at(hour, p24);
+        p.held_until = Some("2026-02-15T15:00:00Z".into());
+        p
+    };
+    let mut waiting = held(0, HIGH);
+    let (state, events) = step(&EpisodeState::default(), &waiting, &LEVELS).unwrap();
+    assert!(events.is_empty() && state.open.is_none());
+    state.stamp(&mut waiting);
+    assert_eq!((waiting.status, waiting.episode_id.as_ref()), (Status::Pending, None));
+    let (_, events) = step(&state, &at(3, HIGH), &LEVELS).unwrap();
+    assert_eq!(events.iter().map(|e| e.change).collect::<Vec<_>>(), [EpisodeChange::Opened], "the hours are over");
+
+    let (low, _) = step(&EpisodeState::default(), &at(0, LOW), &LEVELS).unwrap();
+    let (still, events) = step(&low, &held(1, HIGH), &LEVELS).unwrap();
+    assert!(events.is_empty());
+    assert_eq!(still.open.as_ref().map(|e| (e.level, e.sequence)), Some((Level::Low, 2)));
+    let (_, events) = step(&still, &at(2, HIGH), &LEVELS).unwrap();
+    assert_eq!(
+        events.iter().map(|e| (e.change, e.from, e.to)).collect::<Vec<_>>(),
+        [(EpisodeChange::Updated, Level::Low, Level::High)]
+    );
+}
+
+#[test]
+fn a_round_says_who_is_shown_and_what_is_kept() {
+    let of = |id: &str, hour, p24| Prediction { instance_id: id.into(), prediction_id: id.into(), ..at(hour, p24) };
+    let taken = |predictions, states: &States| {
+        let taken = take_up(predictions, states, &Workloads::new(), hand()).unwrap().taken;
+        let said: Vec<_> =
+            taken.iter().map(|t| (t.prediction.instance_id.clone(), t.shown, t.keep, t.events.len())).collect();
+        let states: States = taken.into_iter().map(|t| (t.prediction.instance_id, t.after)).collect();
+        (said, states)
+    };
+    let row = |id: &str, shown, keep, events| (id.to_owned(), shown, keep, events);
+    let first = || vec![of("a", 0, HIGH), of("b", 0, WELL), of("c", 0, BLIND)];
+    let (said, states) = taken(first(), &States::new());
+    assert_eq!(said, [row("a", true, true, 1), row("b", false, false, 0), row("c", true, false, 0)]);
+    let (again, _) = taken(first(), &states);
+    assert_eq!(again, [row("a", true, false, 0), row("b", false, false, 0), row("c", true, false, 0)]);
+    let (later, _) = taken(vec![of("a", 1, WELL)], &states);
+    assert_eq!(later, [row("a", false, true, 0)], "its episode goes on, so where it stands is kept");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use crate::support::{LEAK, hand, one};
 use forewarn_rules::explain::{Explanation, TermKind};
+use forewarn_rules::predict::Identity;
 
 #[test]
 fn an_explanation_names_every_term() {
-    let e = hand().explain(&one(LEAK), 0).unwrap();
+    let e = hand().explain(&one(LEAK), 0, &Identity::default()).unwrap();
     let first = &e.hazards[0];
     let kinds: Vec<TermKind> = first.terms.iter().map(|t| t.kind).collect();
     assert_eq!(kinds, [TermKind::Prior, TermKind::FirstPassage, TermKind::Rule, TermKind::Calibration]);
@@ -19,7 +20,7 @@ fn an_explanation_names_every_term() {
 
 #[test]
 fn the_text_reads_from_top_to_bottom() {
-    let lines = hand().explain(&one(LEAK), 0).unwrap().lines();
+    let lines = hand().explain(&one(LEAK), 0, &Identity::default()).unwrap().lines();
     assert_eq!(lines[0], "i-00000000000000000 as of 2026-02-15T12:00:00Z: high");
     assert!(lines[1].starts_with("  P(24 h) 0."), "{}", lines[1]);
     assert_eq!(lines[2], "hazard 0-24h");
@@ -39,8 +40,11 @@ fn the_text_reads_from_top_to_bottom() {
 #[test]
 fn explanations_survive_json_and_an_unknown_row_is_refused() {
     let rules = hand();
-    let e = rules.explain(&one(LEAK), 0).unwrap();
+    let e = rules.explain(&one(LEAK), 0, &Identity::default()).unwrap();
     let back: Explanation = serde_json::from_str(&serde_json::to_string(&e).unwrap()).unwrap();
     assert_eq!(back, e);
-    assert_eq!(rules.explain(&one(LEAK), 1).unwrap_err().to_string(), "row 1 was asked for, but the table has 1");
+    assert_eq!(
+        rules.explain(&one(LEAK), 1, &Identity::default()).unwrap_err().to_string(),
+        "row 1 was asked for, but the table has 1"
+    );
 }

@@ -202,7 +202,8 @@ fn thresholds_are_checked() {
     let calibration = |body: &str| format!("{}\n[[calibration]]\n{body}\n", rule("memory_now > 1", "1", "w"));
     assert_eq!(
         error(&calibration("horizon = \"0-24h\"\nknots = [[0, 0], [1, -1]]")),
-        "mine.toml:21: calibration knot 2 is not above the one before in both numbers: a calibration is strictly increasing"
+        "mine.toml:21: knot 1 of the calibration does not rise above the one before it by a slope of at least 0.001: sort the \
+         knots by score and let the log-odds grow with it"
     );
     assert_eq!(
         error(&calibration("horizon = \"0-25h\"\nknots = [[0, 0], [1, 1]]")),

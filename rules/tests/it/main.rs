@@ -16,3 +16,4 @@ mod predict;
 mod property;
 #[cfg(test)]
 mod support;
+mod workload;

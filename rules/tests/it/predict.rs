@@ -1,13 +1,21 @@
 //! Predictions as people and programs receive them.
 
 use crate::support::{LEAK, NOON, Row, features, hand, one};
+use forewarn_rules::assess::Score;
+use forewarn_rules::hazard::probabilities;
 use forewarn_rules::predict::{Identity, prediction_id};
 use forewarn_rules::prediction::{FailureType, Level, Prediction, Status, Unassessable};
+use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::signal::Signal;
 use forewarn_rules::table::FeatureTable;
 
 fn identity() -> Identity {
-    Identity { account: "123456789012".into(), region: "eu-west-1".into(), workload: Some("asg/web".into()) }
+    Identity {
+        account: "123456789012".into(),
+        region: "eu-west-1".into(),
+        workload: Some("asg/web".into()),
+        change: None,
+    }
 }
 
 fn predict(table: &FeatureTable) -> Prediction {
@@ -56,7 +64,7 @@ fn an_unassessable_instance_has_no_probabilities() {
     assert_eq!((p.confidence, p.unassessable), (Level::Unassessable, Some(Unassessable::Sparse)));
     assert!(p.probability.h24.is_none() && p.probability.h72.is_none() && p.probability.h168.is_none());
     assert!(p.factors.is_empty() && p.window.is_none());
-    assert_eq!(p.notes, ["too few samples in the last 24 hours"]);
+    assert_eq!(p.notes, ["too few samples in the last 24 hours: 10 % of the time is covered, 25 % is needed"]);
 }
 
 #[test]
@@ -71,8 +79,61 @@ fn notes_tell_of_changes_youth_blindness_and_hard_signals() {
         ]
     );
     let hard = of(&[("instance_silence_hours", 9.0), ("status_hours_critical", 3.0)]);
-    assert_eq!(hard.notes, ["rests on hard signals alone: nothing has arrived for hours"]);
+    assert_eq!(
+        hard.notes,
+        ["rests on hard signals alone: nothing has arrived for 9 hours; at most 6 hours is allowed"]
+    );
     assert_eq!((hard.confidence, hard.unassessable), (Level::High, None));
+}
+
+#[test]
+fn what_is_not_known_says_how_much_is_missing() {
+    let notes = |changes: Row<'_>| of(changes).notes.remove(0);
+    assert_eq!(
+        notes(&[("instance_silence_hours", 9.0)]),
+        "nothing has arrived for 9 hours; at most 6 hours is allowed"
+    );
+    assert_eq!(notes(&[("instance_age_days", 0.125)]), "too little history to judge: 3 hours of 6 hours");
+    assert_eq!(notes(&[("instance_age_days", f64::NAN)]), "too little history to judge");
+    assert_eq!(
+        notes(&[("memory_n", 0.0), ("disk_n", 0.0)]),
+        "no samples of memory or disk: is the CloudWatch agent missing?"
+    );
+}
+
+/// A leak, some hours after a change, with more.
+fn changed(hours: f64, more: Row<'_>) -> Prediction {
+    let changes = [LEAK, &[("instance_change_hours", hours)], more].concat();
+    let rules = hand();
+    let table = one(&changes);
+    let identity = Identity { change: Some("deployment: 4.2.0".into()), ..identity() };
+    rules.predict(&table, &rules.assess(&table).unwrap(), 0, &identity)
+}
+
+#[test]
+fn a_declared_change_is_named_and_holds_back_trends_but_no_hard_signal() {
+    let soon = changed(2.0, &[]);
+    assert_eq!((soon.confidence, soon.held_until.as_deref()), (Level::High, Some("2026-02-15T16:00:00Z")));
+    assert_eq!(
+        soon.notes,
+        ["a change was declared 2 hours before (deployment: 4.2.0); trends alone are not announced before \
+             2026-02-15T16:00:00Z"]
+    );
+    let later = changed(6.0, &[]);
+    assert_eq!((later.confidence, later.held_until), (Level::High, None));
+    assert_eq!(later.notes, ["a change was declared 6 hours before (deployment: 4.2.0)"]);
+    assert_eq!(changed(2.0, &[("status_hours_critical", 2.0)]).held_until, None);
+    assert_eq!(changed(2.0, &[("maintenance_now", 1.0), ("maintenance_eta_hours", 5.0)]).held_until, None);
+    // Maintenance without a rule is heard by its passage, even where the leak's is the stronger one.
+    let text =
+        include_str!("../fixtures/hand.toml").replace("[passage.weights]\n", "[passage.weights]\nmaintenance = 0.1\n");
+    let rules = RuleSet::parse(&text, "hand.toml", &|_| None).unwrap();
+    assert!(rules.passage().weights[Signal::Maintenance as usize] > 0.0);
+    let table = one(&[LEAK, &[("instance_change_hours", 2.0), ("maintenance_x24", 0.9)]].concat());
+    let p = rules.predict(&table, &rules.assess(&table).unwrap(), 0, &identity());
+    assert_eq!((p.confidence, p.held_until), (Level::High, None));
+    let healthy = of(&[("instance_change_hours", 2.0)]);
+    assert_eq!((healthy.confidence, healthy.held_until), (Level::None, None));
 }
 
 #[test]
@@ -122,6 +183,45 @@ fn the_counterfactual_prefers_what_leaves_the_level() {
     assert_eq!(c.signal, Signal::Memory);
     let status = of(&[("status_hours_critical", 2.0)]).counterfactual.unwrap();
     assert_eq!(status.text, "if the status checks passed, P(24 h) would be 0.01 (none)");
+}
+
+/// A disk that fills within the day, beside the leak.
+const FILLING: Row<'static> = &[
+    ("disk_now", 95.0),
+    ("disk_slope_7d", 2.0),
+    ("disk_slope_24h", 2.0),
+    ("disk_q24", 0.9),
+    ("disk_q72", 0.97),
+    ("disk_q168", 0.99),
+    ("disk_x24", 0.9),
+    ("disk_x72", 0.97),
+    ("disk_x168", 0.99),
+];
+
+#[test]
+fn the_counterfactual_names_every_signal_that_keeps_the_level() {
+    let rules = hand();
+    let table = one(&[LEAK, FILLING, &[("status_hours_critical", 2.0)]].concat());
+    let assessed = rules.assess(&table).unwrap();
+    let p = rules.predict(&table, &assessed, 0, &identity());
+    assert_eq!(p.confidence, Level::High);
+    let c = p.counterfactual.unwrap();
+    assert!(c.confidence < Level::High, "{c:?}");
+    assert_eq!(c.signal, c.signals[0]);
+    // The proof: without all of them the level is left, without any proper beginning of them it is not.
+    let remaining = |without: &[Signal]| {
+        let mut score = Score::default();
+        rules.score_without(&table, &assessed.fired, 0, without, &mut score);
+        rules.levels().of(&probabilities(&rules.calibrate(&score.log_odds)))
+    };
+    assert!(c.signals.len() >= 2, "{c:?}");
+    assert_eq!(remaining(&c.signals), c.confidence);
+    for n in 0..c.signals.len() {
+        assert_eq!(remaining(&c.signals[..n]), Level::High, "{:?}", &c.signals[..n]);
+    }
+    for part in ["memory stayed below 85 %", "disk space in use stayed below 80 %", " and "] {
+        assert!(c.text.contains(part), "{part}: {}", c.text);
+    }
 }
 
 #[test]

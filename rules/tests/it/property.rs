@@ -4,6 +4,7 @@ use crate::support::{builtin, calibrated, table};
 use forewarn_rules::assess::Score;
 use forewarn_rules::feature::{FEATURES, WIDTH, column_index, columns, instance_index};
 use forewarn_rules::hazard::probabilities;
+use forewarn_rules::predict::Identity;
 use forewarn_rules::prediction::Level;
 use forewarn_rules::ruleset::{Evidence, RuleSet};
 use forewarn_rules::signal::SIGNALS;
@@ -78,11 +79,11 @@ proptest! {
             let t = table(from_ref(&row));
             let mut fired = rules.fired(&t).unwrap();
             let mut score = Score::default();
-            rules.score(&t, &fired, 0, None, &mut score);
+            rules.score(&t, &fired, 0, &mut score);
             let before = probabilities(&rules.calibrate(&score.log_odds));
             let level = rules.levels().of(&before);
             fired[extra % rules.rules().len()][0] = true;
-            rules.score(&t, &fired, 0, None, &mut score);
+            rules.score(&t, &fired, 0, &mut score);
             let after = probabilities(&rules.calibrate(&score.log_odds));
             prop_assert!((0..3).all(|k| after[k] >= before[k] - 1e-12));
             prop_assert!(rules.levels().of(&after) >= level);
@@ -108,7 +109,7 @@ proptest! {
             let fired = rules.fired(&a).unwrap();
             let p = |t| {
                 let mut score = Score::default();
-                rules.score(t, &fired, 0, None, &mut score);
+                rules.score(t, &fired, 0, &mut score);
                 probabilities(&rules.calibrate(&score.log_odds))
             };
             let (before, after) = (p(&a), p(&b));
@@ -143,7 +144,7 @@ proptest! {
         for rules in RULES.iter() {
             let t = table(from_ref(&row));
             let assessed = rules.assess(&t).unwrap();
-            let e = rules.explain(&t, 0).unwrap();
+            let e = rules.explain(&t, 0, &Identity::default()).unwrap();
             for (k, h) in e.hazards.iter().enumerate() {
                 let sum: f64 = h.terms.iter().map(|t| t.log_odds).sum();
                 prop_assert!((sum - h.log_odds).abs() < 1e-9);
@@ -170,6 +171,9 @@ proptest! {
         prop_assert!(p.factors.windows(2).all(|w| w[0].evidence >= w[1].evidence));
         if let Some(c) = &p.counterfactual {
             prop_assert!(c.confidence <= p.confidence);
+            prop_assert!(c.confidence < p.confidence || c.text.starts_with("even if "), "{:?}", c);
+            let distinct: BTreeSet<_> = c.signals.iter().collect();
+            prop_assert!(distinct.len() == c.signals.len() && c.signals[0] == c.signal, "{:?}", c);
         }
         if let Some(w) = &p.window {
             prop_assert!(p.as_of <= w.p10 && w.p10 <= w.p50 && w.p50 <= w.p90);

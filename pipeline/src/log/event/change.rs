@@ -20,6 +20,19 @@ pub enum ChangeKind {
     Other,
 }
 
+impl ChangeKind {
+    /// Gives the kind's name, as in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployment",
+            Self::Config => "config",
+            Self::Resize => "resize",
+            Self::Maintenance => "maintenance",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Says that somebody declared a change, which predictions name and trends wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeMarked {

@@ -1,9 +1,9 @@
-//! Makes the tables of current state again from the log.
+//! Makes the tables of current state again from the log: from its checkpoint, where it was pruned, and the entries after it.
 
 use super::super::port::LogError;
 use super::super::projection::{Key, Projection, TABLES, Table};
 use super::super::row::Row;
-use super::{failed, query, tables};
+use super::{Checkpoint, failed, query, tables};
 use rusqlite::{Connection, TransactionBehavior};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -46,9 +46,10 @@ pub(super) fn rebuild(connection: &mut Connection) -> Result<RebuildReport, LogE
     let tx = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed("begin a rebuild; is another process holding the log?"))?;
-    let mut projection = Projection::default();
+    let checkpoint = Checkpoint::read(&tx)?;
+    let mut projection = checkpoint.as_ref().map_or_else(|| Ok(Projection::default()), Checkpoint::projection)?;
     let mut entries = 0;
-    let mut after = 0;
+    let mut after = checkpoint.map_or(0, |c| c.position);
     loop {
         let page = query::all(&tx, after, PAGE)?;
         let Some(last) = page.last() else { break };

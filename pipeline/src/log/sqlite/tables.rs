@@ -27,8 +27,6 @@ CREATE INDEX events_by_subject ON events(subject, position);
 CREATE INDEX events_by_time ON events(time_ms, position);
 CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
   BEGIN SELECT RAISE(ABORT, 'entries of the event log are never changed'); END;
-CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
-  BEGIN SELECT RAISE(ABORT, 'entries of the event log are never deleted'); END;
 CREATE TABLE cursors(name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE blobs(
   sha256 TEXT PRIMARY KEY,
@@ -36,6 +34,26 @@ CREATE TABLE blobs(
   expires_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blobs_by_expiry ON blobs(expires_ms);
+";
+
+/// What version 2 added: the checkpoint of a pruned log. Only what it covers may be deleted.
+const CHECKPOINT: &str = "
+CREATE TABLE checkpoint(
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  position INTEGER NOT NULL,
+  hash TEXT NOT NULL
+) STRICT;
+CREATE TABLE checkpoint_streams(stream TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoint_rows(
+  name TEXT NOT NULL,
+  key TEXT NOT NULL,
+  row TEXT NOT NULL,
+  PRIMARY KEY (name, key)
+) STRICT, WITHOUT ROWID;
+DROP TRIGGER IF EXISTS events_are_never_deleted;
+CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
+  WHEN OLD.position > coalesce((SELECT position FROM checkpoint), 0)
+  BEGIN SELECT RAISE(ABORT, 'entries of the event log are never deleted'); END;
 ";
 
 /// Columns of each table that SQLite computes from the row's JSON, so that plain SQL can ask for them.
@@ -46,6 +64,7 @@ const fn computed(table: Table) -> &'static [&'static str] {
             &["instance_id", "workload", "opened_at", "level", "peak", "failure_type", "cleared_at", "outcome"]
         }
         Table::EpisodeStates => &["as_of"],
+        Table::WorkloadEpisodes => &["open", "workload", "failure_type", "level", "since", "as_of"],
         Table::Incidents => &["instance_id", "start", "end", "class", "cause", "predictable"],
         Table::Changes => &["instance_id", "workload", "kind", "at", "until", "text"],
         Table::Silences => &["since", "until", "reason"],
@@ -62,6 +81,9 @@ pub(super) fn prepare(connection: &mut Connection, path: &str) -> Result<(), Log
     let foreign = |what: String| LogError::Foreign { path: path.to_owned(), what };
     if application != APPLICATION_ID {
         return Err(foreign("this SQLite file belongs to another program; give another --state".to_owned()));
+    }
+    if version == 1 {
+        upgrade(connection, path)?;
     }
     if version > SCHEMA_VERSION {
         let what = format!("made by a newer forewarn (tables {version}, known {SCHEMA_VERSION}); upgrade forewarn");
@@ -97,17 +119,39 @@ fn create(connection: &mut Connection, path: &str) -> Result<(), LogError> {
             return Err(LogError::Foreign { path: path.to_owned(), what });
         }
         tx.execute_batch(EVENTS).map_err(failed("make the log"))?;
-        for table in TABLES {
-            let column = |c: &&str| format!(",\n  \"{c}\" GENERATED ALWAYS AS (row ->> '$.{c}') VIRTUAL");
-            let columns = computed(table).iter().map(column).collect::<Vec<_>>().concat();
-            let name = table.name();
-            let sql = format!("CREATE TABLE {name}(\n  key TEXT PRIMARY KEY,\n  row TEXT NOT NULL{columns}\n)");
-            tx.execute_batch(&sql).map_err(failed("make a table of current state"))?;
-        }
+        tx.execute_batch(CHECKPOINT).map_err(failed("make the log"))?;
+        current_state(&tx)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed("mark the file"))?;
         tx.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed("mark the file"))?;
     }
     tx.commit().map_err(failed("make the log"))
+}
+
+/// Makes the tables of current state that are not there yet.
+fn current_state(tx: &Transaction<'_>) -> Result<(), LogError> {
+    for table in TABLES {
+        let column = |c: &&str| format!(",\n  \"{c}\" GENERATED ALWAYS AS (row ->> '$.{c}') VIRTUAL");
+        let columns = computed(table).iter().map(column).collect::<Vec<_>>().concat();
+        let name = table.name();
+        let sql =
+            format!("CREATE TABLE IF NOT EXISTS {name}(\n  key TEXT PRIMARY KEY,\n  row TEXT NOT NULL{columns}\n)");
+        tx.execute_batch(&sql).map_err(failed("make a table of current state"))?;
+    }
+    Ok(())
+}
+
+/// Brings a file of version 1 up to date; its entries stay as they are.
+fn upgrade(connection: &mut Connection, path: &str) -> Result<(), LogError> {
+    let tx = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed("begin bringing the log up to date"))?;
+    // Another process may have done it while this one waited.
+    if identity(&tx, path)?.1 == 1 {
+        tx.execute_batch(CHECKPOINT).map_err(failed("bring the log up to date"))?;
+        current_state(&tx)?;
+        tx.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed("mark the file"))?;
+    }
+    tx.commit().map_err(failed("bring the log up to date"))
 }
 
 /// Brings the tables of current state up to an event.

@@ -2,8 +2,9 @@
 
 use super::super::chain;
 use super::super::event::Event;
+use super::super::event::pruned::LogPruned;
 use super::super::port::{LogError, Recorded};
-use super::failed;
+use super::{Checkpoint, failed};
 use rusqlite::{Connection, TransactionBehavior};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub struct Fault {
 pub struct VerifyReport {
     /// Entries checked and found good.
     pub entries: u64,
+    /// What stands in the place of pruned entries; null where none were.
+    pub checkpoint: Option<Checkpoint>,
     /// Streams seen.
     pub streams: u64,
     /// The hash of the last good entry; keep it elsewhere to notice a shortened log.
@@ -36,18 +39,24 @@ pub struct VerifyReport {
 pub(super) fn verify(connection: &mut Connection) -> Result<VerifyReport, LogError> {
     // One read transaction: what is checked is one state of the log, however busy its writers are.
     let tx = connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed("begin a check"))?;
+    let checkpoint = Checkpoint::read(&tx)?;
     let mut report = VerifyReport {
         entries: 0,
+        hash: checkpoint.as_ref().map_or_else(|| chain::GENESIS.to_owned(), |c| c.hash.clone()),
+        checkpoint,
         streams: 0,
-        hash: chain::GENESIS.to_owned(),
         unknown: BTreeMap::new(),
         fault: file_fault(&tx)?,
     };
+    let mut walk = Walk::from(&report);
     if report.fault.is_none() {
-        report.fault = walk(&tx, &mut report)?;
+        report.fault = walk.entries(&tx, &mut report)?;
     }
     if report.fault.is_none() {
-        report.fault = cursor_fault(&tx, report.entries)?;
+        report.fault = walk.checkpoint_fault(&report);
+    }
+    if report.fault.is_none() {
+        report.fault = cursor_fault(&tx, walk.position)?;
     }
     Ok(report)
 }
@@ -58,24 +67,107 @@ fn file_fault(connection: &Connection) -> Result<Option<Fault>, LogError> {
     Ok((said != "ok").then(|| Fault { position: 0, what: format!("SQLite says: {said}") }))
 }
 
-fn walk(connection: &Connection, report: &mut VerifyReport) -> Result<Option<Fault>, LogError> {
-    let mut versions: BTreeMap<String, u64> = BTreeMap::new();
-    let sql = "SELECT position, stream, version, envelope, previous_hash, hash, id, type, subject, time_ms
-               FROM events ORDER BY position";
-    let mut statement = connection.prepare(sql).map_err(failed("ask for entries"))?;
-    let mut rows = statement.query([]).map_err(failed("read entries"))?;
-    while let Some(row) = rows.next().map_err(failed("read an entry"))? {
-        let position = row.get::<_, i64>(0).map_err(failed("read a position"))? as u64;
-        let found = match stored(row) {
-            Ok(stored) => fault_of(&stored, report, &mut versions),
-            Err(e) => Some(format!("it cannot be read: {e}")),
-        };
-        if let Some(what) = found {
-            return Ok(Some(Fault { position, what }));
+/// How far a check has come.
+struct Walk {
+    /// The last position that was found good, or the checkpoint's.
+    position: u64,
+    versions: BTreeMap<String, u64>,
+    /// What the last entry about a pruning says.
+    pruned: Option<LogPruned>,
+}
+
+impl Walk {
+    /// Starts where the log does.
+    fn from(report: &VerifyReport) -> Self {
+        let start = report.checkpoint.as_ref();
+        Self {
+            position: start.map_or(0, |c| c.position),
+            versions: start.map_or_else(BTreeMap::new, |c| c.streams.clone()),
+            pruned: None,
         }
     }
-    report.streams = versions.len() as u64;
-    Ok(None)
+
+    fn entries(&mut self, connection: &Connection, report: &mut VerifyReport) -> Result<Option<Fault>, LogError> {
+        let sql = "SELECT position, stream, version, envelope, previous_hash, hash, id, type, subject, time_ms
+                   FROM events ORDER BY position";
+        let mut statement = connection.prepare(sql).map_err(failed("ask for entries"))?;
+        let mut rows = statement.query([]).map_err(failed("read entries"))?;
+        while let Some(row) = rows.next().map_err(failed("read an entry"))? {
+            let position = row.get::<_, i64>(0).map_err(failed("read a position"))? as u64;
+            let found = match stored(row) {
+                Ok(stored) => self.fault_of(&stored, report),
+                Err(e) => Some(format!("it cannot be read: {e}")),
+            };
+            if let Some(what) = found {
+                return Ok(Some(Fault { position, what }));
+            }
+        }
+        report.streams = self.versions.len() as u64;
+        Ok(None)
+    }
+
+    /// The chain vouches for the checkpoint: its last entry about a pruning names position and hash of it.
+    fn checkpoint_fault(&self, report: &VerifyReport) -> Option<Fault> {
+        let said = self.pruned.as_ref().map(|p| (p.position, p.hash.as_str(), p.checkpoint_sha256.as_str()));
+        let found = report.checkpoint.as_ref().map(|c| (c.position, c.hash.as_str(), c.sha256.as_str()));
+        let what = match (said, found) {
+            (said, found) if said == found => return None,
+            (Some(_), Some(_)) => "the checkpoint is not the one that the log names: it was altered",
+            (None, _) => "no entry of the log names the checkpoint",
+            (_, None) => "the log names a checkpoint that is missing",
+        };
+        Some(Fault { position: report.checkpoint.as_ref().map_or(0, |c| c.position), what: what.to_owned() })
+    }
+
+    /// Says what is wrong with an entry, or counts it as good.
+    fn fault_of(&mut self, row: &Stored, report: &mut VerifyReport) -> Option<String> {
+        if row.position != self.position + 1 {
+            return Some(format!(
+                "its position is {}, expected {}: an entry is missing",
+                row.position,
+                self.position + 1
+            ));
+        }
+        let version = self.versions.get(&row.stream).map_or(1, |v| v + 1);
+        if row.version != version {
+            return Some(format!("its version in stream {:?} is {}, expected {version}", row.stream, row.version));
+        }
+        if row.previous_hash != report.hash {
+            return Some("it is not chained to the entry before it".to_owned());
+        }
+        let envelope = match serde_json::from_str(&row.text) {
+            Ok(envelope) => envelope,
+            Err(e) => return Some(format!("its envelope is not one: {e}")),
+        };
+        let entry = Recorded {
+            position: row.position,
+            stream: row.stream.clone(),
+            version: row.version,
+            envelope,
+            previous_hash: row.previous_hash.clone(),
+            hash: row.hash.clone(),
+        };
+        match entry_fault(&entry) {
+            Err(what) => return Some(what),
+            Ok(Event::Unknown { type_, .. }) => *report.unknown.entry(type_).or_default() += 1,
+            Ok(Event::LogPruned(pruned)) => self.pruned = Some(pruned),
+            Ok(_) => {}
+        }
+        let envelope = &entry.envelope;
+        let time_ms = envelope.timestamp().ok().map(jiff::Timestamp::as_millisecond);
+        if row.id != envelope.id
+            || row.type_ != envelope.type_
+            || row.subject != envelope.subject
+            || time_ms != Some(row.time_ms)
+        {
+            return Some("its columns id, type, subject and time_ms say something else than its envelope".to_owned());
+        }
+        self.position = row.position;
+        report.entries += 1;
+        report.hash.clone_from(&row.hash);
+        self.versions.insert(entry.stream, version);
+        None
+    }
 }
 
 /// One row as it stands in the file.
@@ -107,63 +199,15 @@ fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
     })
 }
 
-/// Says what is wrong with an entry, or counts it as good.
-fn fault_of(row: &Stored, report: &mut VerifyReport, versions: &mut BTreeMap<String, u64>) -> Option<String> {
-    if row.position != report.entries + 1 {
-        return Some(format!("its position is {}, expected {}: an entry is missing", row.position, report.entries + 1));
-    }
-    let version = versions.get(&row.stream).map_or(1, |v| v + 1);
-    if row.version != version {
-        return Some(format!("its version in stream {:?} is {}, expected {version}", row.stream, row.version));
-    }
-    if row.previous_hash != report.hash {
-        return Some("it is not chained to the entry before it".to_owned());
-    }
-    let envelope = match serde_json::from_str(&row.text) {
-        Ok(envelope) => envelope,
-        Err(e) => return Some(format!("its envelope is not one: {e}")),
-    };
-    let entry = Recorded {
-        position: row.position,
-        stream: row.stream.clone(),
-        version: row.version,
-        envelope,
-        previous_hash: row.previous_hash.clone(),
-        hash: row.hash.clone(),
-    };
-    match entry_fault(&entry) {
-        Err(what) => return Some(what),
-        Ok(Some(unknown)) => *report.unknown.entry(unknown).or_default() += 1,
-        Ok(None) => {}
-    }
-    let envelope = &entry.envelope;
-    let time_ms = envelope.timestamp().ok().map(jiff::Timestamp::as_millisecond);
-    if row.id != envelope.id
-        || row.type_ != envelope.type_
-        || row.subject != envelope.subject
-        || time_ms != Some(row.time_ms)
-    {
-        return Some("its columns id, type, subject and time_ms say something else than its envelope".to_owned());
-    }
-    report.entries = row.position;
-    report.hash.clone_from(&row.hash);
-    versions.insert(entry.stream, version);
-    None
-}
-
-/// Checks the hash and the envelope of one entry; gives the type when it is an unknown one.
-fn entry_fault(entry: &Recorded) -> Result<Option<String>, String> {
+/// Checks the hash and the envelope of one entry; gives its event.
+fn entry_fault(entry: &Recorded) -> Result<Event, String> {
     let hash = chain::link(&entry.previous_hash, entry.position, &entry.stream, entry.version, &entry.envelope)
         .map_err(|e| format!("it cannot be hashed: {e}"))?;
     if hash != entry.hash {
         return Err(format!("its hash is {}, but its content hashes to {hash}: it was altered", entry.hash));
     }
     entry.envelope.check().map_err(|e| format!("its envelope is not valid: {}", chained(&e)))?;
-    match entry.event() {
-        Ok(Event::Unknown { type_, .. }) => Ok(Some(type_)),
-        Ok(_) => Ok(None),
-        Err(e) => Err(format!("its data is not valid: {}", chained(&e))),
-    }
+    entry.event().map_err(|e| format!("its data is not valid: {}", chained(&e)))
 }
 
 /// Writes an error with its causes.

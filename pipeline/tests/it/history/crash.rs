@@ -36,6 +36,12 @@ fn work(root: &Path, what: &str) {
             let mut history = History::open(history.to_str().unwrap()).unwrap();
             history.writer().unwrap().compact(&CompactOptions { now_ms: NOW, ..CompactOptions::default() }).unwrap();
         }
+        "repeating" => {
+            let text = std::fs::read_to_string(&b).unwrap();
+            let rows: String = text.lines().skip(1).flat_map(|l| [l, "\n", l, "\n"]).collect();
+            let twice = write(root, "twice.csv", &format!("instance_id,metric,ts,value\n{rows}"));
+            import(&history, &[twice], &options).unwrap();
+        }
         _ => {
             import(&history, &[a], &options).unwrap();
         }
@@ -119,4 +125,10 @@ fn a_compaction_killed_at_any_point_is_completed_to_the_byte() {
         "compact.deleted:2",
     ];
     dies_everywhere(&points, &["first", "import"], "compact");
+}
+
+#[test]
+fn a_compaction_of_single_files_killed_at_any_point_is_completed_to_the_byte() {
+    let points = ["compact.staged:1", "compact.noted", "compact.placed", "compact.deleted:1", "compact.deleted:2"];
+    dies_everywhere(&points, &["repeating"], "compact");
 }

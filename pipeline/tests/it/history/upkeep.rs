@@ -78,6 +78,49 @@ fn compact_drops_exact_duplicates_keeps_versions_and_is_idempotent() {
 }
 
 #[test]
+fn compact_rewrites_a_single_file_if_and_only_if_it_repeats_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("h");
+    let cpu = |m: i64, v: f64| ("i-a", "CPUUtilization", AT + m * 60_000, v);
+    // The first day says one thing twice and another in two versions; the second day has two versions only.
+    let rows = [cpu(0, 1.0), cpu(0, 1.0), cpu(1, 2.0), cpu(1, 3.0), cpu(1440, 4.0), cpu(1440, 5.0)];
+    import(&root, &[write(dir.path(), "a.csv", &csv(rows))], &ImportOptions::at(NOW)).unwrap();
+    let names = || {
+        let files = open(&root).metric_files(None, i64::MIN, i64::MAX).unwrap();
+        files.into_iter().map(|f| f.entry.path).collect::<Vec<_>>()
+    };
+    let before = names();
+    assert_eq!((before.len(), read_all(&root).len()), (2, 6));
+    let mut expected = read_all(&root);
+    expected.dedup();
+    let compact = || {
+        let options = CompactOptions { now_ms: NOW, ..CompactOptions::default() };
+        open(&root).writer().unwrap().compact(&options).unwrap()
+    };
+    let report = compact();
+    assert_eq!((report.partitions, report.compacted, report.rows_read, report.duplicates_dropped), (2, 1, 4, 1));
+    assert_eq!((report.files_before, report.files_after), (1, 1));
+    assert_eq!(read_all(&root), expected);
+    let after = names();
+    assert_ne!(after[0], before[0]);
+    assert_eq!(after[1], before[1]);
+    assert!(open(&root).verify().unwrap().faults.is_empty());
+    assert_eq!((compact().compacted, names()), (0, after.clone()));
+
+    // What was found to repeat nothing is not read again, unless that is forgotten.
+    let second = root.join(&after[1]);
+    let bytes = std::fs::read(&second).unwrap();
+    std::fs::write(&second, vec![0; bytes.len()]).unwrap();
+    assert_eq!(compact().compacted, 0);
+    std::fs::remove_file(root.join("_checked.json")).unwrap();
+    let options = CompactOptions { now_ms: NOW, ..CompactOptions::default() };
+    assert!(open(&root).writer().unwrap().compact(&options).is_err(), "now it was read");
+    std::fs::write(&second, bytes).unwrap();
+    assert_eq!(compact().compacted, 0);
+    assert!(open(&root).verify().unwrap().faults.is_empty());
+}
+
+#[test]
 fn within_the_grace_replaced_files_stay_but_do_not_count() {
     let dir = tempfile::tempdir().unwrap();
     overlapping(dir.path());
