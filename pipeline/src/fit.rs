@@ -268,12 +268,12 @@ fn notes(incidents: &Incidents, ids: &BTreeSet<String>, steps: Steps, end: i64) 
     let mut notes = crate::backtest::notes_of_incidents(incidents);
     if counts.of_unknown_instances > 0 {
         notes.push(format!(
-            "{} of {} incidents are of instances without a sample in the range",
+            "left out, as their instances have no sample in the range: {} of {} incidents",
             counts.of_unknown_instances, counts.given
         ));
     }
     if counts.before + counts.after > 0 {
-        notes.push(format!("{} of {} incidents lie outside the range", counts.before + counts.after, counts.given));
+        notes.push(format!("outside the range: {} of {} incidents", counts.before + counts.after, counts.given));
     }
     notes
 }

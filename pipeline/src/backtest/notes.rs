@@ -53,7 +53,7 @@ fn of_counts(counts: &IncidentCounts, job: &Job<'_>) -> Vec<String> {
     let (from, to) = (format_ms(job.steps.from), format_ms(job.steps.to));
     if counts.of_unknown_instances > 0 {
         notes.push(format!(
-            "{} of {} incidents are of instances without a sample from {from} to {to}, and are left out",
+            "left out, as their instances have no sample from {from} to {to}: {} of {} incidents",
             counts.of_unknown_instances, counts.given
         ));
     }
@@ -62,7 +62,7 @@ fn of_counts(counts: &IncidentCounts, job: &Job<'_>) -> Vec<String> {
         let after = (counts.after > 0).then(|| format!("{} past its end or that of the data", counts.after));
         let parts: Vec<String> = before.into_iter().chain(after).collect();
         notes.push(format!(
-            "{} of {} incidents lie outside the range: {}",
+            "outside the range: {} of {} incidents ({})",
             counts.before + counts.after,
             counts.given,
             parts.join(", ")

@@ -275,7 +275,14 @@ fn report(job: &Job<'_>, records: &Records, tallies: Vec<Tally>, data_end: i64, 
     let units = Units::of(records, data_end);
     let label = |r: &RuleSet| format!("{} {}", r.name(), r.version());
     let mut names = vec![(label(job.ruleset), "ruleset")];
-    names.extend(job.against.map(|b| (label(b), "against")));
+    if let Some(b) = job.against {
+        names.push((label(b), "against"));
+        if names[0].0 == names[1].0 {
+            // What `fit` makes of a rule set keeps its name.
+            names[0].0.push_str(" (A)");
+            names[1].0.push_str(" (B)");
+        }
+    }
     if job.baselines {
         names.extend(BASELINES.map(|b| (b.to_owned(), "baseline")));
     }

@@ -77,14 +77,8 @@ impl Report {
             return Ok(());
         }
         write!(f, "\n{:LABEL$}", "")?;
-        let mut names: Vec<String> = self.scorers.iter().map(|s| s.name.clone()).collect();
-        if self.difference.is_some() {
-            for (name, letter) in names.iter_mut().zip(["A", "B"]) {
-                *name = format!("{letter}: {name}");
-            }
-        }
-        for name in names {
-            write!(f, "  {:COLUMN$}", name.chars().take(COLUMN).collect::<String>())?;
+        for scorer in &self.scorers {
+            write!(f, "  {:COLUMN$}", scorer.name.chars().take(COLUMN).collect::<String>())?;
         }
         writeln!(f)?;
         for measure in Measure::ALL {
@@ -229,7 +223,7 @@ impl Report {
 
     fn difference(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Some(d) = &self.difference else { return Ok(()) };
-        writeln!(f, "\nB ({}) against A ({}), on the same rows:", d.b, d.a)?;
+        writeln!(f, "\nB = {} against A = {}, on the same rows:", d.b, d.a)?;
         for words in &d.words {
             writeln!(f, "  {words}")?;
         }

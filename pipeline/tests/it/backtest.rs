@@ -110,7 +110,7 @@ fn a_rule_set_is_held_against_another_with_intervals() {
     simulated(dir.path(), "24", "12");
     let builtin = done(dir.path(), &["rules", "list", "--text"]);
     let anxious = builtin.replace("incidents_per_instance_month = 0.3", "incidents_per_instance_month = 300.0");
-    let touchy = builtin.replace("[params]", "[params]\nmemory_saturation_critical = 90.0");
+    let touchy = builtin.replace("\n[params]\n", "\n[params]\nmemory_saturation_critical = 90.0\n");
     assert!(anxious != builtin && touchy != builtin);
     std::fs::write(dir.path().join("anxious.toml"), anxious).unwrap();
     std::fs::write(dir.path().join("touchy.toml"), touchy).unwrap();
@@ -123,6 +123,7 @@ fn a_rule_set_is_held_against_another_with_intervals() {
         rows.into_iter().find(|r| r["measure"] == measure).unwrap()
     };
     let same = against("default");
+    assert_eq!(same["scorers"][0]["name"], "default 2 (A)", "two of one name are told apart");
     let brier = row(&same, "brier");
     assert_eq!(
         (&brier["verdict"], brier["difference"]["hi"].as_f64()),

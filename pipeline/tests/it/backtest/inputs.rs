@@ -51,7 +51,7 @@ fn what_cannot_be_judged_is_refused_and_leaves_no_trace() {
         .unwrap();
     refused(
         &fit(&RANGE),
-        &["fit needs at least 30", "1 of 3 incidents are of instances", "1 of 3 incidents lie outside"],
+        &["fit needs at least 30", "no sample in the range: 1 of 3 incidents", "outside the range: 1 of 3 incidents"],
     );
     refused(&fit(&late), &["no samples of h from 2026-03-08T00:00:00Z", "it holds 2026-02-01"]);
     assert!(!root.join("new.toml").exists() && snapshot(&root.join("h")) == before);
@@ -69,8 +69,8 @@ fn what_is_odd_is_said() {
         &[
             "2 incident times say no zone: taken as UTC (--tz takes them in another zone)",
             "1 row of the incidents' file say again what another row says",
-            "1 of 4 incidents are of instances without a sample",
-            "2 of 4 incidents lie outside the range: 1 before 2026-02-07T12:00:00Z, 1 past its end",
+            "no sample from 2026-02-07T12:00:00Z to 2026-02-09T12:00:00Z: 1 of 4 incidents",
+            "outside the range: 2 of 4 incidents (1 before 2026-02-07T12:00:00Z, 1 past its end",
             "--from lies within the first seven days of the data, which begin at 2026-02-01T00:00:00Z",
             "the data end at 2026-02-09T00:00:00Z, before --to",
             "1 incidents could have been warned of",
