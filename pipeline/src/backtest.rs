@@ -12,6 +12,8 @@ mod assemble;
 mod compare;
 mod cost;
 mod measure;
+mod ratio;
+mod stand;
 mod units;
 
 mod notes;
@@ -20,6 +22,7 @@ mod words;
 mod write;
 
 mod run;
+mod sum_up;
 
 pub use cost::{CostReport, Costs, Priced};
 pub use incidents::{IncidentCounts, Incidents, IncidentsError, read_incidents};

@@ -1,12 +1,14 @@
 //! Makes the report of what was recorded: every measure once over the fleet as it was, and over a thousand resampled ones.
 
 use super::compare::difference;
-use super::measure::{Measure, Ratio, Stand};
+use super::measure::Measure;
+use super::ratio::Ratio;
 use super::records::{Instance, Records, ahead};
 use super::report::{
     CalibrationFit, CauseReport, CurvePoint, Difference, Estimate, FailureTypeReport, Leads, ReliabilityRow,
     Resampling, Scorer,
 };
+use super::stand::Stand;
 use super::units::{REPLICATES, Units};
 use crate::render::columns::failure_name;
 use forewarn_models::score::{CALIBRATION_BINS, Interval};

@@ -250,7 +250,13 @@ fn cell(measure: Measure, e: &Estimate) -> String {
     let number = |v: f64| match measure {
         Measure::LeadHours => format!("{v:.1}"),
         Measure::FalseEpisodes | Measure::Brier | Measure::Ece => format!("{v:.4}"),
-        _ => format!("{v:.3}"),
+        Measure::RowPrecision
+        | Measure::EpisodePrecision
+        | Measure::RecallPredictable
+        | Measure::RecallAll
+        | Measure::F1
+        | Measure::AveragePrecision
+        | Measure::BrierSkill => format!("{v:.3}"),
     };
     match (e.value, e.lo, e.hi) {
         (None, ..) => e.no_meaning.map_or_else(|| "no meaning".to_owned(), |why| format!("no meaning ({why})")),

@@ -92,7 +92,7 @@ impl Args {
         let (learned, before, after) = (&taught.learned, taught.before, taught.after);
         let incidents: usize = taught.causes.values().sum();
         let causes: Vec<String> = taught.causes.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
-        let out = &mut context.out;
+        let out = &mut *context.out;
         out.line(format_args!(
             "{} from {} rows of {} instances ({} patterns)",
             self.out.display(),
