@@ -91,14 +91,17 @@ impl Truth {
         for known in truth.incidents.values_mut() {
             known.sort_by_key(|i| i.ts);
         }
+        let mut starts: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+        for event in events.iter().filter(|e| is_start(e)) {
+            starts.entry(&event.instance_id).or_default().push(event.ts);
+        }
         for event in events {
-            if let Some((why, at, for_good)) = ending(event) {
-                let back = events.iter().filter(|e| e.instance_id == event.instance_id && e.ts > at && is_start(e));
-                let until = back.map(|e| e.ts).min();
-                let rest = if for_good { i64::MAX } else { at + OUTAGE_HOURS * HOUR_MS };
-                let known = truth.endings.entry(event.instance_id.clone()).or_default();
-                known.push(Ending { at, until: until.unwrap_or(rest), why });
-            }
+            let Some((why, at, for_good)) = ending(event) else { continue };
+            let back =
+                starts.get(event.instance_id.as_str()).into_iter().flatten().copied().filter(|ts| *ts > at).min();
+            let rest = if for_good { i64::MAX } else { at + OUTAGE_HOURS * HOUR_MS };
+            let known = truth.endings.entry(event.instance_id.clone()).or_default();
+            known.push(Ending { at, until: back.unwrap_or(rest), why });
         }
         truth
     }

@@ -67,7 +67,11 @@ impl Report {
             )?;
         }
         if let Some(i) = &self.incidents {
-            writeln!(f, "{} incidents could have been warned of, {} of them predictable", i.counted, i.predictable)?;
+            writeln!(
+                f,
+                "incidents that could have been warned of: {}, {} of them predictable",
+                i.counted, i.predictable
+            )?;
         }
         Ok(())
     }

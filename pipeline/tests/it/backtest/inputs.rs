@@ -73,7 +73,7 @@ fn what_is_odd_is_said() {
             "outside the range: 2 of 4 incidents (1 before 2026-02-07T12:00:00Z, 1 past its end",
             "--from lies within the first seven days of the data, which begin at 2026-02-01T00:00:00Z",
             "the data end at 2026-02-09T00:00:00Z, before --to",
-            "1 incidents could have been warned of",
+            "incidents that could have been warned of: 1, 1 of them predictable",
             "the incidents don't say which were predictable",
             "never fired: ",
         ],
