@@ -120,7 +120,7 @@ pub(super) fn assemble(records: &Records, units: &Units, names: &[Named], incide
             let of = |scorer: usize| m.without_meaning(&stands[scorer].counts());
             not_known.or_else(|| of(0)).or_else(|| of(1))
         };
-        let estimates = Measure::ALL.iter().map(|m| (*m, found.next(meaning(m)))).collect();
+        let estimates = Measure::ALL.iter().map(|m| (*m, found.next_difference(meaning(m)))).collect();
         difference(&names[0].0, &b.0, estimates)
     });
     let resampling = Resampling { clusters: units.clusters, replicates: REPLICATES, level: 0.95 };
@@ -134,9 +134,19 @@ struct Found<V, I> {
 }
 
 impl<V: Iterator<Item = f64>, I: Iterator<Item = Option<Interval>>> Found<V, I> {
-    /// The next estimate; `why` says that it has no meaning.
+    /// The next estimate; `why` says that it has no meaning. Where no resampled fleet gives another value (one incident of one,
+    /// caught) resampling tells nothing, and an interval without a width would claim certainty.
     fn next(&mut self, why: Option<&'static str>) -> Estimate {
-        let (value, interval) = (self.values.next(), self.intervals.next().flatten());
+        self.estimate(why, |interval| interval.lo < interval.hi)
+    }
+
+    /// The next estimate of a difference: that two rule sets never differ is an answer.
+    fn next_difference(&mut self, why: Option<&'static str>) -> Estimate {
+        self.estimate(why, |_| true)
+    }
+
+    fn estimate(&mut self, why: Option<&'static str>, telling: impl Fn(&Interval) -> bool) -> Estimate {
+        let (value, interval) = (self.values.next(), self.intervals.next().flatten().filter(telling));
         match (why, value.filter(|v| v.is_finite())) {
             (Some(why), _) => Estimate::without_meaning(why),
             (None, None) => Estimate::without_meaning("nothing to count"),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub struct Estimate {
     /// The value; None where it has no meaning.
     pub value: Option<f64>,
-    /// The lower end; None where the fleet has no two clusters to tell apart.
+    /// The lower end; None where there are no two clusters to tell apart, or none of the resampled fleets differs.
     pub lo: Option<f64>,
     /// The upper end.
     pub hi: Option<f64>,

@@ -99,7 +99,7 @@ impl Report {
         self.counted(f, "calibration slope", slope)?;
         writeln!(
             f,
-            "in brackets: 95 % intervals from {} resamplings of {} clusters (workload x week)",
+            "in brackets: 95 % intervals from {} resamplings of {} clusters (workload x week); none where every resampling agrees",
             self.intervals.replicates, self.intervals.clusters
         )
     }
@@ -252,6 +252,7 @@ impl Report {
 
 fn cell(measure: Measure, e: &Estimate) -> String {
     let number = |v: f64| match measure {
+        _ if v.abs() >= 10.0 => format!("{v:.1}"),
         Measure::LeadHours => format!("{v:.1}"),
         Measure::FalseEpisodes | Measure::Brier | Measure::Ece => format!("{v:.4}"),
         Measure::RowPrecision
