@@ -185,11 +185,36 @@ pub fn calibration_line(labels: &[bool], scores: &[f64], weights: &[f64]) -> Opt
     None
 }
 
+/// Draws as many clusters as there are, with replacement: fills in how often each was drawn.
+///
+/// `rng` must yield uniform 64-bit numbers.
+pub fn draw_clusters(drawn: &mut [u32], rng: &mut dyn FnMut() -> u64) {
+    drawn.fill(0);
+    for _ in 0..drawn.len() {
+        // Lemire (2019): the high half of a product is uniform up to a bias of n / 2^64.
+        let pick = ((u128::from(rng()) * drawn.len() as u128) >> 64) as usize;
+        drawn[pick] += 1;
+    }
+}
+
+/// Returns the 95 % percentile interval of replicates; those that are not finite are left out. `None` without any that is.
+///
+/// Efron (1979), "Bootstrap methods: another look at the jackknife".
+pub fn percentile_interval(replicates: &mut Vec<f64>) -> Option<Interval> {
+    replicates.retain(|v| v.is_finite());
+    Some(Interval {
+        lo: quantile(replicates, 0.025)?,
+        median: quantile(replicates, 0.5)?,
+        hi: quantile(replicates, 0.975)?,
+        replicates: replicates.len(),
+    })
+}
+
 /// Returns the 95 % percentile interval of a statistic under resampling of whole clusters.
 ///
-/// Efron (1979), "Bootstrap methods", with clusters as units (Davison & Hinkley 1997, section 3.8). `statistic` receives
-/// how often each cluster was drawn; replicates where it is not finite are left out. `rng` must yield uniform 64-bit
-/// numbers. `None` without clusters or without a finite replicate.
+/// Clusters are the units, as in Davison & Hinkley (1997), "Bootstrap methods and their application", section 3.8.
+/// `statistic` receives how often each cluster was drawn; replicates where it is not finite are left out. `rng` must yield
+/// uniform 64-bit numbers. `None` without clusters or without a finite replicate.
 pub fn bootstrap_clusters(
     n_clusters: usize,
     replicates: usize,
@@ -202,22 +227,8 @@ pub fn bootstrap_clusters(
     let mut drawn = vec![0_u32; n_clusters];
     let mut values = Vec::with_capacity(replicates);
     for _ in 0..replicates {
-        drawn.fill(0);
-        for _ in 0..n_clusters {
-            // Lemire (2019): the high half of a product is uniform up to a bias of n / 2^64.
-            let pick = ((u128::from(rng()) * n_clusters as u128) >> 64) as usize;
-            drawn[pick] += 1;
-        }
-        let value = statistic(&drawn);
-        if value.is_finite() {
-            values.push(value);
-        }
+        draw_clusters(&mut drawn, rng);
+        values.push(statistic(&drawn));
     }
-    let replicates = values.len();
-    Some(Interval {
-        lo: quantile(&mut values, 0.025)?,
-        median: quantile(&mut values, 0.5)?,
-        hi: quantile(&mut values, 0.975)?,
-        replicates,
-    })
+    percentile_interval(&mut values)
 }

@@ -53,6 +53,9 @@ pub enum AnalyzeError {
         /// What the history holds instead.
         held: String,
     },
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
     /// A file could not be written.
     #[error("cannot write {}: {why}", path.display())]
     Write {
@@ -69,7 +72,7 @@ impl AnalyzeError {
         match self {
             Self::History(e) => e.is_bad_input(),
             Self::NoData { .. } => true,
-            Self::Assess(_) | Self::Write { .. } => false,
+            Self::Assess(_) | Self::Write { .. } | Self::Interrupted => false,
         }
     }
 }

@@ -1,9 +1,38 @@
-//! Backtest: predictions of a replay as a table, and what they were worth against known incidents.
+//! Backtest: what a rule set would have said at every step of the past, and what that was worth against known incidents,
+//! beside what people use today.
 
 mod incidents;
+mod truth;
+
+mod baseline;
+mod records;
 mod tally;
+
+mod assemble;
+mod compare;
+mod cost;
+mod measure;
+mod ratio;
+mod stand;
+mod units;
+
+mod notes;
+mod report;
+mod words;
 mod write;
 
-pub use incidents::{IncidentsError, read_incidents};
-pub use tally::{Report, Tally};
+mod run;
+mod sum_up;
+
+pub use cost::{CostReport, Costs, Priced};
+pub use incidents::{IncidentCounts, Incidents, IncidentsError, read_incidents};
+pub use measure::{Counts, Measure};
+pub use notes::of_incidents as notes_of_incidents;
+pub use report::{
+    CalibrationFit, CauseReport, CurvePoint, Difference, DifferenceRow, Estimate, FailureTypeReport, Leads, Range,
+    ReliabilityRow, Report, Resampling, RuleReport, Scorer,
+};
+pub use run::{BacktestError, Job, run};
+pub use tally::RuleCounts;
+pub use truth::{Censored, InstanceTruth, RowTruth, Truth};
 pub use write::PredictionWriter;

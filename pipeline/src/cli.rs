@@ -57,7 +57,7 @@ enum Command {
     Import(import::Args),
     /// Predicts failures from the seven days before a time
     Analyze(analyze::Args),
-    /// Replays a range of time and writes a prediction for every instance and step
+    /// Replays a range of time, and says what the predictions were worth
     Backtest(backtest::Args),
     /// Learns a rule set's weights and calibration from a history and its incidents
     Fit(fit::Args),

@@ -1,15 +1,22 @@
 //! Fit: replays histories with known incidents and learns a rule set from them.
 
 use crate::analyze::AnalyzeError;
+use crate::backtest::{Censored, IncidentCounts, Incidents, RowTruth, Truth};
 use crate::fleet::Fleet;
 use crate::gather::SignalMap;
-use crate::history::History;
+use crate::history::{History, HistoryError};
+use crate::interrupt::Interrupt;
 use crate::replay::{Steps, replay};
+use forewarn_models::stats::log1pexp;
 use forewarn_rules::fit::{FOLDS, FitError, Learned, Observations};
+use forewarn_rules::hazard::logit;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::signal::Signal;
-use forewarn_rules::truth::{Incident, Outcome, outcome};
-use std::collections::BTreeMap;
+use forewarn_rules::truth::{Outcome, outcome};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Probabilities are kept this far from 0 and 1 where their logarithm is taken.
+const LEAST: f64 = 1e-9;
 
 /// A history and what happened in it.
 #[derive(Debug)]
@@ -17,7 +24,7 @@ pub struct Source {
     /// The metrics.
     pub history: History,
     /// The failures.
-    pub incidents: Vec<Incident>,
+    pub incidents: Incidents,
 }
 
 /// Why nothing was learned.
@@ -26,9 +33,29 @@ pub enum LearnError {
     /// A history does not replay.
     #[error(transparent)]
     Replay(#[from] AnalyzeError),
+    /// A history has nothing in the range.
+    #[error("no samples of {location} from {from} to {to}: {held}")]
+    NoData {
+        /// The history.
+        location: String,
+        /// The first time asked for.
+        from: String,
+        /// The end of the range asked for.
+        to: String,
+        /// What it holds instead.
+        held: String,
+    },
+    /// Too few incidents are of use.
+    #[error("{source}{why}")]
+    TooFew {
+        /// How many there are and how many it takes.
+        source: FitError,
+        /// Why others were of no use; empty where there are none.
+        why: String,
+    },
     /// The rows teach nothing.
     #[error(transparent)]
-    Fit(#[from] FitError),
+    Fit(FitError),
 }
 
 impl LearnError {
@@ -36,78 +63,219 @@ impl LearnError {
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::Replay(e) => e.is_bad_input(),
-            Self::Fit(FitError::TooFew { .. }) => true,
-            Self::Fit(FitError::Logistic(_)) => false,
+            Self::NoData { .. } | Self::TooFew { .. } => true,
+            Self::Fit(_) => false,
         }
     }
 }
 
+impl From<HistoryError> for LearnError {
+    fn from(e: HistoryError) -> Self {
+        Self::Replay(e.into())
+    }
+}
+
+/// How good probabilities are on the rows learned from.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Loss {
+    /// Mean log loss.
+    pub log_loss: f64,
+    /// Mean squared error.
+    pub brier: f64,
+}
+
 /// What was learned, and where it comes from.
-pub type Taught = (Learned, Vec<(&'static str, String)>);
+#[derive(Debug)]
+pub struct Taught {
+    /// What was learned.
+    pub learned: Learned,
+    /// Where it comes from, for the rule set's text.
+    pub provenance: Vec<(&'static str, String)>,
+    /// P(24 h) of the rule set as it was.
+    pub before: Loss,
+    /// P(24 h) as learned, on folds left out.
+    pub after: Loss,
+    /// Incidents learned from, by cause.
+    pub causes: BTreeMap<String, usize>,
+    /// Instances.
+    pub instances: u64,
+    /// Those of which no workload is known.
+    pub without_workload: u64,
+    /// What else should be known.
+    pub notes: Vec<String>,
+}
 
 /// Learns from one or more histories. Instances of a workload share a fold, so that none is judged by its own twins.
 ///
 /// # Errors
-/// When a history does not read, or there are too few incidents.
+/// When a history does not read or holds nothing in the range, there are too few incidents, or somebody interrupts.
 pub fn learn(
     ruleset: &RuleSet,
     sources: &[Source],
     names: &BTreeMap<String, Signal>,
     steps: Steps,
     ridge: f64,
+    interrupt: &Interrupt,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Taught, LearnError> {
-    let mut observations = Observations::default();
-    let (mut incidents, mut hours, mut instances) = (0, 0.0, 0_u64);
+    let mut lesson = Lesson::default();
     for (n, source) in sources.iter().enumerate() {
-        let end = source.history.time_range().map_err(AnalyzeError::from)?.map_or(steps.to, |(_, last)| last);
-        let mut by: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
-        for i in &source.incidents {
-            by.entry(&i.instance_id).or_default().push(i.ts);
-        }
-        for times in by.values_mut() {
-            times.sort_unstable();
-        }
+        let end = data_end(&source.history, steps)?;
+        let truth = Truth::new(&source.incidents.list, &source.history.events()?, end);
         let mut map = source.history.manifest().signal_map.clone();
         map.extend(names.clone());
-        let fleet = Fleet::read(&source.history, &[], steps.to).map_err(AnalyzeError::from)?;
+        let fleet = Fleet::read(&source.history, &[], steps.to)?;
+        let mut ids = BTreeSet::new();
         replay(
             &source.history,
             ruleset,
             &SignalMap::new(map),
             &fleet,
             steps,
-            |table, workload| {
+            |table, workload, _| {
+                if interrupt.is_raised() {
+                    return Err(AnalyzeError::Interrupted);
+                }
                 let Some(id) = table.instance_ids.first() else { return Ok(()) };
-                let times = by.get(id.as_str()).map_or(&[] as &[i64], Vec::as_slice);
+                let past = truth.of(id);
+                let times: Vec<i64> = past.incidents.iter().map(|i| i.ts).collect();
                 let known = |row: usize| {
-                    if ruleset.unassessable(table, row).is_some() {
+                    let ended = match past.row(table.as_of[row]) {
+                        RowTruth::Quiet | RowTruth::Followed | RowTruth::Censored(Censored::PastEnd) => false,
+                        RowTruth::Censored(_) => true,
+                    };
+                    if ended || ruleset.unassessable(table, row).is_some() {
                         Outcome::CENSORED
                     } else {
-                        outcome(times, table.as_of[row], end)
+                        outcome(&times, table.as_of[row], end)
                     }
                 };
                 let outcomes: Vec<Outcome> = (0..table.len()).map(known).collect();
-                observations.add(ruleset, table, &ruleset.fired(table)?, &outcomes, fold(n, workload.unwrap_or(id)));
-                incidents += times.iter().filter(|t| (steps.from..steps.to).contains(t)).count();
-                hours += table.len() as f64 * steps.step as f64 / 3_600_000.0;
-                instances += 1;
+                let assessed = ruleset.assess(table)?;
+                let fold = fold(n, workload.unwrap_or(id));
+                lesson.observations.add(ruleset, table, &assessed.fired, &outcomes, fold);
+                for (outcome, p) in outcomes.iter().zip(&assessed.probability[0]) {
+                    lesson.before.take(outcome.within[0], *p);
+                }
+                for incident in past.incidents.iter().filter(|i| (steps.from..steps.to).contains(&i.ts)) {
+                    let cause = incident.cause.clone().unwrap_or_else(|| "not said".to_owned());
+                    *lesson.causes.entry(cause).or_default() += 1;
+                }
+                lesson.hours += table.len() as f64 * steps.step as f64 / 3_600_000.0;
+                lesson.instances += 1;
+                lesson.without_workload += u64::from(workload.is_none());
+                ids.insert(id.clone());
                 Ok(())
             },
             |done, all| progress(n as u64 * all + done, sources.len() as u64 * all),
         )?;
+        lesson.notes.extend(notes(&source.incidents, &ids, steps, end));
     }
-    let learned = observations.learn(ruleset, incidents, hours, ridge)?;
-    let provenance = vec![
-        ("method", "forewarn fit: non-negative ridge logistic regression on patterns of fired rules, calibrated on folds left out".to_owned()),
-        ("base", format!("{} {} {}", ruleset.name(), ruleset.version(), ruleset.sha256())),
-        ("data", format!("{} histories, {instances} instances, {incidents} incidents, {} rows", sources.len(), learned.rows)),
-        ("range", format!("{} to {}", crate::time::format_ms(steps.from), crate::time::format_ms(steps.to))),
-        ("incidents_per_instance_month", format!("{:.3}", learned.incidents_per_instance_month)),
-        ("ridge", ridge.to_string()),
-        ("log_loss", format!("{:.5} on folds left out", learned.log_loss)),
-    ];
-    Ok((learned, provenance))
+    lesson.learn(ruleset, sources.len(), steps, ridge)
+}
+
+/// What the histories have shown so far.
+#[derive(Default)]
+struct Lesson {
+    observations: Observations,
+    before: Sums,
+    causes: BTreeMap<String, usize>,
+    hours: f64,
+    instances: u64,
+    without_workload: u64,
+    notes: Vec<String>,
+}
+
+impl Lesson {
+    fn learn(self, ruleset: &RuleSet, histories: usize, steps: Steps, ridge: f64) -> Result<Taught, LearnError> {
+        let incidents: usize = self.causes.values().sum();
+        let learned = self.observations.learn(ruleset, incidents, self.hours, ridge).map_err(|e| match e {
+            FitError::TooFew { .. } => {
+                let why = if self.notes.is_empty() { String::new() } else { format!(" ({})", self.notes.join("; ")) };
+                LearnError::TooFew { source: e, why }
+            }
+            FitError::Logistic(_) => LearnError::Fit(e),
+        })?;
+        let (before, after) = (self.before.mean(), Loss { log_loss: learned.log_loss, brier: learned.brier });
+        let causes: Vec<String> = self.causes.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
+        let provenance = vec![
+            ("method", "forewarn fit: non-negative ridge logistic regression on patterns of fired rules, calibrated on folds left out".to_owned()),
+            ("base", format!("{} {} {}", ruleset.name(), ruleset.version(), ruleset.sha256())),
+            ("data", format!("{histories} histories, {} instances, {incidents} incidents, {} rows", self.instances, learned.rows)),
+            ("causes", causes.join(", ")),
+            ("range", format!("{} to {}", crate::time::format_ms(steps.from), crate::time::format_ms(steps.to))),
+            ("incidents_per_instance_month", format!("{:.3}", learned.incidents_per_instance_month)),
+            ("ridge", ridge.to_string()),
+            ("log_loss", format!("{:.5} on folds left out, {:.5} before", after.log_loss, before.log_loss)),
+            ("brier", format!("{:.5} on folds left out, {:.5} before", after.brier, before.brier)),
+        ];
+        Ok(Taught {
+            learned,
+            provenance,
+            before,
+            after,
+            causes: self.causes,
+            instances: self.instances,
+            without_workload: self.without_workload,
+            notes: self.notes,
+        })
+    }
+}
+
+/// Sums of losses.
+#[derive(Default)]
+struct Sums {
+    log_loss: f64,
+    brier: f64,
+    rows: f64,
+}
+
+impl Sums {
+    fn take(&mut self, hit: Option<bool>, p: f64) {
+        let Some(hit) = hit.filter(|_| !p.is_nan()) else { return };
+        let z = logit(p.clamp(LEAST, 1.0 - LEAST));
+        self.log_loss += log1pexp(if hit { -z } else { z });
+        self.brier += (p - f64::from(u8::from(hit))).powi(2);
+        self.rows += 1.0;
+    }
+
+    fn mean(&self) -> Loss {
+        Loss { log_loss: self.log_loss / self.rows, brier: self.brier / self.rows }
+    }
+}
+
+/// Where a history's data end; an error when none lie in the range.
+fn data_end(history: &History, steps: Steps) -> Result<i64, LearnError> {
+    let range = history.time_range()?;
+    if let Some((_, last)) = range.filter(|(first, last)| *first < steps.to && *last >= steps.from) {
+        return Ok(last);
+    }
+    let time = crate::time::format_ms;
+    Err(LearnError::NoData {
+        location: history.location(),
+        from: time(steps.from),
+        to: time(steps.to),
+        held: range.map_or_else(
+            || "it is empty; import something first".to_owned(),
+            |(first, last)| format!("it holds {} to {}", time(first), time(last)),
+        ),
+    })
+}
+
+/// Says which incidents teach nothing, and why.
+fn notes(incidents: &Incidents, ids: &BTreeSet<String>, steps: Steps, end: i64) -> Vec<String> {
+    let counts = IncidentCounts::of(&incidents.list, ids, steps, end);
+    let mut notes = crate::backtest::notes_of_incidents(incidents);
+    if counts.of_unknown_instances > 0 {
+        notes.push(format!(
+            "left out, as their instances have no sample in the range: {} of {} incidents",
+            counts.of_unknown_instances, counts.given
+        ));
+    }
+    if counts.before + counts.after > 0 {
+        notes.push(format!("outside the range: {} of {} incidents", counts.before + counts.after, counts.given));
+    }
+    notes
 }
 
 /// The fold of a workload, by a hash that no release changes.

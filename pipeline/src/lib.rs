@@ -22,6 +22,7 @@ pub mod schema;
 pub mod simulate;
 
 pub mod crash;
+pub mod interrupt;
 pub mod settings;
 pub mod telemetry;
 pub mod time;

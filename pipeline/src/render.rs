@@ -120,6 +120,19 @@ pub fn features_parquet(table: &FeatureTable) -> Result<Vec<u8>, Failed> {
     write(&RecordBatch::try_from_iter(fields)?)
 }
 
+/// Groups the digits of a count by thousands.
+pub(crate) fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 fn write(batch: &RecordBatch) -> Result<Vec<u8>, Failed> {
     let mut out = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), None)?;

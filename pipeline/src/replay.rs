@@ -7,6 +7,7 @@ use crate::history::History;
 use forewarn_rules::grid::{HOUR_MS, HOURS};
 use forewarn_rules::instance::RowBuilder;
 use forewarn_rules::ruleset::RuleSet;
+use forewarn_rules::series::Track;
 use forewarn_rules::table::FeatureTable;
 
 /// The times at which a replay stops and looks.
@@ -29,7 +30,7 @@ impl Steps {
 }
 
 /// Replays every instance that has a sample within the range or the seven days before it; `each` gets one instance's table at a
-/// time, in no particular order of instances, with its workload.
+/// time, in no particular order of instances, with its workload and the tracks that the table was made from.
 ///
 /// # Errors
 /// When the history does not read, or `each` fails.
@@ -39,7 +40,7 @@ pub fn replay(
     map: &SignalMap,
     fleet: &Fleet,
     steps: Steps,
-    mut each: impl FnMut(&FeatureTable, Option<&str>) -> Result<(), AnalyzeError>,
+    mut each: impl FnMut(&FeatureTable, Option<&str>, &[(Track, bool)]) -> Result<(), AnalyzeError>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(), AnalyzeError> {
     let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history));
@@ -55,7 +56,7 @@ pub fn replay(
                 table.push(g.instance_id, as_of, &row.values, &row.devices);
             }
             let identity = fleet.identity(g.instance_id, g.account, g.region);
-            Ok(each(&table, identity.workload.as_deref())?)
+            Ok(each(&table, identity.workload.as_deref(), g.tracks)?)
         });
         history.scan(bucket, first, steps.to, &mut gather)?;
         progress(u64::from(bucket) + 1, buckets);

@@ -29,6 +29,7 @@ pub enum Feature {
     ResidZ,
     Lift6h,
     Lift24h,
+    Beyond6h,
     Q24,
     Q72,
     Q168,
@@ -45,7 +46,7 @@ pub enum Feature {
 }
 
 /// Every feature with its column suffix and its meaning, in column order.
-pub const FEATURES: [(Feature, &str, &str); 36] = [
+pub const FEATURES: [(Feature, &str, &str); 37] = [
     (Feature::Now, "now", "median of the last hour, in the signal's unit"),
     (Feature::Mean6h, "mean_6h", "mean of the last 6 hours"),
     (Feature::Mean24h, "mean_24h", "mean of the last 24 hours"),
@@ -101,6 +102,11 @@ pub const FEATURES: [(Feature, &str, &str); 36] = [
         "mean of the last 6 hours minus that of the same hours on earlier days; positive is worse",
     ),
     (Feature::Lift24h, "lift_24h", "mean of the last 24 hours minus that of the days before; positive is worse"),
+    (
+        Feature::Beyond6h,
+        "beyond_6h",
+        "mean of the last 6 hours minus the worst 6 hours in a row of the six days before the last 24 hours; positive is worse than all that it is used to",
+    ),
     (Feature::Q24, "q24", "probability that the signal reaches its critical level within 24 hours"),
     (Feature::Q72, "q72", "probability that the signal reaches its critical level within 72 hours"),
     (Feature::Q168, "q168", "probability that the signal reaches its critical level within 168 hours"),

@@ -68,6 +68,8 @@ pub struct Learned {
     pub patterns: usize,
     /// Mean log loss of the first hazard on folds that the weights have not seen.
     pub log_loss: f64,
+    /// Mean squared error of its probability on the same folds.
+    pub brier: f64,
 }
 
 /// Why nothing was learned.
@@ -135,6 +137,7 @@ impl Observations {
         }
         let calibration = [0, 1, 2].map(|k| calibrate(&crossed, k));
         let log_loss = log_loss(&crossed, &calibration[0]);
+        let brier = brier(&crossed, &calibration[0]);
         Ok(Learned {
             incidents_per_instance_month: rate,
             evidence: self.evidence(ruleset, &weights),
@@ -143,6 +146,7 @@ impl Observations {
             rows: self.rows,
             patterns: self.patterns.len(),
             log_loss,
+            brier,
         })
     }
 
@@ -220,6 +224,17 @@ fn log_loss(scored: &[Scored], calibration: &Calibration) -> f64 {
         let z = calibration.apply(s.score[0]);
         let [no, yes] = s.counts[0];
         loss += no * forewarn_models::stats::log1pexp(z) + yes * forewarn_models::stats::log1pexp(-z);
+        n += no + yes;
+    }
+    if n > 0.0 { loss / n } else { f64::NAN }
+}
+
+fn brier(scored: &[Scored], calibration: &Calibration) -> f64 {
+    let (mut loss, mut n) = (0.0, 0.0);
+    for s in scored {
+        let p = forewarn_models::stats::expit(calibration.apply(s.score[0]));
+        let [no, yes] = s.counts[0];
+        loss += no * p * p + yes * (1.0 - p) * (1.0 - p);
         n += no + yes;
     }
     if n > 0.0 { loss / n } else { f64::NAN }

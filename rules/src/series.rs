@@ -142,7 +142,7 @@ impl Track {
     }
 
     /// When the sample may be seen: its version is made, and its whole cell is over.
-    fn available_at(&self, i: usize, delay_ms: i64) -> i64 {
+    pub fn available_at(&self, i: usize, delay_ms: i64) -> i64 {
         let cell_end = self.cell_end(self.ts[i]);
         match self.ingested_at.get(i) {
             Some(&at) if at != NOT_INGESTED => at.max(cell_end),

@@ -1,5 +1,7 @@
 //! What several commands share: times, rule sets, histories, maps and sizes.
 
+pub(super) use crate::render::thousands as count;
+
 use super::Context;
 use super::error::CliError;
 use crate::gather::SignalMap;
@@ -64,9 +66,14 @@ impl RulesArg {
         let path = self.rules.clone().or_else(|| context.settings.rules.as_ref().map(PathBuf::from));
         match path {
             Some(path) => load_rules(&path),
-            None => Ok((RuleSet::builtin(&env)?, forewarn_rules::ruleset::DEFAULT_TOML.to_owned())),
+            None => builtin(),
         }
     }
+}
+
+/// Gives the rule set that is built in.
+pub(super) fn builtin() -> Result<(RuleSet, String), CliError> {
+    Ok((RuleSet::builtin(&env)?, forewarn_rules::ruleset::DEFAULT_TOML.to_owned()))
 }
 
 /// Reads a rule set from a file.
@@ -137,17 +144,4 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
         _ => return Err(bad()),
     };
     number.checked_mul(unit).ok_or_else(bad)
-}
-
-/// Groups the digits of a count by thousands.
-pub(super) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

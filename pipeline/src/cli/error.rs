@@ -12,6 +12,8 @@ pub(super) enum CliError {
     Input(Source),
     /// Something else failed: exit code 1.
     Failed(Source),
+    /// Somebody pressed Ctrl-C: exit code 130, as shells have it.
+    Interrupted(Source),
 }
 
 impl CliError {
@@ -25,10 +27,16 @@ impl CliError {
         Self::Failed(e.into())
     }
 
+    /// Says that Ctrl-C ended it, and what has become of the work.
+    pub(super) fn interrupted(e: impl Into<Source>) -> Self {
+        Self::Interrupted(e.into())
+    }
+
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
             Self::Input(_) => 2,
             Self::Failed(_) => 1,
+            Self::Interrupted(_) => 130,
         }
     }
 
@@ -46,7 +54,7 @@ impl CliError {
 
     fn inner(&self) -> &(dyn Error + 'static) {
         match self {
-            Self::Input(e) | Self::Failed(e) => e.as_ref(),
+            Self::Input(e) | Self::Failed(e) | Self::Interrupted(e) => e.as_ref(),
         }
     }
 }
@@ -98,7 +106,13 @@ input!(
     crate::settings::SettingsError,
     crate::time::TimeError
 );
-either!(crate::history::HistoryError, crate::import::ImportError, crate::analyze::AnalyzeError, crate::fit::LearnError);
+either!(
+    crate::history::HistoryError,
+    crate::import::ImportError,
+    crate::analyze::AnalyzeError,
+    crate::backtest::BacktestError,
+    crate::fit::LearnError
+);
 
 impl From<String> for CliError {
     /// A sentence of our own is always about the input.

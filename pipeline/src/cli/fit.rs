@@ -1,13 +1,14 @@
 //! `forewarn fit`: learns a rule set's weights and calibration.
 
 use super::analyze::write_file;
-use super::common::{HistoryArg, MapArg, RulesArg, span, time};
+use super::common::{HistoryArg, MapArg, RulesArg, count, span, time};
 use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};
 use crate::backtest::read_incidents;
-use crate::fit::{self, Source};
+use crate::fit::{self, Source, Taught};
 use crate::history::History;
+use crate::interrupt::Interrupt;
 use crate::replay::Steps;
 use std::path::PathBuf;
 
@@ -29,6 +30,9 @@ pub(super) struct Args {
     /// Known incidents: instance_id, ts (Parquet or CSV); once for each history
     #[arg(long, value_name = "FILE", required = true)]
     incidents: Vec<PathBuf>,
+    /// The zone of incident times that say none, such as Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<String>,
     /// The first time
     #[arg(long, value_name = "T")]
     from: String,
@@ -59,27 +63,66 @@ impl Args {
             ));
         }
         let locations = std::iter::once(self.history.location(context)).chain(self.also.iter().map(String::as_str));
+        let zone = self.tz.as_deref().map(crate::time::zone).transpose()?;
         let mut sources = Vec::new();
         for (location, incidents) in locations.zip(&self.incidents) {
-            let incidents = read_incidents(incidents).map_err(CliError::input)?;
+            let incidents = read_incidents(incidents, zone.as_ref())?;
             sources.push(Source { history: History::open(location)?, incidents });
         }
+        if self.out.is_dir() {
+            return Err(CliError::input(format!("--out {} is a directory", self.out.display())));
+        }
+        let interrupt = Interrupt::listen()?;
         let bar = progress("learning");
-        let learned = fit::learn(&ruleset, &sources, &self.map.names(), steps, self.ridge, |done, all| {
+        let taught = fit::learn(&ruleset, &sources, &self.map.names(), steps, self.ridge, &interrupt, |done, all| {
             bar.set_length(all);
             bar.set_position(done);
         });
         bar.finish_and_clear();
-        let (learned, provenance) = learned?;
-        let text = forewarn_rules::fit::write(&text, &learned, &provenance).map_err(CliError::failed)?;
+        if interrupt.is_raised() {
+            return Err(CliError::interrupted("interrupted: nothing was written"));
+        }
+        let taught = taught?;
+        let text = forewarn_rules::fit::write(&text, &taught.learned, &taught.provenance).map_err(CliError::failed)?;
         write_file(&self.out, text.as_bytes())?;
-        context.out.line(format_args!(
-            "{} from {} rows ({} patterns); log loss {:.5} on folds left out",
-            self.out.display(),
-            learned.rows,
-            learned.patterns,
-            learned.log_loss
-        ))?;
+        self.say(&taught, context)?;
         Ok(End::Done)
+    }
+    fn say(&self, taught: &Taught, context: &mut Context<'_>) -> Result<(), CliError> {
+        let (learned, before, after) = (&taught.learned, taught.before, taught.after);
+        let incidents: usize = taught.causes.values().sum();
+        let causes: Vec<String> = taught.causes.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
+        let out = &mut *context.out;
+        out.line(format_args!(
+            "{} from {} rows of {} instances ({} patterns)",
+            self.out.display(),
+            count(learned.rows),
+            count(taught.instances),
+            count(learned.patterns as u64)
+        ))?;
+        out.line(format_args!("{incidents} incidents: {}", causes.join(", ")))?;
+        out.line(format_args!(
+            "P(24 h) on folds left out, before and after: log loss {:.5} -> {:.5}, Brier score {:.5} -> {:.5}",
+            before.log_loss, after.log_loss, before.brier, after.brier
+        ))?;
+        if after.brier > before.brier || after.log_loss > before.log_loss {
+            out.line(
+                "note: that is no better than before; more incidents, or the rule set as it was, may serve you better",
+            )?;
+        }
+        if taught.without_workload == taught.instances {
+            out.line(
+                "note: no workload is known of any instance, so folds are grouped by instance alone: copies of one machine may judge each other, and the figures above may flatter (import --instances)",
+            )?;
+        } else if taught.without_workload > 0 {
+            out.line(format_args!(
+                "note: no workload is known of {} of {} instances; each of them is a group of its own",
+                taught.without_workload, taught.instances
+            ))?;
+        }
+        for note in &taught.notes {
+            out.line(format_args!("note: {note}"))?;
+        }
+        Ok(())
     }
 }

@@ -136,6 +136,27 @@ impl Table {
         }
     }
 
+    /// Gives a time that must be there, milliseconds, and whether it said its own zone; one that did not is taken in `zone`.
+    ///
+    /// # Errors
+    /// When the cell is empty or no time.
+    pub fn zoned_time(
+        &self,
+        row: usize,
+        column: &'static str,
+        zone: Option<&jiff::tz::TimeZone>,
+    ) -> Result<(i64, bool), TableError> {
+        let text = self.text(row, column).unwrap_or_default();
+        let read = |zone| {
+            let expected = "a time: RFC 3339, or YYYY-MM-DD HH:MM:SS in UTC or in the zone given";
+            crate::time::parse_instant(text, zone).map_err(|_| self.cell(row, column, text, expected))
+        };
+        // A text that says its zone means the same time wherever it is read.
+        let far = jiff::tz::TimeZone::fixed(jiff::tz::offset(12));
+        let says_zone = read(None)? == read(Some(&far))?;
+        Ok((read(zone)?, says_zone))
+    }
+
     /// Gives a truth value, where there is one.
     ///
     /// # Errors
@@ -208,7 +229,12 @@ fn cell_text(batch: &RecordBatch, column: usize, row: usize) -> Option<String> {
     if array.is_null(row) {
         return None;
     }
-    let time = |ms: i64| Some(crate::time::format_ms(ms));
+    // A timestamp without a zone stays without one.
+    let naive = matches!(array.data_type(), DataType::Timestamp(_, None));
+    let time = |ms: i64| {
+        let text = crate::time::format_ms(ms);
+        Some(if naive { text.trim_end_matches('Z').to_owned() } else { text })
+    };
     match array.data_type() {
         DataType::Utf8 => Some(array.as_string::<i32>().value(row).to_owned()),
         DataType::LargeUtf8 => Some(array.as_string::<i64>().value(row).to_owned()),

@@ -5,6 +5,10 @@ use crate::grid::{CELL_MS, CELLS_PER_HOUR, HOUR_MS, HOURS, Hour};
 use forewarn_models::stats;
 
 const DAY: usize = 24;
+/// Hours in a row whose mean tells a lasting excursion from a spike.
+const RUN: usize = 6;
+/// Cells that such a run must hold to count, half of all.
+const LEAST_CELLS: u32 = (RUN * CELLS_PER_HOUR / 2) as u32;
 /// The quantile that counts as a series' habitual worst.
 const TAIL: f64 = 0.95;
 
@@ -26,6 +30,7 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, scratch: &mut Scr
     set(row, Feature::Bursts24h, bursts(hours));
     set(row, Feature::Lift24h, worse * (mean(last_day) - mean(&hours[..HOURS - DAY])));
     set(row, Feature::Lift6h, worse * (mean(&hours[HOURS - 6..]) - same_hours_before(hours)));
+    set(row, Feature::Beyond6h, worse * mean(&hours[HOURS - RUN..]) - worst_run(&hours[..HOURS - DAY], worse));
     let past = view.past();
     if let Some(last) = view.cells[..past].iter().rposition(|v| !v.is_nan()) {
         let end = view.start + (last as i64 + 1) * CELL_MS;
@@ -48,6 +53,15 @@ fn now(view: &View<'_>, values: &mut Vec<f64>) -> f64 {
 fn mean(hours: &[Hour]) -> f64 {
     let (sum, n) = hours.iter().fold((0.0, 0_u32), |(s, n), h| (s + h.sum, n + u32::from(h.n)));
     if n == 0 { f64::NAN } else { sum / f64::from(n) }
+}
+
+/// The worst mean of six hours in a row, turned so that greater is worse; NaN when no six hours hold enough samples.
+fn worst_run(hours: &[Hour], worse: f64) -> f64 {
+    let means = hours.windows(RUN).map(|run| {
+        let (sum, n) = run.iter().fold((0.0, 0), |(s, n), h| (s + h.sum, n + u32::from(h.n)));
+        if n >= LEAST_CELLS { worse * sum / f64::from(n) } else { f64::NAN }
+    });
+    means.fold(f64::NAN, f64::max)
 }
 
 fn worst(hours: &[Hour], worse: f64) -> f64 {
