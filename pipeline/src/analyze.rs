@@ -5,7 +5,7 @@ use crate::gather::{Gather, SignalMap};
 use crate::history::{History, HistoryError, ScanOptions};
 use forewarn_rules::assess::{AssessError, Assessed};
 use forewarn_rules::features::Levels;
-use forewarn_rules::grid::window;
+use forewarn_rules::grid::reach;
 use forewarn_rules::instance::{RowBuilder, SPARK, SignalLevels};
 use forewarn_rules::predict::Identity;
 use forewarn_rules::prediction::{Level, Prediction};
@@ -129,7 +129,7 @@ fn scan(
     only: Option<&str>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Analysis, AnalyzeError> {
-    let span = window(as_of);
+    let from = reach(as_of);
     let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history)).with_sparks();
     let mut rows = BTreeMap::new();
     let mut unused: BTreeMap<String, u64> = BTreeMap::new();
@@ -145,7 +145,7 @@ fn scan(
             Ok(())
         })
         .known_at(as_of);
-        let options = ScanOptions { from_ms: Some(span.start), to_ms: Some(as_of), instance: only.map(str::to_owned) };
+        let options = ScanOptions { from_ms: Some(from), to_ms: Some(as_of), instance: only.map(str::to_owned) };
         history.scan_with(bucket, &options, &mut gather)?;
         samples += gather.samples;
         for (name, n) in std::mem::take(&mut gather.unused) {

@@ -4,7 +4,7 @@ use crate::analyze::{AnalyzeError, delay_ms, signal_levels};
 use crate::fleet::Fleet;
 use crate::gather::{Gather, SignalMap};
 use crate::history::History;
-use forewarn_rules::grid::{HOUR_MS, HOURS};
+use forewarn_rules::grid::reach;
 use forewarn_rules::instance::RowBuilder;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::series::Track;
@@ -44,7 +44,7 @@ pub fn replay(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(), AnalyzeError> {
     let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history));
-    let first = (steps.from.div_euclid(HOUR_MS) - HOURS as i64) * HOUR_MS;
+    let first = reach(steps.from);
     let buckets = u64::from(history.buckets());
     for bucket in 0..history.buckets() {
         let mut gather = Gather::new(map, delay_ms(history), |g| {

@@ -80,7 +80,7 @@ pub const FEATURES: [(Feature, &str, &str); 37] = [
     (
         Feature::ExcessRun,
         "excess_run",
-        "hours by which the current run past the critical level outlasts every earlier one of the 7 days",
+        "hours by which the current run past the critical level outlasts every earlier one of the 8 days",
     ),
     (
         Feature::Critical6d,
@@ -105,7 +105,7 @@ pub const FEATURES: [(Feature, &str, &str); 37] = [
     (
         Feature::Beyond6h,
         "beyond_6h",
-        "mean of the last 6 hours minus the worst 6 hours in a row of the six days before the last 24 hours; positive is worse than all that it is used to",
+        "mean of the last 6 hours minus that of the worst 6 hours in a row of the seven days before the last 24 hours; positive is worse than all that it is used to",
     ),
     (Feature::Q24, "q24", "probability that the signal reaches its critical level within 24 hours"),
     (Feature::Q72, "q72", "probability that the signal reaches its critical level within 72 hours"),

@@ -36,6 +36,9 @@ pub struct View<'a> {
     pub cells: &'a [f64],
     /// The hours' summaries.
     pub hours: &'a [Hour],
+    /// The same and [`HABIT_HOURS`] before them, which only tell what the series is used to: what comes once a week came a week
+    /// ago, and seven days alone would forget it as it comes again.
+    pub habit: &'a [Hour],
     /// The time of the first cell, milliseconds; a whole hour.
     pub start: i64,
     /// The time that the features speak for, milliseconds.

@@ -10,6 +10,8 @@ pub const HOUR_MS: i64 = 3_600_000;
 pub const CELLS_PER_HOUR: usize = 12;
 /// Hours that a feature may look back.
 pub const HOURS: usize = 168;
+/// Hours before those that only what a series is used to is read from.
+pub const HABIT_HOURS: usize = 24;
 /// Grid cells that a feature may look back.
 pub const CELLS: usize = HOURS * CELLS_PER_HOUR;
 
@@ -39,6 +41,11 @@ impl Combine {
 pub fn window(as_of: i64) -> Range<i64> {
     let end = (as_of - 1).div_euclid(HOUR_MS) * HOUR_MS + HOUR_MS;
     end - HOURS as i64 * HOUR_MS..end
+}
+
+/// The first time that anything at `as_of` looks at: where the habits before its [`window`] begin.
+pub fn reach(as_of: i64) -> i64 {
+    window(as_of).start - HABIT_HOURS as i64 * HOUR_MS
 }
 
 /// Says whether a sample was there to be seen at `as_of`.

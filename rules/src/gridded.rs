@@ -1,6 +1,6 @@
 //! Puts a series on the grid once for a whole range of time, and shows any window of it as it was known.
 
-use crate::grid::{CELLS_PER_HOUR, Combine, GridBuilder, HOUR_MS, HOURS, Hour};
+use crate::grid::{CELLS_PER_HOUR, Combine, GridBuilder, HABIT_HOURS, HOUR_MS, HOURS, Hour};
 use crate::series::Track;
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ impl Limits {
     }
 }
 
-/// Cells and hours of one window, and the memory to make them.
+/// Cells of one window, its hours with the habits before them, and the memory to make them.
 #[derive(Debug)]
 pub(crate) struct Window {
     pub(crate) cells: Vec<f64>,
@@ -55,7 +55,8 @@ impl Gridded {
         Self { start: span.start, settled: track.settled(span, delay_ms), cells, hours }
     }
 
-    /// Writes the [`HOURS`] hours from `from` as they were known at `as_of`; they must lie within the range.
+    /// Writes the [`HABIT_HOURS`] and [`HOURS`] hours from `from` as they were known at `as_of`, and the cells of the latter;
+    /// they must lie within the range.
     pub(crate) fn window(
         &self,
         track: &Track,
@@ -67,16 +68,19 @@ impl Gridded {
         out: &mut Window,
     ) {
         let first = usize::try_from((from - self.start) / HOUR_MS).unwrap_or(0);
-        let hours = first..first + HOURS;
+        let hours = first..first + HABIT_HOURS + HOURS;
         out.cells.clear();
-        out.cells.extend_from_slice(&self.cells[hours.start * CELLS_PER_HOUR..hours.end * CELLS_PER_HOUR]);
+        out.cells
+            .extend_from_slice(&self.cells[(hours.start + HABIT_HOURS) * CELLS_PER_HOUR..hours.end * CELLS_PER_HOUR]);
         out.hours.clear();
         out.hours.extend_from_slice(&self.hours[hours.clone()]);
         for (h, _) in self.settled[hours].iter().enumerate().filter(|(_, at)| **at > as_of) {
             let start = from + h as i64 * HOUR_MS;
             track.cells_at(&(start..start + HOUR_MS), as_of, delay_ms, alone, &mut out.hour, &mut out.made);
-            out.cells[h * CELLS_PER_HOUR..(h + 1) * CELLS_PER_HOUR].copy_from_slice(&out.made);
             out.hours[h] = limits.hour(&out.made);
+            if let Some(h) = h.checked_sub(HABIT_HOURS) {
+                out.cells[h * CELLS_PER_HOUR..(h + 1) * CELLS_PER_HOUR].copy_from_slice(&out.made);
+            }
         }
     }
 }

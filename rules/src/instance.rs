@@ -2,7 +2,7 @@
 
 use crate::feature::{FEATURES, Feature, INSTANCE_COLUMNS, WIDTH, index, instance_index};
 use crate::features::{Levels, Row, Scratch, View, track_features, worse};
-use crate::grid::{HOUR_MS, HOURS, Hour, window};
+use crate::grid::{HABIT_HOURS, HOUR_MS, HOURS, Hour, reach, window};
 use crate::gridded::{Gridded, Limits, Window};
 use crate::series::Track;
 use crate::signal::{SIGNALS, Signal};
@@ -99,7 +99,7 @@ impl RowBuilder {
         first: i64,
         last: i64,
     ) -> Prepared<'t> {
-        let span = window(first).start..window(last).end;
+        let span = reach(first)..window(last).end;
         let series = tracks.iter().map(|(track, alone)| {
             let levels = self.levels_for(track.signal, attributes);
             let limits =
@@ -114,9 +114,10 @@ impl RowBuilder {
         let start = window(as_of).start;
         let mut assembly = Assembly::new();
         for (track, alone, levels, limits, gridded) in &prepared.series {
-            gridded.window(track, *alone, start, as_of, self.delay_ms, limits, &mut self.window);
-            let Window { cells, hours, .. } = &self.window;
-            let view = View { cells, hours, start, as_of };
+            gridded.window(track, *alone, reach(as_of), as_of, self.delay_ms, limits, &mut self.window);
+            let Window { cells, hours: habit, .. } = &self.window;
+            let hours = &habit[HABIT_HOURS..];
+            let view = View { cells, hours, habit, start, as_of };
             let row = track_features(&view, track.signal.spec(), levels, &mut self.scratch);
             assembly.offer(track.signal, track.device.as_deref(), &row, || self.sparks.then(|| spark(hours)));
         }

@@ -15,7 +15,7 @@ use crate::gather::SignalMap;
 use crate::history::{History, HistoryError};
 use crate::interrupt::Interrupt;
 use crate::replay::{Steps, replay};
-use forewarn_rules::grid::{CELL_MS, HOUR_MS, HOURS};
+use forewarn_rules::grid::{CELL_MS, HOUR_MS, reach};
 use forewarn_rules::hazard::{PerHazard, probabilities};
 use forewarn_rules::prediction::Level;
 use forewarn_rules::ruleset::RuleSet;
@@ -106,7 +106,7 @@ pub fn run(
 ) -> Result<Report, BacktestError> {
     let steps = job.steps;
     let data_end = data_end(job)?;
-    let known = job.history.instances_in(steps.from - HOURS as i64 * HOUR_MS, steps.to)?;
+    let known = job.history.instances_in(reach(steps.from), steps.to)?;
     strangers(job, &known)?;
     let last = steps.times().last().unwrap_or(steps.from);
     let list = job.incidents.map_or(&[][..], |i| &i.list);

@@ -12,6 +12,9 @@ use super::pulse::{Pulse, pulses};
 use super::volume::Volume;
 use super::{FaultRecord, Options, Outcome};
 
+/// Percent of a file system that temporary files never pass.
+const TEMPORARY_TOP: f64 = 93.0;
+
 /// What is true of the machine at one step, before it is measured.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct State {
@@ -236,8 +239,10 @@ impl<'a> Machine<'a> {
         let io_free =
             (p.io * (0.4 + 0.6 * ratio) * (0.25 * self.io_noise.step(&mut self.draw)).exp() + extra.io).max(0.0);
         let memory_free = self.memory(now, extra);
-        let disk_free = (p.disk + p.disk_growth * now / 24.0 + p.disk_tooth.map_or(0.0, |t| t.at(now)) + extra.disk)
-            .clamp(0.5, 97.0);
+        let disk_kept =
+            (p.disk + p.disk_growth * now / 24.0 + p.disk_tooth.map_or(0.0, |t| t.at(now))).clamp(0.5, 97.0);
+        // Jobs that leave temporary files for a while have always left room, or the machine would not have come this far.
+        let disk_free = disk_kept + extra.disk.min((TEMPORARY_TOP - disk_kept).max(0.0));
         let drops_free = (p.drops * ratio + extra.drops).max(0.0);
         let feel = Feel {
             now,

@@ -24,13 +24,14 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, scratch: &mut Scr
     set(row, Feature::AboveWarning24h, share(last_day, |h| h.warning));
     set(row, Feature::AboveCritical24h, share(last_day, |h| h.critical));
     set(row, Feature::Critical6d, share(&hours[..HOURS - DAY], |h| h.critical));
-    let (current, longest_before) = critical_runs(hours);
+    let (current, longest_before) = critical_runs(view.habit);
     set(row, Feature::HoursCritical, current);
     set(row, Feature::ExcessRun, (current - longest_before).max(0.0));
     set(row, Feature::Bursts24h, bursts(hours));
     set(row, Feature::Lift24h, worse * (mean(last_day) - mean(&hours[..HOURS - DAY])));
     set(row, Feature::Lift6h, worse * (mean(&hours[HOURS - 6..]) - same_hours_before(hours)));
-    set(row, Feature::Beyond6h, worse * mean(&hours[HOURS - RUN..]) - worst_run(&hours[..HOURS - DAY], worse));
+    let habit = worst_run(&view.habit[..view.habit.len() - DAY], worse);
+    set(row, Feature::Beyond6h, worse * mean(&hours[HOURS - RUN..]) - habit);
     let past = view.past();
     if let Some(last) = view.cells[..past].iter().rposition(|v| !v.is_nan()) {
         let end = view.start + (last as i64 + 1) * CELL_MS;

@@ -1,6 +1,7 @@
 #![expect(clippy::float_cmp, reason = "these values come out exactly")]
 
 use super::*;
+use crate::grid::HABIT_HOURS;
 use crate::signal::Signal;
 
 const END: i64 = 1_782_907_200_000; // 2026-07-01T12:00Z
@@ -13,7 +14,8 @@ fn features(signal: Signal, value: impl Fn(usize) -> f64) -> Row {
     let cells: Vec<f64> = (0..CELLS).map(value).collect();
     let hours: Vec<Hour> =
         cells.chunks_exact(CELLS_PER_HOUR).map(|c| Hour::of_cells(c, worse, levels.warning, levels.critical)).collect();
-    let view = View { cells: &cells, hours: &hours, start: END - HOURS as i64 * HOUR_MS, as_of: END };
+    let habit: Vec<Hour> = vec![Hour::EMPTY; HABIT_HOURS].into_iter().chain(hours.iter().copied()).collect();
+    let view = View { cells: &cells, hours: &hours, habit: &habit, start: END - HOURS as i64 * HOUR_MS, as_of: END };
     track_features(&view, spec, &levels, &mut Scratch::default())
 }
 
