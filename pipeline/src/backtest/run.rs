@@ -15,7 +15,7 @@ use crate::gather::SignalMap;
 use crate::history::{History, HistoryError};
 use crate::interrupt::Interrupt;
 use crate::replay::{Steps, replay};
-use forewarn_rules::grid::{CELL_MS, HOUR_MS, reach};
+use forewarn_rules::grid::{CELL_MS, reach};
 use forewarn_rules::hazard::{PerHazard, probabilities};
 use forewarn_rules::prediction::Level;
 use forewarn_rules::ruleset::RuleSet;

@@ -1,5 +1,7 @@
 //! Each default rule fires where it should, stays silent where it should, and turns exactly at its boundary.
 
+mod degrees;
+
 use crate::support::{Row, builtin, hand, one};
 use forewarn_rules::ruleset::Evidence;
 
@@ -25,6 +27,10 @@ struct Fixture {
 
 const fn fixture(rule: &'static str, fires: Row<'static>, edges: &'static [Edge], silent: Row<'static>) -> Fixture {
     Fixture { rule, fires, edges, silent }
+}
+
+fn fixtures() -> impl Iterator<Item = &'static Fixture> {
+    FIXTURES.iter().chain(degrees::DEGREES)
 }
 
 const FIXTURES: &[Fixture] = &[
@@ -59,52 +65,10 @@ const FIXTURES: &[Fixture] = &[
         &[("queue_excess_run", 0.0)],
     ),
     fixture(
-        "steal-above-usual",
-        &[("steal_lift_6h", 4.0)],
-        &[AtLeast("steal_lift_6h", 1.0)],
-        &[("steal_lift_6h", 0.0), ("steal_lift_6h", f64::NAN)],
-    ),
-    fixture(
-        "iowait-above-usual",
-        &[("iowait_lift_6h", 10.0)],
-        &[AtLeast("iowait_lift_6h", 3.0)],
-        &[("iowait_lift_6h", 0.0), ("iowait_lift_6h", f64::NAN)],
-    ),
-    fixture(
-        "queue-above-usual",
-        &[("queue_lift_6h", 4.0)],
-        &[AtLeast("queue_lift_6h", 1.0)],
-        &[("queue_lift_6h", 0.0), ("queue_lift_6h", f64::NAN)],
-    ),
-    fixture(
-        "network-above-usual",
-        &[("net_drop_lift_6h", 6.0)],
-        &[AtLeast("net_drop_lift_6h", 1.0)],
-        &[("net_drop_lift_6h", 0.0), ("net_drop_lift_6h", f64::NAN)],
-    ),
-    fixture(
         "cpu-above-usual",
         &[("cpu_lift_24h", 25.0), ("cpu_now", 90.0)],
         &[AtLeast("cpu_lift_24h", 8.0), AtLeast("cpu_now", 85.0)],
         &[("cpu_lift_24h", 0.0), ("cpu_lift_24h", f64::NAN)],
-    ),
-    fixture(
-        "memory-above-usual",
-        &[("memory_lift_6h", 14.0)],
-        &[AtLeast("memory_lift_6h", 4.0)],
-        &[("memory_lift_6h", 0.0), ("memory_lift_6h", f64::NAN)],
-    ),
-    fixture(
-        "disk-above-usual",
-        &[("disk_lift_24h", 10.0)],
-        &[AtLeast("disk_lift_24h", 3.0)],
-        &[("disk_lift_24h", 0.0), ("disk_lift_24h", f64::NAN)],
-    ),
-    fixture(
-        "status-above-usual",
-        &[("status_lift_6h", 0.07)],
-        &[AtLeast("status_lift_6h", 0.01)],
-        &[("status_lift_6h", 0.0), ("status_lift_6h", f64::NAN)],
     ),
     fixture(
         "steal-beyond-habit",
@@ -321,7 +285,7 @@ fn fires(rule: &str, base: Row<'_>, change: (&'static str, f64)) -> bool {
 #[test]
 fn every_rule_fires_and_says_something_on_its_fixture() {
     let rules = builtin();
-    for f in FIXTURES {
+    for f in fixtures() {
         let table = one(f.fires);
         let rule = rules.rules().iter().find(|r| r.id == f.rule).unwrap();
         assert!(fires(f.rule, f.fires, f.fires[0]), "{}", f.rule);
@@ -334,7 +298,7 @@ fn every_rule_fires_and_says_something_on_its_fixture() {
 
 #[test]
 fn every_rule_turns_at_its_boundary() {
-    for f in FIXTURES {
+    for f in fixtures() {
         for edge in f.edges {
             let (column, at, inside) = match edge {
                 AtLeast(c, v) => (*c, *v, (*v, v - 1e-6)),
@@ -350,7 +314,7 @@ fn every_rule_turns_at_its_boundary() {
 
 #[test]
 fn every_rule_stays_silent_where_it_should() {
-    for f in FIXTURES {
+    for f in fixtures() {
         for change in f.silent {
             assert!(!fires(f.rule, f.fires, *change), "{} with {} = {}", f.rule, change.0, change.1);
         }
@@ -362,7 +326,7 @@ fn every_rule_stays_silent_where_it_should() {
 #[test]
 fn every_default_rule_has_a_fixture() {
     let rules = builtin();
-    let tested: Vec<&str> = FIXTURES.iter().map(|f| f.rule).collect();
+    let tested: Vec<&str> = fixtures().map(|f| f.rule).collect();
     let untested: Vec<&str> = rules.rules().iter().map(|r| r.id.as_str()).filter(|id| !tested.contains(id)).collect();
     assert!(untested.is_empty(), "{untested:?}");
     assert_eq!(tested.len(), rules.rules().len());
