@@ -11,6 +11,17 @@ pub(super) const DEGREES: &[Fixture] = &[
         &[("memory_lift_6h", f64::NAN)],
     ),
     fixture(
+        "disk-ends-today",
+        &[("disk_x24", 1.9), ("disk_now", 188.0), ("disk_trend", 12.0), ("disk_beyond_6h", 1.0), ("disk_tooth", 0.0)],
+        &[
+            AtLeast("disk_x24", 0.95),
+            AtLeast("disk_now", 94.0),
+            AtLeast("disk_trend", 6.0),
+            Above("disk_beyond_6h", 0.0),
+        ],
+        &[("disk_x24", f64::NAN), ("disk_now", f64::NAN), ("disk_trend", f64::NAN), ("disk_tooth", 1.0)],
+    ),
+    fixture(
         "disk-above-usual",
         &[("disk_lift_24h", 2.0)],
         &[AtLeast("disk_lift_24h", 1.0)],
