@@ -126,7 +126,7 @@ fn between(values: &[f64], kept: &mut [f64], low: usize, high: usize) -> Option<
     let (mut count, mut below) = (0, 0);
     for &value in values {
         kept[count] = value;
-        count += usize::from((value >= from) & (value <= to));
+        count += usize::from(value >= from) & usize::from(value <= to);
         below += usize::from(value < from);
     }
     (below <= low && high < below + count).then_some((count, below))

@@ -9,7 +9,11 @@ use std::ops::Range;
 /// An hour is *settled* when the last of its samples became available; a window takes settled hours as they stand and makes
 /// the others again from the samples, so that it shows the same as a grid made for it alone.
 #[derive(Debug)]
-pub struct Gridded {
+pub(crate) struct Gridded<'t> {
+    pub(crate) track: &'t Track,
+    alone: bool,
+    delay_ms: i64,
+    limits: Limits,
     start: i64,
     cells: Vec<f64>,
     hours: Vec<Hour>,
@@ -46,27 +50,20 @@ impl Window {
     }
 }
 
-impl Gridded {
-    /// Puts a [normalised](Track::normalise) track on the grid over `span`, whose bounds must be whole hours.
-    pub(crate) fn new(track: &Track, alone: bool, span: &Range<i64>, delay_ms: i64, limits: &Limits) -> Self {
+impl<'t> Gridded<'t> {
+    /// Puts a track on the grid over `span`, whose bounds must be whole hours; `alone` is what
+    /// [`Track::normalise`] returned.
+    pub(crate) fn new(track: &'t Track, alone: bool, span: &Range<i64>, delay_ms: i64, limits: Limits) -> Self {
         let (mut grid, mut cells) = (GridBuilder::new(span, track.combine), Vec::new());
         track.cells_at(span, i64::MAX, delay_ms, alone, &mut grid, &mut cells);
         let hours = cells.chunks_exact(CELLS_PER_HOUR).map(|c| limits.hour(c)).collect();
-        Self { start: span.start, settled: track.settled(span, delay_ms), cells, hours }
+        let settled = track.settled(span, delay_ms);
+        Self { track, alone, delay_ms, limits, start: span.start, cells, hours, settled }
     }
 
     /// Writes the [`HABIT_HOURS`] and [`HOURS`] hours from `from` as they were known at `as_of`, and the cells of the latter;
     /// they must lie within the range.
-    pub(crate) fn window(
-        &self,
-        track: &Track,
-        alone: bool,
-        from: i64,
-        as_of: i64,
-        delay_ms: i64,
-        limits: &Limits,
-        out: &mut Window,
-    ) {
+    pub(crate) fn window(&self, from: i64, as_of: i64, out: &mut Window) {
         let first = usize::try_from((from - self.start) / HOUR_MS).unwrap_or(0);
         let hours = first..first + HABIT_HOURS + HOURS;
         out.cells.clear();
@@ -76,8 +73,9 @@ impl Gridded {
         out.hours.extend_from_slice(&self.hours[hours.clone()]);
         for (h, _) in self.settled[hours].iter().enumerate().filter(|(_, at)| **at > as_of) {
             let start = from + h as i64 * HOUR_MS;
-            track.cells_at(&(start..start + HOUR_MS), as_of, delay_ms, alone, &mut out.hour, &mut out.made);
-            out.hours[h] = limits.hour(&out.made);
+            let hour = start..start + HOUR_MS;
+            self.track.cells_at(&hour, as_of, self.delay_ms, self.alone, &mut out.hour, &mut out.made);
+            out.hours[h] = self.limits.hour(&out.made);
             if let Some(h) = h.checked_sub(HABIT_HOURS) {
                 out.cells[h * CELLS_PER_HOUR..(h + 1) * CELLS_PER_HOUR].copy_from_slice(&out.made);
             }

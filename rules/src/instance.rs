@@ -65,7 +65,7 @@ pub struct InstanceRow {
 /// One instance's series on the grid, over all the time that rows are wanted for.
 #[derive(Debug)]
 pub struct Prepared<'t> {
-    series: Vec<(&'t Track, bool, Levels, Limits, Gridded)>,
+    series: Vec<(Levels, Gridded<'t>)>,
 }
 
 /// Computes rows; holds the memory that is used again from one series to the next.
@@ -104,7 +104,7 @@ impl RowBuilder {
             let levels = self.levels_for(track.signal, attributes);
             let limits =
                 Limits { worse: worse(track.signal.spec()), warning: levels.warning, critical: levels.critical };
-            (track, *alone, levels, limits, Gridded::new(track, *alone, &span, self.delay_ms, &limits))
+            (levels, Gridded::new(track, *alone, &span, self.delay_ms, limits))
         });
         Prepared { series: series.collect() }
     }
@@ -113,8 +113,9 @@ impl RowBuilder {
     pub fn row(&mut self, prepared: &Prepared<'_>, attributes: &Attributes, as_of: i64) -> InstanceRow {
         let start = window(as_of).start;
         let mut assembly = Assembly::new();
-        for (track, alone, levels, limits, gridded) in &prepared.series {
-            gridded.window(track, *alone, reach(as_of), as_of, self.delay_ms, limits, &mut self.window);
+        for (levels, gridded) in &prepared.series {
+            let track = gridded.track;
+            gridded.window(reach(as_of), as_of, &mut self.window);
             let Window { cells, hours: habit, .. } = &self.window;
             let hours = &habit[HABIT_HOURS..];
             let view = View { cells, hours, habit, start, as_of };

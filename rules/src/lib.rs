@@ -3,7 +3,7 @@
 pub mod signal;
 
 pub mod grid;
-pub mod gridded;
+mod gridded;
 pub mod series;
 
 pub mod feature;
