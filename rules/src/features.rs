@@ -36,7 +36,7 @@ pub struct View<'a> {
     pub cells: &'a [f64],
     /// The hours' summaries.
     pub hours: &'a [Hour],
-    /// The same and [`HABIT_HOURS`] before them, which only tell what the series is used to: what comes once a week came a week
+    /// The same and [`HABIT_HOURS`](crate::grid::HABIT_HOURS) before them, which only tell what the series is used to: what comes once a week came a week
     /// ago, and seven days alone would forget it as it comes again.
     pub habit: &'a [Hour],
     /// The time of the first cell, milliseconds; a whole hour.
