@@ -35,7 +35,7 @@ pub fn variance_ratio(y: &[f64], k: usize, scratch: &mut Vec<f64>) -> Option<f64
 
 /// Returns the probability that the signal is past `level` at some time of the next `hours`.
 ///
-/// See [`exceedance_with`], for which this allocates the buffer.
+/// See [`exceedances`], for which this allocates the buffer.
 pub fn exceedance(values: &[f64], level: f64, toward: f64, hours: f64, cells_per_hour: f64) -> f64 {
     let [p] = exceedances(values, level, toward, [hours], cells_per_hour, &mut Vec::new());
     p
