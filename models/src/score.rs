@@ -187,7 +187,8 @@ pub fn calibration_line(labels: &[bool], scores: &[f64], weights: &[f64]) -> Opt
 
 /// Draws as many clusters as there are, with replacement: fills in how often each was drawn.
 ///
-/// `rng` must yield uniform 64-bit numbers.
+/// `rng` must yield uniform 64-bit numbers. Clusters are the units, as in Davison & Hinkley (1997), "Bootstrap methods and
+/// their application", section 3.8.
 pub fn draw_clusters(drawn: &mut [u32], rng: &mut dyn FnMut() -> u64) {
     drawn.fill(0);
     for _ in 0..drawn.len() {
@@ -208,27 +209,4 @@ pub fn percentile_interval(replicates: &mut Vec<f64>) -> Option<Interval> {
         hi: quantile(replicates, 0.975)?,
         replicates: replicates.len(),
     })
-}
-
-/// Returns the 95 % percentile interval of a statistic under resampling of whole clusters.
-///
-/// Clusters are the units, as in Davison & Hinkley (1997), "Bootstrap methods and their application", section 3.8.
-/// `statistic` receives how often each cluster was drawn; replicates where it is not finite are left out. `rng` must yield
-/// uniform 64-bit numbers. `None` without clusters or without a finite replicate.
-pub fn bootstrap_clusters(
-    n_clusters: usize,
-    replicates: usize,
-    rng: &mut dyn FnMut() -> u64,
-    statistic: &mut dyn FnMut(&[u32]) -> f64,
-) -> Option<Interval> {
-    if n_clusters == 0 {
-        return None;
-    }
-    let mut drawn = vec![0_u32; n_clusters];
-    let mut values = Vec::with_capacity(replicates);
-    for _ in 0..replicates {
-        draw_clusters(&mut drawn, rng);
-        values.push(statistic(&drawn));
-    }
-    percentile_interval(&mut values)
 }

@@ -58,7 +58,7 @@ pub(crate) fn mad_about(xs: &mut [f64], centre: f64) -> Option<f64> {
     Some(MAD_TO_SD * median(xs)?)
 }
 
-/// Returns the median of five values by minima and maxima alone; a NaN is passed over as far as it can be.
+/// Returns the median of five finite values by minima and maxima alone.
 pub(crate) fn median_of_five([a, b, c, d, e]: [f64; 5]) -> f64 {
     let low = a.min(b).max(c.min(d));
     let high = a.max(b).min(c.max(d));

@@ -154,13 +154,7 @@ fn scan(
         progress(done, all);
     }
     if rows.is_empty() {
-        let held = match history.time_range()? {
-            None => history.why_empty()?,
-            Some((first, last)) => {
-                let (first, last) = (crate::time::format_ms(first), crate::time::format_ms(last));
-                format!("the history holds {first} to {last} (--as-of latest stands at its end)")
-            }
-        };
+        let held = format!("{} (--as-of latest stands at the end of the data)", history.held()?);
         let of = only.map(|id| format!(" of {id}")).unwrap_or_default();
         return Err(AnalyzeError::NoData { of, as_of: crate::time::format_ms(as_of), held });
     }

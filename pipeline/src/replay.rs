@@ -29,7 +29,7 @@ impl Steps {
     }
 }
 
-/// Replays every instance that has a sample within the range or the seven days before it; `each` gets one instance's table at a
+/// Replays every instance that has a sample within the range or the eight days before it; `each` gets one instance's table at a
 /// time, in no particular order of instances, with its workload and the tracks that the table was made from.
 ///
 /// # Errors

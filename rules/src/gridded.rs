@@ -1,5 +1,6 @@
 //! Puts a series on the grid once for a whole range of time, and shows any window of it as it was known.
 
+use crate::features::{Levels, worse};
 use crate::grid::{CELLS_PER_HOUR, Combine, GridBuilder, HABIT_HOURS, HOUR_MS, HOURS, Hour};
 use crate::series::Track;
 use std::ops::Range;
@@ -13,25 +14,11 @@ pub(crate) struct Gridded<'t> {
     pub(crate) track: &'t Track,
     alone: bool,
     delay_ms: i64,
-    limits: Limits,
+    pub(crate) levels: Levels,
     start: i64,
     cells: Vec<f64>,
     hours: Vec<Hour>,
     settled: Vec<i64>,
-}
-
-/// How an hour is judged: the side that is worse (+1 or -1), the warning and the critical level.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) worse: f64,
-    pub(crate) warning: f64,
-    pub(crate) critical: f64,
-}
-
-impl Limits {
-    fn hour(&self, cells: &[f64]) -> Hour {
-        Hour::of_cells(cells, self.worse, self.warning, self.critical)
-    }
 }
 
 /// Cells of one window, its hours with the habits before them, and the memory to make them.
@@ -53,12 +40,12 @@ impl Window {
 impl<'t> Gridded<'t> {
     /// Puts a track on the grid over `span`, whose bounds must be whole hours; `alone` is what
     /// [`Track::normalise`] returned.
-    pub(crate) fn new(track: &'t Track, alone: bool, span: &Range<i64>, delay_ms: i64, limits: Limits) -> Self {
+    pub(crate) fn new(track: &'t Track, alone: bool, span: &Range<i64>, delay_ms: i64, levels: Levels) -> Self {
         let (mut grid, mut cells) = (GridBuilder::new(span, track.combine), Vec::new());
         track.cells_at(span, i64::MAX, delay_ms, alone, &mut grid, &mut cells);
-        let hours = cells.chunks_exact(CELLS_PER_HOUR).map(|c| limits.hour(c)).collect();
+        let hours = cells.chunks_exact(CELLS_PER_HOUR).map(|c| hour(c, track, &levels)).collect();
         let settled = track.settled(span, delay_ms);
-        Self { track, alone, delay_ms, limits, start: span.start, cells, hours, settled }
+        Self { track, alone, delay_ms, levels, start: span.start, cells, hours, settled }
     }
 
     /// Writes the [`HABIT_HOURS`] and [`HOURS`] hours from `from` as they were known at `as_of`, and the cells of the latter;
@@ -73,12 +60,65 @@ impl<'t> Gridded<'t> {
         out.hours.extend_from_slice(&self.hours[hours.clone()]);
         for (h, _) in self.settled[hours].iter().enumerate().filter(|(_, at)| **at > as_of) {
             let start = from + h as i64 * HOUR_MS;
-            let hour = start..start + HOUR_MS;
-            self.track.cells_at(&hour, as_of, self.delay_ms, self.alone, &mut out.hour, &mut out.made);
-            out.hours[h] = self.limits.hour(&out.made);
+            let span = start..start + HOUR_MS;
+            self.track.cells_at(&span, as_of, self.delay_ms, self.alone, &mut out.hour, &mut out.made);
+            out.hours[h] = hour(&out.made, self.track, &self.levels);
             if let Some(h) = h.checked_sub(HABIT_HOURS) {
                 out.cells[h * CELLS_PER_HOUR..(h + 1) * CELLS_PER_HOUR].copy_from_slice(&out.made);
             }
         }
+    }
+}
+
+fn hour(cells: &[f64], track: &Track, levels: &Levels) -> Hour {
+    Hour::of_cells(cells, worse(track.signal.spec()), levels.warning, levels.critical)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::reach;
+    use crate::series::NOT_INGESTED;
+    use crate::signal::{Reading, Signal};
+
+    const DELAY: i64 = 300_000;
+    const CELL: i64 = 300_000;
+
+    /// Twelve days with gaps; some samples came late, and some again with another value.
+    fn messy() -> Track {
+        let mut track = Track::new(Signal::Memory, Reading::AsIs, "mem_used_percent", "Average", None, 300);
+        for i in (0..12 * 288_i64).filter(|i| i % 17 != 3) {
+            let late = if i % 13 == 5 { (i + 40) * CELL } else { NOT_INGESTED };
+            track.extend(&[i * CELL], &[(i % 97) as f64], Some(&[late]));
+            if i % 29 == 7 {
+                track.extend(&[i * CELL], &[1000.0 + i as f64], Some(&[(i + 400) * CELL]));
+            }
+        }
+        track
+    }
+
+    #[test]
+    fn a_window_shows_what_a_grid_made_for_it_alone_would() {
+        let mut track = messy();
+        let alone = track.normalise(DELAY);
+        assert!(!alone);
+        let levels = Levels::of(Signal::Memory.spec());
+        let (first, last) = (9 * 288 * CELL, 12 * 288 * CELL);
+        let gridded = Gridded::new(&track, alone, &(reach(first)..last + HOUR_MS), DELAY, levels);
+        let (mut window, mut remade) = (Window::new(), 0);
+        for as_of in (first..last).step_by(1_234_567) {
+            let span = reach(as_of)..reach(as_of) + (HABIT_HOURS + HOURS) as i64 * HOUR_MS;
+            gridded.window(span.start, as_of, &mut window);
+            let mut cells = Vec::new();
+            track.cells_at(&span, as_of, DELAY, alone, &mut GridBuilder::new(&span, track.combine), &mut cells);
+            let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&window.cells), bits(&cells[HABIT_HOURS * CELLS_PER_HOUR..]), "as of {as_of}");
+            for (h, cells) in window.hours.iter().zip(cells.chunks_exact(CELLS_PER_HOUR)) {
+                let plain = hour(cells, &track, &levels);
+                assert_eq!((h.n, bits(&[h.sum, h.median])), (plain.n, bits(&[plain.sum, plain.median])));
+            }
+            remade += usize::from(gridded.settled.iter().any(|at| *at > as_of && *at < as_of + 300 * CELL));
+        }
+        assert!(remade > 100, "late versions were under way {remade} times");
     }
 }

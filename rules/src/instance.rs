@@ -3,7 +3,7 @@
 use crate::feature::{FEATURES, Feature, INSTANCE_COLUMNS, WIDTH, index, instance_index};
 use crate::features::{Levels, Row, Scratch, View, track_features, worse};
 use crate::grid::{HABIT_HOURS, HOUR_MS, HOURS, Hour, reach, window};
-use crate::gridded::{Gridded, Limits, Window};
+use crate::gridded::{Gridded, Window};
 use crate::series::Track;
 use crate::signal::{SIGNALS, Signal};
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ pub struct InstanceRow {
 /// One instance's series on the grid, over all the time that rows are wanted for.
 #[derive(Debug)]
 pub struct Prepared<'t> {
-    series: Vec<(Levels, Gridded<'t>)>,
+    series: Vec<Gridded<'t>>,
 }
 
 /// Computes rows; holds the memory that is used again from one series to the next.
@@ -102,9 +102,7 @@ impl RowBuilder {
         let span = reach(first)..window(last).end;
         let series = tracks.iter().map(|(track, alone)| {
             let levels = self.levels_for(track.signal, attributes);
-            let limits =
-                Limits { worse: worse(track.signal.spec()), warning: levels.warning, critical: levels.critical };
-            (levels, Gridded::new(track, *alone, &span, self.delay_ms, limits))
+            Gridded::new(track, *alone, &span, self.delay_ms, levels)
         });
         Prepared { series: series.collect() }
     }
@@ -113,13 +111,13 @@ impl RowBuilder {
     pub fn row(&mut self, prepared: &Prepared<'_>, attributes: &Attributes, as_of: i64) -> InstanceRow {
         let start = window(as_of).start;
         let mut assembly = Assembly::new();
-        for (levels, gridded) in &prepared.series {
+        for gridded in &prepared.series {
             let track = gridded.track;
             gridded.window(reach(as_of), as_of, &mut self.window);
             let Window { cells, hours: habit, .. } = &self.window;
             let hours = &habit[HABIT_HOURS..];
             let view = View { cells, hours, habit, start, as_of };
-            let row = track_features(&view, track.signal.spec(), levels, &mut self.scratch);
+            let row = track_features(&view, track.signal.spec(), &gridded.levels, &mut self.scratch);
             assembly.offer(track.signal, track.device.as_deref(), &row, || self.sparks.then(|| spark(hours)));
         }
         assembly.finish(attributes, as_of)

@@ -1,7 +1,5 @@
 """Line 3: what looks like trouble and is none stays silent; every high on real series is listed."""
 
-import json
-
 import polars as pl
 
 from proofs.backtest import fleets
@@ -12,7 +10,7 @@ NUMBER = 3
 TITLE = "hard negatives by kind, and every high on real series"
 SABOTAGE = ("silent", "every instance is taken for a healthy one")
 INSTANCES, DAYS, LOUD = 500, 28, 0.02
-SIGNALS = {"cloudwatch": ("cpu", "memory", "disk", "steal", "iowait", "queue", "net_drop")}
+SIGNALS = ("cpu", "memory", "disk", "steal", "iowait", "queue", "net_drop")
 
 
 def highs(table):
@@ -42,7 +40,7 @@ def real(line):
     """Maps each real series to signals in turn; every high episode is printed."""
     listed = looked = 0
     for file in sorted(shared("data", "cloudwatch").glob("*.csv")):
-        for signal in SIGNALS["cloudwatch"]:
+        for signal in SIGNALS:
             work = line.fresh(f"real-{file.stem}-{signal}")
             h = work / "history"
             forewarn("import", "--history", h, "--instance", "i-0123456789abcdef0", "--metric", "real", "--map", f"real={signal}", file).ok()

@@ -1,5 +1,6 @@
 """Line 5: a replay costs little beside Polars' rolling sums over the same windows, in little memory, linear in the range."""
 
+import datetime as dt
 import re
 
 from proofs import kit
@@ -22,7 +23,6 @@ def history(days, instances=INSTANCES):
 
 
 def day(n):
-    import datetime as dt
     return (dt.datetime.fromtimestamp(rolling.T0 / 1000, dt.timezone.utc) + dt.timedelta(days=n)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -10,8 +10,8 @@
 
 use crate::oracle::{Noise, assert_near, assert_within, uniforms};
 use forewarn_models::score::{
-    average_precision, bootstrap_clusters, brier, brier_skill, calibration_error, calibration_line, precision_recall,
-    reliability,
+    average_precision, brier, brier_skill, calibration_error, calibration_line, draw_clusters, percentile_interval,
+    precision_recall, reliability,
 };
 
 fn sample() -> (Vec<bool>, Vec<f64>) {
@@ -90,11 +90,17 @@ fn a_bootstrap_interval_covers_the_clusters_scatter() {
     let mut noise = Noise(4);
     let values = noise.normals(200, 1.0);
     let mean = values.iter().sum::<f64>() / 200.0;
-    let mut statistic = |drawn: &[u32]| drawn.iter().zip(&values).map(|(n, v)| f64::from(*n) * v).sum::<f64>() / 200.0;
-    let interval = bootstrap_clusters(200, 2000, &mut || noise.bits(), &mut statistic).unwrap();
+    let mut drawn = [0_u32; 200];
+    let mut means: Vec<f64> = (0..2000)
+        .map(|_| {
+            draw_clusters(&mut drawn, &mut || noise.bits());
+            assert_eq!(drawn.iter().sum::<u32>(), 200);
+            drawn.iter().zip(&values).map(|(n, v)| f64::from(*n) * v).sum::<f64>() / 200.0
+        })
+        .collect();
+    let interval = percentile_interval(&mut means).unwrap();
     assert_within(interval.median, mean, 0.01);
     assert_within(interval.hi - interval.lo, 2.0 * 1.96 * 0.0707, 0.05);
     assert_eq!(interval.replicates, 2000);
-    assert_eq!(bootstrap_clusters(0, 10, &mut || noise.bits(), &mut |_| 1.0), None);
-    assert_eq!(bootstrap_clusters(3, 10, &mut || noise.bits(), &mut |_| f64::NAN), None);
+    assert_eq!(percentile_interval(&mut vec![f64::NAN; 10]), None);
 }

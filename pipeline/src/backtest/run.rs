@@ -241,12 +241,7 @@ fn data_end(job: &Job<'_>) -> Result<i64, BacktestError> {
 }
 
 fn no_data(job: &Job<'_>) -> Result<BacktestError, BacktestError> {
-    let held = job.history.time_range()?.map_or_else(
-        || "the history is empty; import something first".to_owned(),
-        |(first, last)| {
-            format!("the history holds {} to {}", crate::time::format_ms(first), crate::time::format_ms(last))
-        },
-    );
+    let held = job.history.held()?;
     let (from, to) = (crate::time::format_ms(job.steps.from), crate::time::format_ms(job.steps.to));
     Ok(BacktestError::NoData { from, to, held })
 }

@@ -82,6 +82,15 @@ impl JsonLinesBus {
     }
 }
 
+/// Gives the lock back at once: closing alone leaves it with any child process that was being started meanwhile.
+impl Drop for JsonLinesBus {
+    fn drop(&mut self) {
+        if let Err(e) = self.file.unlock() {
+            tracing::warn!(error = %e, "could not release the lock of {}", self.name);
+        }
+    }
+}
+
 impl Bus for JsonLinesBus {
     fn publish(&mut self, batch: &[Announcement]) -> Result<Published, BusError> {
         let mut text = Vec::new();

@@ -75,6 +75,16 @@ impl super::History {
         })
     }
 
+    /// Says in words which time the history holds, or why it holds none.
+    pub fn held(&self) -> Result<String> {
+        Ok(match self.time_range()? {
+            None => self.why_empty()?,
+            Some((first, last)) => {
+                format!("the history holds {} to {}", crate::time::format_ms(first), crate::time::format_ms(last))
+            }
+        })
+    }
+
     /// Reads the notes of what was pruned, oldest first.
     pub fn pruned(&self) -> Result<Vec<PruneNote>> {
         let Some(bytes) = self.store().read(NOTE)? else { return Ok(Vec::new()) };

@@ -138,3 +138,48 @@ fn the_future_cells_of_a_view_are_empty_and_a_gap_is_not_zero() {
     assert!((get(&row, Feature::Mean7d) - 60.0).abs() < 0.2);
     assert_eq!(get(&row, Feature::N), (CELLS - 600) as f64);
 }
+
+#[test]
+fn the_95th_percentile_is_that_of_all_cells() {
+    let shapes: [fn(usize) -> f64; 6] = [
+        |i| 50.0 + 20.0 * noise(i),
+        |i| if i % 40 < 2 { 97.0 } else { 30.0 + noise(i) },
+        |i| if i % 7 == 0 { f64::NAN } else { day(i) * 9.0 + noise(i) },
+        |i| if i % 12 < 11 { f64::NAN } else { 40.0 + noise(i) },
+        |i| if i < CELLS - 3 { f64::NAN } else { i as f64 },
+        |_| 60.0,
+    ];
+    for (n, shape) in shapes.into_iter().enumerate() {
+        for (signal, q) in [(Signal::Memory, 0.95), (Signal::Credits, 0.05)] {
+            let mut cells: Vec<f64> = (0..CELLS).map(shape).filter(|v| !v.is_nan()).collect();
+            let plain = forewarn_models::stats::quantile(&mut cells, q).unwrap();
+            let found = get(&features(signal, shape), Feature::P957d);
+            assert!((found - plain).abs() <= 1e-9 * plain.abs(), "shape {n}, {q}: {found} != {plain}");
+        }
+    }
+}
+
+#[test]
+fn what_came_last_week_is_no_news_and_what_never_came_is() {
+    let batch = |i: usize| if i >= CELLS - 48 { 60.0 } else { 3.0 };
+    assert!(get(&features(Signal::Iowait, batch), Feature::Beyond6h) > 20.0);
+    // The same four hours a week ago lie in the day of habits before the seven days.
+    let hours = |from: usize| (0..HABIT_HOURS).map(move |h| if h >= from { 60.0 } else { 3.0 });
+    let spec = Signal::Iowait.spec();
+    let levels = Levels::of(spec);
+    let cells: Vec<f64> = (0..CELLS).map(batch).collect();
+    let of = |cells: &[f64]| Hour::of_cells(cells, 1.0, levels.warning, levels.critical);
+    let habit: Vec<Hour> = hours(HABIT_HOURS - 6)
+        .map(|v| of(&[v; CELLS_PER_HOUR]))
+        .chain(cells.chunks_exact(CELLS_PER_HOUR).map(of))
+        .collect();
+    let view = View {
+        cells: &cells,
+        hours: &habit[HABIT_HOURS..],
+        habit: &habit,
+        start: END - HOURS as i64 * HOUR_MS,
+        as_of: END,
+    };
+    let row = track_features(&view, spec, &levels, &mut Scratch::default());
+    assert!(get(&row, Feature::Beyond6h) <= 0.0, "beyond_6h = {}", get(&row, Feature::Beyond6h));
+}
