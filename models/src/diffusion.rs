@@ -1,6 +1,6 @@
 //! How far a series wanders: the diffusion that a first passage needs.
 
-use crate::stats::{mad_in_place, median};
+use crate::stats::{is_constant, mad_in_place, median};
 
 /// The most lags that are looked at.
 const MOST_LAGS: usize = 16;
@@ -16,8 +16,13 @@ const FEWEST_INCREMENTS: usize = 4;
 /// skipped, and only the first 16 lags count.
 pub fn diffusion(y: &[f64], lag_hours: &[usize], scratch: &mut Vec<f64>) -> f64 {
     let mut found = [f64::NAN; MOST_LAGS];
+    let still = is_constant(y);
     for (slot, &lag) in found.iter_mut().zip(lag_hours) {
         if lag == 0 || lag >= y.len() {
+            continue;
+        }
+        if still && y.len() - lag >= FEWEST_INCREMENTS {
+            *slot = 0.0;
             continue;
         }
         scratch.clear();

@@ -1,6 +1,6 @@
 //! The Mann-Kendall trend test, corrected for ties and for autocorrelation.
 
-use crate::stats::median;
+use crate::stats::{ascending, is_constant, median};
 
 /// The outcome of a trend test.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,9 +56,11 @@ pub fn mann_kendall_detrended(y: &[f64], slope: f64, scratch: &mut Vec<f64>) -> 
     let (detrended, rest) = rest.split_at_mut(n);
     let (ranks, sorted) = rest.split_at_mut(n);
 
-    let s = kendall_score(values);
-    sorted.copy_from_slice(values);
-    let variance = tied_variance(sorted);
+    if is_constant(values) {
+        return Some(Trend { z: 0.0, s: 0.0, variance_factor: 1.0 });
+    }
+    let (s, ties) = kendall_score(values);
+    let variance = if ties == 0 { pairs_variance(n as f64) } else { tied_variance(values, sorted) };
     let mut filled = 0;
     for (i, value) in y.iter().enumerate() {
         if value.is_finite() {
@@ -78,31 +80,44 @@ fn sign(x: f64) -> f64 {
     f64::from(i8::from(x > 0.0) - i8::from(x < 0.0))
 }
 
-/// Counts the pairs that rise less those that fall.
-fn kendall_score(values: &[f64]) -> f64 {
-    let mut score = 0_i64;
+/// Counts the pairs that rise less those that fall, and those that do neither.
+fn kendall_score(values: &[f64]) -> (f64, i64) {
+    let (mut rising, mut falling) = (0_i64, 0_i64);
     for (i, &value) in values.iter().enumerate() {
-        let row: i32 = values[i + 1..].iter().map(|&later| i32::from(later > value) - i32::from(later < value)).sum();
-        score += i64::from(row);
+        let later = &values[i + 1..];
+        rising += later.iter().map(|v| i64::from(*v > value)).sum::<i64>();
+        falling += later.iter().map(|v| i64::from(*v < value)).sum::<i64>();
     }
-    score as f64
+    let n = values.len() as i64;
+    ((rising - falling) as f64, n * (n - 1) / 2 - rising - falling)
 }
 
-/// Returns the variance of Kendall's score under no trend, with tied groups, sorting the values.
-fn tied_variance(values: &mut [f64]) -> f64 {
-    let term = |n: f64| n * (n - 1.0) * (2.0 * n + 5.0);
-    values.sort_unstable_by(f64::total_cmp);
-    let ties: f64 = values.chunk_by(|a, b| a >= b).filter(|group| group.len() > 1).map(|g| term(g.len() as f64)).sum();
-    (term(values.len() as f64) - ties) / 18.0
+/// Returns 18 times the variance that n values without ties give Kendall's score under no trend.
+fn pairs_term(n: f64) -> f64 {
+    n * (n - 1.0) * (2.0 * n + 5.0)
+}
+
+/// Returns the variance of Kendall's score under no trend, without ties.
+fn pairs_variance(n: f64) -> f64 {
+    pairs_term(n) / 18.0
+}
+
+/// Returns the same with tied groups, using `sorted` as space.
+fn tied_variance(values: &[f64], sorted: &mut [f64]) -> f64 {
+    sorted.copy_from_slice(values);
+    sorted.sort_unstable_by(ascending);
+    let groups = sorted.chunk_by(|a, b| a >= b).filter(|group| group.len() > 1);
+    let ties: f64 = groups.map(|group| pairs_term(group.len() as f64)).sum();
+    (pairs_term(values.len() as f64) - ties) / 18.0
 }
 
 /// Writes the average rank of each value, using `sorted` as space.
 fn rank(values: &[f64], sorted: &mut [f64], ranks: &mut [f64]) {
     sorted.copy_from_slice(values);
-    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.sort_unstable_by(ascending);
     for (rank, value) in ranks.iter_mut().zip(values) {
         let below = sorted.partition_point(|v| v < value);
-        let through = below + sorted[below..].partition_point(|v| v <= value);
+        let through = below + sorted[below..].iter().take_while(|v| *v <= value).count();
         *rank = (below + through + 1) as f64 / 2.0;
     }
 }

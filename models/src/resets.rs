@@ -1,6 +1,6 @@
 //! Sudden returns to a healthier level: restarts, deploys, log rotations, garbage collections.
 
-use crate::stats::{finite_prefix, mad_about, median};
+use crate::stats::{ascending, finite_prefix, is_constant, mad_about, median};
 
 /// A reset: the first sample after it, and the tooth that it ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +32,9 @@ pub(crate) fn least_drop(g: &[f64], space: &mut [f64]) -> f64 {
     if n < 3 {
         return f64::INFINITY;
     }
+    if is_constant(&g[..n]) {
+        return f64::INFINITY;
+    }
     for (slot, pair) in space.iter_mut().zip(g.windows(2)) {
         *slot = pair[1] - pair[0];
     }
@@ -42,10 +45,10 @@ pub(crate) fn least_drop(g: &[f64], space: &mut [f64]) -> f64 {
     space[..n].copy_from_slice(&g[..n]);
     // Both ends of the middle 80 %; the lower one lies among what the upper one has put below itself.
     let upper = 9 * (n - 1) / 10;
-    let (below, high, _) = space[..n].select_nth_unstable_by(upper, f64::total_cmp);
+    let (below, high, _) = space[..n].select_nth_unstable_by(upper, ascending);
     let high = *high;
     let lower = (n - 1) / 10;
-    let low = if lower < below.len() { *below.select_nth_unstable_by(lower, f64::total_cmp).1 } else { high };
+    let low = if lower < below.len() { *below.select_nth_unstable_by(lower, ascending).1 } else { high };
     let rounding = 1e-9 * high.abs().max(low.abs());
     (fall.max(0.0) + NOISE_FACTOR * noise).max(SPREAD_SHARE * (high - low)).max(rounding)
 }

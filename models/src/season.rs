@@ -1,6 +1,6 @@
 //! The daily profile of an hourly series.
 
-use crate::stats::{mad_in_place, median};
+use crate::stats::{ascending, is_constant, mad_in_place, median};
 use serde::{Deserialize, Serialize};
 
 /// What the hours of a day usually add to the day's level.
@@ -21,6 +21,8 @@ pub const MOST_Z: f64 = 50.0;
 
 /// The fewest hours that make a profile, and that make a window's level.
 const LEAST_HOURS: usize = 24;
+/// Values up to which the greatest quarter is looked up one by one.
+const FEW: usize = 8;
 const LEAST_HOURS_OF_WINDOW: usize = 12;
 
 impl DailyProfile {
@@ -38,6 +40,10 @@ impl DailyProfile {
         if valid < LEAST_HOURS {
             return None;
         }
+        let days = valid as f64 / 24.0;
+        if is_constant(hourly) {
+            return Some(Self { by_hour: [0.0; 24], strength: 0.0, scale: 0.0, days });
+        }
         let windows = n.div_ceil(24);
         scratch.clear();
         scratch.resize(n + 2 * windows + n.max(2 * windows + 2), 0.0);
@@ -51,16 +57,17 @@ impl DailyProfile {
         let (mut unexplained, mut total) = (0.0, 0.0);
         for (hour, expected) in by_hour.iter_mut().enumerate() {
             let first = (hour + 24 - first_hour_of_day % 24) % 24;
-            let mut count = 0;
-            for value in residuals.iter().skip(first).step_by(24).filter(|v| v.is_finite()) {
+            let (mut count, mut place) = (0, first);
+            while let Some(value) = residuals.get(place) {
                 work[count] = *value;
-                count += 1;
+                count += usize::from(value.is_finite());
+                place += 24;
             }
             if count == 0 {
                 continue;
             }
             let (values, space) = work.split_at_mut(count);
-            values.sort_unstable_by(f64::total_cmp);
+            values.sort_unstable_by(ascending);
             *expected = middle(values, None);
             if count > 1 {
                 let space = &mut space[..count];
@@ -76,7 +83,6 @@ impl DailyProfile {
         }
         let unexplained = unexplained / total;
         let strength = if unexplained.is_nan() { 0.0 } else { (1.0 - unexplained).clamp(0.0, 1.0) };
-        let days = valid as f64 / 24.0;
         let weight = if strength > 0.0 { strength / (strength + (1.0 - strength) / days.max(1.0)) } else { 0.0 };
         for expected in &mut by_hour {
             *expected *= weight;
@@ -120,11 +126,17 @@ impl DailyProfile {
     }
 }
 
-/// Returns the mean of the smallest three quarters, sorting the values.
+/// Returns the mean of the smallest three quarters, reordering the values.
 fn trimmed_mean(values: &mut [f64]) -> f64 {
     let kept = (3 * values.len()).div_ceil(4);
-    if kept < values.len() {
-        values.select_nth_unstable_by(kept, f64::total_cmp);
+    if values.len() <= FEW {
+        for end in kept..values.len() {
+            let last = values.len() - 1 - (end - kept);
+            let greatest = (0..last).fold(last, |most, i| if values[i] > values[most] { i } else { most });
+            values.swap(greatest, last);
+        }
+    } else if kept < values.len() {
+        values.select_nth_unstable_by(kept, ascending);
     }
     values[..kept].iter().sum::<f64>() / kept.max(1) as f64
 }

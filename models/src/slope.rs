@@ -1,6 +1,6 @@
 //! Robust straight lines: the Theil-Sen slope with Sen's confidence interval.
 
-use crate::stats::finite_prefix;
+use crate::stats::{ascending, finite_prefix, is_constant};
 
 /// A robust straight line through a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,6 +51,9 @@ pub fn theil_sen(x: &[f64], y: &[f64], scratch: &mut Vec<f64>) -> Option<Slope> 
 /// Returns the median slope of all pairs and its standard error, with space for n(n-1)/2 slopes.
 pub(crate) fn pairwise(xs: &[f64], ys: &[f64], space: &mut [f64], spare: &mut [f64]) -> Option<(f64, f64)> {
     let n = xs.len();
+    if n > 1 && xs[0] < xs[n - 1] && is_constant(ys) {
+        return Some((0.0, 0.0));
+    }
     let pairs = n * n.saturating_sub(1) / 2;
     let slopes = space.get_mut(..pairs)?;
     let mut rest = &mut *slopes;
@@ -82,7 +85,7 @@ fn slope_and_error(slopes: &mut [f64], spare: &mut [f64], n: usize) -> Option<(f
         None => (slopes, 0),
     };
 
-    let (below, centre, above) = ranked.select_nth_unstable_by(lower_middle - skipped, f64::total_cmp);
+    let (below, centre, above) = ranked.select_nth_unstable_by(lower_middle - skipped, ascending);
     let centre = *centre;
     let slope = if pairs % 2 == 1 {
         centre
@@ -90,11 +93,11 @@ fn slope_and_error(slopes: &mut [f64], spare: &mut [f64], n: usize) -> Option<(f
         f64::midpoint(centre, above.iter().copied().fold(f64::INFINITY, f64::min))
     };
     let low = match low_rank - skipped {
-        rank if rank < below.len() => *below.select_nth_unstable_by(rank, f64::total_cmp).1,
+        rank if rank < below.len() => *below.select_nth_unstable_by(rank, ascending).1,
         _ => centre,
     };
     let high = match high_rank.checked_sub(lower_middle + 1) {
-        Some(rank) if rank < above.len() => *above.select_nth_unstable_by(rank, f64::total_cmp).1,
+        Some(rank) if rank < above.len() => *above.select_nth_unstable_by(rank, ascending).1,
         _ => centre,
     };
     Some((slope, (high - low) / (2.0 * SEN_Z)))
@@ -119,7 +122,7 @@ fn between(values: &[f64], kept: &mut [f64], low: usize, high: usize) -> Option<
     for (i, slot) in sample.iter_mut().enumerate() {
         *slot = values[(2 * i + 1) * n / (2 * SAMPLE)];
     }
-    sample.sort_unstable_by(f64::total_cmp);
+    sample.sort_unstable_by(ascending);
     let from = (low * SAMPLE / n).saturating_sub(MARGIN);
     let to = high * SAMPLE / n + MARGIN;
     let (from, to) = (sample[from], *sample.get(to)?);

@@ -1,5 +1,6 @@
 //! Order statistics by selection, and log-scale arithmetic that neither overflows nor cancels.
 
+use std::cmp::Ordering;
 use std::f64::consts::LN_2;
 
 /// Factor that makes the median absolute deviation estimate the standard deviation of a normal sample:
@@ -23,7 +24,7 @@ pub fn quantile(xs: &mut [f64], q: f64) -> Option<f64> {
     let position = q.clamp(0.0, 1.0) * (xs.len() - 1) as f64;
     let below = (position.floor() as usize).min(xs.len() - 1);
     let fraction = position - below as f64;
-    let (_, low, above) = xs.select_nth_unstable_by(below, f64::total_cmp);
+    let (_, low, above) = xs.select_nth_unstable_by(below, ascending);
     let low = *low;
     if fraction <= 0.0 {
         return Some(low);
@@ -66,13 +67,30 @@ pub(crate) fn median_of_five([a, b, c, d, e]: [f64; 5]) -> f64 {
     e.clamp(low, high)
 }
 
+/// Orders values known not to be NaN: one comparison where the total order of all floats takes several steps.
+pub(crate) fn ascending(a: &f64, b: &f64) -> Ordering {
+    if a < b {
+        Ordering::Less
+    } else if a > b {
+        Ordering::Greater
+    } else {
+        Ordering::Equal
+    }
+}
+
+/// Says whether all values are the same number: a status check that passes, a counter that never counts.
+pub(crate) fn is_constant(xs: &[f64]) -> bool {
+    // Counting has no way out of the loop, and so takes several values at a time.
+    xs.first().is_some_and(|first| xs.iter().filter(|x| *x != first).count() == 0)
+}
+
 /// Returns the median of values known to be finite.
 fn median_of_finite(xs: &mut [f64]) -> Option<f64> {
     let n = xs.len();
     if n == 0 {
         return None;
     }
-    let (below, middle, _) = xs.select_nth_unstable_by(n / 2, f64::total_cmp);
+    let (below, middle, _) = xs.select_nth_unstable_by(n / 2, ascending);
     let upper = *middle;
     if n % 2 == 1 {
         return Some(upper);

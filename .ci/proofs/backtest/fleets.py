@@ -66,9 +66,16 @@ def plain(path):
 def joined(places, out):
     """Puts fleets side by side as one, for a peer that scores one folder."""
     metrics = [plain(p / "metrics.parquet").select("instance_id", "metric", "ts", "value").unique(["instance_id", "metric", "ts"], keep="last").sort("instance_id", "metric", "ts") for p in places]
-    pl.concat(metrics).write_parquet(out / "metrics.parquet")
+    padded(pl.concat(metrics)).write_parquet(out / "metrics.parquet")
     pl.concat([plain(p / "incidents.parquet").select("instance_id", "ts", "cause", "predictable") for p in places]).write_parquet(out / "incidents.parquet")
     return out
+
+
+def padded(metrics):
+    """Adds a sample at the very end to every series that ends sooner: the peer fails on a series that is silent for a day, and never looks at the end."""
+    end = metrics["ts"].max()
+    ended = metrics.group_by("instance_id", "metric").agg(pl.col("ts").max()).filter(pl.col("ts") < end)
+    return pl.concat([metrics, ended.with_columns(ts=pl.lit(end, metrics.schema["ts"]), value=pl.lit(0.0)).select(metrics.columns)]).sort("instance_id", "metric", "ts")
 
 
 def score(place, predictions):

@@ -80,24 +80,30 @@ fn tail(view: &View<'_>, worse: f64, values: &mut Vec<f64>) -> f64 {
         return f64::NAN;
     }
     let position = TAIL * (n - 1) as f64;
-    let wanted = n - position as usize;
-    let bound = bound_of_worst(view.hours, worse, wanted, values);
+    let (rank, fraction) = (position as usize, position.fract());
+    // At least `n - rank` cells reach the bound; those beyond it, the number of which is often small, are all it takes.
+    let bound = bound_of_worst(view.hours, worse, n - rank, values);
     values.clear();
     values.resize(view.cells.len(), 0.0);
-    let (mut kept, reach) = (0, |h: &Hour| if worse > 0.0 { h.max } else { -h.min });
+    let (mut beyond, reach) = (0, |h: &Hour| if worse > 0.0 { h.max } else { -h.min });
     for (h, cells) in view.hours.iter().zip(view.cells.chunks_exact(CELLS_PER_HOUR)) {
-        if reach(h) >= bound {
+        if reach(h) > bound {
             for cell in cells {
-                values[kept] = worse * cell;
-                kept += usize::from(values[kept] >= bound);
+                values[beyond] = worse * cell;
+                beyond += usize::from(values[beyond] > bound);
             }
         }
     }
-    // The rank among all, from the better side, less those that were left out.
-    let rank = position as usize - (n - kept);
-    let (_, low, above) = values[..kept].select_nth_unstable_by(rank, f64::total_cmp);
-    let (low, fraction) = (*low, position.fract());
-    let high = above.iter().copied().fold(f64::INFINITY, f64::min);
+    let values = &mut values[..beyond];
+    let least = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
+    let (low, high) = match (rank + beyond).checked_sub(n) {
+        Some(place) => {
+            let (_, low, above) = values.select_nth_unstable_by(place, f64::total_cmp);
+            (*low, least(above))
+        }
+        None if rank + beyond + 1 == n => (bound, least(values)),
+        None => (bound, bound),
+    };
     worse * if high.is_finite() { (low * (1.0 - fraction) + high * fraction).clamp(low, high) } else { low }
 }
 
