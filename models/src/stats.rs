@@ -68,6 +68,7 @@ pub(crate) fn median_of_five([a, b, c, d, e]: [f64; 5]) -> f64 {
 }
 
 /// Orders values known not to be NaN: one comparison where the total order of all floats takes several steps.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what sorting and selecting call")]
 pub(crate) fn ascending(a: &f64, b: &f64) -> Ordering {
     if a < b {
         Ordering::Less
@@ -79,6 +80,7 @@ pub(crate) fn ascending(a: &f64, b: &f64) -> Ordering {
 }
 
 /// Says whether all values are the same number: a status check that passes, a counter that never counts.
+#[expect(clippy::float_cmp, reason = "the very same number is meant")]
 pub(crate) fn is_constant(xs: &[f64]) -> bool {
     // Counting has no way out of the loop, and so takes several values at a time.
     xs.first().is_some_and(|first| xs.iter().filter(|x| *x != first).count() == 0)
