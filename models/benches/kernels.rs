@@ -25,9 +25,9 @@ fn series(n: usize, day: f64) -> Vec<f64> {
         .collect()
 }
 
-#[divan::bench]
-fn theil_sen_56(bencher: Bencher) {
-    let (x, y) = ((0..56).map(f64::from).collect::<Vec<_>>(), series(56, 8.0));
+#[divan::bench(args = [24, 56])]
+fn theil_sen_of(bencher: Bencher, n: usize) {
+    let (x, y) = ((0..n).map(|i| i as f64).collect::<Vec<_>>(), series(n, 8.0));
     let mut scratch = Vec::new();
     bencher.bench_local(|| theil_sen(black_box(&x), black_box(&y), &mut scratch));
 }

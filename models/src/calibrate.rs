@@ -1,5 +1,6 @@
 //! Calibration: strictly increasing maps from a score in log-odds to log-odds that hold.
 
+use crate::logistic::{Design, fit_non_negative};
 use crate::stats::{expit, log1pexp, logit};
 use serde::{Deserialize, Serialize};
 
@@ -98,9 +99,6 @@ impl From<Calibration> for Vec<(f64, f64)> {
     }
 }
 
-/// The bound on log-odds that a fit returns: what no data can tell apart from certainty.
-const MOST_LOG_ODDS: f64 = 30.0;
-
 /// A scored case: its score, whether it happened, and its weight.
 fn cases<'a>(
     scores: &'a [f64],
@@ -194,53 +192,73 @@ fn newton_line<I: Iterator<Item = (f64, f64, f64)>>(
     (a, b)
 }
 
-/// A pooled block of cases with neighbouring scores.
-#[derive(Clone, Copy)]
-struct Block {
-    score: f64,
-    hits: f64,
-    weight: f64,
+/// Fits a linear spline in log-odds with up to `most` knots, each as likely to lie below a case that happened as the next.
+///
+/// Where a straight line must choose between the many cases that are nearly sure not to happen and the few that are nearly
+/// sure to, a spline bends: Lucena (2018), "Spline-based probability calibration", here linear and, by non-negative
+/// weights on its pieces, never falling. Arguments as in [`platt`]; with fewer than two different knots the fit is Platt's.
+pub fn spline(scores: &[f64], labels: &[bool], weights: &[f64], most: usize) -> Calibration {
+    let straight = || platt(scores, labels, weights);
+    let used: Vec<_> = cases(scores, labels, weights).collect();
+    let knots = knots(&used, most);
+    if knots.len() < 2 {
+        return straight();
+    }
+    let mut design = Design::new(knots.len() + 1);
+    for (score, ..) in &used {
+        let pieces = (0..=knots.len()).map(|piece| (piece, length_in(*score, &knots, piece) as f32));
+        if design.push_row(pieces).is_err() {
+            return straight();
+        }
+    }
+    let labels: Vec<bool> = used.iter().map(|(_, label, _)| *label).collect();
+    let weights: Vec<f64> = used.iter().map(|(.., weight)| *weight).collect();
+    let Ok(fitted) = fit_non_negative(&design, &labels, &weights, &[], SPLINE_RIDGE, SPLINE_STEPS) else {
+        return straight();
+    };
+    // Twice the least slope, so that rounding cannot fall below it.
+    let slopes: Vec<f64> = fitted.coefficients.iter().map(|slope| slope.max(2.0 * LEAST_SLOPE)).collect();
+    let mut points = vec![(knots[0] - 1.0, fitted.intercept - slopes[0]), (knots[0], fitted.intercept)];
+    for (k, pair) in knots.windows(2).enumerate() {
+        let (_, before) = points[points.len() - 1];
+        points.push((pair[1], slopes[k + 1].mul_add(pair[1] - pair[0], before)));
+    }
+    let (last, level) = points[points.len() - 1];
+    points.push((last + 1.0, level + slopes[knots.len()]));
+    Calibration::new(points).unwrap_or_else(|_| straight())
 }
 
-/// Fits a monotone step function and returns it as a strictly increasing map through the middles of its steps.
-///
-/// Pool-adjacent-violators (Ayer et al. 1955, "An empirical distribution function for sampling with incomplete
-/// information"). Each step's rate is drawn towards the base rate by one case's weight, so that a step without any hit
-/// stays finite, and knots closer in log-odds than [`LEAST_SLOPE`] allows are spread. Arguments as in [`platt`]; with
-/// fewer than two steps the fit is Platt's.
-pub fn isotonic(scores: &[f64], labels: &[bool], weights: &[f64]) -> Calibration {
-    let mut sorted: Vec<_> = cases(scores, labels, weights).collect();
-    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let total: f64 = sorted.iter().map(|(.., w)| w).sum();
-    let hits: f64 = sorted.iter().filter(|(_, label, _)| *label).map(|(.., w)| w).sum();
-    let base = (hits + 0.5) / (total + 1.0);
+/// Penalty on the slopes of a spline: what a hundredth of a case that happened weighs against.
+const SPLINE_RIDGE: f64 = 0.01;
+const SPLINE_STEPS: usize = 60;
+/// The least distance of two knots.
+const LEAST_PIECE: f64 = 0.25;
 
-    let mut blocks: Vec<Block> = Vec::new();
-    for tied in sorted.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
-        let weight = tied.iter().map(|(.., w)| w).sum();
-        let hits = tied.iter().filter(|(_, label, _)| *label).map(|(.., w)| w).sum();
-        let mut block = Block { score: tied[0].0, hits, weight };
-        while let Some(last) = blocks.last().copied()
-            && last.hits * block.weight >= block.hits * last.weight
-        {
-            blocks.pop();
-            let weight = last.weight + block.weight;
-            let score = last.score + (block.score - last.score) * (block.weight / weight);
-            block = Block { score, hits: last.hits + block.hits, weight };
-        }
-        blocks.push(block);
-    }
-    let mut knots: Vec<(f64, f64)> = Vec::with_capacity(blocks.len());
-    for block in &blocks {
-        let odds = logit((block.hits + base) / (block.weight + 1.0)).clamp(-MOST_LOG_ODDS, MOST_LOG_ODDS);
-        match knots.last() {
-            // Twice the least slope, so that rounding cannot fall below it.
-            Some(&(x, y)) if block.score - x > 1e-9 * (1.0 + x.abs()) => {
-                knots.push((block.score, odds.max(y + 2.0 * LEAST_SLOPE * (block.score - x))));
-            }
-            Some(_) => {}
-            None => knots.push((block.score, odds)),
+/// Places up to `most` knots at even quantiles of the cases that happened.
+fn knots(used: &[(f64, bool, f64)], most: usize) -> Vec<f64> {
+    let mut hits: Vec<(f64, f64)> =
+        used.iter().filter(|(_, label, _)| *label).map(|(score, _, w)| (*score, *w)).collect();
+    hits.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let total: f64 = hits.iter().map(|(_, w)| w).sum();
+    let mut knots: Vec<f64> = Vec::with_capacity(most);
+    let mut below = 0.0;
+    for (score, weight) in hits {
+        below += weight;
+        let due = (knots.len() as f64 + 0.5) / most as f64;
+        if knots.len() < most && below >= due * total && knots.last().is_none_or(|last| score - last >= LEAST_PIECE) {
+            knots.push(score);
         }
     }
-    Calibration::new(knots).unwrap_or_else(|_| platt(scores, labels, weights))
+    knots
+}
+
+/// How far a score reaches into a piece: the first ends at the first knot and counts from it, the last has no end.
+fn length_in(score: f64, knots: &[f64], piece: usize) -> f64 {
+    match piece.checked_sub(1) {
+        None => (score - knots[0]).min(0.0),
+        Some(from) => {
+            let end = knots.get(piece).copied().unwrap_or(f64::INFINITY);
+            (score.min(end) - knots[from]).max(0.0)
+        }
+    }
 }

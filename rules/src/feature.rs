@@ -30,6 +30,8 @@ pub enum Feature {
     Lift6h,
     Lift24h,
     Beyond6h,
+    Lasting6h,
+    Unusual24h,
     Q24,
     Q72,
     Q168,
@@ -46,7 +48,7 @@ pub enum Feature {
 }
 
 /// Every feature with its column suffix and its meaning, in column order.
-pub const FEATURES: [(Feature, &str, &str); 37] = [
+pub const FEATURES: [(Feature, &str, &str); 39] = [
     (Feature::Now, "now", "median of the last hour, in the signal's unit"),
     (Feature::Mean6h, "mean_6h", "mean of the last 6 hours"),
     (Feature::Mean24h, "mean_24h", "mean of the last 24 hours"),
@@ -107,6 +109,12 @@ pub const FEATURES: [(Feature, &str, &str); 37] = [
         "beyond_6h",
         "mean of the last 6 hours minus that of the worst 6 hours in a row of the seven days before the last 24 hours; positive is worse than all that it is used to",
     ),
+    (
+        Feature::Lasting6h,
+        "lasting_6h",
+        "median of the last 6 hours minus the 95 % quantile of the hours of the seven days before the last 24; positive when it is worse than nearly ever, and not for an hour or two only",
+    ),
+    (Feature::Unusual24h, "unusual_24h", "hours of the last 24 that are worse than that 95 % quantile"),
     (Feature::Q24, "q24", "probability that the signal reaches its critical level within 24 hours"),
     (Feature::Q72, "q72", "probability that the signal reaches its critical level within 72 hours"),
     (Feature::Q168, "q168", "probability that the signal reaches its critical level within 168 hours"),

@@ -14,7 +14,7 @@ use crate::ruleset::{Evidence, RuleSet};
 use crate::signal::SIGNALS;
 use crate::table::FeatureTable;
 use crate::truth::Outcome;
-use forewarn_models::calibrate::{Calibration, platt};
+use forewarn_models::calibrate::{Calibration, spline};
 use forewarn_models::logistic::{Design, LogisticError, fit_non_negative};
 use std::collections::BTreeMap;
 
@@ -26,6 +26,9 @@ pub const MIN_INCIDENTS: usize = 30;
 const PASSAGE_STEP: f64 = 0.25;
 /// Rounds of assigning winners and fitting weights.
 const ROUNDS: usize = 4;
+/// Incidents that pay for a bend of a calibration, and the most bends.
+const INCIDENTS_PER_KNOT: usize = 40;
+const MOST_KNOTS: usize = 6;
 const NEWTON_STEPS: usize = 60;
 /// Evidence that every rule starts from at least.
 const LEAST_START: f64 = 0.1;
@@ -135,7 +138,8 @@ impl Observations {
             let unseen = self.weights(ruleset, ridge, Some(fold))?;
             crossed.extend(self.scores(ruleset, &unseen, &prior, fold));
         }
-        let calibration = [0, 1, 2].map(|k| calibrate(&crossed, k));
+        let knots = (incidents / INCIDENTS_PER_KNOT).min(MOST_KNOTS);
+        let calibration = [0, 1, 2].map(|k| calibrate(&crossed, k, knots));
         let log_loss = log_loss(&crossed, &calibration[0]);
         let brier = brier(&crossed, &calibration[0]);
         Ok(Learned {
@@ -204,7 +208,7 @@ struct Scored {
     counts: Counts,
 }
 
-fn calibrate(scored: &[Scored], k: usize) -> Calibration {
+fn calibrate(scored: &[Scored], k: usize, knots: usize) -> Calibration {
     let (mut scores, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     for s in scored {
         for (label, count) in [(false, s.counts[k][0]), (true, s.counts[k][1])] {
@@ -215,7 +219,7 @@ fn calibrate(scored: &[Scored], k: usize) -> Calibration {
             }
         }
     }
-    platt(&scores, &labels, &counts)
+    spline(&scores, &labels, &counts, knots)
 }
 
 fn log_loss(scored: &[Scored], calibration: &Calibration) -> f64 {

@@ -1,9 +1,9 @@
-//! Calibrations: the map, Platt's line, and the isotonic fit.
+//! Calibrations: the map, Platt's line, and the spline.
 
 use crate::oracle::{Noise, assert_near, assert_within, uniforms};
-use forewarn_models::calibrate::{Calibration, CalibrationError, LEAST_SLOPE, isotonic, platt};
+use forewarn_models::calibrate::{Calibration, CalibrationError, LEAST_SLOPE, platt, spline};
 use forewarn_models::flap::GammaPoisson;
-use forewarn_models::stats::{expit, logit};
+use forewarn_models::stats::expit;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, SeqDeserializer};
@@ -81,30 +81,28 @@ fn platt_holds_the_slope_positive_and_stays_finite() {
 }
 
 #[test]
-fn an_isotonic_fit_recovers_a_distortion() {
+fn a_spline_follows_a_bend_that_a_line_cannot() {
     let mut noise = Noise(6);
     let scores: Vec<f64> = (0..20_000).map(|_| 6.0 * noise.uniform() - 3.0).collect();
-    let bent = |s: f64| if s < 0.0 { 0.3 * s - 1.0 } else { 2.0 * s - 1.0 };
+    // Nothing is surer than three in four.
+    let bent = |s: f64| if s < 0.0 { 2.0 * s - 1.0 } else { 0.7 * s - 1.0 };
     let labels: Vec<bool> = scores.iter().map(|s| noise.uniform() < expit(bent(*s))).collect();
-    let map = isotonic(&scores, &labels, &[]);
-    for score in [-2.0, -1.0, 0.0, 0.5, 1.0, 2.0] {
-        assert_within(expit(map.apply(score)), expit(bent(score)), 0.05);
+    let (line, map) = (platt(&scores, &labels, &[]), spline(&scores, &labels, &[], 6));
+    assert!(map.knots().len() > 4);
+    for score in [-2.0, -1.0, 0.0, 0.5, 1.0, 2.5] {
+        assert_within(expit(map.apply(score)), expit(bent(score)), 0.03);
     }
+    assert!((expit(line.apply(2.5)) - expit(bent(2.5))).abs() > 0.03);
 }
 
-/// Pooling (1, 0) of scores 2 and 3: blocks of rates 0, 1/2, 1, drawn by one case of the base rate (2.5 / 5 = 1/2).
 #[test]
-fn violators_are_pooled() {
-    let map = isotonic(&[1.0, 2.0, 3.0, 4.0], &[false, true, false, true], &[]);
-    assert_eq!(map.knots().len(), 3);
-    let wants = [(1.0, logit(0.25)), (2.5, logit(0.5)), (4.0, logit(0.75))];
-    for ((x, y), (want_x, want_y)) in map.knots().iter().zip(wants) {
-        assert_within(*x, want_x, 1e-12);
-        assert_within(*y, want_y, 1e-12);
-    }
-    let flat = isotonic(&[1.0, 2.0, 3.0], &[true, false, false], &[]);
-    assert!(flat.apply(3.0) > flat.apply(1.0));
-    assert_eq!(isotonic(&[], &[], &[]), Calibration::identity());
+fn a_spline_without_enough_to_bend_is_a_line() {
+    let (scores, labels) = ([1.0, 2.0, 3.0, 4.0], [false, true, false, true]);
+    assert_eq!(spline(&scores, &labels, &[], 1), platt(&scores, &labels, &[]));
+    assert_eq!(spline(&[2.0; 4], &labels, &[], 6), platt(&[2.0; 4], &labels, &[]));
+    assert_eq!(spline(&[], &[], &[], 6), Calibration::identity());
+    let backwards = spline(&[1.0, 2.0, 3.0, 4.0], &[true, true, false, false], &[], 4);
+    assert!(backwards.apply(4.0) > backwards.apply(1.0));
 }
 
 /// `nbinom.sf(k - 1, shape, rate / (rate + h))` of scipy 1.17.1.

@@ -20,7 +20,7 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, scratch: &mut Scr
     set(row, Feature::Mean24h, mean(last_day));
     set(row, Feature::Mean7d, mean(hours));
     set(row, Feature::Max24h, worst(last_day, worse));
-    set(row, Feature::P957d, tail(view, worse, &mut scratch.values));
+    set(row, Feature::P957d, tail(view, worse, scratch));
     set(row, Feature::AboveWarning24h, share(last_day, |h| h.warning));
     set(row, Feature::AboveCritical24h, share(last_day, |h| h.critical));
     set(row, Feature::Critical6d, share(&hours[..HOURS - DAY], |h| h.critical));
@@ -32,6 +32,9 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, scratch: &mut Scr
     set(row, Feature::Lift6h, worse * (mean(&hours[HOURS - 6..]) - same_hours_before(hours)));
     let habit = worst_run(&view.habit[..view.habit.len() - DAY], worse);
     set(row, Feature::Beyond6h, worse * mean(&hours[HOURS - RUN..]) - habit);
+    let (lasting, unusual) = beyond_tail(view.habit, worse, &mut scratch.values);
+    set(row, Feature::Lasting6h, lasting);
+    set(row, Feature::Unusual24h, unusual);
     let past = view.past();
     if let Some(last) = view.cells[..past].iter().rposition(|v| !v.is_nan()) {
         let end = view.start + (last as i64 + 1) * CELL_MS;
@@ -65,6 +68,26 @@ fn worst_run(hours: &[Hour], worse: f64) -> f64 {
     means.fold(f64::NAN, f64::max)
 }
 
+/// How far the median of the last hours lies beyond the worst twentieth of the hours before the last day, and how many of
+/// the last day's hours do; NaN when too little is known of either.
+fn beyond_tail(hours: &[Hour], worse: f64, values: &mut Vec<f64>) -> (f64, f64) {
+    let (before, day) = hours.split_at(hours.len() - DAY);
+    let turned = |hours: &[Hour], values: &mut Vec<f64>| {
+        values.clear();
+        values.extend(hours.iter().filter(|h| h.n > 0).map(|h| worse * h.median));
+    };
+    turned(before, values);
+    if values.len() < DAY {
+        return (f64::NAN, f64::NAN);
+    }
+    let Some(usual) = stats::quantile(values, TAIL) else { return (f64::NAN, f64::NAN) };
+    let unusual = day.iter().filter(|h| worse * h.median > usual).count();
+    turned(&day[DAY - RUN..], values);
+    let enough = values.len() >= RUN / 2;
+    let lasting = stats::median(values).filter(|_| enough).map_or(f64::NAN, |median| median - usual);
+    (lasting, unusual as f64)
+}
+
 fn worst(hours: &[Hour], worse: f64) -> f64 {
     let extreme = hours.iter().map(|h| if worse > 0.0 { h.max } else { -h.min }).fold(f64::NAN, f64::max);
     worse * extreme
@@ -74,7 +97,7 @@ fn worst(hours: &[Hour], worse: f64) -> f64 {
 ///
 /// It lies among the worst twentieth, so that only cells past a bound are sorted out: each hour at least half of whose
 /// cells are past the bound vouches for that many, and hours are added until they vouch for the twentieth.
-fn tail(view: &View<'_>, worse: f64, values: &mut Vec<f64>) -> f64 {
+fn tail(view: &View<'_>, worse: f64, scratch: &mut Scratch) -> f64 {
     let n: usize = view.hours.iter().map(|h| usize::from(h.n)).sum();
     if n == 0 {
         return f64::NAN;
@@ -82,9 +105,9 @@ fn tail(view: &View<'_>, worse: f64, values: &mut Vec<f64>) -> f64 {
     let position = TAIL * (n - 1) as f64;
     let (rank, fraction) = (position as usize, position.fract());
     // At least `n - rank` cells reach the bound; those beyond it, the number of which is often small, are all it takes.
-    let bound = bound_of_worst(view.hours, worse, n - rank, values);
-    values.clear();
-    values.resize(view.cells.len(), 0.0);
+    let bound = bound_of_worst(view.hours, worse, n - rank, &mut scratch.values);
+    scratch.worst.resize(view.cells.len(), 0.0);
+    let values = &mut scratch.worst[..];
     let (mut beyond, reach) = (0, |h: &Hour| if worse > 0.0 { h.max } else { -h.min });
     for (h, cells) in view.hours.iter().zip(view.cells.chunks_exact(CELLS_PER_HOUR)) {
         if reach(h) > bound {

@@ -183,3 +183,18 @@ fn what_came_last_week_is_no_news_and_what_never_came_is() {
     let row = track_features(&view, spec, &levels, &mut Scratch::default());
     assert!(get(&row, Feature::Beyond6h) <= 0.0, "beyond_6h = {}", get(&row, Feature::Beyond6h));
 }
+
+#[test]
+fn a_burst_does_not_last_and_a_fault_does() {
+    let hours_at_the_end = |hours: usize| move |i: usize| if i >= CELLS - 12 * hours { 60.0 } else { 3.0 + noise(i) };
+    let (burst, fault) = (features(Signal::Iowait, hours_at_the_end(2)), features(Signal::Iowait, hours_at_the_end(9)));
+    assert!(get(&burst, Feature::Lasting6h) < 1.0, "lasting_6h = {}", get(&burst, Feature::Lasting6h));
+    assert!((get(&fault, Feature::Lasting6h) - 57.0).abs() < 1.5, "lasting_6h = {}", get(&fault, Feature::Lasting6h));
+    // A twentieth of the quiet hours is beyond the worst twentieth of the others.
+    assert!((2.0..6.0).contains(&get(&burst, Feature::Unusual24h)), "{}", get(&burst, Feature::Unusual24h));
+    assert!((9.0..13.0).contains(&get(&fault, Feature::Unusual24h)), "{}", get(&fault, Feature::Unusual24h));
+    let nightly = features(Signal::Iowait, |i| if i % 288 < 24 { 60.0 } else { 3.0 + noise(i) });
+    assert!(get(&nightly, Feature::Lasting6h) < 1.0);
+    let young = features(Signal::Iowait, |i| if i < CELLS - 288 - 12 * 23 { f64::NAN } else { 3.0 + noise(i) });
+    assert!(get(&young, Feature::Lasting6h).is_nan() && get(&young, Feature::Unusual24h).is_nan());
+}
