@@ -123,7 +123,8 @@ fn a_rule_set_is_held_against_another_with_intervals() {
         rows.into_iter().find(|r| r["measure"] == measure).unwrap()
     };
     let same = against("default");
-    assert_eq!(same["scorers"][0]["name"], "default 3 (A)", "two of one name are told apart");
+    let name = same["scorers"][0]["name"].as_str().unwrap();
+    assert!(name.starts_with("default ") && name.ends_with(" (A)"), "two of one name are told apart: {name}");
     let brier = row(&same, "brier");
     assert_eq!(
         (&brier["verdict"], brier["difference"]["hi"].as_f64()),
