@@ -8,11 +8,11 @@ use crate::history::{History, HistoryError};
 use crate::interrupt::Interrupt;
 use crate::replay::{Steps, replay};
 use forewarn_models::stats::log1pexp;
-use forewarn_rules::fit::{FOLDS, FitError, Learned, Observations};
+use forewarn_rules::fit::{FOLDS, FitError, HeldOut, Learned, Observations};
 use forewarn_rules::hazard::logit;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::signal::Signal;
-use forewarn_rules::truth::{Outcome, outcome};
+use forewarn_rules::truth::{Incident, Outcome, outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Probabilities are kept this far from 0 and 1 where their logarithm is taken.
@@ -84,6 +84,24 @@ pub struct Loss {
     pub brier: f64,
 }
 
+/// How to learn.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// How strongly evidence is drawn towards none.
+    pub ridge: f64,
+    /// Whether to ask how well each cause is foreseen by weights that have never seen it.
+    pub hold_out: bool,
+}
+
+/// A cause of failure, and how well it is foreseen with and without having been seen.
+#[derive(Debug)]
+pub struct CauseHeldOut {
+    /// The cause.
+    pub cause: String,
+    /// How well; None when no row that could be assessed lies before such an incident.
+    pub held_out: Option<HeldOut>,
+}
+
 /// What was learned, and where it comes from.
 #[derive(Debug)]
 pub struct Taught {
@@ -97,6 +115,8 @@ pub struct Taught {
     pub after: Loss,
     /// Incidents learned from, by cause.
     pub causes: BTreeMap<String, usize>,
+    /// What each cause is worth to the others; empty unless asked for.
+    pub held_out: Vec<CauseHeldOut>,
     /// Instances.
     pub instances: u64,
     /// Those of which no workload is known.
@@ -114,11 +134,11 @@ pub fn learn(
     sources: &[Source],
     names: &BTreeMap<String, Signal>,
     steps: Steps,
-    ridge: f64,
+    manner: Manner,
     interrupt: &Interrupt,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Taught, LearnError> {
-    let mut lesson = Lesson::default();
+    let mut lesson = Lesson { by_cause: manner.hold_out.then(|| ByCause::of(sources)), ..Lesson::default() };
     for (n, source) in sources.iter().enumerate() {
         let end = data_end(&source.history, steps)?;
         let truth = Truth::new(&source.incidents.list, &source.history.events()?, end);
@@ -154,12 +174,15 @@ pub fn learn(
                 let assessed = ruleset.assess(table)?;
                 let fold = fold(n, workload.unwrap_or(id));
                 lesson.observations.add(ruleset, table, &assessed.fired, &outcomes, fold);
+                if let Some(by_cause) = &mut lesson.by_cause {
+                    let group = by_cause.group(past.incidents.first(), id);
+                    by_cause.observations.add(ruleset, table, &assessed.fired, &outcomes, group);
+                }
                 for (outcome, p) in outcomes.iter().zip(&assessed.probability[0]) {
                     lesson.before.take(outcome.within[0], *p);
                 }
                 for incident in past.incidents.iter().filter(|i| (steps.from..steps.to).contains(&i.ts)) {
-                    let cause = incident.cause.clone().unwrap_or_else(|| "not said".to_owned());
-                    *lesson.causes.entry(cause).or_default() += 1;
+                    *lesson.causes.entry(cause_of(incident)).or_default() += 1;
                 }
                 lesson.hours += table.len() as f64 * steps.step as f64 / 3_600_000.0;
                 lesson.instances += 1;
@@ -171,13 +194,14 @@ pub fn learn(
         )?;
         lesson.notes.extend(notes(&source.incidents, &ids, steps, end));
     }
-    lesson.learn(ruleset, sources.len(), steps, ridge)
+    lesson.learn(ruleset, sources.len(), steps, manner.ridge)
 }
 
 /// What the histories have shown so far.
 #[derive(Default)]
 struct Lesson {
     observations: Observations,
+    by_cause: Option<ByCause>,
     before: Sums,
     causes: BTreeMap<String, usize>,
     hours: f64,
@@ -196,6 +220,7 @@ impl Lesson {
             }
             FitError::Logistic(_) => LearnError::Fit(e),
         })?;
+        let held_out = self.by_cause.map(|b| b.hold_out(ruleset, ridge)).transpose().map_err(LearnError::Fit)?;
         let (before, after) = (self.before.mean(), Loss { log_loss: learned.log_loss, brier: learned.brier });
         let causes: Vec<String> = self.causes.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
         let provenance = vec![
@@ -215,11 +240,40 @@ impl Lesson {
             before,
             after,
             causes: self.causes,
+            held_out: held_out.unwrap_or_default(),
             instances: self.instances,
             without_workload: self.without_workload,
             notes: self.notes,
         })
     }
+}
+
+/// The same rows, in folds by the cause of what happened to their instance.
+struct ByCause {
+    observations: Observations,
+    causes: Vec<String>,
+}
+
+impl ByCause {
+    fn of(sources: &[Source]) -> Self {
+        let causes: BTreeSet<String> = sources.iter().flat_map(|s| &s.incidents.list).map(cause_of).collect();
+        Self { observations: Observations::new(causes.len()), causes: causes.into_iter().collect() }
+    }
+
+    /// The fold of an instance: that of its first incident; those without one are spread over all.
+    fn group(&self, first: Option<&Incident>, id: &str) -> usize {
+        let cause = first.and_then(|i| self.causes.binary_search(&cause_of(i)).ok());
+        cause.unwrap_or_else(|| xxhash_rust::xxh64::xxh64(id.as_bytes(), 0) as usize)
+    }
+
+    fn hold_out(self, ruleset: &RuleSet, ridge: f64) -> Result<Vec<CauseHeldOut>, FitError> {
+        let held_out = self.observations.hold_out(ruleset, ridge)?;
+        Ok(self.causes.into_iter().zip(held_out).map(|(cause, held_out)| CauseHeldOut { cause, held_out }).collect())
+    }
+}
+
+fn cause_of(incident: &Incident) -> String {
+    incident.cause.clone().unwrap_or_else(|| "not said".to_owned())
 }
 
 /// Sums of losses.
@@ -255,10 +309,7 @@ fn data_end(history: &History, steps: Steps) -> Result<i64, LearnError> {
         location: history.location(),
         from: time(steps.from),
         to: time(steps.to),
-        held: range.map_or_else(
-            || "it is empty; import something first".to_owned(),
-            |(first, last)| format!("it holds {} to {}", time(first), time(last)),
-        ),
+        held: history.held()?,
     })
 }
 

@@ -5,8 +5,11 @@
 //! the strongest rule of a group counts, the winners are assigned, the weights fitted, and the winners assigned anew. The
 //! three hazards are then calibrated on scores of folds that the weights have not seen.
 
+mod held_out;
+mod weights;
 mod write;
 
+pub use held_out::HeldOut;
 pub use write::{WriteError, write};
 
 use crate::hazard::{HAZARDS, MONTH_HOURS, PerHazard};
@@ -17,6 +20,7 @@ use crate::truth::Outcome;
 use forewarn_models::calibrate::{Calibration, spline};
 use forewarn_models::logistic::{Design, LogisticError, fit_non_negative};
 use std::collections::BTreeMap;
+use weights::{Columns, Weights};
 
 /// Folds that calibration is crossed over.
 pub const FOLDS: usize = 5;
@@ -30,8 +34,6 @@ const ROUNDS: usize = 4;
 const INCIDENTS_PER_KNOT: usize = 40;
 const MOST_KNOTS: usize = 6;
 const NEWTON_STEPS: usize = 60;
-/// Evidence that every rule starts from at least.
-const LEAST_START: f64 = 0.1;
 
 /// A rule that fired and the bin it fell into; -1 for constant evidence.
 type Firing = (u16, i16);
@@ -47,11 +49,18 @@ struct Pattern {
 /// Rows of one pattern in one fold: [no, yes] for each hazard.
 type Counts = [[f64; 2]; HAZARDS];
 
-/// Collects rows with known outcomes.
-#[derive(Debug, Default)]
+/// Collects rows with known outcomes, in folds of which each in turn can be left out.
+#[derive(Debug)]
 pub struct Observations {
-    patterns: BTreeMap<Pattern, [Counts; FOLDS]>,
+    patterns: BTreeMap<Pattern, Vec<Counts>>,
+    folds: usize,
     rows: u64,
+}
+
+impl Default for Observations {
+    fn default() -> Self {
+        Self::new(FOLDS)
+    }
 }
 
 /// What was learned.
@@ -92,6 +101,11 @@ pub enum FitError {
 }
 
 impl Observations {
+    /// Makes an empty collection of so many folds, at least one.
+    pub fn new(folds: usize) -> Self {
+        Self { patterns: BTreeMap::new(), folds: folds.max(1), rows: 0 }
+    }
+
     /// Adds the rows of a table. `fired` is what [`RuleSet::fired`] says of it; rows of one `fold` are never split.
     pub fn add(
         &mut self,
@@ -106,7 +120,8 @@ impl Observations {
                 continue;
             }
             let pattern = Pattern::of(ruleset, table, fired, row);
-            let counts = &mut self.patterns.entry(pattern).or_default()[fold % FOLDS];
+            let folds = self.patterns.entry(pattern).or_insert_with(|| vec![Counts::default(); self.folds]);
+            let counts = &mut folds[fold % self.folds];
             for (count, hit) in counts.iter_mut().zip(outcome.hazard) {
                 if let Some(hit) = hit {
                     count[usize::from(hit)] += 1.0;
@@ -134,7 +149,7 @@ impl Observations {
         let prior = *ruleset.prior();
         let weights = self.weights(ruleset, ridge, None)?;
         let mut crossed: Vec<Scored> = Vec::new();
-        for fold in 0..FOLDS {
+        for fold in 0..self.folds {
             let unseen = self.weights(ruleset, ridge, Some(fold))?;
             crossed.extend(self.scores(ruleset, &unseen, &prior, fold));
         }
@@ -208,7 +223,8 @@ struct Scored {
     counts: Counts,
 }
 
-fn calibrate(scored: &[Scored], k: usize, knots: usize) -> Calibration {
+/// The cases of a hazard: their scores, whether they happened, and how often they were seen.
+fn cases(scored: &[Scored], k: usize) -> (Vec<f64>, Vec<bool>, Vec<f64>) {
     let (mut scores, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     for s in scored {
         for (label, count) in [(false, s.counts[k][0]), (true, s.counts[k][1])] {
@@ -219,6 +235,11 @@ fn calibrate(scored: &[Scored], k: usize, knots: usize) -> Calibration {
             }
         }
     }
+    (scores, labels, counts)
+}
+
+fn calibrate(scored: &[Scored], k: usize, knots: usize) -> Calibration {
+    let (scores, labels, counts) = cases(scored, k);
     spline(&scores, &labels, &counts, knots)
 }
 
@@ -270,133 +291,6 @@ impl Pattern {
             }
         }
         Self { firings, passage }
-    }
-}
-
-/// Where the weights of rules, bins and signals stand among the columns of the regression.
-struct Columns {
-    /// First column of each rule; a binned rule has one for each bin: the rise over the bin before.
-    rules: Vec<usize>,
-    passage: usize,
-    width: usize,
-}
-
-impl Columns {
-    fn of(ruleset: &RuleSet) -> Self {
-        let mut at = 0;
-        let mut rules = Vec::new();
-        for rule in ruleset.rules() {
-            rules.push(at);
-            at += match &rule.evidence {
-                Evidence::Constant(_) => 1,
-                Evidence::Binned { bins, .. } => bins.len(),
-            };
-        }
-        Self { rules, passage: at, width: at + SIGNALS.len() }
-    }
-}
-
-struct Weights {
-    /// Evidence of each rule, by bin.
-    rules: Vec<Vec<f64>>,
-    passage: [f64; SIGNALS.len()],
-    cap: f64,
-}
-
-impl Weights {
-    /// Starts from the evidence that the rule set has; what it holds worthless gets a chance to show itself.
-    fn start(ruleset: &RuleSet) -> Self {
-        let rules = ruleset.rules().iter().map(|r| match &r.evidence {
-            Evidence::Constant(e) => vec![e.max(LEAST_START)],
-            Evidence::Binned { bins, .. } => bins.iter().map(|b| b.1.max(LEAST_START)).collect(),
-        });
-        let passage = ruleset.passage().weights.map(|w| w.max(LEAST_START));
-        Self { rules: rules.collect(), passage, cap: ruleset.passage().cap }
-    }
-
-    fn of(&self, firing: Firing) -> f64 {
-        self.rules[usize::from(firing.0)][usize::try_from(firing.1).unwrap_or(0)]
-    }
-
-    /// The strongest firing of each group towards hazard `k`.
-    fn winners<'p>(&self, ruleset: &RuleSet, pattern: &'p Pattern, k: usize) -> Vec<Option<&'p Firing>> {
-        let mut winners: Vec<Option<&Firing>> = vec![None; ruleset.groups().len()];
-        let share = |f: &Firing| ruleset.rules()[usize::from(f.0)].horizons[k];
-        for firing in &pattern.firings {
-            let held = &mut winners[ruleset.rules()[usize::from(firing.0)].group];
-            if held.is_none_or(|h| self.of(*firing) * share(firing) > self.of(*h) * share(h)) {
-                *held = Some(firing);
-            }
-        }
-        winners
-    }
-
-    fn passage_winner(&self, pattern: &Pattern, k: usize) -> Option<(usize, f64)> {
-        let mut best: Option<(usize, f64)> = None;
-        for (signal, steps) in &pattern.passage {
-            let signal = usize::from(*signal);
-            let excess = f64::from(steps[k]) * PASSAGE_STEP;
-            let worth = |s: usize, e: f64| (self.passage[s] * e).min(self.cap);
-            if excess > 0.0 && best.is_none_or(|b| worth(signal, excess) > worth(b.0, b.1)) {
-                best = Some((signal, excess));
-            }
-        }
-        best
-    }
-
-    /// The columns that count towards the first hazard in rows of a pattern.
-    fn entries(&self, ruleset: &RuleSet, columns: &Columns, pattern: &Pattern) -> Vec<(usize, f32)> {
-        let mut entries = Vec::new();
-        for firing in self.winners(ruleset, pattern, 0).into_iter().flatten() {
-            let first = columns.rules[usize::from(firing.0)];
-            for bin in 0..=usize::try_from(firing.1).unwrap_or(0) {
-                entries.push((first + bin, 1.0));
-            }
-        }
-        if let Some((signal, excess)) = self.passage_winner(pattern, 0) {
-            entries.push((columns.passage + signal, excess as f32));
-        }
-        entries.sort_unstable_by_key(|e| e.0);
-        entries
-    }
-
-    fn take(&mut self, columns: &Columns, coefficients: &[f64]) {
-        for (bins, &first) in self.rules.iter_mut().zip(&columns.rules) {
-            let mut sum = 0.0;
-            for (bin, value) in bins.iter_mut().enumerate() {
-                sum += coefficients[first + bin];
-                *value = sum;
-            }
-        }
-        for (weight, value) in self.passage.iter_mut().zip(&coefficients[columns.passage..]) {
-            *weight = *value;
-        }
-    }
-
-    fn score(&self, ruleset: &RuleSet, prior: &PerHazard, pattern: &Pattern) -> PerHazard {
-        let mut z = *prior;
-        for (k, z) in z.iter_mut().enumerate() {
-            for firing in self.winners(ruleset, pattern, k).into_iter().flatten() {
-                *z += self.of(*firing) * ruleset.rules()[usize::from(firing.0)].horizons[k];
-            }
-            if let Some((signal, excess)) = self.passage_winner(pattern, k) {
-                *z += (self.passage[signal] * excess).min(self.cap);
-            }
-        }
-        z
-    }
-
-    fn evidence(&self, ruleset: &RuleSet) -> Vec<Evidence> {
-        let rules = ruleset.rules().iter().zip(&self.rules);
-        rules
-            .map(|(rule, learned)| match &rule.evidence {
-                Evidence::Constant(_) => Evidence::Constant(learned[0]),
-                Evidence::Binned { feature, bins } => Evidence::Binned {
-                    feature: *feature,
-                    bins: bins.iter().zip(learned).map(|(b, e)| (b.0, *e)).collect(),
-                },
-            })
-            .collect()
     }
 }
 

@@ -46,7 +46,7 @@ def backtest(place, *more, days=DAYS):
     return forewarn("backtest", "--history", place / "history", "--incidents", place / "incidents.parquet", "--from", begin, "--to", end, "--format", "json", *more, timeout=5400).json()
 
 
-def fit(places, out, incidents=None):
+def fit(places, out, incidents=None, *more):
     """Learns from the places; `incidents` replaces the first one's."""
     begin, end = span()
     args = ["--history", places[0] / "history"]
@@ -54,7 +54,7 @@ def fit(places, out, incidents=None):
         args += ["--also", p / "history"]
     for i, p in enumerate(places):
         args += ["--incidents", incidents if incidents and i == 0 else p / "incidents.parquet"]
-    return forewarn("fit", *args, "--from", begin, "--to", end, "--out", out, timeout=5400).ok()
+    return forewarn("fit", *args, "--from", begin, "--to", end, "--out", out, *more, timeout=5400).ok()
 
 
 def plain(path):

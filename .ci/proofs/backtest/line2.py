@@ -68,7 +68,8 @@ def prove(line):
     train = [fleets.joined([s], line.fresh(f"train-{i}")) for i, s in enumerate(schools)]
     peer = fleets.learned(train, test, work / "learned.parquet")
     line.note(f"learned: {json.dumps(peer)}")
-    line.note(fleets.fit(schools, work / "fitted.toml").out)
+    # Says too how well each cause is foreseen by weights that have never seen it.
+    line.note(fleets.fit(schools, work / "fitted.toml", None, "--hold-out-causes").out)
     _, path = fleets.predictions(places, work, "fitted", "--rules", work / "fitted.toml")
     fitted = fleets.score(test, path)
     line.note(f"fitted: {json.dumps(fitted)}")

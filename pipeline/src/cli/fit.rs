@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};
 use crate::backtest::read_incidents;
-use crate::fit::{self, Source, Taught};
+use crate::fit::{self, Manner, Source, Taught};
 use crate::history::History;
 use crate::interrupt::Interrupt;
 use crate::replay::Steps;
@@ -48,6 +48,9 @@ pub(super) struct Args {
     /// How strongly evidence is drawn towards none
     #[arg(long, value_name = "X", default_value_t = 2.0)]
     ridge: f64,
+    /// Also say how well each cause would be foreseen if it had never been seen
+    #[arg(long)]
+    hold_out_causes: bool,
 }
 
 impl Args {
@@ -74,7 +77,8 @@ impl Args {
         }
         let interrupt = Interrupt::listen()?;
         let bar = progress("learning");
-        let taught = fit::learn(&ruleset, &sources, &self.map.names(), steps, self.ridge, &interrupt, |done, all| {
+        let manner = Manner { ridge: self.ridge, hold_out: self.hold_out_causes };
+        let taught = fit::learn(&ruleset, &sources, &self.map.names(), steps, manner, &interrupt, |done, all| {
             bar.set_length(all);
             bar.set_position(done);
         });
@@ -105,6 +109,16 @@ impl Args {
             "P(24 h) on folds left out, before and after: log loss {:.5} -> {:.5}, Brier score {:.5} -> {:.5}",
             before.log_loss, after.log_loss, before.brier, after.brier
         ))?;
+        for c in &taught.held_out {
+            let cause = &c.cause;
+            match c.held_out {
+                Some(h) => out.line(format_args!(
+                    "{cause}: average precision {:.3} on its instances when learned from them too, {:.3} when from the others alone",
+                    h.seen, h.unseen
+                ))?,
+                None => out.line(format_args!("{cause}: no hour that could be assessed lies before such an incident"))?,
+            }
+        }
         if after.brier > before.brier || after.log_loss > before.log_loss {
             out.line(
                 "note: that is no better than before; more incidents, or the rule set as it was, may serve you better",

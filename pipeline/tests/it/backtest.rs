@@ -12,6 +12,8 @@ mod inputs;
 
 const FROM: &str = "2026-01-05T00:00:00Z";
 const TO: &str = "2026-01-11T00:00:00Z";
+/// Sixteen days, but for the first and the last, of `h`.
+const LONG: [&str; 6] = ["--history", "h", "--from", "2026-01-02T00:00:00Z", "--to", "2026-01-16T00:00:00Z"];
 
 /// The arguments of a backtest of `h` over [`FROM`] to [`TO`], and more.
 fn args<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -177,6 +179,27 @@ fn a_level_is_picked_by_what_mistakes_cost() {
     let dear = cost("1e6", "1", "1");
     let cheap = cost("0", "1", "1");
     assert!(number(&cheap, "picked", "threshold") > number(&dear, "picked", "threshold"), "{cheap} {dear}");
+}
+
+#[test]
+fn fit_writes_a_whole_rule_set_and_says_what_each_cause_is_worth() {
+    let dir = tempfile::tempdir().unwrap();
+    simulated(dir.path(), "90", "16");
+    let incidents = ["--incidents", "sim/incidents.parquet"];
+    let learn = |more: &[&str]| done(dir.path(), &[&["fit"][..], &LONG, &incidents, &["--step", "3h"], more].concat());
+    let said = learn(&["--hold-out-causes", "--out", "mine.toml"]);
+    assert!(said.contains("mine.toml from ") && said.contains("on folds left out"), "{said}");
+    let held_out = said.lines().filter(|l| l.contains("when from the others alone")).count();
+    assert!(held_out >= 3, "{said}");
+    learn(&["--out", "again.toml"]);
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!(read("mine.toml"), read("again.toml"), "asking for causes changes nothing, nor does learning twice");
+    assert!(read("mine.toml").contains("method = \"forewarn fit"));
+    let report = json(
+        dir.path(),
+        &[&["backtest"][..], &LONG, &incidents, &["--rules", "mine.toml", "--step", "6h", "--format", "json"]].concat(),
+    );
+    assert!(report["scorers"][0]["measures"]["average_precision"]["value"].as_f64().unwrap() > 0.2);
 }
 
 #[test]

@@ -57,13 +57,30 @@ fn rules() -> RuleSet {
     RuleSet::parse(RULES, "small.toml", &|_| None).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Rows whose memory tells of failures and whose disk does not: (memory, disk, failed) times a count.
+/// Adds (memory, disk, failed) so many times.
+fn add(observations: &mut Observations, ruleset: &RuleSet, fold: usize, cases: &[(f64, f64, bool, usize)]) {
+    let mut table = FeatureTable::new();
+    let mut outcomes = Vec::new();
+    for &(memory, disk, failed, rows) in cases {
+        for _ in 0..rows {
+            let mut row = vec![f64::NAN; WIDTH];
+            for (name, value) in [("memory_now", memory), ("disk_now", disk)] {
+                row[column_index(name).unwrap_or(0)] = value;
+            }
+            table.push("i-a", 0, &row, &vec![None; SIGNALS.len()]);
+            let hazard = [Some(failed), Some(failed), Some(failed)];
+            outcomes.push(Outcome { within: hazard, hazard });
+        }
+    }
+    let fired = ruleset.fired(&table).unwrap_or_default();
+    observations.add(ruleset, &table, &fired, &outcomes, fold);
+}
+
+/// Rows whose memory tells of failures and whose disk does not.
 fn observations(ruleset: &RuleSet) -> Observations {
     let mut observations = Observations::default();
     for fold in 0..FOLDS {
-        let mut table = FeatureTable::new();
-        let mut outcomes = Vec::new();
-        for (memory, disk, failed, rows) in [
+        let cases = [
             (10.0, 10.0, false, 190),
             (10.0, 10.0, true, 2),
             (10.0, 80.0, false, 95),
@@ -72,21 +89,27 @@ fn observations(ruleset: &RuleSet) -> Observations {
             (60.0, 10.0, true, 10),
             (95.0, 80.0, false, 5),
             (95.0, 80.0, true, 20),
-        ] {
-            for _ in 0..rows {
-                let mut row = vec![f64::NAN; WIDTH];
-                for (name, value) in [("memory_now", memory), ("disk_now", disk)] {
-                    row[column_index(name).unwrap_or(0)] = value;
-                }
-                table.push("i-a", 0, &row, &vec![None; SIGNALS.len()]);
-                let hazard = [Some(failed), Some(failed), Some(failed)];
-                outcomes.push(Outcome { within: hazard, hazard });
-            }
-        }
-        let fired = ruleset.fired(&table).unwrap_or_default();
-        observations.add(ruleset, &table, &fired, &outcomes, fold);
+        ];
+        add(&mut observations, ruleset, fold, &cases);
     }
     observations
+}
+
+#[test]
+fn a_kind_of_failure_that_was_never_seen_is_foreseen_less_well() {
+    let ruleset = rules();
+    let mut observations = Observations::new(3);
+    // Full memory fails in the first fold, a full disk in the second; nothing does in the third.
+    add(&mut observations, &ruleset, 0, &[(10.0, 10.0, false, 200), (60.0, 10.0, true, 30), (60.0, 10.0, false, 10)]);
+    add(&mut observations, &ruleset, 1, &[(10.0, 10.0, false, 200), (10.0, 80.0, true, 30), (10.0, 80.0, false, 10)]);
+    add(&mut observations, &ruleset, 2, &[(10.0, 10.0, false, 200), (10.0, 80.0, false, 20)]);
+    let held_out = observations.hold_out(&ruleset, 0.5).unwrap();
+    for fold in &held_out[..2] {
+        let HeldOut { seen, unseen } = fold.unwrap();
+        assert!(seen > 0.7, "{held_out:?}");
+        assert!(unseen < 0.5, "what it knows of the other kind is of no use here: {held_out:?}");
+    }
+    assert_eq!(held_out[2], None);
 }
 
 #[test]
