@@ -53,6 +53,9 @@ pub fn sawtooth(y: &[f64], toward: f64, scratch: &mut Vec<f64>) -> Option<Sawtoo
     let (peaks, rest) = rest.split_at_mut(n);
     let (troughs, work) = rest.split_at_mut(n);
     let least = least_drop(g, work);
+    if least.is_infinite() {
+        return None;
+    }
     let mut teeth = 0;
     for_each_reset(g, least, |reset| {
         ends[teeth] = x[reset.at];

@@ -1,7 +1,7 @@
 //! Where the current regime of a series begins: after its last reset, and after its last change of level or slope.
 
 use crate::resets::{for_each_reset, least_drop};
-use crate::stats::{mad_in_place, median_of_five};
+use crate::stats::{is_constant, mad_in_place, median_of_five};
 
 /// The current regime of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,9 @@ pub fn current_segment(y: &[f64], toward: f64, scratch: &mut Vec<f64>) -> Segmen
     let (g, rest) = rest.split_at_mut(n);
     let (space, costs) = rest.split_at_mut(n);
 
+    if is_constant(g) {
+        return segment;
+    }
     let least = least_drop(g, space);
     let mut from = 0;
     for_each_reset(g, least, |reset| {

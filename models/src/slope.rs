@@ -21,28 +21,22 @@ const SEN_Z: f64 = 1.644_853_626_951_472_2;
 /// Theil (1950), "A rank-invariant method of linear and polynomial regression analysis"; Sen (1968), "Estimates of the
 /// regression coefficient based on Kendall's tau", whose interval between the order statistics (N ± z sqrt(Var S)) / 2 of
 /// the N pairwise slopes, Var S = n(n-1)(2n+5)/18, gives the standard error. Points whose `x` or `y` is not finite are
-/// skipped; fewer than three points, or all at one `x`, give `None`.
+/// skipped; fewer than three points, or all at one `x`, give `None`. `scratch` is never cleared: kept for this alone, it is filled once.
 pub fn theil_sen(x: &[f64], y: &[f64], scratch: &mut Vec<f64>) -> Option<Slope> {
-    let length = x.len().min(y.len());
-    scratch.clear();
-    for i in 0..length {
-        if x[i].is_finite() && y[i].is_finite() {
-            scratch.push(x[i]);
-        }
-    }
-    let n = scratch.len();
+    let finite = |(x, y): &(&f64, &f64)| x.is_finite() && y.is_finite();
+    let n = x.iter().zip(y).filter(finite).count();
     if n < 3 {
         return None;
     }
-    for i in 0..length {
-        if x[i].is_finite() && y[i].is_finite() {
-            scratch.push(y[i]);
-        }
-    }
     let pairs = n * (n - 1) / 2;
-    scratch.resize(2 * n + 2 * pairs, 0.0);
-    let (points, work) = scratch.split_at_mut(2 * n);
-    let (xs, ys) = points.split_at(n);
+    if scratch.len() < 2 * n + 2 * pairs {
+        scratch.resize(2 * n + 2 * pairs, 0.0);
+    }
+    let (xs, rest) = scratch.split_at_mut(n);
+    let (ys, work) = rest.split_at_mut(n);
+    for (i, (x, y)) in x.iter().zip(y).filter(finite).enumerate() {
+        (xs[i], ys[i]) = (*x, *y);
+    }
     let (space, spare) = work.split_at_mut(pairs);
     let (per_unit, slope_se) = pairwise(xs, ys, space, spare)?;
     Some(Slope { per_unit, slope_se, n })

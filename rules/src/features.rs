@@ -61,6 +61,8 @@ impl View<'_> {
 #[derive(Debug, Default)]
 pub struct Scratch {
     values: Vec<f64>,
+    /// What Sen's slopes are selected from.
+    slopes: Vec<f64>,
     /// The worst cells; as long as the cells from its first use on.
     worst: Vec<f64>,
     /// Hourly medians, turned so that greater is worse.

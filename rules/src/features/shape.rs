@@ -76,30 +76,31 @@ fn per_day(slope: Option<&Slope>) -> f64 {
 fn block_slope(scratch: &mut Scratch, start: usize) -> Option<Slope> {
     scratch.x.clear();
     scratch.x.extend((start..BLOCKS).map(|b| (b * BLOCK) as f64 + BLOCK as f64 / 2.0));
-    theil_sen(&scratch.x, &scratch.blocks[start..], &mut scratch.values)
+    theil_sen(&scratch.x, &scratch.blocks[start..], &mut scratch.slopes)
 }
 
 fn hourly_slope(scratch: &mut Scratch, start: usize) -> Option<Slope> {
     scratch.x.clear();
     scratch.x.extend((start..HOURS).map(|h| h as f64 + 0.5));
-    theil_sen(&scratch.x, &scratch.flat[start..], &mut scratch.values)
+    theil_sen(&scratch.x, &scratch.flat[start..], &mut scratch.slopes)
 }
 
-/// Slope over the quarter-hour medians of the last six hours, less the daily profile.
+/// Slope over the half-hour medians of the last six hours, less the daily profile.
 fn recent_slope(profile: Option<&DailyProfile>, view: &View<'_>, worse: f64, scratch: &mut Scratch) -> Option<Slope> {
-    const QUARTER: usize = 3;
+    const HALF_HOUR: usize = 6;
     let end = view.past();
     let start = end.saturating_sub(6 * CELLS_PER_HOUR);
     scratch.x.clear();
     scratch.y.clear();
-    for (i, quarter) in view.cells[start..end].chunks(QUARTER).enumerate() {
-        let mut cells = [f64::NAN; QUARTER];
-        cells[..quarter.len()].copy_from_slice(quarter);
-        let hour = (start + i * QUARTER) / CELLS_PER_HOUR;
-        scratch.x.push((i as f64 + 0.5) / 4.0);
-        scratch.y.push(worse * super::median_of_three(cells[0], cells[1], cells[2]) - seasonal(profile, view, hour));
+    for (i, half) in view.cells[start..end].chunks(HALF_HOUR).enumerate() {
+        let mut cells = [f64::NAN; HALF_HOUR];
+        cells[..half.len()].copy_from_slice(half);
+        let hour = (start + i * HALF_HOUR) / CELLS_PER_HOUR;
+        let median = forewarn_models::stats::median(&mut cells).unwrap_or(f64::NAN);
+        scratch.x.push((i as f64 + 0.5) / 2.0);
+        scratch.y.push(worse * median - seasonal(profile, view, hour));
     }
-    theil_sen(&scratch.x, &scratch.y, &mut scratch.values)
+    theil_sen(&scratch.x, &scratch.y, &mut scratch.slopes)
 }
 
 /// Distance of the last hour with samples from the daily profile, in robust standard deviations.
