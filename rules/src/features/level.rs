@@ -61,11 +61,20 @@ fn mean(hours: &[Hour]) -> f64 {
 
 /// The worst mean of six hours in a row, turned so that greater is worse; NaN when no six hours hold enough samples.
 fn worst_run(hours: &[Hour], worse: f64) -> f64 {
-    let means = hours.windows(RUN).map(|run| {
-        let (sum, n) = run.iter().fold((0.0, 0), |(s, n), h| (s + h.sum, n + u32::from(h.n)));
-        if n >= LEAST_CELLS { worse * sum / f64::from(n) } else { f64::NAN }
-    });
-    means.fold(f64::NAN, f64::max)
+    let halves =
+        |h: &[Hour]| (h[0].sum + h[1].sum + h[2].sum, u32::from(h[0].n) + u32::from(h[1].n) + u32::from(h[2].n));
+    // Three hours at a time: each half of a run serves two runs.
+    let mut before = [(0.0, 0); RUN / 2];
+    let mut most = f64::NAN;
+    for (i, half) in hours.windows(RUN / 2).map(halves).enumerate() {
+        let (sum, n) = before[i % (RUN / 2)];
+        let (sum, n) = (sum + half.0, n + half.1);
+        before[i % (RUN / 2)] = half;
+        if i >= RUN / 2 && n >= LEAST_CELLS {
+            most = most.max(worse * sum / f64::from(n));
+        }
+    }
+    most
 }
 
 /// How far the median of the last hours lies beyond the worst twentieth of the hours before the last day, and how many of

@@ -97,7 +97,7 @@ fn recent_slope(profile: Option<&DailyProfile>, view: &View<'_>, worse: f64, scr
         cells[..half.len()].copy_from_slice(half);
         let hour = (start + i * HALF_HOUR) / CELLS_PER_HOUR;
         let median = forewarn_models::stats::median(&mut cells).unwrap_or(f64::NAN);
-        scratch.x.push((i as f64 + 0.5) / 2.0);
+        scratch.x.push(0.5_f64.mul_add(i as f64, 0.25));
         scratch.y.push(worse * median - seasonal(profile, view, hour));
     }
     theil_sen(&scratch.x, &scratch.y, &mut scratch.slopes)
