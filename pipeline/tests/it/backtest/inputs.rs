@@ -53,7 +53,7 @@ fn what_cannot_be_judged_is_refused_and_leaves_no_trace() {
         &fit(&RANGE),
         &["fit needs at least 30", "no sample in the range: 1 of 3 incidents", "outside the range: 1 of 3 incidents"],
     );
-    refused(&fit(&late), &["no samples of h from 2026-03-08T00:00:00Z", "it holds 2026-02-01"]);
+    refused(&fit(&late), &["no samples of h from 2026-03-08T00:00:00Z", "the history holds 2026-02-01"]);
     assert!(!root.join("new.toml").exists() && snapshot(&root.join("h")) == before);
 }
 
