@@ -111,7 +111,7 @@ def prove(line):
 
     few = world.incidents("few.csv", [*rows[:3], ("i-nobody", FROM)])
     judge("fit-few", "fit: too few incidents", world.run("fit", few), 2, r"fit needs at least \d+", r"1 of 4 incidents")
-    judge("fit-no-data", "fit: a range without data", world.run("fit", good, "2027-01-01T00:00:00Z", "2027-01-08T00:00:00Z"), 2, r"no samples of", r"it holds 2026-03-01")
+    judge("fit-no-data", "fit: a range without data", world.run("fit", good, "2027-01-01T00:00:00Z", "2027-01-08T00:00:00Z"), 2, r"no samples of", r"the history holds 2026-03-01")
     line.check("fit-nothing", "rule sets that these left behind", not (world.place / "new.toml").exists(), int((world.place / "new.toml").exists()), "0")
 
 
