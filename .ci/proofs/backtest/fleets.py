@@ -25,7 +25,7 @@ def own(number, instances=INSTANCES, days=DAYS, *more):
     """Simulates and imports a fleet of the product's simulator once."""
     def make(place):
         fleet.import_fleet(fleet.simulate(place, instances, days, number, "--start", fleet.START, *more), place / "history")
-    return kit.cached(f"quality-{fleet.engine()}-{number}-{instances}-{days}", make)
+    return kit.cached("-".join(["quality", fleet.engine(), *map(str, (number, instances, days)), *(m.strip("-") for m in more)]), make)
 
 
 def other(number, *more):
