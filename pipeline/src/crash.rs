@@ -1,5 +1,7 @@
 //! Lets tests and proofs kill the process at a named point of a commit protocol.
 
+use std::fs::File;
+use std::io::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,10 +11,19 @@ pub const CRASH_AT: &str = "FOREWARN_CRASH_AT";
 static ARMED: OnceLock<Option<(String, u64)>> = OnceLock::new();
 static PASSED: AtomicU64 = AtomicU64::new(0);
 
+/// The variable that names a file to which every point passed is appended, so that a killer from outside can say where it struck.
+pub const CRASH_TRACE: &str = "FOREWARN_CRASH_TRACE";
+
+static TRACE: OnceLock<Option<File>> = OnceLock::new();
+
 /// Aborts the process when [`CRASH_AT`] names this point and it is passed for the N-th time.
 ///
-/// An abort runs no destructor and flushes nothing, as `kill -9` would. Unarmed, a point costs one load.
+/// An abort runs no destructor and flushes nothing, as `kill -9` would. Unarmed, a point costs two loads.
 pub fn point(name: &str) {
+    if let Some(mut file) = TRACE.get_or_init(trace_file).as_ref() {
+        // One write a line: lines of several threads don't mix, and a kill leaves whole ones.
+        file.write_all(format!("{name}\n").as_bytes()).ok();
+    }
     let armed = ARMED.get_or_init(|| std::env::var(CRASH_AT).ok().as_deref().and_then(parse));
     if let Some((at, nth)) = armed
         && at == name
@@ -21,6 +32,11 @@ pub fn point(name: &str) {
         tracing::error!(point = name, "aborting at the armed crash point");
         std::process::abort();
     }
+}
+
+fn trace_file() -> Option<File> {
+    let path = std::env::var_os(CRASH_TRACE).filter(|p| !p.is_empty())?;
+    File::options().create(true).append(true).open(path).ok()
 }
 
 fn parse(text: &str) -> Option<(String, u64)> {

@@ -1,4 +1,4 @@
-//! Ctrl-C: long work looks at a flag between instances and ends cleanly, leaving nothing half-written.
+//! Ctrl-C and SIGTERM: long work looks at a flag between instances and ends cleanly, leaving nothing half-written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,12 +16,12 @@ impl Interrupt {
         let flag = Self::default();
         let raised = flag.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut signal = {
+        let signal = {
             let _entered = runtime.enter();
             signal()?
         };
         std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
-            runtime.block_on(signal.recv());
+            runtime.block_on(signal);
             raised.raise();
         })?;
         Ok(flag)
@@ -38,12 +38,24 @@ impl Interrupt {
     }
 }
 
+/// Gives what waits for Ctrl-C or a polite request to end; the signals are taken over when this returns.
 #[cfg(unix)]
-fn signal() -> std::io::Result<tokio::signal::unix::Signal> {
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
+fn signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
+/// Gives what waits for Ctrl-C; the signal is taken over when this returns.
 #[cfg(windows)]
-fn signal() -> std::io::Result<tokio::signal::windows::CtrlC> {
-    tokio::signal::windows::ctrl_c()
+fn signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
 }

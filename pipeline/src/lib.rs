@@ -19,10 +19,16 @@ pub mod emit;
 pub mod log;
 pub mod schema;
 
+pub mod stream;
+
 pub mod simulate;
 
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod clock;
 pub mod crash;
 pub mod interrupt;
 pub mod settings;
 pub mod telemetry;
 pub mod time;
+pub mod vitals;

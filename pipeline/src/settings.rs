@@ -27,12 +27,37 @@ const fn key(name: &'static str, env: &'static str, about: &'static str) -> Sett
 }
 
 /// Every key there is.
-pub const KEYS: [SettingKey; 7] = [
+pub const KEYS: [SettingKey; 16] = [
     key("history", "FOREWARN_HISTORY", "where the history is: a directory or s3://BUCKET/PREFIX"),
     key("state", "FOREWARN_STATE", "the directory of the event log and of everything else that is kept"),
     key("rules", "FOREWARN_RULES", "a rule set to use instead of the one built in"),
     key("bus", "FOREWARN_BUS", "the JSON Lines file that announcements go to; by default events.jsonl in the state"),
     key("emit", "FOREWARN_EMIT", "whether analyze writes its predictions to the log and announces them"),
+    key("select", "FOREWARN_SELECT", "which instances are observed: all, tag:NAME=VALUE, or asg:NAME, comma-separated"),
+    key("regions", "FOREWARN_REGIONS", "the regions that are observed, comma-separated; by default the SDK's own"),
+    key(
+        "accounts",
+        "FOREWARN_ACCOUNTS",
+        "a TOML file of further accounts: [[account]] with role, external_id, regions",
+    ),
+    key("stream", "FOREWARN_STREAM", "the stream: embedded, or kinesis:NAME"),
+    key("queue", "FOREWARN_QUEUE", "the URLs of the SQS queues that EC2 events arrive in, comma-separated"),
+    key(
+        "eventbridge",
+        "FOREWARN_EVENTBRIDGE",
+        "the EventBridge bus that announcements go to beside the file: a name or an ARN",
+    ),
+    key(
+        "budget",
+        "FOREWARN_BUDGET",
+        "metrics that may be asked of CloudWatch in a calendar month, for each account and region",
+    ),
+    key("shadow", "FOREWARN_SHADOW", "a second rule set that is scored silently on live data"),
+    key(
+        "metrics_listen",
+        "FOREWARN_METRICS_LISTEN",
+        "where Prometheus reads forewarn's own metrics, such as 127.0.0.1:9464",
+    ),
     key("log", "FOREWARN_LOG", "how much is logged: error, warn, info, debug, or forewarn=debug,warn"),
     key("log_format", "FOREWARN_LOG_FORMAT", "the form of the logs: text or json"),
 ];
@@ -94,12 +119,37 @@ pub struct Settings {
     pub bus: String,
     /// Whether analyze writes and announces.
     pub emit: bool,
+    /// What is observed and where it goes, raw: each part reads its own.
+    pub live: Live,
     /// How much is logged.
     pub log: String,
     /// The form of the logs.
     pub log_format: LogFormat,
     /// Where each value comes from, by key.
     pub origins: BTreeMap<&'static str, Origin>,
+}
+
+/// Settings of the live pipeline as given; none where nobody said anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Live {
+    /// See [`KEYS`].
+    pub select: Option<String>,
+    /// See [`KEYS`].
+    pub regions: Option<String>,
+    /// See [`KEYS`].
+    pub accounts: Option<String>,
+    /// See [`KEYS`].
+    pub stream: Option<String>,
+    /// See [`KEYS`].
+    pub queue: Option<String>,
+    /// See [`KEYS`].
+    pub eventbridge: Option<String>,
+    /// See [`KEYS`].
+    pub budget: Option<String>,
+    /// See [`KEYS`].
+    pub shadow: Option<String>,
+    /// See [`KEYS`].
+    pub metrics_listen: Option<String>,
 }
 
 /// Explains what is wrong with the settings.
@@ -218,6 +268,23 @@ fn build(mut values: BTreeMap<&'static str, (String, Origin)>) -> Result<Setting
     let state = path("state")?.unwrap_or_else(|| "state".to_owned());
     let rules = path("rules")?;
     let bus = path("bus")?.unwrap_or_else(|| format!("{}/events.jsonl", state.trim_end_matches('/')));
+    let mut text = |key: &'static str| match path(key) {
+        Err(SettingsError::Value { origin, key, found, .. }) => {
+            Err(SettingsError::Value { origin, key, found, expected: "something" })
+        }
+        given => given,
+    };
+    let live = Live {
+        select: text("select")?,
+        regions: text("regions")?,
+        accounts: text("accounts")?,
+        stream: text("stream")?,
+        queue: text("queue")?,
+        eventbridge: text("eventbridge")?,
+        budget: text("budget")?,
+        shadow: text("shadow")?,
+        metrics_listen: text("metrics_listen")?,
+    };
     let emit = match take("emit") {
         None => false,
         Some((value, origin)) => match value.as_str() {
@@ -242,7 +309,7 @@ fn build(mut values: BTreeMap<&'static str, (String, Origin)>) -> Result<Setting
             expected: "text or json",
         })?,
     };
-    Ok(Settings { history, state, rules, bus, emit, log, log_format, origins })
+    Ok(Settings { history, state, rules, bus, emit, live, log, log_format, origins })
 }
 
 #[cfg(test)]
