@@ -1,6 +1,7 @@
 //! Takes predictions up into episodes, writes what happened into the log, and announces it on the bus.
 
 use crate::analyze::Analysis;
+use crate::crash;
 use crate::emit::{self, EpisodeEvent, JsonLinesBus, append_predictions};
 use crate::history::{History, HistoryError};
 use crate::log::envelope::event_id;
@@ -38,6 +39,17 @@ pub struct Emitted {
     pub workloads: u64,
     /// Announcements put on the bus.
     pub announced: u64,
+}
+
+impl Emitted {
+    /// Adds what another emission did.
+    pub fn add(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.updated += other.updated;
+        self.cleared += other.cleared;
+        self.workloads += other.workloads;
+        self.announced += other.announced;
+    }
 }
 
 /// Why emission stopped; what was written stays, and running it again goes on from there.
@@ -111,11 +123,30 @@ pub fn round(log: Option<&SqliteLog>, analysis: &Analysis, ruleset: &RuleSet) ->
 
 /// Writes a round into the log and announces what is new. Doing it again changes nothing.
 ///
-/// A workload's end is written last: cut short before that, the next run decides the same again.
-///
 /// # Errors
 /// When log or bus fail.
 pub fn emit(log: &SqliteLog, bus: &Path, round: &Round) -> Result<Emitted, AnnounceError> {
+    let mut report = write(log, round)?;
+    report.announced = deliver(log, bus)?;
+    Ok(report)
+}
+
+/// Announces on the bus what the log has and the bus has not; gives how many announcements that were.
+///
+/// # Errors
+/// When log or bus fail.
+pub fn deliver(log: &SqliteLog, bus: &Path) -> Result<u64, AnnounceError> {
+    let mut bus = JsonLinesBus::open(bus)?;
+    Ok(emit::pump(log, CURSOR, &mut bus, &Filter::default())?.sent)
+}
+
+/// Writes a round into the log. Doing it again changes nothing.
+///
+/// A workload's end is written last: cut short before that, the next run decides the same again.
+///
+/// # Errors
+/// When the log fails.
+pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
     let mut report = Emitted::default();
     let (over, news): (Vec<_>, Vec<_>) = round.workloads.iter().partition(|e| e.change == EpisodeChange::Cleared);
     for event in news {
@@ -123,6 +154,7 @@ pub fn emit(log: &SqliteLog, bus: &Path, round: &Round) -> Result<Emitted, Annou
     }
     for taken in &round.taken {
         let what: Vec<EpisodeEvent> = taken.events.iter().map(EpisodeEvent::of).collect();
+        crash::point("analyze.writing");
         for event in append_predictions(log, &taken.prediction, &what)? {
             *match event {
                 EpisodeEvent::Made => &mut report.opened,
@@ -137,8 +169,6 @@ pub fn emit(log: &SqliteLog, bus: &Path, round: &Round) -> Result<Emitted, Annou
     for event in over {
         report.workloads += append_workload(log, event)?;
     }
-    let mut bus = JsonLinesBus::open(bus)?;
-    report.announced = emit::pump(log, CURSOR, &mut bus, &Filter::default())?.sent;
     Ok(report)
 }
 

@@ -28,6 +28,7 @@ mod store;
 mod summary;
 mod tables;
 mod verify;
+pub(crate) mod versions;
 mod write;
 
 pub use commit::{CommitRecord, Staging, Writer};

@@ -17,8 +17,11 @@ pub mod replay;
 pub mod announce;
 pub mod emit;
 pub mod log;
+pub mod rounds;
+pub mod run;
 pub mod schema;
 
+pub mod archive;
 pub mod stream;
 
 pub mod simulate;
@@ -28,6 +31,9 @@ pub mod aws;
 pub mod clock;
 pub mod crash;
 pub mod interrupt;
+pub mod lease;
+pub mod listen;
+pub mod schedule;
 pub mod settings;
 pub mod telemetry;
 pub mod time;

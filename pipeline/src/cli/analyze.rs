@@ -1,5 +1,7 @@
 //! `forewarn analyze`: predictions from the seven days before a time.
 
+mod due;
+
 use super::common::{HistoryArg, MapArg, RulesArg, StateArg, time};
 use super::error::CliError;
 use super::output::progress;
@@ -33,7 +35,8 @@ pub(super) enum Format {
 #[command(after_help = "Examples:
   forewarn analyze --history H
   forewarn analyze --history H --as-of 2026-02-15T00:00:00Z --format json
-  forewarn analyze --history H --state S --emit      (write to the log and announce)")]
+  forewarn analyze --history H --state S --emit      (write to the log and announce)
+  forewarn analyze --history H --state S --due       (from a timer: every round since the last one)")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,
@@ -64,10 +67,15 @@ pub(super) struct Args {
     /// Ends with 3 when an instance is at level high
     #[arg(long)]
     exit_code: bool,
+    #[command(flatten)]
+    due: due::DueArgs,
 }
 
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        if self.due.due {
+            return self.run_due(context);
+        }
         let history = self.history.open(context)?;
         let (ruleset, _) = self.rules.load(context)?;
         let as_of = as_of(&self.as_of, &history, context)?;
@@ -77,7 +85,7 @@ impl Args {
             create_dir(&self.state.dir(context))?;
         }
         let log = if emit || log_path.exists() { Some(SqliteLog::open(&log_path)?) } else { None };
-        let changes = log.as_ref().map_or_else(|| Ok(Vec::new()), changes)?;
+        let changes = log.as_ref().map_or_else(|| Ok(Vec::new()), DeclaredChange::of)?;
         let fleet = Fleet::read(&history, &changes, as_of)?;
         let bar = progress("analyzing");
         let analysis = analyze::analyze(&history, &ruleset, &self.map.over(&history), &fleet, as_of, |done, all| {
@@ -156,23 +164,6 @@ pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Res
     };
     let cell = forewarn_rules::grid::CELL_MS;
     Ok((last.div_euclid(cell) + 1) * cell + analyze::delay_ms(history))
-}
-
-/// The changes declared in a log.
-pub(super) fn changes(log: &SqliteLog) -> Result<Vec<DeclaredChange>, CliError> {
-    let mut out = Vec::new();
-    for row in log.table(crate::log::projection::Table::Changes)?.into_values() {
-        if let crate::log::Row::Change(change) = row {
-            let Some(target) = change.instance_id.or(change.workload) else { continue };
-            out.push(DeclaredChange {
-                target,
-                ts: crate::time::parse_instant(&change.at, None)?,
-                until: change.until.as_deref().map(|t| crate::time::parse_instant(t, None)).transpose()?,
-                words: format!("{}: {}", change.kind.name(), change.text),
-            });
-        }
-    }
-    Ok(out)
 }
 
 /// Writes a file whole: beside its place first, then renamed into it.
