@@ -16,6 +16,8 @@ mod log_prune;
 mod log_samples;
 mod log_tamper;
 mod lookahead;
+#[cfg(all(feature = "aws", unix))]
+mod moto;
 mod person;
 mod port;
 #[cfg(all(feature = "aws", unix))]
