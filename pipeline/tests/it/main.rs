@@ -24,3 +24,4 @@ mod port;
 mod s3;
 mod schema;
 mod simulate;
+mod stream;
