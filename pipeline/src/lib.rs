@@ -21,6 +21,8 @@ pub mod schema;
 
 pub mod stream;
 
+pub mod faultproxy;
+
 pub mod simulate;
 
 #[cfg(feature = "aws")]

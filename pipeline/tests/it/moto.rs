@@ -67,10 +67,16 @@ impl Moto {
 
     /// Runs Python in which `aws("kinesis")` gives a boto3 client of this server, and gives what it prints.
     pub(crate) fn python(&self, script: &str) -> String {
+        self.python_with(script, &[])
+    }
+
+    /// Runs Python as [`Moto::python`] does, with arguments.
+    pub(crate) fn python_with(&self, script: &str, args: &[&str]) -> String {
         let prelude = "import boto3, json, os, sys\n\
                        def aws(service): return boto3.client(service, region_name=os.environ['AWS_REGION'])\n";
         let ran: Output = Command::new(&self.python)
             .args(["-c", &format!("{prelude}{script}")])
+            .args(args)
             .env_clear()
             .envs(self.env())
             .output()
