@@ -24,6 +24,8 @@ pub mod schema;
 pub mod archive;
 pub mod stream;
 
+pub mod faultproxy;
+
 pub mod simulate;
 
 #[cfg(feature = "aws")]

@@ -5,6 +5,8 @@
 mod backtest;
 mod checklist;
 mod cli;
+#[cfg(all(feature = "aws", unix))]
+mod faultproxy;
 mod history;
 mod house;
 mod import;
@@ -16,9 +18,12 @@ mod log_prune;
 mod log_samples;
 mod log_tamper;
 mod lookahead;
+#[cfg(all(feature = "aws", unix))]
+mod moto;
 mod person;
 mod port;
 #[cfg(all(feature = "aws", unix))]
 mod s3;
 mod schema;
 mod simulate;
+mod stream;
