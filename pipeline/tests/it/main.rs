@@ -16,9 +16,12 @@ mod log_prune;
 mod log_samples;
 mod log_tamper;
 mod lookahead;
+#[cfg(all(feature = "aws", unix))]
+mod moto;
 mod person;
 mod port;
 #[cfg(all(feature = "aws", unix))]
 mod s3;
 mod schema;
 mod simulate;
+mod stream;
