@@ -1,6 +1,7 @@
 //! Takes predictions up into episodes, writes what happened into the log, and announces it on the bus.
 
 use crate::analyze::Analysis;
+use crate::crash;
 use crate::emit::{self, EpisodeEvent, JsonLinesBus, append_predictions};
 use crate::history::{History, HistoryError};
 use crate::log::envelope::event_id;
@@ -16,9 +17,6 @@ use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::workload::{WorkloadEvent, Workloads};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-
-/// The cursor of the JSON Lines bus.
-const CURSOR: &str = "bus";
 
 /// The log file within a state directory.
 pub fn log_path(state: &Path) -> PathBuf {
@@ -109,13 +107,24 @@ pub fn round(log: Option<&SqliteLog>, analysis: &Analysis, ruleset: &RuleSet) ->
     Ok(take_up(analysis.predictions(ruleset, true), &states, &workloads, ruleset)?)
 }
 
-/// Writes a round into the log and announces what is new. Doing it again changes nothing.
-///
-/// A workload's end is written last: cut short before that, the next run decides the same again.
+/// Writes a round into the log and announces what is new in a file. Doing it again changes nothing.
 ///
 /// # Errors
 /// When log or bus fail.
 pub fn emit(log: &SqliteLog, bus: &Path, round: &Round) -> Result<Emitted, AnnounceError> {
+    let mut report = write(log, round)?;
+    let mut bus = JsonLinesBus::open(bus)?;
+    report.announced = emit::pump(log, emit::outbox::FILE, &mut bus, &Filter::default())?.sent;
+    Ok(report)
+}
+
+/// Writes a round into the log; announcing it is left to [`emit::deliver`]. Doing it again changes nothing.
+///
+/// A workload's end is written last: cut short before that, the next run decides the same again.
+///
+/// # Errors
+/// When the log fails.
+pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
     let mut report = Emitted::default();
     let (over, news): (Vec<_>, Vec<_>) = round.workloads.iter().partition(|e| e.change == EpisodeChange::Cleared);
     for event in news {
@@ -137,8 +146,7 @@ pub fn emit(log: &SqliteLog, bus: &Path, round: &Round) -> Result<Emitted, Annou
     for event in over {
         report.workloads += append_workload(log, event)?;
     }
-    let mut bus = JsonLinesBus::open(bus)?;
-    report.announced = emit::pump(log, CURSOR, &mut bus, &Filter::default())?.sent;
+    crash::point("analyze.appended");
     Ok(report)
 }
 
