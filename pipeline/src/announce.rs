@@ -18,9 +18,6 @@ use forewarn_rules::workload::{WorkloadEvent, Workloads};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// The cursor of the JSON Lines bus.
-const CURSOR: &str = "bus";
-
 /// The log file within a state directory.
 pub fn log_path(state: &Path) -> PathBuf {
     state.join("log.sqlite")
@@ -121,26 +118,18 @@ pub fn round(log: Option<&SqliteLog>, analysis: &Analysis, ruleset: &RuleSet) ->
     Ok(take_up(analysis.predictions(ruleset, true), &states, &workloads, ruleset)?)
 }
 
-/// Writes a round into the log and announces what is new. Doing it again changes nothing.
+/// Writes a round into the log and announces what is new in a file. Doing it again changes nothing.
 ///
 /// # Errors
 /// When log or bus fail.
 pub fn emit(log: &SqliteLog, bus: &Path, round: &Round) -> Result<Emitted, AnnounceError> {
     let mut report = write(log, round)?;
-    report.announced = deliver(log, bus)?;
+    let mut bus = JsonLinesBus::open(bus)?;
+    report.announced = emit::pump(log, emit::outbox::FILE, &mut bus, &Filter::default())?.sent;
     Ok(report)
 }
 
-/// Announces on the bus what the log has and the bus has not; gives how many announcements that were.
-///
-/// # Errors
-/// When log or bus fail.
-pub fn deliver(log: &SqliteLog, bus: &Path) -> Result<u64, AnnounceError> {
-    let mut bus = JsonLinesBus::open(bus)?;
-    Ok(emit::pump(log, CURSOR, &mut bus, &Filter::default())?.sent)
-}
-
-/// Writes a round into the log. Doing it again changes nothing.
+/// Writes a round into the log; announcing it is left to [`emit::deliver`]. Doing it again changes nothing.
 ///
 /// A workload's end is written last: cut short before that, the next run decides the same again.
 ///
@@ -169,6 +158,7 @@ pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
     for event in over {
         report.workloads += append_workload(log, event)?;
     }
+    crash::point("analyze.appended");
     Ok(report)
 }
 

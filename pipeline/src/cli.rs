@@ -2,9 +2,11 @@
 
 mod analyze;
 mod backtest;
+mod buses;
 mod common;
 mod demo;
 mod doctor;
+mod emit;
 mod error;
 mod fault_proxy;
 mod fit;
@@ -58,6 +60,8 @@ enum Command {
     Import(import::Args),
     /// Predicts failures from the seven days before a time
     Analyze(analyze::Args),
+    /// Announces what is due on every bus
+    Emit(emit::Args),
     /// Replays a range of time, and says what the predictions were worth
     Backtest(backtest::Args),
     /// Learns a rule set's weights and calibration from a history and its incidents
@@ -130,6 +134,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Simulate(args) => args.run(&mut context),
         Command::Import(args) => args.run(&mut context),
         Command::Analyze(args) => args.run(&mut context),
+        Command::Emit(args) => args.run(&mut context),
         Command::Backtest(args) => args.run(&mut context),
         Command::Fit(args) => args.run(&mut context),
         Command::Rules(args) => args.run(&mut context),

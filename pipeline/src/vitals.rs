@@ -78,6 +78,10 @@ pub struct Vitals {
     pub predictions: Family<OfLevel, Counter>,
     /// Announcements sent.
     pub announced: Counter,
+    /// Announcements that a bus refused, and that were sent again or given up.
+    pub refused_entries: Counter,
+    /// Announcements whose detail was trimmed to fit.
+    pub trimmed: Counter,
     /// Times that a part failed and was started again.
     pub restarts: Family<Part, Counter>,
     /// When a part last succeeded, seconds since 1970.
@@ -103,6 +107,8 @@ impl Vitals {
         registry.register("archived_rows", "Rows written to the history", self.archived_rows.clone());
         registry.register("predictions", "Predictions made", self.predictions.clone());
         registry.register("announced", "Announcements sent", self.announced.clone());
+        registry.register("refused_entries", "Announcements a bus refused", self.refused_entries.clone());
+        registry.register("trimmed", "Announcements trimmed to fit", self.trimmed.clone());
         registry.register("restarts", "Times a part failed and was started again", self.restarts.clone());
         registry.register("last_success_seconds", "When a part last succeeded", self.last_success.clone());
         let mut text = String::new();

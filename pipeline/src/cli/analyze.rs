@@ -2,12 +2,14 @@
 
 mod due;
 
+use super::buses::{self, BusArgs};
 use super::common::{HistoryArg, MapArg, RulesArg, StateArg, time};
 use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};
 use crate::analyze::{self, Analysis};
 use crate::announce;
+use crate::emit;
 use crate::fleet::{DeclaredChange, Fleet};
 use crate::history::History;
 use crate::log::SqliteLog;
@@ -37,6 +39,7 @@ pub(super) enum Format {
   forewarn analyze --history H --as-of 2026-02-15T00:00:00Z --format json
   forewarn analyze --history H --state S --emit      (write to the log and announce)
   forewarn analyze --history H --state S --due       (from a timer: every round since the last one)")]
+  forewarn analyze --history H --state S --emit --eventbridge forewarn")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,
@@ -46,6 +49,8 @@ pub(super) struct Args {
     rules: RulesArg,
     #[command(flatten)]
     map: MapArg,
+    #[command(flatten)]
+    buses: BusArgs,
     /// The time to predict from: RFC 3339, now, now-7d, or latest (the end of the data)
     #[arg(long, value_name = "T", default_value = "now")]
     as_of: String,
@@ -106,7 +111,14 @@ impl Args {
         }
         self.write(&analysis, &predictions, &ruleset, context)?;
         if let (true, Some(log)) = (emit, &log) {
-            let report = announce::emit(log, &self.state.bus(context), &round).map_err(CliError::failed)?;
+            let means = buses::means()?;
+            // A bus that is new begins here, before what this round says.
+            let mut outlets = buses::open(log, &self.buses.wanted(&self.state, context), false, &means)?;
+            let mut report = announce::write(log, &round).map_err(CliError::failed)?;
+            // What was printed so far comes before the announcements on stdout.
+            std::io::Write::flush(context.out)?;
+            let deliveries = emit::deliver(log, &mut outlets, &means.vitals);
+            report.announced = deliveries.sent();
             tracing::info!(
                 opened = report.opened,
                 updated = report.updated,
@@ -117,6 +129,7 @@ impl Args {
             );
             let (path, new) = announce::keep(&history, &analysis, &ruleset, &round).map_err(CliError::failed)?;
             tracing::info!(path, new, "predictions kept in the history");
+            buses::report(deliveries)?;
         }
         let found = predictions.iter().any(|p| p.confidence == Level::High);
         Ok(if self.exit_code && found { End::Findings } else { End::Done })

@@ -137,12 +137,11 @@ impl EventLog for SqliteLog {
 
 impl Cursors for SqliteLog {
     fn cursor(&self, name: &str) -> Result<u64, LogError> {
-        let found: Option<i64> = self
-            .lock()
-            .query_row("SELECT position FROM cursors WHERE name = ?1", [name], |row| row.get(0))
-            .optional()
-            .map_err(failed("read a cursor"))?;
-        Ok(found.map_or(0, |p| p as u64))
+        Ok(find_cursor(&self.lock(), name)?.unwrap_or(0))
+    }
+
+    fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
+        Ok(find_cursor(&self.lock(), name)?.is_some())
     }
 
     fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
@@ -180,6 +179,14 @@ fn append(
         entries.push(entry);
     }
     Ok(Appended { entries, written: (version - actual) as usize })
+}
+
+fn find_cursor(connection: &Connection, name: &str) -> Result<Option<u64>, LogError> {
+    let found: Option<i64> = connection
+        .query_row("SELECT position FROM cursors WHERE name = ?1", [name], |row| row.get(0))
+        .optional()
+        .map_err(failed("read a cursor"))?;
+    Ok(found.map(|p| p as u64))
 }
 
 fn length(connection: &Connection, stream: &str) -> Result<u64, LogError> {

@@ -1,17 +1,17 @@
 //! `forewarn analyze --due`: holds every round that is due since the last one, for a timer.
 
+use super::super::buses;
 use super::super::common::{span, time};
 use super::super::error::CliError;
 use super::super::{Context, End};
 use super::{Args, Format, create_dir};
 use crate::announce;
+use crate::emit;
 use crate::history::History;
-use crate::interrupt::Interrupt;
 use crate::lease::Lease;
 use crate::log::SqliteLog;
 use crate::rounds::{Held, Rounds};
 use crate::schedule::{Progress, Schedule};
-use crate::vitals::Vitals;
 
 /// The schedule of `--due`.
 #[derive(Debug, clap::Args)]
@@ -60,15 +60,16 @@ impl Args {
         {
             progress.write(time(from, context)? - 1).map_err(CliError::failed)?;
         }
-        let stop = Interrupt::listen()?;
-        let vitals = Vitals::default();
+        let means = buses::means()?;
+        // Opened before anything is appended, so that a bus that is new hears of it.
+        let wanted = self.buses.wanted(&self.state, context);
+        let mut outlets = if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &means)? };
         let map = self.map.over(&history);
         let rounds =
-            Rounds { history: &history, log: &log, ruleset: &ruleset, shadow: None, map: &map, vitals: &vitals };
-        let mut held = rounds.catch_up(schedule, &progress, now, &stop).map_err(CliError::failed)?;
-        if !self.due.no_deliver {
-            held.emitted.announced = announce::deliver(&log, &self.state.bus(context)).map_err(CliError::failed)?;
-        }
+            Rounds { history: &history, log: &log, ruleset: &ruleset, shadow: None, map: &map, vitals: &means.vitals };
+        let mut held = rounds.catch_up(schedule, &progress, now, &means.stop).map_err(CliError::failed)?;
+        let fed = buses::report(emit::deliver(&log, &mut outlets, &means.vitals))?;
+        held.emitted.announced = fed.first().map_or(0, |(_, report)| report.sent);
         self.say(&held, &history, context)?;
         let high = held.levels.get("high").is_some_and(|n| *n > 0);
         Ok(if self.exit_code && high { End::Findings } else { End::Done })
