@@ -21,6 +21,7 @@ pub mod schema;
 
 pub mod stream;
 
+pub mod emulate;
 pub mod simulate;
 
 #[cfg(feature = "aws")]

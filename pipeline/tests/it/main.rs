@@ -5,6 +5,8 @@
 mod backtest;
 mod checklist;
 mod cli;
+#[cfg(feature = "aws")]
+mod emulator;
 mod history;
 mod house;
 mod import;
