@@ -1,6 +1,7 @@
 //! The command line: one file for each command; data goes to stdout, logs and progress to stderr.
 
 mod analyze;
+mod archive;
 mod backtest;
 mod buses;
 mod common;
@@ -16,6 +17,7 @@ mod log;
 mod mark;
 mod output;
 mod rules;
+mod run;
 mod schema;
 mod simulate;
 
@@ -58,6 +60,8 @@ enum Command {
     Simulate(simulate::Args),
     /// Imports metrics from Parquet or CSV files into a history
     Import(import::Args),
+    /// Takes what is in the stream into the history
+    Archive(archive::Args),
     /// Predicts failures from the seven days before a time
     Analyze(analyze::Args),
     /// Announces what is due on every bus
@@ -66,6 +70,8 @@ enum Command {
     Backtest(backtest::Args),
     /// Learns a rule set's weights and calibration from a history and its incidents
     Fit(fit::Args),
+    /// Runs the whole pipeline in one process
+    Run(run::Args),
     /// Lists, checks and explains rules
     Rules(rules::Args),
     /// Describes, checks, compacts and prunes a history
@@ -133,10 +139,12 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Demo(args) => args.run(&mut context),
         Command::Simulate(args) => args.run(&mut context),
         Command::Import(args) => args.run(&mut context),
+        Command::Archive(args) => args.run(&mut context),
         Command::Analyze(args) => args.run(&mut context),
         Command::Emit(args) => args.run(&mut context),
         Command::Backtest(args) => args.run(&mut context),
         Command::Fit(args) => args.run(&mut context),
+        Command::Run(args) => args.run(&mut context),
         Command::Rules(args) => args.run(&mut context),
         Command::History(args) => args.run(&mut context),
         Command::Log(args) => args.run(&mut context),

@@ -22,7 +22,7 @@ pub enum TakeError {
 ///
 /// # Errors
 /// When the log refuses or fails.
-pub fn take(log: &dyn EventLog, envelope: &Envelope, _received_at: i64) -> Result<Vec<EventRow>, TakeError> {
+pub(super) fn take(log: &dyn EventLog, envelope: &Envelope, _received_at: i64) -> Result<Vec<EventRow>, TakeError> {
     let new = NewEvent {
         id: envelope.id.clone(),
         source: envelope.source.clone(),

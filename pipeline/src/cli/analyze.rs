@@ -38,7 +38,7 @@ pub(super) enum Format {
   forewarn analyze --history H
   forewarn analyze --history H --as-of 2026-02-15T00:00:00Z --format json
   forewarn analyze --history H --state S --emit      (write to the log and announce)
-  forewarn analyze --history H --state S --due       (from a timer: every round since the last one)")]
+  forewarn analyze --history H --state S --due       (from a timer: every round since the last one)
   forewarn analyze --history H --state S --emit --eventbridge forewarn")]
 pub(super) struct Args {
     #[command(flatten)]
