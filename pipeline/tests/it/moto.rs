@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 const SERVER: &str = "moto[server,s3,kinesis,events,sqs,ec2,sts]==5.2.5";
 
 /// Serves on a free port, loads the services named first, says the port, and ends with its standard input.
-const SERVE: &str = ".ci/moto.py";
+const SERVE: &str = ".ci/serve_moto.py";
 
 /// A running server; it ends when this is dropped.
 pub(crate) struct Moto {
