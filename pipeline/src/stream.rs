@@ -13,6 +13,7 @@ pub mod surroundings;
 pub mod checkpoints;
 pub mod conformance;
 pub mod kinesis;
+pub mod lambda;
 pub mod memory;
 pub mod open;
 pub mod sqlite;
