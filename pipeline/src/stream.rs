@@ -12,6 +12,8 @@ pub mod surroundings;
 
 pub mod checkpoints;
 pub mod conformance;
+pub mod kinesis;
+pub mod lambda;
 pub mod memory;
 pub mod open;
 pub mod sqlite;

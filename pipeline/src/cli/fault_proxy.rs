@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Stands before an AWS endpoint and spoils some of the calls by a script.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  forewarn fault-proxy --listen 127.0.0.1:0 --to http://127.0.0.1:5000 --script faults.json --log faults.jsonl
+  forewarn fault-proxy --listen 127.0.0.1:0 --to http://127.0.0.1:5000 --script faults.json --fault-log faults.jsonl
 
 A script: {\"seed\": 7, \"rules\": [{\"operation\": \"PutRecords\", \"every\": 5, \"action\": {\"partial_put_records\": 0.3}}]}
 Actions: throttle, {http: STATUS}, reset, lose_reply, {delay: MS}, {partial_put_records: SHARE}, {partial_put_events: SHARE},
@@ -29,7 +29,7 @@ pub(super) struct Args {
     script: PathBuf,
     /// The file to which each fault is appended (JSON Lines)
     #[arg(long, value_name = "FILE")]
-    log: Option<PathBuf>,
+    fault_log: Option<PathBuf>,
 }
 
 /// How long it waits between looks at whether it is to end.
@@ -42,7 +42,8 @@ impl Args {
             .map_err(|e| CliError::input(format!("cannot read the script {shown}: {e}")))?;
         let script = Script::parse(&text).map_err(CliError::input)?;
         let stop = Interrupt::listen()?;
-        let proxy = FaultProxy::start(self.listen, &self.to, script, self.log.as_deref()).map_err(CliError::failed)?;
+        let proxy =
+            FaultProxy::start(self.listen, &self.to, script, self.fault_log.as_deref()).map_err(CliError::failed)?;
         context.out.line(format_args!("listening on {}", proxy.url()))?;
         context.out.flush()?;
         while SystemClock.pause(LOOK_MS, &stop) {}

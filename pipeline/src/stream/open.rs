@@ -90,14 +90,38 @@ pub fn consumer(
     }
 }
 
+#[cfg(feature = "aws")]
+fn kinesis_producer(name: &str, around: &Surroundings) -> Result<Box<dyn Producer>, StreamError> {
+    Ok(Box::new(super::kinesis::KinesisProducer::open(aws(name)?, name, around.clone())?))
+}
+
+#[cfg(feature = "aws")]
+fn kinesis_consumer(
+    stream: &str,
+    name: &str,
+    state_dir: &Path,
+    around: &Surroundings,
+) -> Result<Box<dyn Consumer>, StreamError> {
+    let path = state_dir.join(super::checkpoints::FILE);
+    Ok(Box::new(super::kinesis::KinesisConsumer::open(aws(stream)?, stream, name, &path, around.clone())?))
+}
+
+#[cfg(feature = "aws")]
+fn aws(stream: &str) -> Result<crate::aws::Aws, StreamError> {
+    crate::aws::Aws::load().map_err(|e| StreamError::unavailable(format!("kinesis:{stream}"), "reach AWS", e))
+}
+
+#[cfg(not(feature = "aws"))]
 fn kinesis_producer(name: &str, _: &Surroundings) -> Result<Box<dyn Producer>, StreamError> {
     Err(without_aws(name))
 }
 
+#[cfg(not(feature = "aws"))]
 fn kinesis_consumer(stream: &str, _: &str, _: &Path, _: &Surroundings) -> Result<Box<dyn Consumer>, StreamError> {
     Err(without_aws(stream))
 }
 
+#[cfg(not(feature = "aws"))]
 fn without_aws(name: &str) -> StreamError {
     StreamError::Foreign {
         path: format!("kinesis:{name}"),
@@ -112,7 +136,9 @@ mod tests {
 
     #[test]
     fn a_setting_names_a_stream_or_is_refused_in_words() {
-        let parse = |text| StreamSpec::parse(Some(text));
+        fn parse(text: &str) -> Result<StreamSpec, SpecError> {
+            StreamSpec::parse(Some(text))
+        }
         assert_eq!(StreamSpec::parse(None), Ok(StreamSpec::Embedded));
         assert_eq!(parse(" embedded "), Ok(StreamSpec::Embedded));
         let named = parse("kinesis:fleet-1_a.b").unwrap();

@@ -60,7 +60,7 @@ fn calls_are_spoiled_as_scripted_written_down_and_otherwise_passed_through() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("faults.json"), SCRIPT).unwrap();
     let mut proxy = Command::new(env!("CARGO_BIN_EXE_forewarn"))
-        .args(["fault-proxy", "--to", &moto.url, "--script", "faults.json", "--log", "faults.jsonl"])
+        .args(["fault-proxy", "--to", &moto.url, "--script", "faults.json", "--fault-log", "faults.jsonl"])
         .current_dir(dir.path())
         .env_clear()
         .stdout(Stdio::piped())

@@ -14,6 +14,8 @@ mod history;
 mod house;
 mod import;
 mod invariance;
+#[cfg(all(feature = "aws", unix))]
+mod kinesis;
 mod log;
 mod log_emit;
 mod log_fixture;

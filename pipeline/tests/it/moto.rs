@@ -10,17 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 const SERVER: &str = "moto[server,s3,kinesis,events,sqs,ec2,sts]==5.2.5";
 
 /// Serves on a free port, loads the services named first, says the port, and ends with its standard input.
-const SERVE: &str = r#"
-import sys
-from moto.backends import get_backend
-from moto.server import ThreadedMotoServer
-for service in sys.argv[1:]:
-    get_backend(service)
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
-"#;
+const SERVE: &str = ".ci/serve_moto.py";
 
 /// A running server; it ends when this is dropped.
 pub(crate) struct Moto {
@@ -36,7 +26,7 @@ impl Moto {
     pub(crate) fn start(services: &[&str]) -> Result<Self, String> {
         let python = install()?;
         let mut child = Command::new(&python)
-            .args(["-c", SERVE])
+            .arg(root().join(SERVE))
             .args(services)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
