@@ -19,6 +19,8 @@ pub mod emit;
 pub mod log;
 pub mod schema;
 
+pub mod incidents;
+
 pub mod stream;
 
 pub mod simulate;
