@@ -19,6 +19,7 @@ pub mod emit;
 pub mod log;
 pub mod schema;
 
+pub mod events;
 pub mod incidents;
 
 pub mod stream;
