@@ -22,6 +22,9 @@ pub mod run;
 pub mod schema;
 
 pub mod archive;
+pub mod events;
+pub mod incidents;
+
 pub mod stream;
 
 pub mod faultproxy;

@@ -26,4 +26,5 @@ pub mod round;
 pub mod workload;
 
 pub mod fit;
+pub mod incident;
 pub mod truth;
