@@ -40,12 +40,7 @@ pub(super) fn means() -> Result<Means, CliError> {
 }
 
 /// Opens the buses, before anything is appended to the log.
-pub(super) fn open(
-    log: &SqliteLog,
-    wanted: &Wanted,
-    from_start: bool,
-    means: &Means,
-) -> Result<Vec<Outlet>, CliError> {
+pub(super) fn open(log: &SqliteLog, wanted: &Wanted, from_start: bool, means: &Means) -> Result<Vec<Outlet>, CliError> {
     Ok(outbox::open(log, wanted, from_start, means)?)
 }
 

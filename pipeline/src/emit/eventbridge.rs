@@ -98,8 +98,7 @@ impl<P: PutEvents> EventBridgeBus<P> {
 
 impl<P: PutEvents> Bus for EventBridgeBus<P> {
     fn publish(&mut self, batch: &[Announcement]) -> Result<Published, BusError> {
-        let mut pending: Vec<Entry> =
-            batch.iter().filter(|a| !self.taken.contains(&a.id)).map(Entry::of).collect();
+        let mut pending: Vec<Entry> = batch.iter().filter(|a| !self.taken.contains(&a.id)).map(Entry::of).collect();
         let skipped = (batch.len() - pending.len()) as u64;
         let sent = pending.len() as u64;
         self.vitals.trimmed.inc_by(pending.iter().filter(|e| e.trimmed).count() as u64);

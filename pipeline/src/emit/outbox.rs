@@ -87,8 +87,7 @@ pub fn open<L: Cursors + EventLog>(
 fn eventbridge(bus: &str, means: &Means) -> Result<Box<dyn Bus + Send>, BusError> {
     use super::eventbridge::EventBridgeBus;
     let Means { clock, stop, vitals } = means.clone();
-    let opened =
-        crate::aws::Aws::load().and_then(|aws| EventBridgeBus::open(&aws, bus, clock, stop, vitals));
+    let opened = crate::aws::Aws::load().and_then(|aws| EventBridgeBus::open(&aws, bus, clock, stop, vitals));
     match opened {
         Ok(bus) => Ok(Box::new(bus)),
         Err(source) => Err(BusError::Unreachable { bus: format!("eventbridge {bus}"), source: Box::new(source) }),

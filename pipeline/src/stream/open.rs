@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_setting_names_a_stream_or_is_refused_in_words() {
-        let parse = |text| StreamSpec::parse(Some(text));
+        let parse = |text: &str| StreamSpec::parse(Some(text));
         assert_eq!(StreamSpec::parse(None), Ok(StreamSpec::Embedded));
         assert_eq!(parse(" embedded "), Ok(StreamSpec::Embedded));
         let named = parse("kinesis:fleet-1_a.b").unwrap();

@@ -5,6 +5,8 @@
 mod backtest;
 mod checklist;
 mod cli;
+#[cfg(all(feature = "aws", unix))]
+mod eventbridge;
 mod history;
 mod house;
 mod import;

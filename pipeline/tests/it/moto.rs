@@ -65,6 +65,11 @@ impl Moto {
         ]
     }
 
+    /// Gives the Python that has boto3.
+    pub(crate) fn interpreter(&self) -> &Path {
+        &self.python
+    }
+
     /// Runs Python in which `aws("kinesis")` gives a boto3 client of this server, and gives what it prints.
     pub(crate) fn python(&self, script: &str) -> String {
         let prelude = "import boto3, json, os, sys\n\

@@ -92,7 +92,10 @@ fn announcements_and_the_analysis_fit_their_schemas() {
         assert!(validator_of_line.is_valid(&serde_json::to_value(&line).unwrap()));
         assert!(validator(&format!("{}.json", line.event_type)).is_valid(&line.detail));
         assert!(validator("detail.json").is_valid(&line.detail));
-        assert_eq!((line.detail["event_id"].as_str(), line.detail["event_type"].as_str()), (Some(line.id.as_str()), Some(line.event_type.as_str())));
+        assert_eq!(
+            (line.detail["event_id"].as_str(), line.detail["event_type"].as_str()),
+            (Some(line.id.as_str()), Some(line.event_type.as_str()))
+        );
     }
     let p =
         crate::log_samples::prediction("i-1", "e", crate::log_samples::TIME, forewarn_rules::prediction::Level::Low);

@@ -99,10 +99,7 @@ mod tests {
     #[test]
     fn an_instance_has_an_arn_where_its_place_is_known() {
         let of = |account: &str, region: &str, id: &str| arn(account, region, id.to_owned());
-        assert_eq!(
-            of("123456789012", "eu-central-1", "i-1"),
-            "arn:aws:ec2:eu-central-1:123456789012:instance/i-1"
-        );
+        assert_eq!(of("123456789012", "eu-central-1", "i-1"), "arn:aws:ec2:eu-central-1:123456789012:instance/i-1");
         assert_eq!(of("123456789012", "cn-north-1", "i-1"), "arn:aws-cn:ec2:cn-north-1:123456789012:instance/i-1");
         assert_eq!(of("unknown", "eu-central-1", "i-1"), "i-1");
         assert_eq!(of("123456789012", "unknown", "i-1"), "i-1");

@@ -55,8 +55,11 @@ impl PutEvents for SdkPutEvents {
     fn put(&mut self, entries: &[&Entry]) -> Result<Vec<Option<Fault>>, Fault> {
         let mut call = self.client.put_events();
         for entry in entries {
-            let time = DateTime::from_str(&entry.time, DateTimeFormat::DateTime)
-                .map_err(|e| Fault { code: "Time".to_owned(), message: e.to_string(), transient: false })?;
+            let time = DateTime::from_str(&entry.time, DateTimeFormat::DateTime).map_err(|e| Fault {
+                code: "Time".to_owned(),
+                message: e.to_string(),
+                transient: false,
+            })?;
             let entry = PutEventsRequestEntry::builder()
                 .event_bus_name(&self.bus)
                 .source(&entry.source)
