@@ -18,6 +18,7 @@ pub mod announce;
 pub mod emit;
 pub mod log;
 pub mod schema;
+pub mod silence;
 
 pub mod stream;
 
