@@ -9,8 +9,8 @@ use crate::log::event::prediction::Observed;
 use crate::log::event::workload::{Grown, Over, Predicted};
 use crate::log::projection::Table;
 use crate::log::row::Silence;
-use crate::silence;
 use crate::log::{AppendError, Event, EventLog, Expected, Filter, LogError, NewEvent, Row, SqliteLog};
+use crate::silence;
 use forewarn_rules::episode::{EpisodeChange, EpisodeState};
 use forewarn_rules::predict::ENGINE;
 use forewarn_rules::prediction::Prediction;
@@ -178,11 +178,7 @@ pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
 }
 
 /// Writes what happened to a workload, once; gives how many entries that made.
-fn append_workload(
-    log: &SqliteLog,
-    event: &WorkloadEvent,
-    silence_id: Option<String>,
-) -> Result<u64, AnnounceError> {
+fn append_workload(log: &SqliteLog, event: &WorkloadEvent, silence_id: Option<String>) -> Result<u64, AnnounceError> {
     let (previous, episode) = (event.from, Box::new(WorkloadEpisode { silence_id, ..event.episode.clone() }));
     let id = episode.workload_episode_id.clone();
     let (as_of, workload) = (episode.as_of.clone(), episode.workload.clone());

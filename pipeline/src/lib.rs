@@ -28,6 +28,7 @@ pub mod simulate;
 pub mod aws;
 pub mod clock;
 pub mod crash;
+pub mod doctor;
 pub mod interrupt;
 pub mod settings;
 pub mod telemetry;

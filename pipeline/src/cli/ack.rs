@@ -50,7 +50,8 @@ impl Args {
 
 /// Finds the episode that is meant: its own id, a workload episode's, or an instance's latest.
 fn episode(log: &SqliteLog, target: &str) -> Result<String, CliError> {
-    let known = log.table(Table::Episodes)?.contains_key(target) || log.table(Table::WorkloadEpisodes)?.contains_key(target);
+    let known =
+        log.table(Table::Episodes)?.contains_key(target) || log.table(Table::WorkloadEpisodes)?.contains_key(target);
     if known {
         return Ok(target.to_owned());
     }
@@ -59,5 +60,7 @@ fn episode(log: &SqliteLog, target: &str) -> Result<String, CliError> {
     {
         return Ok(id);
     }
-    Err(CliError::input(format!("no episode and no instance {target:?} in the log; `forewarn log list --type prediction`")))
+    Err(CliError::input(format!(
+        "no episode and no instance {target:?} in the log; `forewarn log list --type prediction`"
+    )))
 }

@@ -64,7 +64,8 @@ impl Args {
         }
         if let Some(id) = &self.lift {
             let found = silences.iter().find(|s| silence::id(&s.target, &s.since) == *id);
-            let found = found.ok_or_else(|| format!("no silence {id} is in force; `forewarn silence --list` lists them"))?;
+            let found =
+                found.ok_or_else(|| format!("no silence {id} is in force; `forewarn silence --list` lists them"))?;
             let act = Act { action: OperatorAction::Unsilence, by: self.by.as_deref(), ..Act::about(&found.target) };
             operator::record(&log, &format!("lift {id}"), act, context)?;
             context.out.line(format_args!("{} may be announced again", found.target))?;
@@ -94,7 +95,8 @@ impl Args {
             Target::Workload(text)
         } else if self.failure_type {
             let known = serde_json::from_value::<forewarn_rules::prediction::FailureType>(json!(text));
-            known.map_err(|_| format!("no failure type {text:?}; such as disk_full, memory_exhaustion or cpu_steal"))?;
+            known
+                .map_err(|_| format!("no failure type {text:?}; such as disk_full, memory_exhaustion or cpu_steal"))?;
             Target::FailureType(text)
         } else if self.instance {
             Target::Named(text)
@@ -106,9 +108,9 @@ impl Args {
     fn print(&self, silences: &[Silence], context: &mut Context<'_>) -> Result<End, CliError> {
         let id = |s: &Silence| silence::id(&s.target, &s.since);
         if self.format == ReportFormat::Json {
-            let rows = silences.iter().map(|s| {
-                json!({"id": id(s), "target": s.target, "since": s.since, "until": s.until, "reason": s.reason})
-            });
+            let rows = silences.iter().map(
+                |s| json!({"id": id(s), "target": s.target, "since": s.since, "until": s.until, "reason": s.reason}),
+            );
             context.out.json(&rows.collect::<Vec<_>>())?;
             return Ok(End::Done);
         }

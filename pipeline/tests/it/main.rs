@@ -6,6 +6,8 @@ mod backtest;
 mod checklist;
 mod cli;
 #[cfg(all(feature = "aws", unix))]
+mod doctor;
+#[cfg(all(feature = "aws", unix))]
 mod eventbridge;
 mod history;
 mod house;
