@@ -159,7 +159,11 @@ fn a_silenced_episode_is_announced_once_when_the_silence_ends_and_it_is_still_hi
     for lifted in [false, true] {
         let (dir, ruleset) = (tempfile::tempdir().unwrap(), RuleSet::builtin(&|_| None).unwrap());
         act(dir.path(), OperatorAction::Silence, "i-a", Some(NOON + 4 * HOUR));
-        let at = |hour: i64| run(dir.path(), &ruleset, &analysis(&ruleset, NOON + hour * HOUR, true));
+        let at = |hour: i64| {
+            let mut urgent = analysis(&ruleset, NOON + hour * HOUR, true);
+            urgent.assessed.level[0] = forewarn_rules::prediction::Level::High;
+            run(dir.path(), &ruleset, &urgent)
+        };
         let (first, _, bus) = at(0);
         assert_eq!((first.opened, first.announced, bus.as_str()), (1, 0, ""), "in the log, on no bus");
         assert_eq!(at(2).0.announced, 0);
