@@ -1,5 +1,6 @@
 //! The command line: one file for each command; data goes to stdout, logs and progress to stderr.
 
+mod ack;
 mod analyze;
 mod archive;
 mod backtest;
@@ -15,10 +16,12 @@ mod history;
 mod import;
 mod log;
 mod mark;
+mod operator;
 mod output;
 mod rules;
 mod run;
 mod schema;
+mod silence;
 mod simulate;
 
 use crate::settings::Settings;
@@ -80,6 +83,10 @@ enum Command {
     Log(log::Args),
     /// Declares a change, such as a deployment
     Mark(mark::Args),
+    /// Keeps announcements back for a while
+    Silence(silence::Args),
+    /// Takes note of an episode, and says whether it was right
+    Ack(ack::Args),
     /// Writes the JSON Schemas and the AsyncAPI document
     Schema(schema::Args),
     /// Checks that this machine and its settings are fit to run forewarn
@@ -149,6 +156,8 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::History(args) => args.run(&mut context),
         Command::Log(args) => args.run(&mut context),
         Command::Mark(args) => args.run(&mut context),
+        Command::Silence(args) => args.run(&mut context),
+        Command::Ack(args) => args.run(&mut context),
         Command::Schema(args) => args.run(&mut context),
         Command::Doctor(args) => args.run(&mut context),
         Command::FaultProxy(args) => args.run(&mut context),

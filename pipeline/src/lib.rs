@@ -20,6 +20,7 @@ pub mod log;
 pub mod rounds;
 pub mod run;
 pub mod schema;
+pub mod silence;
 
 pub mod archive;
 pub mod events;
@@ -36,6 +37,7 @@ pub mod simulate;
 pub mod aws;
 pub mod clock;
 pub mod crash;
+pub mod doctor;
 pub mod interrupt;
 pub mod lease;
 pub mod listen;

@@ -78,6 +78,7 @@ pub struct Delivered {
 /// Which types are announced, by name without version, and as what.
 const DETAIL_TYPES: &[(&str, &str)] = &[
     ("forewarn.prediction.made", "Instance Failure Predicted"),
+    ("forewarn.prediction.announced", "Instance Failure Predicted"),
     ("forewarn.prediction.updated", "Prediction Updated"),
     ("forewarn.prediction.cleared", "Prediction Cleared"),
     ("forewarn.prediction.resolved", "Prediction Resolved"),
@@ -97,7 +98,8 @@ pub fn detail_type_of(name: &str) -> Option<&'static str> {
 }
 
 impl Announcement {
-    /// Makes the announcement of an entry, where its type has one. What is told of a member of a workload episode is told in that.
+    /// Makes the announcement of an entry, where its type has one. What is told of a member of a workload episode is told in that, and
+    /// what was silenced when it was written is not told.
     ///
     /// # Errors
     /// When the entry cannot be understood, so that nothing unknown is announced.
@@ -107,7 +109,7 @@ impl Announcement {
         let Some(detail_type) = detail_type_of(name) else { return Ok(None) };
         entry.event()?;
         let data = |key: &str| envelope.data.get(key).and_then(Value::as_str);
-        if data("instance_id").is_some() && data("workload_episode_id").is_some() {
+        if data("silence_id").is_some() || (data("instance_id").is_some() && data("workload_episode_id").is_some()) {
             return Ok(None);
         }
         let members = envelope.data.get("members").and_then(Value::as_array).into_iter().flatten();

@@ -186,6 +186,8 @@ events! {
     PredictionUpdated(prediction::Updated) = "prediction.updated" v 1;
     /// An open episode was looked at again.
     PredictionObserved(prediction::Observed) = "prediction.observed" v 1;
+    /// An episode that was silenced is announced.
+    PredictionAnnounced(prediction::Announced) = "prediction.announced" v 1;
     /// The trouble of an episode is over.
     PredictionCleared(prediction::Cleared) = "prediction.cleared" v 1;
     /// It is known how a prediction, or the lack of one, turned out.

@@ -26,7 +26,7 @@ use std::time::Duration;
 /// Marks the file as a forewarn log: `FWLG`.
 pub const APPLICATION_ID: i32 = 0x4657_4C47;
 /// The version of the tables in the file.
-pub const SCHEMA_VERSION: i32 = 2;
+pub const SCHEMA_VERSION: i32 = 3;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 

@@ -10,6 +10,10 @@ mod cli;
 mod emulator;
 #[cfg(all(feature = "aws", unix))]
 mod faultproxy;
+#[cfg(all(feature = "aws", unix))]
+mod doctor;
+#[cfg(all(feature = "aws", unix))]
+mod eventbridge;
 mod history;
 mod house;
 mod import;

@@ -55,6 +55,11 @@ impl Moto {
         ]
     }
 
+    /// Gives the Python that has boto3.
+    pub(crate) fn interpreter(&self) -> &Path {
+        &self.python
+    }
+
     /// Runs Python in which `aws("kinesis")` gives a boto3 client of this server, and gives what it prints.
     pub(crate) fn python(&self, script: &str) -> String {
         self.python_with(script, &[])

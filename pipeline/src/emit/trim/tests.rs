@@ -88,10 +88,15 @@ fn members_at_the_lowest_level_go_first() {
 
 #[test]
 fn long_texts_go_first_and_a_detail_of_nothing_else_fits() {
-    let trimmed = trim(prediction(&[(1.0, 300_000)], 200_000, 3), FLOOR, &size);
+    let mut detail = prediction(&[(1.0, 300_000)], 200_000, 3);
+    detail["links"] = json!({"chart": "y".repeat(9_000)});
+    let trimmed = trim(detail, FLOOR, &size);
     assert_eq!(trimmed["factors"].as_array().unwrap().len(), 1);
     assert_eq!(trimmed[TRIMMED][0], "texts: 8 shortened to 512 bytes");
-    assert!(trimmed["links"].as_object().unwrap().is_empty(), "a name of 400 kB is no text that can be shortened");
+    assert_eq!(trimmed[TRIMMED].as_array().unwrap().len(), 1, "that was enough");
+    // The name of a link is no text that can be shortened.
+    let named = trim(prediction(&[], 200_000, 0), FLOOR, &size);
+    assert!(named["links"].as_object().unwrap().is_empty() && UPDATED.is_valid(&named));
     assert!(size(&trimmed) <= FLOOR && UPDATED.is_valid(&trimmed));
 }
 
