@@ -57,7 +57,7 @@ pub(super) struct Args {
     #[arg(long)]
     clean: bool,
     #[command(flatten)]
-    serve: serve::Args,
+    serve: serve::Serving,
 }
 
 impl Args {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Serving")]
 #[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
-pub(in crate::cli) struct Args {
+pub(in crate::cli) struct Serving {
     /// Serves CloudWatch and EC2 on this address, port 0 taking any free one
     #[arg(long, value_name = "ADDR")]
     serve: Option<String>,
@@ -97,7 +97,7 @@ fn late(text: &str) -> Result<(f64, i64), String> {
     }
 }
 
-impl Args {
+impl Serving {
     /// Says whether there is anything to serve or to write down.
     pub(super) fn is_asked(&self) -> bool {
         self.serve.is_some() || self.truth.is_some()
