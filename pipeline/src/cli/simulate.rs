@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 #[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     /// The directory to write to
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["serve", "truth"])]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["serve", "truth", "truth_incidents"])]
     out: Option<PathBuf>,
     /// Number of instances
     #[arg(long, value_name = "N", default_value_t = 200)]

@@ -1,5 +1,6 @@
 //! What a world is: instances with their series, and the points of each.
 
+use crate::simulate::{Event, Incident};
 use std::fmt::Debug;
 
 /// What of an instance a series measures.
@@ -74,6 +75,16 @@ pub(super) trait World: Send + Sync + Debug {
 
     /// Appends the points of a series with `from <= ts < to`, in order of time.
     fn read(&self, i: usize, k: usize, from: i64, to: i64, out: &mut Vec<Point>);
+
+    /// What AWS has scheduled for instance `i`, by when it was announced.
+    fn scheduled(&self, _: usize) -> &[Event] {
+        &[]
+    }
+
+    /// The failures of instance `i`.
+    fn incidents(&self, _: usize) -> &[Incident] {
+        &[]
+    }
 }
 
 /// Makes an id that holds its number, so that it is found without a search.
