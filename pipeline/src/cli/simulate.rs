@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
   forewarn simulate --out fleet --instances 200 --days 35 --seed 7
   forewarn simulate --out calm --fault-free --days 28
   forewarn simulate --serve 127.0.0.1:4599 --start now-7d --days 7 --throttle 0.05 --truth truth.parquet")]
-#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     /// The directory to write to
     #[arg(long, value_name = "DIR", required_unless_present_any = ["serve", "truth", "truth_incidents"])]

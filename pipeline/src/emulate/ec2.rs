@@ -48,12 +48,13 @@ fn identity(it: &Emulator) -> Vec<u8> {
 
 /// Writes an error so that both protocols' readers find code and message; EC2 has names of its own for some.
 pub(super) fn refuse(refusal: &Refusal) -> (u16, Vec<u8>) {
-    let (status, code) = match refusal.kind {
-        Kind::Throttling => (503, "RequestLimitExceeded"),
-        Kind::Internal => (500, "InternalError"),
-        Kind::Unavailable => (503, "Unavailable"),
-        kind => (kind.status(), kind.code()),
-    };
+    let own = [
+        (Kind::Throttling, (503, "RequestLimitExceeded")),
+        (Kind::Internal, (500, "InternalError")),
+        (Kind::Unavailable, (503, "Unavailable")),
+    ];
+    let own = own.into_iter().find(|(kind, _)| *kind == refusal.kind);
+    let (status, code) = own.map_or((refusal.kind.status(), refusal.kind.code()), |(_, own)| own);
     let error = |x: &mut Xml| {
         x.text("Code", code);
         x.text("Message", &refusal.message);

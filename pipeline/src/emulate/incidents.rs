@@ -33,7 +33,7 @@ pub fn write_incidents(it: &Emulator, path: &Path) -> Result<u64, EmulateError> 
         Arc::new(StringArray::from_iter_values(&ids)),
         Arc::new(TimestampMillisecondArray::from_iter_values(rows.iter().map(|r| r.ts)).with_timezone("UTC")),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.cause))),
-        Arc::new(BooleanArray::from_iter(rows.iter().map(|r| Some(r.predictable)))),
+        Arc::new(BooleanArray::from(rows.iter().map(|r| r.predictable).collect::<Vec<_>>())),
     ];
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|e| failed(e.into()))?;
     let mut writer = ArrowWriter::try_new(file, schema, None).map_err(failed)?;

@@ -48,6 +48,7 @@ pub(super) struct Point {
 
 /// The range of time that a world has points for, and their period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the unit belongs to each name")]
 pub(super) struct Span {
     /// First period, milliseconds; a multiple of the step.
     pub(super) start_ms: i64,

@@ -1,6 +1,8 @@
 //! EC2 and STS on the same address, and the commands as a person gives them.
 
 use super::*;
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput;
 use aws_sdk_ec2::types::{Filter, Instance};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -11,7 +13,8 @@ fn all(s: &Served, filters: &[(&str, &str)]) -> Vec<Instance> {
     let request = client.describe_instances().set_filters(Some(filters)).max_results(7);
     let pages = s.block_on(request.into_paginator().send().collect::<Result<Vec<_>, _>>()).unwrap();
     assert!(pages.iter().all(|p| p.reservations().len() <= 7));
-    pages.iter().flat_map(|p| p.reservations()).flat_map(|r| r.instances().iter().cloned()).collect()
+    let reservations = pages.iter().flat_map(DescribeInstancesOutput::reservations);
+    reservations.flat_map(|r| r.instances().iter().cloned()).collect()
 }
 
 #[test]
@@ -64,7 +67,6 @@ fn status_identity_and_refusals_speak_the_query_protocol() {
     );
     let gone = client.describe_instances().instance_ids("i-0ffffffffffffffff");
     let code = |e: Option<&str>| e.unwrap_or_default().to_owned();
-    use aws_sdk_ec2::error::ProvideErrorMetadata;
     assert_eq!(code(s.block_on(gone.send()).unwrap_err().code()), "InvalidInstanceID.NotFound");
     let unknown = s.block_on(client.describe_volumes().send()).unwrap_err();
     assert_eq!(code(unknown.code()), "InvalidAction");
