@@ -7,10 +7,12 @@ mod cbor;
 mod dimensions;
 mod ec2;
 mod fault;
+mod fleet;
 mod fold;
 mod get;
 mod hash;
 mod hashed;
+mod incidents;
 mod input;
 mod lateness;
 mod list;
@@ -25,6 +27,7 @@ mod world;
 
 pub use fault::Faults;
 pub use hashed::Hashed;
+pub use incidents::write_incidents;
 pub use lateness::Late;
 pub use serve::serve;
 pub use truth::write_truth;
@@ -67,6 +70,8 @@ pub struct Options {
 pub enum WorldKind {
     /// Computed from the seed, the series and the time: any size, no memory.
     Hashed(Hashed),
+    /// Simulated machines with their habits and faults; what [`Options`] says goes before what is said here.
+    Fleet(Box<crate::simulate::Options>),
 }
 
 impl Options {
@@ -79,7 +84,10 @@ impl Options {
         let share = |x: f64| (0.0..=1.0).contains(&x);
         let f = &self.faults;
         let calls = [f.throttle, f.errors, f.resets, f.partial, f.internal, f.slow, f.lose_replies];
-        let WorldKind::Hashed(h) = &self.world;
+        let h = match &self.world {
+            WorldKind::Hashed(h) => *h,
+            WorldKind::Fleet(_) => Hashed::default(),
+        };
         match () {
             () if self.instances == 0 || self.instances > 1_000_000 => bad("instances", "must be 1 to 1,000,000"),
             () if self.days == 0 || self.days > 3660 => bad("days", "must be 1 to 3,660"),
@@ -135,13 +143,28 @@ impl Emulator {
             end_ms: options.start_ms + i64::from(options.days) * crate::time::DAY_MS,
             step_ms: i64::from(options.step_s) * 1000,
         };
-        let WorldKind::Hashed(what) = options.world;
-        let world = hashed::HashedWorld::new(options.seed, options.instances, span, options.gaps, what);
+        let world: Box<dyn World> = match &options.world {
+            WorldKind::Hashed(what) => {
+                Box::new(hashed::HashedWorld::new(options.seed, options.instances, span, options.gaps, *what))
+            }
+            WorldKind::Fleet(fleet) => {
+                let fleet = crate::simulate::Options {
+                    instances: options.instances,
+                    days: options.days,
+                    seed: options.seed,
+                    start_ms: options.start_ms,
+                    step_s: options.step_s,
+                    gaps: options.gaps,
+                    ..(**fleet).clone()
+                };
+                Box::new(fleet::Fleet::make(&fleet, span)?)
+            }
+        };
         Ok(Self {
             seed: options.seed,
             account: options.account.clone(),
             region: options.region.clone(),
-            world: Box::new(world),
+            world,
             late: options.late,
             fates: fault::Fates::new(options.faults, options.seed),
             stats: stats::Stats::default(),
@@ -171,6 +194,9 @@ pub enum EmulateError {
         /// What it must be.
         problem: &'static str,
     },
+    /// The fleet cannot be simulated.
+    #[error(transparent)]
+    Fleet(#[from] crate::simulate::Error),
     /// The address is taken or isn't this machine's: choose another.
     #[error("emulator: cannot listen on {address}")]
     Listen {

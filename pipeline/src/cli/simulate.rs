@@ -15,10 +15,9 @@ use std::path::{Path, PathBuf};
   forewarn simulate --out fleet --instances 200 --days 35 --seed 7
   forewarn simulate --out calm --fault-free --days 28
   forewarn simulate --serve 127.0.0.1:4599 --start now-7d --days 7 --throttle 0.05 --truth truth.parquet")]
-#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     /// The directory to write to
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["serve", "truth"])]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["serve", "truth", "truth_incidents"])]
     out: Option<PathBuf>,
     /// Number of instances
     #[arg(long, value_name = "N", default_value_t = 200)]
@@ -57,7 +56,7 @@ pub(super) struct Args {
     #[arg(long)]
     clean: bool,
     #[command(flatten)]
-    serve: serve::Args,
+    serve: serve::Serving,
 }
 
 impl Args {

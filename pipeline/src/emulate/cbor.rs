@@ -120,17 +120,17 @@ impl Writer {
         let bytes = n.to_be_bytes();
         match n {
             0..=23 => self.0.push(major | n as u8),
-            24..=0xFF => self.0.extend([major | 24, n as u8]),
+            24..=0xFF => self.0.extend([major + 24, n as u8]),
             0x100..=0xFFFF => {
-                self.0.push(major | 25);
+                self.0.push(major + 25);
                 self.0.extend(&bytes[6..]);
             }
             0x1_0000..=0xFFFF_FFFF => {
-                self.0.push(major | 26);
+                self.0.push(major + 26);
                 self.0.extend(&bytes[4..]);
             }
             _ => {
-                self.0.push(major | 27);
+                self.0.push(major + 27);
                 self.0.extend(bytes);
             }
         }

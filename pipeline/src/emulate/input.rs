@@ -17,10 +17,10 @@ const LONGEST: usize = 2048;
 impl<'a> Fields<'a> {
     /// Takes a request.
     pub(super) fn of(value: &'a Value, place: &str) -> Result<Self, Refusal> {
-        match value {
-            Value::Map(pairs) => Ok(Self { pairs, place: place.to_owned() }),
-            _ => Err(Refusal::new(Kind::Serialization, format!("{place} must be a structure"))),
-        }
+        let Value::Map(pairs) = value else {
+            return Err(Refusal::new(Kind::Serialization, format!("{place} must be a structure")));
+        };
+        Ok(Self { pairs, place: place.to_owned() })
     }
 
     /// Names a parameter as errors do.

@@ -93,11 +93,10 @@ pub(super) fn list(it: &Emulator, input: &Fields<'_>, now: i64) -> Result<Vec<u8
             .ok_or_else(|| Refusal::new(Kind::InvalidValue, "The parameter NextToken is not valid."))?,
     };
     let mut page: Vec<Listed> = Vec::new();
-    let next = if from.item == PUT { Some(from) } else { world(it, &wanted, now, from, &mut page) };
-    let next = match next {
-        Some(token) if token.item == PUT => put(it, &wanted, now, token.within, &mut page),
-        more => more,
-    };
+    let mut next = Some(if from.item == PUT { from } else { world(it, &wanted, now, from, &mut page) });
+    if let Some(token) = next.filter(|token| token.item == PUT) {
+        next = put(it, &wanted, now, token.within, &mut page);
+    }
     let mut w = Writer::default();
     w.map(1 + usize::from(next.is_some())).text("Metrics").array(page.len());
     for (namespace, metric, dimensions) in &page {
@@ -114,7 +113,7 @@ pub(super) fn list(it: &Emulator, input: &Fields<'_>, now: i64) -> Result<Vec<u8
 }
 
 /// Lists the world's metrics from a place on; gives where to go on.
-fn world(it: &Emulator, wanted: &Wanted, now: i64, from: Token, page: &mut Vec<Listed>) -> Option<Token> {
+fn world(it: &Emulator, wanted: &Wanted, now: i64, from: Token, page: &mut Vec<Listed>) -> Token {
     let world = it.world.as_ref();
     let range = match wanted.only() {
         Some(i) => i..(i + 1).min(world.instances()),
@@ -136,12 +135,12 @@ fn world(it: &Emulator, wanted: &Wanted, now: i64, from: Token, page: &mut Vec<L
                 continue;
             }
             if page.len() == PAGE {
-                return Some(Token { item: i as u64, within: k as u64 });
+                return Token { item: i as u64, within: k as u64 };
             }
             page.push((probe.namespace.to_owned(), probe.metric.to_owned(), dimensions));
         }
     }
-    Some(Token { item: PUT, within: 0 })
+    Token { item: PUT, within: 0 }
 }
 
 /// Lists what callers put, from the `n`-th metric on.

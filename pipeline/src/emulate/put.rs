@@ -141,7 +141,7 @@ fn many(d: &Fields<'_>, values: &[f64], invalid: &impl Fn(&str, &str) -> Refusal
     if values.is_empty() || values.len() > MOST_VALUES || counts.len() != values.len() {
         return Err(invalid("Values", "must have 1 to 150 values, and Counts as many"));
     }
-    if counts.iter().any(|c| !(*c > 0.0)) {
+    if counts.iter().any(|c| c.is_nan() || *c <= 0.0) {
         return Err(invalid("Counts", "must be positive"));
     }
     let mut all = values.iter().zip(counts).map(|(v, n)| Datum::of(*v, n));

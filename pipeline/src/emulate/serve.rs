@@ -62,7 +62,7 @@ pub fn serve(
                 Err(_) => {}
             }
         }
-        Ok(())
+        Ok::<(), EmulateError>(())
     })?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())
@@ -101,7 +101,11 @@ async fn exchange(
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
     let target = Target::of(&head);
-    it.stats.call(target.name());
+    let name = match (target, &body) {
+        (Target::Query, Ok(bytes)) => ec2::name(bytes),
+        _ => target.name(),
+    };
+    it.stats.call(name);
     let (answer, lost) = match fate {
         Fate::Reset => {
             it.stats.add(Count::Resets, 1);

@@ -49,7 +49,10 @@ impl Count {
 
 /// The counters.
 #[derive(Debug, Default)]
-pub(super) struct Stats(Mutex<(BTreeMap<&'static str, u64>, BTreeMap<Count, u64>)>);
+pub(super) struct Stats(Mutex<Counted>);
+
+/// Calls by operation, and everything else.
+type Counted = (BTreeMap<&'static str, u64>, BTreeMap<Count, u64>);
 
 impl Stats {
     /// Counts a call of an operation.

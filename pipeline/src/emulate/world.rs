@@ -1,5 +1,6 @@
 //! What a world is: instances with their series, and the points of each.
 
+use crate::simulate::{Event, Incident};
 use std::fmt::Debug;
 
 /// What of an instance a series measures.
@@ -47,6 +48,7 @@ pub(super) struct Point {
 
 /// The range of time that a world has points for, and their period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the unit belongs to each name")]
 pub(super) struct Span {
     /// First period, milliseconds; a multiple of the step.
     pub(super) start_ms: i64,
@@ -74,6 +76,16 @@ pub(super) trait World: Send + Sync + Debug {
 
     /// Appends the points of a series with `from <= ts < to`, in order of time.
     fn read(&self, i: usize, k: usize, from: i64, to: i64, out: &mut Vec<Point>);
+
+    /// What AWS has scheduled for instance `i`, by when it was announced.
+    fn scheduled(&self, _: usize) -> &[Event] {
+        &[]
+    }
+
+    /// The failures of instance `i`.
+    fn incidents(&self, _: usize) -> &[Incident] {
+        &[]
+    }
 }
 
 /// Makes an id that holds its number, so that it is found without a search.

@@ -1,5 +1,6 @@
 //! Shows that the emulator is what the real SDKs take for AWS: its wire, its limits, its pages, its errors.
 
+mod ec2;
 mod errors;
 mod metrics;
 

@@ -3,7 +3,9 @@
 use super::super::common::{count, span, time};
 use super::super::error::CliError;
 use super::super::{Context, End};
-use crate::emulate::{EmulateError, Emulator, Faults, Hashed, Late, Options, WorldKind, serve, write_truth};
+use crate::emulate::{
+    EmulateError, Emulator, Faults, Hashed, Late, Options, WorldKind, serve, write_incidents, write_truth,
+};
 use crate::interrupt::Interrupt;
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -14,13 +16,16 @@ use std::sync::Arc;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Serving")]
 #[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
-pub(in crate::cli) struct Args {
+pub(in crate::cli) struct Serving {
     /// Serves CloudWatch and EC2 on this address, port 0 taking any free one
     #[arg(long, value_name = "ADDR")]
     serve: Option<String>,
     /// Writes every point that exists to a Parquet file
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
+    /// Writes the incidents of the fleet to a Parquet file
+    #[arg(long, value_name = "FILE")]
+    truth_incidents: Option<PathBuf>,
     /// Where values come from: fleet simulates machines, hash computes any number of series without memory
     #[arg(long, value_enum, default_value_t = World::Fleet)]
     world: World,
@@ -97,20 +102,36 @@ fn late(text: &str) -> Result<(f64, i64), String> {
     }
 }
 
-impl Args {
+impl Serving {
+    /// Checks what no other part checks.
+    fn check(&self) -> Result<(), CliError> {
+        if self.world == World::Hash && self.truth_incidents.is_some() {
+            return Err(CliError::input(
+                "numbers have no incidents; use --truth-incidents with --world fleet".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// Says whether there is anything to serve or to write down.
     pub(super) fn is_asked(&self) -> bool {
-        self.serve.is_some() || self.truth.is_some()
+        self.serve.is_some() || self.truth.is_some() || self.truth_incidents.is_some()
     }
 
     /// Writes the truth, then serves until it is told to stop.
     pub(super) fn run(&self, fleet: &crate::simulate::Options, context: &mut Context<'_>) -> Result<End, CliError> {
+        self.check()?;
         let address = self.serve.as_deref().map(address).transpose()?;
         let options = self.options(fleet, context)?;
         let emulator = Emulator::new(&options, Arc::new(crate::clock::SystemClock)).map_err(blame)?;
         if let Some(path) = &self.truth {
             let rows = write_truth(&emulator, path).map_err(blame)?;
             context.out.line(format_args!("{} points in {}", count(rows), path.display()))?;
+            context.out.flush()?;
+        }
+        if let Some(path) = &self.truth_incidents {
+            let rows = write_incidents(&emulator, path).map_err(blame)?;
+            context.out.line(format_args!("{} incidents in {}", count(rows), path.display()))?;
             context.out.flush()?;
         }
         let Some(address) = address else { return Ok(End::Done) };
@@ -138,7 +159,7 @@ impl Args {
             days: fleet.days,
             step_s: fleet.step_s,
             gaps: fleet.gaps,
-            world: self.world(fleet)?,
+            world: self.world(fleet),
             late: Late { share, most_ms },
             faults: Faults {
                 throttle: self.throttle,
@@ -157,14 +178,12 @@ impl Args {
         })
     }
 
-    fn world(&self, _: &crate::simulate::Options) -> Result<WorldKind, CliError> {
+    fn world(&self, fleet: &crate::simulate::Options) -> WorldKind {
         match self.world {
-            World::Fleet => Err(CliError::input("the world `fleet` isn't served yet; use --world hash".to_owned())),
-            World::Hash => Ok(WorldKind::Hashed(Hashed {
-                series: self.series,
-                terminated: self.terminated,
-                launched: self.launched,
-            })),
+            World::Fleet => WorldKind::Fleet(Box::new(fleet.clone())),
+            World::Hash => {
+                WorldKind::Hashed(Hashed { series: self.series, terminated: self.terminated, launched: self.launched })
+            }
         }
     }
 }
@@ -177,7 +196,7 @@ fn address(text: &str) -> Result<SocketAddr, CliError> {
 
 fn blame(e: EmulateError) -> CliError {
     match e {
-        EmulateError::Setting { .. } | EmulateError::Listen { .. } => CliError::input(e),
+        EmulateError::Setting { .. } | EmulateError::Fleet(_) | EmulateError::Listen { .. } => CliError::input(e),
         EmulateError::Truth { .. } | EmulateError::Table { .. } => CliError::failed(e),
     }
 }

@@ -36,7 +36,7 @@ fn requests_past_a_limit_are_refused_with_aws_kinds() {
     let validation = (400, "ValidationError".to_owned());
     assert!(s.block_on(get(many(500)).send()).is_ok());
     assert_eq!(kind(s.block_on(get(many(501)).send())), validation);
-    assert_eq!(kind(s.block_on(get(vec![many(1), many(1)].concat()).send())), validation, "an id twice");
+    assert_eq!(kind(s.block_on(get([many(1), many(1)].concat()).send())), validation, "an id twice");
     assert_eq!(kind(s.block_on(one(90, "Average").send())), validation);
     assert_eq!(kind(s.block_on(one(300, "Mean").send())), validation);
     assert_eq!(kind(s.block_on(one(300, "Average").end_time(at(START)).send())), validation);

@@ -89,7 +89,9 @@ fn values_are_the_truth_to_the_bit_in_either_order() {
     same(&truth, &metrics, &ascending);
     let mut descending = read(&s, &metrics, 500, true);
     assert!(descending.iter().all(|points| points.windows(2).all(|w| w[0].0 > w[1].0)));
-    descending.iter_mut().for_each(|points| points.reverse());
+    for points in &mut descending {
+        points.reverse();
+    }
     same(&truth, &metrics, &descending);
     // 360 metrics of up to 576 points are more than a call may give.
     assert_eq!((s.stat("queries"), s.stat("partials") > 0), (720, true));
@@ -102,7 +104,9 @@ fn partial_replies_go_on_until_every_point_was_given_once() {
     let (truth, metrics) = (truth(&s), list_all(&s, false));
     same(&truth, &metrics, &read(&s, &metrics, 60, false));
     let mut descending = read(&s, &metrics, 60, true);
-    descending.iter_mut().for_each(|points| points.reverse());
+    for points in &mut descending {
+        points.reverse();
+    }
     same(&truth, &metrics, &descending);
     assert!(s.stat("partials") > 10, "{}", s.stat("partials"));
 }
