@@ -27,3 +27,6 @@ pub mod workload;
 
 pub mod fit;
 pub mod truth;
+
+pub mod judge;
+pub mod resolve;

@@ -94,7 +94,7 @@ pub struct Scorer {
 /// What the rule set was worth where it spoke of one failure type.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FailureTypeReport {
-    /// The failure type that most evidence speaks of; `none` without evidence.
+    /// The failure type that is said; `none` where there is no level.
     pub failure_type: &'static str,
     /// What the measures are made of; incidents have causes, not failure types, and are counted there.
     pub counts: Counts,

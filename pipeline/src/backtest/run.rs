@@ -17,7 +17,8 @@ use crate::interrupt::Interrupt;
 use crate::replay::{Steps, replay};
 use forewarn_rules::grid::{CELL_MS, reach};
 use forewarn_rules::hazard::{PerHazard, probabilities};
-use forewarn_rules::prediction::Level;
+use crate::render::columns::at_risk;
+use forewarn_rules::prediction::{FailureType, Level};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::truth::Incident;
 use std::collections::BTreeSet;
@@ -185,12 +186,12 @@ impl Rows<'_, '_> {
         let past = self.truth.of(id);
         let truth: Vec<RowTruth> = table.as_of.iter().map(|as_of| past.row(*as_of)).collect();
         let counted = counted(past.incidents, self.steps, self.data_end);
-        self.tallies[0].add(self.job.ruleset, table, assessed, &truth, self.steps, &counted);
+        self.tallies[0].add(self.job.ruleset, table, assessed, &truth, &self.records.times, &counted);
         let lost = assessed.level.iter().filter(|l| **l == Level::Unassessable);
         Instance {
             workload: workload.map(str::to_owned),
             incidents: past.incidents.to_vec(),
-            kind: assessed.failure_type.clone(),
+            kind: said(assessed),
             unassessable: lost.count() as u64,
             verdicts: vec![Verdict::of(assessed, prior)],
             truth,
@@ -200,7 +201,7 @@ impl Rows<'_, '_> {
     fn take_other(&mut self, instance: &mut Instance, table: &Table, assessed: &Assessed, prior: &PerHazard) {
         if let (Some(against), Some(tally)) = (self.job.against, self.tallies.get_mut(1)) {
             let counted = counted(&instance.incidents, self.steps, self.data_end);
-            tally.add(against, table, assessed, &instance.truth, self.steps, &counted);
+            tally.add(against, table, assessed, &instance.truth, &self.records.times, &counted);
         }
         // The other rule set stands second, before the baselines.
         instance.verdicts.insert(1, Verdict::of(assessed, prior));
@@ -219,6 +220,11 @@ impl Rows<'_, '_> {
             self.records.instances.insert(id.clone(), instance);
         }
     }
+}
+
+/// What a rule set says will break: nothing without a level, as predictions have it.
+fn said(assessed: &Assessed) -> Vec<Option<FailureType>> {
+    assessed.failure_type.iter().zip(&assessed.level).map(|(kind, level)| kind.filter(|_| at_risk(*level))).collect()
 }
 
 fn counted(incidents: &[Incident], steps: Steps, data_end: i64) -> Vec<i64> {
