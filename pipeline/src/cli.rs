@@ -14,6 +14,7 @@ mod mark;
 mod output;
 mod rules;
 mod schema;
+mod scorecard;
 mod simulate;
 
 use crate::settings::Settings;
@@ -61,6 +62,8 @@ enum Command {
     Backtest(backtest::Args),
     /// Learns a rule set's weights and calibration from a history and its incidents
     Fit(fit::Args),
+    /// Says what live predictions were worth, and resolves their episodes
+    Scorecard(scorecard::Args),
     /// Lists, checks and explains rules
     Rules(rules::Args),
     /// Describes, checks, compacts and prunes a history
@@ -128,6 +131,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Analyze(args) => args.run(&mut context),
         Command::Backtest(args) => args.run(&mut context),
         Command::Fit(args) => args.run(&mut context),
+        Command::Scorecard(args) => args.run(&mut context),
         Command::Rules(args) => args.run(&mut context),
         Command::History(args) => args.run(&mut context),
         Command::Log(args) => args.run(&mut context),

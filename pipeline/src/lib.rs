@@ -17,7 +17,9 @@ pub mod replay;
 pub mod announce;
 pub mod emit;
 pub mod log;
+pub mod resolve;
 pub mod schema;
+pub mod shadow;
 
 pub mod stream;
 

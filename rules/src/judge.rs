@@ -66,13 +66,7 @@ pub struct Ending {
 
 /// Gives what became of the row at `as_of` within `horizon_ms`. `incidents` are the instance's, in order of time; the truth is
 /// known until `known_until`.
-pub fn judge(
-    incidents: &[Incident],
-    endings: &[Ending],
-    known_until: i64,
-    as_of: i64,
-    horizon_ms: i64,
-) -> RowTruth {
+pub fn judge(incidents: &[Incident], endings: &[Ending], known_until: i64, as_of: i64, horizon_ms: i64) -> RowTruth {
     let outage = |i: &Incident| (i.ts..i.ts + OUTAGE_HOURS * HOUR_MS).contains(&as_of);
     if incidents.iter().any(outage) {
         return RowTruth::Censored(Censored::Outage);
@@ -103,7 +97,8 @@ mod tests {
 
     #[test]
     fn the_horizon_decides_what_counts_as_followed() {
-        let incident = |hour: i64| Incident { instance_id: "i".into(), ts: hour * HOUR_MS, cause: None, predictable: None };
+        let incident =
+            |hour: i64| Incident { instance_id: "i".into(), ts: hour * HOUR_MS, cause: None, predictable: None };
         let incidents = [incident(100)];
         let row = |hour: i64, horizon: i64| judge(&incidents, &[], i64::MAX, hour * HOUR_MS, horizon * HOUR_MS);
         assert_eq!((row(75, 24), row(76, 24)), (RowTruth::Quiet, RowTruth::Followed));

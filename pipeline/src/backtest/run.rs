@@ -14,10 +14,10 @@ use crate::fleet::Fleet;
 use crate::gather::SignalMap;
 use crate::history::{History, HistoryError};
 use crate::interrupt::Interrupt;
+use crate::render::columns::at_risk;
 use crate::replay::{Steps, replay};
 use forewarn_rules::grid::{CELL_MS, reach};
 use forewarn_rules::hazard::{PerHazard, probabilities};
-use crate::render::columns::at_risk;
 use forewarn_rules::prediction::{FailureType, Level};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::truth::Incident;
@@ -73,6 +73,20 @@ pub enum BacktestError {
         /// Some instances that the history has.
         held: String,
     },
+    /// The rule set has no round in the range.
+    #[error(
+        "the history keeps no round of {ruleset} from {from} to {to}: {others}; `forewarn analyze --emit` keeps them"
+    )]
+    NobodySpoke {
+        /// The rule set.
+        ruleset: String,
+        /// The first time asked for.
+        from: String,
+        /// The end of the range asked for.
+        to: String,
+        /// Whose rounds there are.
+        others: String,
+    },
     /// The replay failed.
     #[error(transparent)]
     Replay(#[from] AnalyzeError),
@@ -82,7 +96,7 @@ impl BacktestError {
     /// Says whether the caller's input is at fault rather than the machine.
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::NoData { .. } | Self::Strangers { .. } => true,
+            Self::NoData { .. } | Self::Strangers { .. } | Self::NobodySpoke { .. } => true,
             Self::Replay(e) => e.is_bad_input(),
         }
     }
@@ -237,7 +251,7 @@ pub(super) fn prior(ruleset: &RuleSet) -> PerHazard {
 }
 
 /// Where the data end: when the cell of the last sample is over.
-fn data_end(job: &Job<'_>) -> Result<i64, BacktestError> {
+pub(super) fn data_end(job: &Job<'_>) -> Result<i64, BacktestError> {
     match job.history.time_range()? {
         Some((first, last)) if first < job.steps.to && last >= job.steps.from => {
             Ok((last.div_euclid(CELL_MS) + 1) * CELL_MS)
@@ -253,7 +267,7 @@ fn no_data(job: &Job<'_>) -> Result<BacktestError, BacktestError> {
 }
 
 /// Refuses incidents of another fleet before hours are spent on them.
-fn strangers(job: &Job<'_>, known: &BTreeSet<String>) -> Result<(), BacktestError> {
+pub(super) fn strangers(job: &Job<'_>, known: &BTreeSet<String>) -> Result<(), BacktestError> {
     let Some(incidents) = job.incidents.filter(|i| !i.list.is_empty()) else { return Ok(()) };
     if incidents.list.iter().any(|i| known.contains(&i.instance_id)) {
         return Ok(());

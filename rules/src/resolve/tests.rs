@@ -39,8 +39,15 @@ fn a_hit_is_known_at_the_incident_and_tells_who_warned_first() {
     assert_eq!(at(38), None);
     let hit = Some((Turned::Hit { incident: 39 * H, warned: 15 * H }, 39));
     assert_eq!((at(39), at(400)), (hit, hit));
-    assert_eq!(decide(&high(10..11), Some(12), &[incident(35)], &[], 400), Some((Turned::False, 34)), "an hour too late");
-    assert_eq!(decide(&high(10..11), Some(12), &[incident(10)], &[], 400).map(|d| d.0), Some(Turned::Censored(Censored::Outage)));
+    assert_eq!(
+        decide(&high(10..11), Some(12), &[incident(35)], &[], 400),
+        Some((Turned::False, 34)),
+        "an hour too late"
+    );
+    assert_eq!(
+        decide(&high(10..11), Some(12), &[incident(10)], &[], 400).map(|d| d.0),
+        Some(Turned::Censored(Censored::Outage))
+    );
 }
 
 #[test]
@@ -69,7 +76,10 @@ fn who_was_ended_by_others_is_no_false_alarm() {
     assert_eq!(by(Censored::Gone), Some((Turned::Gone, 25)));
     let late = decide(&claims, None, &[], &[ended(40, Censored::User)], 400);
     assert_eq!(late, Some((Turned::False, 40)), "its first claims had their day");
-    assert_eq!(decide(&claims, None, &[incident(24)], &[ended(25, Censored::User)], 25).map(|d| d.0), Some(Turned::Hit { incident: 24 * H, warned: 10 * H }));
+    assert_eq!(
+        decide(&claims, None, &[incident(24)], &[ended(25, Censored::User)], 25).map(|d| d.0),
+        Some(Turned::Hit { incident: 24 * H, warned: 10 * H })
+    );
 }
 
 #[test]
