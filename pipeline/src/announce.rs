@@ -217,12 +217,24 @@ pub fn keep(
     ruleset: &RuleSet,
     round: &Round,
 ) -> Result<(String, bool), AnnounceError> {
-    let mut predictions: Vec<Prediction> = round.taken.iter().map(|t| t.prediction.clone()).collect();
+    keep_predictions(history, analysis.as_of, round.taken.iter().map(|t| t.prediction.clone()).collect(), ruleset)
+}
+
+/// Keeps predictions of one time, as [`keep`] does those of a round.
+///
+/// # Errors
+/// As [`keep`].
+pub fn keep_predictions(
+    history: &History,
+    as_of: i64,
+    mut predictions: Vec<Prediction>,
+    ruleset: &RuleSet,
+) -> Result<(String, bool), AnnounceError> {
     predictions.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
     let bytes = crate::render::parquet(&predictions).map_err(AnnounceError::Render)?;
-    let at = crate::time::format_ms(analysis.as_of).replace(['-', ':'], "");
+    let at = crate::time::format_ms(as_of).replace(['-', ':'], "");
     let name = format!("{at}-{}-{ENGINE}", &ruleset.sha256()[..16]);
-    Ok(history.put_predictions(analysis.as_of, &name, bytes)?)
+    Ok(history.put_predictions(as_of, &name, bytes)?)
 }
 
 /// Keeps where the episode stands after a prediction, so that hysteresis goes on from there in the next run.

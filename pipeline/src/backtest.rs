@@ -24,10 +24,19 @@ mod write;
 mod run;
 mod sum_up;
 
+mod drift;
+mod live;
+mod live_words;
+mod recommend;
+mod workloads;
+
 pub use cost::{CostReport, Costs, Priced};
+pub use drift::{Drift, Period};
 pub use incidents::{IncidentCounts, Incidents, IncidentsError, read_incidents};
+pub use live::{LiveJob, LiveReport, Rounds, live, spoken};
 pub use measure::{Counts, Measure};
 pub use notes::of_incidents as notes_of_incidents;
+pub use recommend::{Advice, LEAST_INCIDENTS, Recommendation, recommend};
 pub use report::{
     CalibrationFit, CauseReport, CurvePoint, Difference, DifferenceRow, Estimate, FailureTypeReport, Leads, Range,
     ReliabilityRow, Report, Resampling, RuleReport, Scorer,
@@ -35,4 +44,5 @@ pub use report::{
 pub use run::{BacktestError, Job, run};
 pub use tally::RuleCounts;
 pub use truth::{Censored, InstanceTruth, RowTruth, Truth};
+pub use workloads::WorkloadReport;
 pub use write::PredictionWriter;

@@ -22,6 +22,7 @@ mod rules;
 mod run;
 mod schema;
 mod silence;
+mod scorecard;
 mod simulate;
 
 use crate::settings::Settings;
@@ -75,6 +76,8 @@ enum Command {
     Fit(fit::Args),
     /// Runs the whole pipeline in one process
     Run(run::Args),
+    /// Says what live predictions were worth, and resolves their episodes
+    Scorecard(scorecard::Args),
     /// Lists, checks and explains rules
     Rules(rules::Args),
     /// Describes, checks, compacts and prunes a history
@@ -152,6 +155,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Backtest(args) => args.run(&mut context),
         Command::Fit(args) => args.run(&mut context),
         Command::Run(args) => args.run(&mut context),
+        Command::Scorecard(args) => args.run(&mut context),
         Command::Rules(args) => args.run(&mut context),
         Command::History(args) => args.run(&mut context),
         Command::Log(args) => args.run(&mut context),

@@ -21,6 +21,7 @@ mod read;
 mod remote;
 #[cfg(feature = "aws")]
 mod s3;
+mod said;
 mod scan;
 mod schema;
 mod stats;
@@ -40,6 +41,7 @@ pub use local::{LocalFile, LocalStore};
 pub use manifest::{DEFAULT_AVAILABILITY_DELAY_S, DEFAULT_BUCKETS, FORMAT_VERSION, Manifest};
 pub use prune::{PruneNote, PruneReport};
 pub use remote::{RemoteFile, RemoteStore};
+pub use said::{KeptRound, SaidRow};
 pub use scan::{Run, RunSink, ScanOptions};
 pub use schema::{TEXT_COLUMNS, metric_schema};
 pub use stats::{HistoryStats, MetricStats};

@@ -25,6 +25,9 @@ pub mod silence;
 pub mod archive;
 pub mod events;
 pub mod incidents;
+pub mod resolve;
+pub mod schema;
+pub mod shadow;
 
 pub mod stream;
 

@@ -28,3 +28,6 @@ pub mod workload;
 pub mod fit;
 pub mod incident;
 pub mod truth;
+
+pub mod judge;
+pub mod resolve;

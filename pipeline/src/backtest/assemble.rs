@@ -227,7 +227,7 @@ fn kinds(records: &Records, units: &Units) -> Vec<OfKind> {
 
 fn first_warning(records: &Records, instance: &Instance, ts: i64) -> Option<usize> {
     let verdict = instance.verdicts.first()?;
-    ahead(records.steps, verdict.high.len(), ts).find(|step| verdict.high[*step])
+    ahead(&records.times, ts).find(|step| verdict.high[*step])
 }
 
 /// The incidents of one cause.

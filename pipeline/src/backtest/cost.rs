@@ -88,12 +88,12 @@ fn priced(records: &Records, units: &Units, costs: Costs, threshold: f64, weeks:
     for (at, instance) in records.instances.values().enumerate() {
         let Some(verdict) = instance.verdicts.first() else { continue };
         let high = |step: usize| verdict.p[step] >= threshold;
-        for episode in episodes(records.steps, &instance.truth, high) {
+        for episode in episodes(&records.times, &instance.truth, high) {
             out.episodes += 1;
             out.false_episodes += usize::from(!episode.right);
         }
         for incident in units.counted(records.steps, at, instance) {
-            let warned = ahead(records.steps, verdict.p.len(), incident.ts).any(high);
+            let warned = ahead(&records.times, incident.ts).any(high);
             out.missed += usize::from(!warned);
         }
     }

@@ -34,7 +34,7 @@ pub(super) struct Instance {
     pub(super) workload: Option<String>,
     pub(super) incidents: Vec<Incident>,
     pub(super) truth: Vec<RowTruth>,
-    /// What the rule set says will break; None without evidence.
+    /// What the rule set says will break; None without a level.
     pub(super) kind: Vec<Option<FailureType>>,
     pub(super) unassessable: u64,
     /// The rule set's verdict, then that of the other rule set and of the baselines, as far as they run.
@@ -45,23 +45,20 @@ pub(super) struct Instance {
 #[derive(Debug)]
 pub(super) struct Records {
     pub(super) steps: Steps,
+    /// When each row looks, in order: the times of `steps`, or those at which somebody really looked.
+    pub(super) times: Vec<i64>,
     pub(super) instances: BTreeMap<String, Instance>,
 }
 
 impl Records {
-    pub(super) const fn new(steps: Steps) -> Self {
-        Self { steps, instances: BTreeMap::new() }
+    pub(super) fn new(steps: Steps) -> Self {
+        Self { steps, times: steps.times().collect(), instances: BTreeMap::new() }
     }
 
     /// The time of a row.
-    pub(super) const fn time(&self, step: usize) -> i64 {
-        time(self.steps, step)
+    pub(super) fn time(&self, step: usize) -> i64 {
+        self.times[step]
     }
-}
-
-/// The time of a step.
-pub(super) const fn time(steps: Steps, step: usize) -> i64 {
-    steps.from + step as i64 * steps.step
 }
 
 /// High scored rows that are one alarm.
@@ -74,7 +71,7 @@ pub(super) struct Episode {
 }
 
 /// Finds an instance's episodes: scored rows for which `high` holds, with gaps of at most six hours.
-pub(super) fn episodes(steps: Steps, truth: &[RowTruth], high: impl Fn(usize) -> bool) -> Vec<Episode> {
+pub(super) fn episodes(times: &[i64], truth: &[RowTruth], high: impl Fn(usize) -> bool) -> Vec<Episode> {
     let mut found: Vec<Episode> = Vec::new();
     for (step, truth) in truth.iter().enumerate() {
         if matches!(truth, RowTruth::Censored(_)) || !high(step) {
@@ -82,7 +79,7 @@ pub(super) fn episodes(steps: Steps, truth: &[RowTruth], high: impl Fn(usize) ->
         }
         let hit = *truth == RowTruth::Followed;
         match found.last_mut() {
-            Some(open) if (step - open.last) as i64 * steps.step <= EPISODE_GAP_MS => {
+            Some(open) if times[step] - times[open.last] <= EPISODE_GAP_MS => {
                 open.last = step;
                 open.right |= hit;
             }
@@ -93,11 +90,8 @@ pub(super) fn episodes(steps: Steps, truth: &[RowTruth], high: impl Fn(usize) ->
 }
 
 /// Gives the steps that could warn of an incident at `ts`: those 1 to 24 hours ahead of it.
-pub(super) fn ahead(steps: Steps, rows: usize, ts: i64) -> std::ops::Range<usize> {
-    // The first step at or after a time.
-    let from = |t: i64| ((t - steps.from).max(0) + steps.step - 1) / steps.step;
-    let end = (from(ts - HOUR_MS + 1).max(0) as usize).min(rows);
-    (from(ts - DAY_MS) as usize).min(end)..end
+pub(super) fn ahead(times: &[i64], ts: i64) -> std::ops::Range<usize> {
+    times.partition_point(|t| *t < ts - DAY_MS)..times.partition_point(|t| *t <= ts - HOUR_MS)
 }
 
 #[cfg(test)]
@@ -105,14 +99,16 @@ mod tests {
     use super::*;
     use crate::backtest::truth::Censored;
 
-    const STEPS: Steps = Steps { from: 0, to: 100 * HOUR_MS, step: HOUR_MS };
+    fn times() -> Vec<i64> {
+        Steps { from: 0, to: 100 * HOUR_MS, step: HOUR_MS }.times().collect()
+    }
 
     #[test]
     fn an_episode_ends_after_more_than_six_quiet_hours() {
         let mut truth = vec![RowTruth::Quiet; 40];
         truth[9] = RowTruth::Followed;
         truth[30] = RowTruth::Censored(Censored::Outage);
-        let high = |on: &'static [usize]| episodes(STEPS, &truth, |step| on.contains(&step));
+        let high = |on: &'static [usize]| episodes(&times(), &truth, |step| on.contains(&step));
         assert_eq!(high(&[2, 8]), [Episode { first: 2, last: 8, right: false }]);
         assert_eq!(high(&[2, 8, 9]), [Episode { first: 2, last: 9, right: true }]);
         assert_eq!(high(&[2, 9]).len(), 2);
@@ -121,10 +117,10 @@ mod tests {
 
     #[test]
     fn a_warning_lies_one_to_twenty_four_hours_ahead() {
-        assert_eq!(ahead(STEPS, 100, 50 * HOUR_MS), 26..50);
-        assert_eq!(ahead(STEPS, 100, 50 * HOUR_MS + 1), 27..50);
-        assert_eq!(ahead(STEPS, 100, 10 * HOUR_MS), 0..10);
-        assert_eq!(ahead(STEPS, 40, 50 * HOUR_MS), 26..40);
-        assert_eq!(ahead(STEPS, 40, HOUR_MS / 2), 0..0);
+        assert_eq!(ahead(&times(), 50 * HOUR_MS), 26..50);
+        assert_eq!(ahead(&times(), 50 * HOUR_MS + 1), 27..50);
+        assert_eq!(ahead(&times(), 10 * HOUR_MS), 0..10);
+        assert_eq!(ahead(&times()[..40], 50 * HOUR_MS), 26..40);
+        assert_eq!(ahead(&times()[..40], HOUR_MS / 2), 0..0);
     }
 }

@@ -4,6 +4,7 @@ use super::cost::CostReport;
 use super::incidents::IncidentCounts;
 use super::measure::{Counts, Measure};
 use super::tally::RuleCounts;
+use forewarn_models::score::Interval;
 use forewarn_rules::prediction::RuleSetRef;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -94,7 +95,7 @@ pub struct Scorer {
 /// What the rule set was worth where it spoke of one failure type.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FailureTypeReport {
-    /// The failure type that most evidence speaks of; `none` without evidence.
+    /// The failure type that is said; `none` where there is no level.
     pub failure_type: &'static str,
     /// What the measures are made of; incidents have causes, not failure types, and are counted there.
     pub counts: Counts,
@@ -230,6 +231,17 @@ pub struct Report {
 }
 
 impl Estimate {
+    /// Gives a value with its interval, or `why` it has no meaning.
+    pub(super) fn of(value: f64, interval: Option<Interval>, why: Option<&'static str>) -> Self {
+        match why {
+            Some(why) => Self::without_meaning(why),
+            None if !value.is_finite() => Self::without_meaning("nothing to count"),
+            None => {
+                Self { value: Some(value), lo: interval.map(|i| i.lo), hi: interval.map(|i| i.hi), no_meaning: None }
+            }
+        }
+    }
+
     /// Says that there is no value.
     pub(super) const fn without_meaning(why: &'static str) -> Self {
         Self { value: None, lo: None, hi: None, no_meaning: Some(why) }

@@ -14,10 +14,11 @@ use crate::fleet::Fleet;
 use crate::gather::SignalMap;
 use crate::history::{History, HistoryError};
 use crate::interrupt::Interrupt;
+use crate::render::columns::at_risk;
 use crate::replay::{Steps, replay};
 use forewarn_rules::grid::{CELL_MS, reach};
 use forewarn_rules::hazard::{PerHazard, probabilities};
-use forewarn_rules::prediction::Level;
+use forewarn_rules::prediction::{FailureType, Level};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::truth::Incident;
 use std::collections::BTreeSet;
@@ -72,6 +73,20 @@ pub enum BacktestError {
         /// Some instances that the history has.
         held: String,
     },
+    /// The rule set has no round in the range.
+    #[error(
+        "the history keeps no round of {ruleset} from {from} to {to}: {others}; `forewarn analyze --emit` keeps them"
+    )]
+    NobodySpoke {
+        /// The rule set.
+        ruleset: String,
+        /// The first time asked for.
+        from: String,
+        /// The end of the range asked for.
+        to: String,
+        /// Whose rounds there are.
+        others: String,
+    },
     /// The replay failed.
     #[error(transparent)]
     Replay(#[from] AnalyzeError),
@@ -81,7 +96,7 @@ impl BacktestError {
     /// Says whether the caller's input is at fault rather than the machine.
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::NoData { .. } | Self::Strangers { .. } => true,
+            Self::NoData { .. } | Self::Strangers { .. } | Self::NobodySpoke { .. } => true,
             Self::Replay(e) => e.is_bad_input(),
         }
     }
@@ -185,12 +200,12 @@ impl Rows<'_, '_> {
         let past = self.truth.of(id);
         let truth: Vec<RowTruth> = table.as_of.iter().map(|as_of| past.row(*as_of)).collect();
         let counted = counted(past.incidents, self.steps, self.data_end);
-        self.tallies[0].add(self.job.ruleset, table, assessed, &truth, self.steps, &counted);
+        self.tallies[0].add(self.job.ruleset, table, assessed, &truth, &self.records.times, &counted);
         let lost = assessed.level.iter().filter(|l| **l == Level::Unassessable);
         Instance {
             workload: workload.map(str::to_owned),
             incidents: past.incidents.to_vec(),
-            kind: assessed.failure_type.clone(),
+            kind: said(assessed),
             unassessable: lost.count() as u64,
             verdicts: vec![Verdict::of(assessed, prior)],
             truth,
@@ -200,7 +215,7 @@ impl Rows<'_, '_> {
     fn take_other(&mut self, instance: &mut Instance, table: &Table, assessed: &Assessed, prior: &PerHazard) {
         if let (Some(against), Some(tally)) = (self.job.against, self.tallies.get_mut(1)) {
             let counted = counted(&instance.incidents, self.steps, self.data_end);
-            tally.add(against, table, assessed, &instance.truth, self.steps, &counted);
+            tally.add(against, table, assessed, &instance.truth, &self.records.times, &counted);
         }
         // The other rule set stands second, before the baselines.
         instance.verdicts.insert(1, Verdict::of(assessed, prior));
@@ -221,6 +236,11 @@ impl Rows<'_, '_> {
     }
 }
 
+/// What a rule set says will break: nothing without a level, as predictions have it.
+fn said(assessed: &Assessed) -> Vec<Option<FailureType>> {
+    assessed.failure_type.iter().zip(&assessed.level).map(|(kind, level)| kind.filter(|_| at_risk(*level))).collect()
+}
+
 fn counted(incidents: &[Incident], steps: Steps, data_end: i64) -> Vec<i64> {
     incidents.iter().map(|i| i.ts).filter(|ts| Place::of(*ts, steps, data_end) == Place::Counted).collect()
 }
@@ -231,7 +251,7 @@ pub(super) fn prior(ruleset: &RuleSet) -> PerHazard {
 }
 
 /// Where the data end: when the cell of the last sample is over.
-fn data_end(job: &Job<'_>) -> Result<i64, BacktestError> {
+pub(super) fn data_end(job: &Job<'_>) -> Result<i64, BacktestError> {
     match job.history.time_range()? {
         Some((first, last)) if first < job.steps.to && last >= job.steps.from => {
             Ok((last.div_euclid(CELL_MS) + 1) * CELL_MS)
@@ -247,7 +267,7 @@ fn no_data(job: &Job<'_>) -> Result<BacktestError, BacktestError> {
 }
 
 /// Refuses incidents of another fleet before hours are spent on them.
-fn strangers(job: &Job<'_>, known: &BTreeSet<String>) -> Result<(), BacktestError> {
+pub(super) fn strangers(job: &Job<'_>, known: &BTreeSet<String>) -> Result<(), BacktestError> {
     let Some(incidents) = job.incidents.filter(|i| !i.list.is_empty()) else { return Ok(()) };
     if incidents.list.iter().any(|i| known.contains(&i.instance_id)) {
         return Ok(());

@@ -83,7 +83,7 @@ impl Stand {
                 }
             }
             let high = |step: usize| verdict.high[step] && only.is_none_or(|f| f(instance, step));
-            for episode in episodes(records.steps, &instance.truth, high) {
+            for episode in episodes(&records.times, &instance.truth, high) {
                 let cluster = units.row(at, episode.first);
                 stand.episodes.case(cluster, episode.right);
                 stand.false_rate.add(cluster, f64::from(u8::from(!episode.right)), 0.0);
@@ -108,7 +108,7 @@ impl Stand {
 
     fn catch(&mut self, records: &Records, units: &Units, at: usize, instance: &Instance, high: &[bool]) {
         for incident in units.counted(records.steps, at, instance) {
-            let warned = ahead(records.steps, high.len(), incident.ts).find(|step| high[*step]);
+            let warned = ahead(&records.times, incident.ts).find(|step| high[*step]);
             self.all.case(incident.cluster, warned.is_some());
             if incident.predictable {
                 self.predictable.case(incident.cluster, warned.is_some());

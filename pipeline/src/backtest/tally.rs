@@ -2,7 +2,6 @@
 
 use super::records::{ahead, episodes};
 use super::truth::RowTruth;
-use crate::replay::Steps;
 use forewarn_rules::assess::{Assessed, Score};
 use forewarn_rules::prediction::Level;
 use forewarn_rules::ruleset::RuleSet;
@@ -61,7 +60,7 @@ impl Tally {
         table: &FeatureTable,
         assessed: &Assessed,
         truth: &[RowTruth],
-        steps: Steps,
+        times: &[i64],
         incidents: &[i64],
     ) {
         for (counts, rows) in self.counts.iter_mut().zip(&assessed.fired) {
@@ -88,7 +87,7 @@ impl Tally {
                 }
             }
         }
-        for episode in episodes(steps, truth, |row| assessed.level[row] == Level::High) {
+        for episode in episodes(times, truth, |row| assessed.level[row] == Level::High) {
             let scored = (episode.first..=episode.last).filter(|row| !matches!(truth[*row], RowTruth::Censored(_)));
             for party in once(scored.flat_map(|row| &parties[row])) {
                 self.counts[party].episodes += 1;
@@ -96,7 +95,7 @@ impl Tally {
             }
         }
         for ts in incidents {
-            for party in once(ahead(steps, parties.len(), *ts).flat_map(|row| &parties[row])) {
+            for party in once(ahead(times, *ts).flat_map(|row| &parties[row])) {
                 self.counts[party].incidents_warned += 1;
             }
         }

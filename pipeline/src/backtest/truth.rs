@@ -5,64 +5,14 @@
 
 use crate::history::EventRow;
 use forewarn_rules::grid::HOUR_MS;
+use forewarn_rules::judge::{self, Ending};
 use forewarn_rules::truth::{Incident, OUTAGE_HOURS};
 use std::collections::BTreeMap;
 
+pub use forewarn_rules::judge::{Censored, RowTruth};
+
 /// One day, milliseconds: the horizon of p24.
 pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
-
-/// Why a row's next 24 hours are not scored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Censored {
-    /// An incident is under way: from its start to ten hours after it.
-    Outage,
-    /// The next 24 hours pass the end of the range or of the data.
-    PastEnd,
-    /// A person or a program stopped or ended the instance.
-    User,
-    /// Its Auto Scaling group shrank.
-    ScaleIn,
-    /// Spot took it back.
-    Spot,
-    /// A recovery of ours ended it.
-    Recovery,
-    /// It left, and nothing says why.
-    Gone,
-}
-
-impl Censored {
-    /// Gives the name in tables and JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Outage => "outage",
-            Self::PastEnd => "past_end",
-            Self::User => "ended_by_user",
-            Self::ScaleIn => "scale_in",
-            Self::Spot => "spot",
-            Self::Recovery => "recovery",
-            Self::Gone => "gone",
-        }
-    }
-}
-
-/// What became of a row within 24 hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowTruth {
-    /// No incident began.
-    Quiet,
-    /// An incident began.
-    Followed,
-    /// Nobody can tell.
-    Censored(Censored),
-}
-
-/// The end of an instance that was no failure: it is not judged from `at` until `until`, nor for the 24 hours before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ending {
-    at: i64,
-    until: i64,
-    why: Censored,
-}
 
 /// What is known of every instance's past.
 #[derive(Debug, Clone, Default)]
@@ -77,7 +27,8 @@ pub struct Truth {
 pub struct InstanceTruth<'a> {
     /// Its incidents in order of time.
     pub incidents: &'a [Incident],
-    endings: &'a [Ending],
+    /// What ended it that was no failure.
+    pub endings: &'a [Ending],
     end: i64,
 }
 
@@ -122,30 +73,14 @@ impl Truth {
 }
 
 impl InstanceTruth<'_> {
-    /// Gives what became of the row at `as_of`.
+    /// Gives what became of the row at `as_of` within 24 hours.
     pub fn row(&self, as_of: i64) -> RowTruth {
-        let outage = |i: &Incident| (i.ts..i.ts + OUTAGE_HOURS * HOUR_MS).contains(&as_of);
-        if self.incidents.iter().any(outage) {
-            return RowTruth::Censored(Censored::Outage);
-        }
-        if as_of + DAY_MS > self.end {
-            return RowTruth::Censored(Censored::PastEnd);
-        }
-        if let Some(over) = self.endings.iter().find(|e| (e.at..e.until).contains(&as_of)) {
-            return RowTruth::Censored(over.why);
-        }
-        if self.next(as_of).is_some_and(|i| self.incidents[i].ts <= as_of + DAY_MS) {
-            return RowTruth::Followed;
-        }
-        match self.endings.iter().find(|e| e.at > as_of && e.at <= as_of + DAY_MS) {
-            Some(ended) => RowTruth::Censored(ended.why),
-            None => RowTruth::Quiet,
-        }
+        judge::judge(self.incidents, self.endings, self.end, as_of, DAY_MS)
     }
 
     /// Gives the index of the first incident after `as_of`.
     pub fn next(&self, as_of: i64) -> Option<usize> {
-        Some(self.incidents.partition_point(|i| i.ts <= as_of)).filter(|i| *i < self.incidents.len())
+        judge::next(self.incidents, as_of)
     }
 }
 

@@ -49,7 +49,7 @@ impl Units {
         let steps = records.steps;
         let week = |ts: i64| (ts - steps.from).max(0).div_euclid(WEEK_MS) as usize;
         let weeks = week(steps.to - 1) + 1;
-        let week_of_step: Vec<u32> = steps.times().map(|t| week(t) as u32).collect();
+        let week_of_step: Vec<u32> = records.times.iter().map(|t| week(*t) as u32).collect();
         let mut used: BTreeMap<(&str, usize), u32> = BTreeMap::new();
         for (id, instance) in &records.instances {
             let workload = instance.workload.as_deref().unwrap_or(id);

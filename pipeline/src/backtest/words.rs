@@ -250,7 +250,7 @@ impl Report {
     }
 }
 
-fn cell(measure: Measure, e: &Estimate) -> String {
+pub(super) fn cell(measure: Measure, e: &Estimate) -> String {
     let number = |v: f64| match measure {
         _ if v.abs() >= 10.0 => format!("{v:.1}"),
         Measure::LeadHours => format!("{v:.1}"),
@@ -286,6 +286,7 @@ fn reason(why: &str) -> &str {
         "spot" => "ended by Spot",
         "recovery" => "ended by a recovery",
         "gone" => "gone for no known reason",
+        "no_round" => "at times at which nobody looked",
         other => other,
     }
 }

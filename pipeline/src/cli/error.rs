@@ -99,7 +99,14 @@ macro_rules! either {
     })+ };
 }
 
-failed!(std::io::Error, serde_json::Error, crate::log::LogError, crate::emit::BusError, crate::emit::PumpError);
+failed!(
+    std::io::Error,
+    serde_json::Error,
+    crate::resolve::ResolveError,
+    crate::log::LogError,
+    crate::emit::BusError,
+    crate::emit::PumpError
+);
 input!(
     crate::import::table::TableError,
     forewarn_rules::ruleset::RuleSetError,

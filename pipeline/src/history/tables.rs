@@ -5,7 +5,7 @@ use super::schema::time_type;
 use super::store::{Entry, StoreFile};
 use super::{History, Writer};
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMillisecondType;
+use arrow_array::types::{Float64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 const INSTANCES: &str = "instances";
 const EVENTS: &str = "events";
 const INCIDENTS: &str = "incidents";
-const PREDICTIONS: &str = "predictions";
+pub(super) const PREDICTIONS: &str = "predictions";
 
 /// What is known of an instance beside its metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
@@ -229,7 +229,7 @@ fn content_name(bytes: &[u8]) -> String {
     format!("{:016x}.parquet", xxhash_rust::xxh64::xxh64(bytes, 0))
 }
 
-fn parquet_files(history: &History, dir: &str) -> Result<Vec<Entry>> {
+pub(super) fn parquet_files(history: &History, dir: &str) -> Result<Vec<Entry>> {
     let mut files = history.store().list(dir)?;
     files.retain(|e| e.path.ends_with(".parquet"));
     Ok(files)
@@ -237,25 +237,35 @@ fn parquet_files(history: &History, dir: &str) -> Result<Vec<Entry>> {
 
 fn for_each_batch(history: &History, dir: &str, mut take: impl FnMut(&Table<'_>) -> Result<()>) -> Result<()> {
     for entry in parquet_files(history, dir)? {
-        let name = history.store().describe(&entry.path);
-        let open: StoreFile = history.store().open_file(&entry)?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(open).and_then(ParquetRecordBatchReaderBuilder::build);
-        for batch in reader.map_err(|e| HistoryError::parquet(&name, e))? {
-            let batch = batch.map_err(|e| HistoryError::parquet(&name, e.into()))?;
-            take(&Table { batch: &batch, name: &name })?;
-        }
+        for_each_batch_of(history, &entry, &mut take)?;
+    }
+    Ok(())
+}
+
+/// Reads one file of a table.
+pub(super) fn for_each_batch_of(
+    history: &History,
+    entry: &Entry,
+    mut take: impl FnMut(&Table<'_>) -> Result<()>,
+) -> Result<()> {
+    let name = history.store().describe(&entry.path);
+    let open: StoreFile = history.store().open_file(entry)?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(open).and_then(ParquetRecordBatchReaderBuilder::build);
+    for batch in reader.map_err(|e| HistoryError::parquet(&name, e))? {
+        let batch = batch.map_err(|e| HistoryError::parquet(&name, e.into()))?;
+        take(&Table { batch: &batch, name: &name })?;
     }
     Ok(())
 }
 
 /// One batch of a table, read by name.
-struct Table<'a> {
+pub(super) struct Table<'a> {
     batch: &'a RecordBatch,
     name: &'a str,
 }
 
 impl Table<'_> {
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.batch.num_rows()
     }
 
@@ -268,7 +278,7 @@ impl Table<'_> {
         }
     }
 
-    fn text(&self, name: &str, row: usize) -> Result<Option<String>> {
+    pub(super) fn text(&self, name: &str, row: usize) -> Result<Option<String>> {
         let column = self.column(name, &DataType::Utf8)?.map(AsArray::as_string::<i32>);
         Ok(column.filter(|a| a.is_valid(row)).map(|a| a.value(row).to_owned()))
     }
@@ -278,16 +288,21 @@ impl Table<'_> {
         Ok(column.filter(|a| a.is_valid(row)).map(|a| a.value(row)))
     }
 
+    pub(super) fn number(&self, name: &str, row: usize) -> Result<Option<f64>> {
+        let column = self.column(name, &DataType::Float64)?.map(AsArray::as_primitive::<Float64Type>);
+        Ok(column.filter(|a| a.is_valid(row)).map(|a| a.value(row)))
+    }
+
     fn flag(&self, name: &str, row: usize) -> Result<Option<bool>> {
         let column = self.column(name, &DataType::Boolean)?.map(AsArray::as_boolean);
         Ok(column.filter(|a| a.is_valid(row)).map(|a| a.value(row)))
     }
 
-    fn needed_text(&self, name: &str, row: usize) -> Result<String> {
+    pub(super) fn needed_text(&self, name: &str, row: usize) -> Result<String> {
         self.text(name, row)?.ok_or_else(|| self.absent(name, row))
     }
 
-    fn needed_time(&self, name: &str, row: usize) -> Result<i64> {
+    pub(super) fn needed_time(&self, name: &str, row: usize) -> Result<i64> {
         self.time(name, row)?.ok_or_else(|| self.absent(name, row))
     }
 
