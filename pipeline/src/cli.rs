@@ -21,8 +21,8 @@ mod output;
 mod rules;
 mod run;
 mod schema;
-mod silence;
 mod scorecard;
+mod silence;
 mod simulate;
 
 use crate::settings::Settings;

@@ -26,7 +26,6 @@ pub mod archive;
 pub mod events;
 pub mod incidents;
 pub mod resolve;
-pub mod schema;
 pub mod shadow;
 
 pub mod stream;

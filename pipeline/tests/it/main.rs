@@ -6,14 +6,14 @@ mod archive;
 mod backtest;
 mod checklist;
 mod cli;
+#[cfg(all(feature = "aws", unix))]
+mod doctor;
 #[cfg(feature = "aws")]
 mod emulator;
 #[cfg(all(feature = "aws", unix))]
-mod faultproxy;
-#[cfg(all(feature = "aws", unix))]
-mod doctor;
-#[cfg(all(feature = "aws", unix))]
 mod eventbridge;
+#[cfg(all(feature = "aws", unix))]
+mod faultproxy;
 mod history;
 mod house;
 mod import;
