@@ -19,6 +19,7 @@ pub mod emit;
 pub mod log;
 pub mod schema;
 
+pub mod source;
 pub mod stream;
 
 pub mod simulate;
