@@ -28,6 +28,7 @@ pub mod incidents;
 pub mod resolve;
 pub mod shadow;
 
+pub mod source;
 pub mod stream;
 
 pub mod faultproxy;

@@ -125,7 +125,9 @@ async fn forward(shared: &Shared, call: &Call, body: Bytes) -> Result<Response<B
     *request.method_mut() = call.method.clone();
     *request.uri_mut() = Uri::from_parts(to)?;
     *request.headers_mut() = call.headers.clone();
-    OF_A_HOP.iter().for_each(|name| drop(request.headers_mut().remove(name)));
+    for name in OF_A_HOP {
+        request.headers_mut().remove(name);
+    }
     let (mut head, body) = shared.client.request(request).await?.into_parts();
     let body = Limited::new(body, LONGEST).collect().await.map_err(ProxyError::Body)?.to_bytes();
     for name in OF_A_HOP {

@@ -135,7 +135,7 @@ impl Counted {
     fn strikes(&self, seed: u64) -> bool {
         let w = &self.when;
         w.nth.is_none_or(|n| n == self.calls)
-            && w.every.is_none_or(|n| self.calls % n == 0)
+            && w.every.is_none_or(|n| self.calls.is_multiple_of(n))
             && w.probability.is_none_or(|p| unit(seed) < p)
             && w.times.is_none_or(|n| self.struck < n)
     }

@@ -97,7 +97,7 @@ mod tests {
                 0 if range.len() > 1 => {
                     self.open.remove(i);
                     let mid = range.start + range.len() as u8 / 2;
-                    self.add(&[id.clone()], range.start..mid);
+                    self.add(std::slice::from_ref(&id), range.start..mid);
                     self.add(&[id], mid..range.end);
                 }
                 1 if i + 1 < self.open.len() => {
