@@ -4,15 +4,14 @@
 //! **Invariant:** a range is written down (shard, first, last, name) before anything is made of it, and its checkpoint moves after
 //! everything is durable. A restart redoes exactly that range: the same records make the same files under the same names.
 
-mod event;
 mod pile;
 mod set_aside;
 mod write;
 
-pub use event::TakeError;
 pub use set_aside::{SetAside, SetAsideError};
 
 use crate::crash;
+use crate::events::archive as events;
 
 use crate::history::{History, HistoryError};
 use crate::interrupt::Interrupt;
@@ -41,7 +40,7 @@ pub enum ArchiveError {
     History(#[from] HistoryError),
     /// An event could not be taken into the log.
     #[error(transparent)]
-    Event(#[from] event::TakeError),
+    Event(#[from] events::TakeError),
     /// What can't be read could not be set aside.
     #[error(transparent)]
     SetAside(#[from] SetAsideError),
@@ -114,7 +113,15 @@ impl Archive<'_> {
         let mut shards: BTreeMap<String, Pile> = BTreeMap::new();
         let mut held = (0, 0);
         while !stop.is_raised() {
-            let Some(stretch) = self.consumer.read(READ)? else { break };
+            let Some(stretch) = self.consumer.read(READ)? else {
+                if shards.is_empty() {
+                    break;
+                }
+                // A shard's children are read once what was read of it has been dealt with.
+                self.deal_with(std::mem::take(&mut shards), &mut report)?;
+                held = (0, 0);
+                continue;
+            };
             let pile = shards.entry(stretch.shard).or_default();
             let before = pile.size();
             self.add(pile, stretch.records)?;
@@ -195,7 +202,15 @@ impl Archive<'_> {
     fn carry_out(&mut self, intent: &Intent, pile: Pile, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
         let mut rows = Vec::new();
         for (envelope, received_at) in &pile.events {
-            rows.extend(event::take(self.log, envelope, received_at.unwrap_or(self.now_ms))?);
+            match events::take(self.log, envelope, received_at.unwrap_or(self.now_ms)) {
+                Ok(fresh) => rows.extend(fresh),
+                Err(e) if e.is_poison() => {
+                    self.aside.put_event(envelope, &e, self.now_ms)?;
+                    self.vitals.dead_letter("archive");
+                    report.set_aside += 1;
+                }
+                Err(e) => return Err(e.into()),
+            }
         }
         crash::point("archive.logged");
         let mut writer = self.history.writer()?;

@@ -9,8 +9,10 @@ use crate::crash;
 use crate::fleet::{DeclaredChange, Fleet};
 use crate::gather::SignalMap;
 use crate::history::{History, HistoryError};
+use crate::incidents::{self, IncidentsError};
 use crate::interrupt::Interrupt;
 use crate::log::{LogError, SqliteLog};
+use crate::resolve::{self, ResolveError};
 use crate::schedule::{Progress, ProgressError, Schedule};
 use crate::vitals::{OfLevel, Vitals};
 use forewarn_rules::ruleset::RuleSet;
@@ -52,6 +54,39 @@ pub enum RoundsError {
     /// The progress could not be kept.
     #[error(transparent)]
     Progress(#[from] ProgressError),
+}
+
+/// What was learned of how things turned out.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Concluded {
+    /// Failures that are new.
+    pub incidents: usize,
+    /// How episodes turned out.
+    #[serde(flatten)]
+    pub resolved: resolve::Report,
+}
+
+/// Explains why it is not known how things turned out; asking again is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum ConcludeError {
+    /// Incidents could not be found or written down.
+    #[error(transparent)]
+    Incidents(#[from] IncidentsError),
+    /// Episodes could not be resolved.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+}
+
+/// Finds the failures that began in `[from, now)` and resolves the episodes that are due. Doing it again changes nothing.
+///
+/// # Errors
+/// When history or log fail.
+pub fn conclude(history: &mut History, log: &SqliteLog, from: i64, now: i64) -> Result<Concluded, ConcludeError> {
+    let seen = incidents::observe(history, log, from, now, &forewarn_rules::incident::Settings::default())?;
+    crash::point("analyze.incidents_observed");
+    let resolved = resolve::resolve(log, history, &[], now)?;
+    crash::point("analyze.resolved");
+    Ok(Concluded { incidents: seen.logged, resolved })
 }
 
 /// What rounds did.
@@ -117,6 +152,12 @@ impl Rounds<'_> {
         crash::point("analyze.written");
         announce::keep(self.history, &analysis, self.ruleset, &round)?;
         crash::point("analyze.kept");
+        if let Some(shadow) = self.shadow
+            && let Err(e) = crate::shadow::keep(self.history, self.map, &fleet, as_of, shadow)
+        {
+            // The shadow is a trial: what people see goes on without it.
+            tracing::warn!(error = %e, "the shadow rule set's round was not kept");
+        }
         held.emitted.add(emitted);
         held.instances = analysis.table.len() as u64;
         held.levels.clear();

@@ -1,5 +1,7 @@
 //! Keeps records that can't be read, with the reason, so that nothing is lost and nothing stands in the way.
 
+use crate::events::archive::TakeError;
+use crate::log::envelope::Envelope;
 use crate::stream::{RecordError, Stored};
 use std::fs;
 use std::io;
@@ -29,7 +31,20 @@ impl SetAside {
     /// # Errors
     /// When the directory can't be written.
     pub fn put(&self, stored: &Stored, error: &RecordError, now_ms: i64) -> Result<(), SetAsideError> {
-        let name = crate::log::chain::sha256_hex(&stored.data);
+        self.keep(&stored.data, &stored.seq, &error.to_string(), now_ms)
+    }
+
+    /// Keeps an event that the log will never take; the same event again changes nothing.
+    ///
+    /// # Errors
+    /// When the directory can't be written.
+    pub fn put_event(&self, envelope: &Envelope, error: &TakeError, now_ms: i64) -> Result<(), SetAsideError> {
+        let data = serde_json::to_vec(envelope).unwrap_or_else(|_| envelope.id.clone().into_bytes());
+        self.keep(&data, &envelope.id, &error.to_string(), now_ms)
+    }
+
+    fn keep(&self, data: &[u8], what: &str, reason: &str, now_ms: i64) -> Result<(), SetAsideError> {
+        let name = crate::log::chain::sha256_hex(data);
         let (raw, why) = (self.0.join(format!("{name}.bin")), self.0.join(format!("{name}.json")));
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -39,16 +54,12 @@ impl SetAside {
         if why.exists() {
             return Ok(());
         }
-        let reason = serde_json::json!({
-            "seq": stored.seq,
-            "reason": error.to_string(),
-            "arrived_at": stored.arrived_at.map(crate::time::format_ms),
-            "set_aside_at": crate::time::format_ms(now_ms),
-            "bytes": stored.data.len(),
-        });
-        fs::write(&raw, &stored.data).map_err(failed(&raw))?;
-        fs::write(&why, format!("{reason}\n")).map_err(failed(&why))?;
-        tracing::warn!(seq = stored.seq, %error, "a record can't be read and was set aside in {}", self.0.display());
+        let set_aside_at = crate::time::format_ms(now_ms);
+        let note =
+            serde_json::json!({"what": what, "reason": reason, "set_aside_at": set_aside_at, "bytes": data.len()});
+        fs::write(&raw, data).map_err(failed(&raw))?;
+        fs::write(&why, format!("{note}\n")).map_err(failed(&why))?;
+        tracing::warn!(what, reason, "set aside in {}", self.0.display());
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::emit;
 use crate::history::{CompactOptions, History, HistoryError};
 use crate::lease::Lease;
 use crate::log::SqliteLog;
-use crate::rounds::Rounds;
+use crate::rounds::{Rounds, conclude};
 use crate::schedule::{Progress, Schedule};
 use crate::stream::open;
 
@@ -19,6 +19,8 @@ const LOOK_MS: i64 = 10_000;
 const DELIVER_MS: i64 = 10_000;
 /// Small files are merged this often: readers are quick with a few files a day and slow with hundreds.
 const COMPACTIONS: Schedule = Schedule { every: 6 * 3_600_000, offset: 30 * 60_000, most: 1 };
+/// How far back failures are looked for after each round, milliseconds: what comes late comes within a day.
+const LOOK_BACK_MS: i64 = 24 * 3_600_000;
 /// The consumer that the archive is.
 const CONSUMER: &str = "archive";
 
@@ -114,6 +116,14 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
             opened = held.emitted.opened,
             "analyzed"
         );
+        let (mut history, from) = (history, slot - LOOK_BACK_MS);
+        match conclude(&mut history, &log, from, around.clock.now_ms()) {
+            Ok(c) => {
+                tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded")
+            }
+            // The archive may be writing: the next round finds the same.
+            Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next round"),
+        }
         Ok(job.rounds.next(around.clock.now_ms()))
     };
     Part { name: "analyze", turn: Box::new(turn) }
@@ -134,4 +144,20 @@ pub(super) fn emit(job: &Job) -> Part<'_> {
         Ok(around.clock.now_ms() + DELIVER_MS)
     };
     Part { name: "emit", turn: Box::new(turn) }
+}
+
+/// Takes EC2 events from queues into the stream.
+#[cfg(feature = "aws")]
+pub fn events<'a>(job: &'a Job, aws: crate::aws::Aws, queues: String) -> Part<'a> {
+    use crate::events::{JsonLinesDead, poll, queue::Until, sqs::SqsQueue, take::Intake};
+    let turn = move |_: &_| -> Result<i64, Failure> {
+        let around = &job.around;
+        let mut producer = open::producer(&job.stream, &job.state, around)?;
+        let dead = JsonLinesDead::in_state(&job.state);
+        let mut intake = Intake { producer: producer.as_mut(), dead: &dead, vitals: &around.vitals };
+        let mut all = SqsQueue::each(&aws, &queues, 20);
+        poll(&mut all, &mut intake, around.clock.as_ref(), Until::Stopped, &around.stop)?;
+        Ok(around.clock.now_ms())
+    };
+    Part { name: "events", turn: Box::new(turn) }
 }

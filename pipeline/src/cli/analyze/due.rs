@@ -10,7 +10,7 @@ use crate::emit;
 use crate::history::History;
 use crate::lease::Lease;
 use crate::log::SqliteLog;
-use crate::rounds::{Held, Rounds};
+use crate::rounds::{Held, Rounds, conclude};
 use crate::schedule::{Progress, Schedule};
 
 /// The schedule of `--due`.
@@ -67,7 +67,16 @@ impl Args {
         let map = self.map.over(&history);
         let rounds =
             Rounds { history: &history, log: &log, ruleset: &ruleset, shadow: None, map: &map, vitals: &means.vitals };
+        let begun = progress.read().map_err(CliError::failed)?;
         let mut held = rounds.catch_up(schedule, &progress, now, &means.stop).map_err(CliError::failed)?;
+        if held.due > 0 {
+            let mut history = self.history.open(context)?;
+            let from = begun.unwrap_or(now) - crate::time::DAY_MS;
+            // Another process may be writing to the history: the next run finds the same.
+            if let Err(e) = conclude(&mut history, &log, from, now) {
+                tracing::warn!(error = %e, "how things turned out is asked again by the next run");
+            }
+        }
         let fed = buses::report(emit::deliver(&log, &mut outlets, &means.vitals))?;
         held.emitted.announced = fed.first().map_or(0, |(_, report)| report.sent);
         self.say(&held, &history, context)?;
