@@ -98,6 +98,7 @@ pub fn poll(
                 return Ok(report);
             }
             if clock.now_ms() < wait.0 {
+                quiet = false;
                 continue;
             }
             asked = true;
@@ -111,6 +112,7 @@ pub fn poll(
                 }
                 Err(e) => {
                     report.failures += 1;
+                    quiet = false;
                     let next = (wait.1 * 2).clamp(PAUSE_MS, LONGEST_PAUSE_MS);
                     *wait = (clock.now_ms().saturating_add(next as i64), next);
                     tracing::warn!(error = %e, cause = e.source.to_string(), "the queue is left alone for {next} ms");
@@ -121,6 +123,7 @@ pub fn poll(
         if until == Until::Empty && quiet {
             return Ok(report);
         }
+        // With nobody to ask, time must pass.
         if !asked && !clock.pause(PAUSE_MS, stop) {
             return Ok(report);
         }
