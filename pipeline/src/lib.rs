@@ -24,6 +24,8 @@ pub mod incidents;
 
 pub mod stream;
 
+pub mod faultproxy;
+
 pub mod simulate;
 
 #[cfg(feature = "aws")]

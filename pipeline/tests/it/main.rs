@@ -5,10 +5,14 @@
 mod backtest;
 mod checklist;
 mod cli;
+#[cfg(all(feature = "aws", unix))]
+mod faultproxy;
 mod history;
 mod house;
 mod import;
 mod invariance;
+#[cfg(all(feature = "aws", unix))]
+mod kinesis;
 mod log;
 mod log_emit;
 mod log_fixture;
@@ -24,3 +28,4 @@ mod port;
 mod s3;
 mod schema;
 mod simulate;
+mod stream;

@@ -10,17 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 const SERVER: &str = "moto[server,s3,kinesis,events,sqs,ec2,sts]==5.2.5";
 
 /// Serves on a free port, loads the services named first, says the port, and ends with its standard input.
-const SERVE: &str = r#"
-import sys
-from moto.backends import get_backend
-from moto.server import ThreadedMotoServer
-for service in sys.argv[1:]:
-    get_backend(service)
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
-"#;
+const SERVE: &str = ".ci/serve_moto.py";
 
 /// A running server; it ends when this is dropped.
 pub(crate) struct Moto {
@@ -36,7 +26,7 @@ impl Moto {
     pub(crate) fn start(services: &[&str]) -> Result<Self, String> {
         let python = install()?;
         let mut child = Command::new(&python)
-            .args(["-c", SERVE])
+            .arg(root().join(SERVE))
             .args(services)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -51,6 +41,7 @@ impl Moto {
     }
 
     /// Starts one, or says why a test is skipped.
+    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
     pub(crate) fn or_skip(services: &[&str]) -> Option<Self> {
         Self::start(services).inspect_err(|why| println!("skipped: {why}")).ok()
     }
@@ -67,10 +58,16 @@ impl Moto {
 
     /// Runs Python in which `aws("kinesis")` gives a boto3 client of this server, and gives what it prints.
     pub(crate) fn python(&self, script: &str) -> String {
+        self.python_with(script, &[])
+    }
+
+    /// Runs Python as [`Moto::python`] does, with arguments.
+    pub(crate) fn python_with(&self, script: &str, args: &[&str]) -> String {
         let prelude = "import boto3, json, os, sys\n\
                        def aws(service): return boto3.client(service, region_name=os.environ['AWS_REGION'])\n";
         let ran: Output = Command::new(&self.python)
             .args(["-c", &format!("{prelude}{script}")])
+            .args(args)
             .env_clear()
             .envs(self.env())
             .output()
