@@ -6,6 +6,7 @@ mod common;
 mod demo;
 mod doctor;
 mod error;
+mod events;
 mod fault_proxy;
 mod fit;
 mod history;
@@ -68,6 +69,8 @@ enum Command {
     History(history::Args),
     /// Lists, checks and replays the event log
     Log(log::Args),
+    /// Takes events of AWS in, deals with those set aside, and derives incidents
+    Events(events::Args),
     /// Declares a change, such as a deployment
     Mark(mark::Args),
     /// Writes the JSON Schemas and the AsyncAPI document
@@ -135,6 +138,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Rules(args) => args.run(&mut context),
         Command::History(args) => args.run(&mut context),
         Command::Log(args) => args.run(&mut context),
+        Command::Events(args) => args.run(&mut context),
         Command::Mark(args) => args.run(&mut context),
         Command::Schema(args) => args.run(&mut context),
         Command::Doctor(args) => args.run(&mut context),

@@ -3,7 +3,8 @@
 use forewarn::log::event::blob::BlobRef;
 use forewarn::log::event::prediction::{Cleared, Made, Observed, Outcome, Resolved, Updated, Verdict};
 use forewarn::log::event::{
-    alarm, change, group, health, incident, instance, matched, notice, operator, policy, pruned, recovery, spot, volume, workload,
+    alarm, change, group, health, incident, instance, matched, notice, operator, policy, pruned, recovery, spot,
+    volume, workload,
 };
 use forewarn::log::{Event, NewEvent};
 use forewarn_rules::episode::{EpisodeState, LastSeen, OpenEpisode};

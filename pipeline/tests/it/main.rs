@@ -8,6 +8,7 @@ mod cli;
 #[cfg(all(feature = "aws", unix))]
 mod faultproxy;
 mod history;
+mod hostile_events;
 mod house;
 mod import;
 mod invariance;
@@ -28,4 +29,6 @@ mod port;
 mod s3;
 mod schema;
 mod simulate;
+#[cfg(all(feature = "aws", unix))]
+mod sqs;
 mod stream;
