@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod emit;
 mod error;
+mod events;
 mod fault_proxy;
 mod fit;
 mod history;
@@ -84,6 +85,8 @@ enum Command {
     History(history::Args),
     /// Lists, checks and replays the event log
     Log(log::Args),
+    /// Takes events of AWS in, deals with those set aside, and derives incidents
+    Events(events::Args),
     /// Declares a change, such as a deployment
     Mark(mark::Args),
     /// Keeps announcements back for a while
@@ -159,6 +162,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Rules(args) => args.run(&mut context),
         Command::History(args) => args.run(&mut context),
         Command::Log(args) => args.run(&mut context),
+        Command::Events(args) => args.run(&mut context),
         Command::Mark(args) => args.run(&mut context),
         Command::Silence(args) => args.run(&mut context),
         Command::Ack(args) => args.run(&mut context),

@@ -5,6 +5,7 @@
 pub mod archive;
 pub mod dead;
 mod doc;
+pub mod file;
 pub mod lambda;
 mod parse;
 pub mod queue;

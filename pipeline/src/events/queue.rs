@@ -92,15 +92,15 @@ pub fn poll(
     // For each queue, when it may be asked again, and how long the last wait was.
     let mut waits: Vec<(i64, u64)> = vec![(i64::MIN, 0); queues.len()];
     while !stop.is_raised() && !queues.is_empty() {
-        let (mut quiet, mut asked) = (true, false);
+        let (mut quiet, mut waiting) = (true, false);
         for (queue, wait) in queues.iter_mut().zip(&mut waits) {
             if stop.is_raised() {
                 return Ok(report);
             }
             if clock.now_ms() < wait.0 {
+                waiting = true;
                 continue;
             }
-            asked = true;
             match queue.receive() {
                 Ok(messages) => {
                     *wait = (i64::MIN, 0);
@@ -111,6 +111,7 @@ pub fn poll(
                 }
                 Err(e) => {
                     report.failures += 1;
+                    waiting = true;
                     let next = (wait.1 * 2).clamp(PAUSE_MS, LONGEST_PAUSE_MS);
                     *wait = (clock.now_ms().saturating_add(next as i64), next);
                     tracing::warn!(error = %e, cause = e.source.to_string(), "the queue is left alone for {next} ms");
@@ -118,10 +119,11 @@ pub fn poll(
             }
         }
         intake.vitals.success("events", clock.now_ms());
-        if until == Until::Empty && quiet {
+        if until == Until::Empty && quiet && !waiting {
             return Ok(report);
         }
-        if !asked && !clock.pause(PAUSE_MS, stop) {
+        // A queue that is left alone and nothing to do meanwhile: time must pass.
+        if waiting && quiet && !clock.pause(PAUSE_MS, stop) {
             return Ok(report);
         }
     }

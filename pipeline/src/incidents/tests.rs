@@ -25,8 +25,8 @@ fn history(dir: &std::path::Path, failing: std::ops::Range<i64>, events: &[Event
     std::fs::write(&file, format!("instance_id,metric,ts,value\n{csv}")).unwrap();
     let location = dir.join("h").display().to_string();
     let mut history = History::open_or_create(&location).unwrap();
-    let options = crate::import::ImportOptions { period_s: Some(60), ..Default::default() };
-    crate::import::import(&mut history, &[file], &options).unwrap();
+    let options = crate::import::ImportOptions { period_s: Some(60), ..crate::import::ImportOptions::at(T0) };
+    crate::import::import_files(&mut history, &[file], &options, &mut |_| {}).unwrap();
     history.writer().unwrap().put_events(events).unwrap();
     History::open(&location).unwrap()
 }

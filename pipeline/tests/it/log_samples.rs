@@ -3,7 +3,8 @@
 use forewarn::log::event::blob::BlobRef;
 use forewarn::log::event::prediction::{Announced, Cleared, Made, Observed, Outcome, Resolved, Updated, Verdict};
 use forewarn::log::event::{
-    alarm, change, health, incident, instance, matched, notice, operator, policy, pruned, recovery, spot, workload,
+    alarm, change, group, health, incident, instance, matched, notice, operator, policy, pruned, recovery, spot,
+    volume, workload,
 };
 use forewarn::log::{Event, NewEvent};
 use forewarn_rules::episode::{EpisodeState, LastSeen, OpenEpisode};
@@ -363,6 +364,24 @@ pub(crate) fn every_event() -> Vec<Event> {
             entries: 9,
             older_than: time(),
             checkpoint_sha256: "cd".repeat(32),
+        }),
+        Event::GroupChanged(group::GroupChanged {
+            group: t("web"),
+            instance_id: s("i-0123456789abcdef0"),
+            account: account(),
+            region: region(),
+            activity: group::Activity::Terminated,
+            ended_for: Some(group::EndedFor::ScaleIn),
+            cause: s("the group shrank"),
+        }),
+        Event::VolumeChanged(volume::VolumeChanged {
+            volume_id: t("vol-0123456789abcdef0"),
+            instance_id: None,
+            account: account(),
+            region: region(),
+            event: t("modifyVolume"),
+            result: t("failed"),
+            cause: s("no capacity"),
         }),
     ]
 }

@@ -15,6 +15,7 @@ mod eventbridge;
 #[cfg(all(feature = "aws", unix))]
 mod faultproxy;
 mod history;
+mod hostile_events;
 mod house;
 mod import;
 mod invariance;
@@ -35,4 +36,6 @@ mod port;
 mod s3;
 mod schema;
 mod simulate;
+#[cfg(all(feature = "aws", unix))]
+mod sqs;
 mod stream;
