@@ -92,8 +92,6 @@ pub struct Archive<'a> {
     pub history: &'a mut History,
     /// The event log.
     pub log: &'a SqliteLog,
-    /// What reads the stream.
-    pub consumer: &'a mut dyn Consumer,
     /// Where records go that can't be read.
     pub aside: &'a SetAside,
     /// What is counted.
@@ -107,18 +105,18 @@ impl Archive<'_> {
     ///
     /// # Errors
     /// When stream, history or log fail.
-    pub fn drain(&mut self, stop: &Interrupt) -> Result<ArchiveReport, ArchiveError> {
+    pub fn drain(&mut self, consumer: &mut dyn Consumer, stop: &Interrupt) -> Result<ArchiveReport, ArchiveError> {
         let mut report = ArchiveReport::default();
-        self.resume(&mut report)?;
+        self.resume(consumer, &mut report)?;
         let mut shards: BTreeMap<String, Pile> = BTreeMap::new();
         let mut held = (0, 0);
         while !stop.is_raised() {
-            let Some(stretch) = self.consumer.read(READ)? else {
+            let Some(stretch) = consumer.read(READ)? else {
                 if shards.is_empty() {
                     break;
                 }
                 // A shard's children are read once what was read of it has been dealt with.
-                self.deal_with(std::mem::take(&mut shards), &mut report)?;
+                self.deal_with(consumer, std::mem::take(&mut shards), &mut report)?;
                 held = (0, 0);
                 continue;
             };
@@ -128,12 +126,12 @@ impl Archive<'_> {
             let after = pile.size();
             held = (held.0 + after.0 - before.0, held.1 + after.1 - before.1);
             if held.0 >= MOST_SAMPLES || held.1 >= MOST_BYTES {
-                self.deal_with(std::mem::take(&mut shards), &mut report)?;
+                self.deal_with(consumer, std::mem::take(&mut shards), &mut report)?;
                 held = (0, 0);
             }
         }
-        self.deal_with(shards, &mut report)?;
-        self.consumer.trim()?;
+        self.deal_with(consumer, shards, &mut report)?;
+        consumer.trim()?;
         Ok(report)
     }
 
@@ -152,15 +150,15 @@ impl Archive<'_> {
     }
 
     /// Redoes the ranges that were begun and not finished.
-    fn resume(&mut self, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
-        for intent in self.consumer.checkpoints().intents()? {
+    fn resume(&mut self, consumer: &mut dyn Consumer, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+        for intent in consumer.checkpoints().intents()? {
             tracing::info!(
                 shard = intent.shard,
                 first = intent.first,
                 last = intent.last,
                 "redoing a range that was cut short"
             );
-            let stretch = self.consumer.read_range(&intent.shard, &intent.first, &intent.last)?;
+            let stretch = consumer.read_range(&intent.shard, &intent.first, &intent.last)?;
             let mut pile = Pile::default();
             self.add(&mut pile, stretch.records)?;
             if pile.intent(&intent.shard).as_ref() != Some(&intent) {
@@ -168,7 +166,7 @@ impl Archive<'_> {
                 return Err(ArchiveError::Changed { shard, first, last, found: pile.last().to_owned() });
             }
             self.carry_out(&intent, pile, report)?;
-            self.consumer.checkpoints().finish(&intent.shard, &intent.last)?;
+            consumer.checkpoints().finish(&intent.shard, &intent.last)?;
             crash::point("archive.finished");
             report.redone += 1;
         }
@@ -186,13 +184,18 @@ impl Archive<'_> {
         Ok(())
     }
 
-    fn deal_with(&mut self, shards: BTreeMap<String, Pile>, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+    fn deal_with(
+        &mut self,
+        consumer: &dyn Consumer,
+        shards: BTreeMap<String, Pile>,
+        report: &mut ArchiveReport,
+    ) -> Result<(), ArchiveError> {
         for (shard, pile) in shards {
             let Some(intent) = pile.intent(&shard) else { continue };
-            self.consumer.checkpoints().intend(&intent)?;
+            consumer.checkpoints().intend(&intent)?;
             crash::point("archive.intended");
             self.carry_out(&intent, pile, report)?;
-            self.consumer.checkpoints().finish(&shard, &intent.last)?;
+            consumer.checkpoints().finish(&shard, &intent.last)?;
             crash::point("archive.finished");
         }
         Ok(())

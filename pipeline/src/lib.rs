@@ -16,6 +16,8 @@ pub mod replay;
 
 pub mod announce;
 pub mod emit;
+#[cfg(feature = "aws")]
+pub mod lambda;
 pub mod log;
 pub mod rounds;
 pub mod run;

@@ -60,7 +60,7 @@ pub struct Job {
 
 impl Job {
     /// Gives the history's own names and these over them.
-    fn map(&self, history: &crate::history::History) -> SignalMap {
+    pub(crate) fn map(&self, history: &crate::history::History) -> SignalMap {
         let mut names = history.manifest().signal_map.clone();
         names.extend(self.names.clone());
         SignalMap::new(names)

@@ -82,12 +82,11 @@ pub(super) fn drain(
     let mut archive = Archive {
         history: &mut history,
         log: &log,
-        consumer: consumer.as_mut(),
         aside: &aside,
         vitals: &around.vitals,
         now_ms: around.clock.now_ms(),
     };
-    archive.drain(&around.stop).map_err(CliError::failed)
+    archive.drain(consumer.as_mut(), &around.stop).map_err(CliError::failed)
 }
 
 /// Says what the archive did.

@@ -33,15 +33,9 @@ pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
         let mut history = History::open_or_create(&job.history)?;
         let mut consumer = open::consumer(&job.stream, CONSUMER, &job.state, around)?;
         let aside = SetAside::of(&job.state);
-        let mut archive = Archive {
-            history: &mut history,
-            log: &log,
-            consumer: consumer.as_mut(),
-            aside: &aside,
-            vitals: &around.vitals,
-            now_ms: begun,
-        };
-        let report = archive.drain(&around.stop)?;
+        let mut archive =
+            Archive { history: &mut history, log: &log, aside: &aside, vitals: &around.vitals, now_ms: begun };
+        let report = archive.drain(consumer.as_mut(), &around.stop)?;
         if !around.stop.is_raised() {
             gate.archived(begun);
         }
