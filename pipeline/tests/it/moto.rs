@@ -51,6 +51,7 @@ impl Moto {
     }
 
     /// Starts one, or says why a test is skipped.
+    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
     pub(crate) fn or_skip(services: &[&str]) -> Option<Self> {
         Self::start(services).inspect_err(|why| println!("skipped: {why}")).ok()
     }
