@@ -174,7 +174,7 @@ pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
             } += 1;
         }
         if let Some(silence) = silence::due(taken, &quiet.silences, before) {
-            report.released += release(log, &taken.prediction, silence)?;
+            report.released += release(log, &taken.prediction, &silence)?;
         }
         if taken.keep {
             observe(log, &taken.prediction, taken.after.clone())?;

@@ -42,7 +42,7 @@ impl Quiet {
 }
 
 /// Announces an episode after a silence, once for each; gives how many entries that made.
-pub(super) fn release(log: &SqliteLog, prediction: &Prediction, after_silence: String) -> Result<u64, AnnounceError> {
+pub(super) fn release(log: &SqliteLog, prediction: &Prediction, after_silence: &str) -> Result<u64, AnnounceError> {
     let Some(episode) = prediction.episode_id.clone() else { return Ok(0) };
     let time = prediction.as_of.parse().map_err(|source| emit::EpisodeError::Time {
         id: prediction.prediction_id.clone(),
@@ -50,10 +50,10 @@ pub(super) fn release(log: &SqliteLog, prediction: &Prediction, after_silence: S
         source,
     })?;
     let event = Event::PredictionAnnounced(Announced {
-        after_silence: after_silence.clone(),
+        after_silence: after_silence.to_owned(),
         prediction: Box::new(prediction.clone()),
     });
-    let id = event_id(event.type_(), &[&episode, &after_silence]);
+    let id = event_id(event.type_(), &[&episode, after_silence]);
     let new = NewEvent::new(id, prediction.instance_id.clone(), time, event);
     Ok(log.append(&stream_of(&episode), Expected::Any, &[new])?.written as u64)
 }

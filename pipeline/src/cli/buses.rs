@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 /// Where announcements go beside the JSON Lines file.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct BusArgs {
     /// Announces on this EventBridge bus too: a name or an ARN [default: the setting]
     #[arg(long, value_name = "BUS")]

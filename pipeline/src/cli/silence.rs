@@ -18,6 +18,7 @@ use serde_json::json;
   forewarn silence web --workload --for 2d --reason \"load test\" --by anna
   forewarn silence --list
   forewarn silence --lift ID")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
     #[command(flatten)]
     state: StateArg,

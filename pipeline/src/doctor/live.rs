@@ -156,7 +156,7 @@ impl Probe<'_> {
             for _ in 0..PAGES {
                 let Some(page) = pages.next().await else { break };
                 let page = page.map_err(|e| outcome(&e))?;
-                let instances = page.reservations().iter().flat_map(|r| r.instances());
+                let instances = page.reservations().iter().flat_map(aws_sdk_ec2::types::Reservation::instances);
                 found.extend(instances.filter_map(|i| i.instance_id()).map(str::to_owned));
             }
             Ok(found)

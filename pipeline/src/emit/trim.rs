@@ -165,7 +165,7 @@ impl Work<'_> {
         self.said.push(match value {
             Value::Array(items) => format!("{key}: 0 of {}", items.len()),
             Value::Object(map) if by.is_object() => format!("{key}: 0 of {}", map.len()),
-            _ => key.to_owned(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => key.to_owned(),
         });
         self.detail[key] = by;
     }

@@ -153,32 +153,35 @@ impl Writer {
     }
 
     /// Writes times of whole seconds as integers, others as floats, as Smithy allows both.
-    pub(super) fn times(&mut self, ms: impl ExactSizeIterator<Item = i64>) {
-        self.array(ms.len());
-        self.0.reserve(ms.len() * 6);
-        for t in ms {
-            self.0.push(0xC1);
-            match u32::try_from(t / 1000) {
-                Ok(s) if t % 1000 == 0 && s > 0xFFFF => {
-                    self.0.push(0x1A);
-                    self.0.extend(s.to_be_bytes());
-                }
-                Ok(_) | Err(_) => self.float(t as f64 / 1000.0),
+    pub(super) fn times(&mut self, points: &[(i64, f64)]) {
+        let short = |t: i64| u32::try_from(t / 1000).ok().filter(|s| t % 1000 == 0 && *s > 0xFFFF);
+        self.array(points.len());
+        if points.iter().all(|p| short(p.0).is_some()) {
+            // All of one length: the room is made once.
+            for (chunk, (t, _)) in self.room(points.len(), 6).chunks_exact_mut(6).zip(points) {
+                chunk[..2].copy_from_slice(&[0xC1, 0x1A]);
+                chunk[2..].copy_from_slice(&((t / 1000) as u32).to_be_bytes());
             }
+            return;
+        }
+        for (t, _) in points {
+            self.0.extend([0xC1, 0xFB]);
+            self.0.extend((*t as f64 / 1000.0).to_be_bytes());
         }
     }
 
-    fn float(&mut self, x: f64) {
-        self.0.push(0xFB);
-        self.0.extend(x.to_be_bytes());
+    pub(super) fn floats(&mut self, points: &[(i64, f64)]) {
+        self.array(points.len());
+        for (chunk, (_, x)) in self.room(points.len(), 9).chunks_exact_mut(9).zip(points) {
+            chunk[0] = 0xFB;
+            chunk[1..].copy_from_slice(&x.to_be_bytes());
+        }
     }
 
-    pub(super) fn floats(&mut self, values: impl ExactSizeIterator<Item = f64>) {
-        self.array(values.len());
-        self.0.reserve(values.len() * 9);
-        for x in values {
-            self.float(x);
-        }
+    fn room(&mut self, items: usize, each: usize) -> &mut [u8] {
+        let at = self.0.len();
+        self.0.resize(at + items * each, 0);
+        &mut self.0[at..]
     }
 }
 

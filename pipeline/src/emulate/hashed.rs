@@ -169,17 +169,18 @@ impl World for HashedWorld {
         let to = to.min(last + 1);
         let series = self.series(i, k);
         let shape = Shape::of(k, series);
-        let mut day = i64::MIN;
-        let mut hole = (0, 0);
+        // Divisions cost more than all the rest: the day is looked at only as it changes.
+        let (mut midnight, mut hole) = (i64::MIN, (0, 0));
         while ts < to {
-            if ts.div_euclid(DAY_MS) != day {
-                day = ts.div_euclid(DAY_MS);
+            if midnight == i64::MIN || ts - midnight >= DAY_MS {
+                let day = ts.div_euclid(DAY_MS);
+                midnight = day * DAY_MS;
                 hole = self.hole(series, day);
             }
             let bits = mix2(series, ts as u64);
             let missing = self.gaps && (bits % 1000 < MISSING || (hole.0..hole.1).contains(&ts));
             if !missing {
-                out.push(Point { ts, value: shape.value(ts, bits), late_ms: 0 });
+                out.push(Point { ts, value: shape.value(ts - midnight, bits), late_ms: 0 });
             }
             ts += step;
         }
@@ -218,15 +219,17 @@ impl Shape {
         Self { level, swing, noise, rare, shift }
     }
 
-    fn value(self, ts: i64, bits: u64) -> f64 {
+    fn value(self, since_midnight: i64, bits: u64) -> f64 {
         if self.rare > 0 {
             return f64::from(u8::from((bits >> 16).is_multiple_of(self.rare)));
         }
         // A triangle over the day: a sine would cost more than all the rest.
-        let phase = (ts + self.shift).rem_euclid(DAY_MS) as f64 / DAY_MS as f64;
+        let moved = since_midnight + self.shift;
+        let phase = (if moved >= DAY_MS { moved - DAY_MS } else { moved }) as f64 / DAY_MS as f64;
         let day = 1.0 - 4.0 * (phase - 0.5).abs();
         let value = self.level + self.swing * day + self.noise * (unit(bits) - 0.5);
-        (value.max(0.0) * 1000.0).round() / 1000.0
+        // Through an integer, so that a value is the nearest float to its decimal text.
+        (value.max(0.0) * 1000.0 + 0.5) as i64 as f64 / 1000.0
     }
 }
 

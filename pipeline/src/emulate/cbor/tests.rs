@@ -4,17 +4,20 @@ use proptest::prelude::*;
 #[test]
 fn what_is_written_is_read_back() {
     let mut w = Writer::default();
-    w.map(3).text("A").array(300);
+    w.map(4).text("A").array(300);
     for i in 0..300 {
         w.text(&"x".repeat(i));
     }
-    w.text("T").times([1_767_225_600_000, 5, 70_000_500].into_iter());
-    w.text("V").floats([0.1, -0.0, f64::MAX].into_iter());
+    let points = [(1_767_225_600_000, 0.1), (5, -0.0), (70_000_500, f64::MAX)];
+    w.text("T").times(&points);
+    w.text("V").floats(&points);
+    w.text("W").times(&points[..1]);
     let texts = (0..300).map(|i| Value::Text("x".repeat(i))).collect();
     let wanted = Value::Map(vec![
         ("A".into(), Value::Array(texts)),
         ("T".into(), Value::Array([1_767_225_600_000, 5, 70_000_500].map(Value::Time).into())),
         ("V".into(), Value::Array([0.1, -0.0, f64::MAX].map(Value::Float).into())),
+        ("W".into(), Value::Array(vec![Value::Time(1_767_225_600_000)])),
     ]);
     assert_eq!(decode(&w.finish()), Ok(wanted));
 }

@@ -99,7 +99,7 @@ fn reply(client: &mut TcpStream, status: u16, body: &Value) {
 /// Reads a message whose length is in its head.
 fn read_message(stream: &mut TcpStream) -> (String, Vec<u8>) {
     let mut bytes = Vec::new();
-    let mut chunk = [0; 1 << 16];
+    let mut chunk = vec![0; 1 << 16];
     loop {
         let end = bytes.windows(4).position(|w| w == b"\r\n\r\n");
         if let Some(end) = end {
