@@ -23,8 +23,8 @@ def whole(line, instances, days, back, key="truth", broken=False):
     world_args = ["--world", "hash", "--instances", instances, "--days", days, "--start", START, "--seed", 41, "--terminated", 0.33]
     start = world.ms(START)
     clock = world.Clock(world.rfc(start + back * DAY), SPEED)
-    faults = ["--throttle", 0.05, "--errors", 0.01, "--resets", 0.005, "--partial", 0.02, "--internal", 0.002, "--lose-replies", 0.005, "--late", 0.01]
-    forewarn("simulate", "--truth", truth, *world_args, *(["--late", 0.01])).ok()
+    faults = ["--throttle", 0.05, "--errors", 0.01, "--resets", 0.005, "--partial", 0.02, "--internal", 0.002, "--lose-replies", 0.005, "--late", "0.01:3h"]
+    forewarn("simulate", "--truth", truth, *world_args, "--late", "0.01:3h").ok()
     with world.emulator(*world_args, *faults, env=clock.env, log=place / "emulator.txt") as server:
         env = world.aws(server) | clock.env
         begun = time.time()
@@ -52,7 +52,7 @@ def whole(line, instances, days, back, key="truth", broken=False):
     line.check(f"{key}.repeats", "raw rows that repeat one pulled before", raw > 0, f"{(raw - kept) / raw:.2%} of {raw:,}", "printed")
     line.note(f"the last words of run: {log.read_text()[-700:]}")
     hit = [k for k in ("throttles", "errors", "resets", "partials") if seen.get(k, 0) > 0]
-    line.check(f"{key}.faults", "faults that took place", len(hit) == 4, {k: seen.get(k) for k in ("throttles", "errors", "resets", "partials", "lost", "late")}, "each kind")
+    line.check(f"{key}.faults", "faults that took place", len(hit) == 4, {k: seen.get(k) for k in ("throttles", "errors", "resets", "partials", "internal_errors", "lost")}, "each kind")
     return history
 
 

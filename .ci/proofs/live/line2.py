@@ -149,7 +149,10 @@ def on_kinesis(line, args, truth, emulator, kills, want):
         events.put_rule(Name="all", EventBusName="fleet", EventPattern=json.dumps({"source": ["forewarn"]}))
         events.put_targets(Rule="all", EventBusName="fleet", Targets=[{"Id": "1", "Arn": arn}])
         env = world.aws(moto, AWS_ENDPOINT_URL_CLOUDWATCH=emulator.url, AWS_ENDPOINT_URL_EC2=emulator.url)
-        scene = Scene(place, env, ["--stream", "kinesis:fleet"], ["--eventbridge", "fleet", "--from-start"])
+        scene = Scene(place, env, ["--stream", "kinesis:fleet"], ["--eventbridge", "fleet"])
+        # A bus that is new starts at the present: it is made known before there is anything to tell.
+        forewarn("mark", "--state", scene.state, "--workload", "nobody", "the proof begins", env=env).ok()
+        forewarn("emit", "--state", scene.state, "--eventbridge", "fleet", env=env).ok()
         landed, where = rounds(line, scene, kills, random.Random(6))
         line.note(f"on Kinesis: {sum(landed.values())} kills landed: {dict(landed)}; {json.dumps(collections.Counter(where))}")
         got = collections.Counter()

@@ -12,7 +12,7 @@ START = "2026-03-02T00:00:00Z"
 
 
 def findings(ran):
-    return json.loads(ran.out)["findings"]
+    return json.loads(ran.out)
 
 
 def prove(line, broken=False):
@@ -30,7 +30,7 @@ def prove(line, broken=False):
         faults = [f for f in findings(good) if f["verdict"] == "fault"]
         checked = sorted({f["check"] for f in findings(good)})
         line.check("checks", "checks made", len(checked) >= 10, ", ".join(checked), ">= 10")
-        line.note("\n".join(f"{f['verdict']:8} {f['check']}: {f['said']}" for f in findings(good)))
+        line.note("\n".join(f"{f['verdict']:8} {f['check']}: {f['text']}" for f in findings(good)))
         # The emulator's clock is not this machine's, and so is what moto says.
         line.check("good", "faults where all is there", all(f["check"] == "clock" for f in faults), [f["check"] for f in faults], "none")
         bad = env | {"FOREWARN_STREAM": "kinesis:nowhere", "FOREWARN_EVENTBRIDGE": "nowhere"}
@@ -43,7 +43,7 @@ def prove(line, broken=False):
         nobody = {k: v for k, v in env.items() if not k.startswith(("AWS_ACCESS", "AWS_SECRET"))}
         ran = forewarn("doctor", "--live", *where, env=nobody | {"HOME": place, "AWS_CONFIG_FILE": place / "none", "AWS_SHARED_CREDENTIALS_FILE": place / "none"})
         found = [f for f in findings(ran) if f["verdict"] == "fault" and "credentials" in f["check"]]
-        line.check("credentials", "missing credentials are a fault with its fix", found and all(f.get("fix") for f in found) and ran.code == 1, found[0]["said"] if found else "not found", "a fault")
+        line.check("credentials", "missing credentials are a fault with its fix", found and all(f.get("fix") for f in found) and ran.code == 1, found[0]["text"] if found else "not found", "a fault")
 
 
 def sabotage(line, broken):

@@ -53,7 +53,7 @@ def live(line, place, days, broken=False):
 
 
 def compare(line, card, test):
-    a, b = flatten(card["report"]), flatten(test)
+    a, b = flatten(card), flatten(test)
     shared = sorted(set(a) & set(b))
     differ = [k for k in shared if abs(a[k] - b[k]) > 1e-12]
     line.check("same", "figures of the live scorecard equal to the backtest's", len(shared) >= 40 and not differ, f"{len(shared) - len(differ)} of {len(shared)}{' differ: ' + ', '.join(f'{k} {a[k]} {b[k]}' for k in differ[:4]) if differ else ''}", "all")

@@ -1,6 +1,6 @@
 """The world that the live pipeline is proved in: the emulator, moto, the fault proxy, a quick clock, and who judges."""
 
-import contextlib
+import collections
 import datetime
 import json
 import os
@@ -45,17 +45,19 @@ class Clock:
 class Server:
     """A child process that says where it listens; it ends with the block it is used in."""
 
-    def __init__(self, args, env=None, says="http://", log=None):
+    def __init__(self, args, env=None, says="http://", log=None, stdin=subprocess.DEVNULL):
         self.args = [str(a) for a in args]
         self.log = open(log or os.devnull, "ab")
-        self.child = subprocess.Popen(self.args, env=kit.CLEAN | KEYS | {k: str(v) for k, v in (env or {}).items()}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.child = subprocess.Popen(self.args, env=kit.CLEAN | KEYS | {k: str(v) for k, v in (env or {}).items()}, stdin=stdin, stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.child.stdout.readline()
-        if says not in line:
+        if says not in line or not line.strip():
             self.stop()
             raise Short(f"`{' '.join(self.args[:4])} …` did not say where it listens, but {line!r}")
-        self.url = says + line.split(says, 1)[1].split()[0]
+        self.url = says + (line.split(says, 1)[1] if says else line).split()[0]
 
     def stop(self, how=signal.SIGTERM):
+        if self.child.stdin:
+            self.child.stdin.close()
         if self.child.poll() is None:
             self.child.send_signal(how)
             try:
@@ -83,19 +85,16 @@ def stats(server):
         return json.load(r)
 
 
-MOTO = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print("http://%s:%d" % server.get_host_and_port(), flush=True)
-import signal
-signal.pause()
-"""
+class Moto(Server):
+    """Much of AWS, as the tests use it too: Kinesis is mended where moto does not reshard as AWS does."""
+
+    def __init__(self, *services):
+        super().__init__([kit.PYTHON, kit.ROOT / ".ci" / "serve_moto.py", *services], says="", stdin=subprocess.PIPE)
+        self.url = f"http://127.0.0.1:{int(self.url)}"
 
 
 def moto():
-    return Server([kit.PYTHON, "-c", MOTO])
+    return Moto("kinesis", "events", "sqs", "ec2", "sts")
 
 
 def proxy(to, rules, place, seed=1):
@@ -103,7 +102,13 @@ def proxy(to, rules, place, seed=1):
     script, log = place / "faults.json", place / "faults.jsonl"
     script.write_text(json.dumps({"seed": seed, "rules": rules}))
     log.unlink(missing_ok=True)
-    return Server([kit.binary(), "fault-proxy", "--listen", "127.0.0.1:0", "--to", to, "--script", script, "--log", log]), log
+    return Server([kit.binary(), "fault-proxy", "--listen", "127.0.0.1:0", "--to", to, "--script", script, "--fault-log", log]), log
+
+
+def injected(log):
+    """Counts the faults that the proxy wrote down, by kind."""
+    kind = lambda action: action if isinstance(action, str) else next(iter(action))
+    return collections.Counter(kind(json.loads(x)["action"]) for x in log.read_text().splitlines())
 
 
 def aws(server, **more):

@@ -5,8 +5,11 @@ use super::buses::BusArgs;
 use super::common::{HistoryArg, MapArg, RulesArg, StateArg, load_rules, span};
 use super::error::CliError;
 use super::{Context, End};
+use crate::announce::log_path;
 use crate::clock::SystemClock;
+use crate::emit;
 use crate::interrupt::Interrupt;
+use crate::log::SqliteLog;
 use crate::run::gate::Gate;
 use crate::run::{Job, PARTS, PartName, run};
 use crate::schedule::Schedule;
@@ -82,6 +85,13 @@ impl Args {
             around,
             state,
         };
+        // A bus that is new begins here, before any round.
+        let means = emit::Means {
+            clock: job.around.clock.clone(),
+            stop: job.around.stop.clone(),
+            vitals: job.around.vitals.clone(),
+        };
+        drop(emit::outbox::open(&SqliteLog::open(&log_path(&job.state))?, &job.wanted, false, &means)?);
         let only = if self.only.is_empty() { PARTS.to_vec() } else { self.only.clone() };
         let gate = Gate::new(only.contains(&PartName::Ingest));
         run(&job, &only, &gate, Vec::new());
