@@ -6,6 +6,7 @@ mod common;
 mod demo;
 mod doctor;
 mod error;
+mod fault_proxy;
 mod fit;
 mod history;
 mod import;
@@ -73,6 +74,9 @@ enum Command {
     Schema(schema::Args),
     /// Checks that this machine and its settings are fit to run forewarn
     Doctor(doctor::Args),
+    /// Stands before an AWS endpoint and spoils some of the calls
+    #[command(hide = true)]
+    FaultProxy(fault_proxy::Args),
 }
 
 /// What every command is given.
@@ -134,6 +138,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Mark(args) => args.run(&mut context),
         Command::Schema(args) => args.run(&mut context),
         Command::Doctor(args) => args.run(&mut context),
+        Command::FaultProxy(args) => args.run(&mut context),
     }
 }
 

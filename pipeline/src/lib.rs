@@ -22,6 +22,8 @@ pub mod schema;
 pub mod source;
 pub mod stream;
 
+pub mod faultproxy;
+
 pub mod simulate;
 
 #[cfg(feature = "aws")]

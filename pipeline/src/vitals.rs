@@ -66,6 +66,12 @@ pub struct Vitals {
     pub lag_seconds: Family<Part, Level>,
     /// Records and messages set aside.
     pub dead_letters: Family<Part, Counter>,
+    /// Records put into the stream.
+    pub stream_put: Counter,
+    /// Entries that were put again because the stream refused them at first.
+    pub stream_retried: Counter,
+    /// Entries that were given up, however often they were tried.
+    pub stream_given_up: Counter,
     /// Rows written to the history.
     pub archived_rows: Counter,
     /// Predictions made, by level.
@@ -91,6 +97,9 @@ impl Vitals {
         registry.register("repeated_samples", "Samples pulled again", self.repeated_samples.clone());
         registry.register("lag_seconds", "Seconds between now and what has been dealt with", self.lag_seconds.clone());
         registry.register("dead_letters", "Records and messages set aside", self.dead_letters.clone());
+        registry.register("stream_put", "Records put into the stream", self.stream_put.clone());
+        registry.register("stream_retried", "Stream entries put again", self.stream_retried.clone());
+        registry.register("stream_given_up", "Stream entries given up", self.stream_given_up.clone());
         registry.register("archived_rows", "Rows written to the history", self.archived_rows.clone());
         registry.register("predictions", "Predictions made", self.predictions.clone());
         registry.register("announced", "Announcements sent", self.announced.clone());

@@ -5,10 +5,14 @@
 mod backtest;
 mod checklist;
 mod cli;
+#[cfg(all(feature = "aws", unix))]
+mod faultproxy;
 mod history;
 mod house;
 mod import;
 mod invariance;
+#[cfg(all(feature = "aws", unix))]
+mod kinesis;
 mod log;
 mod log_emit;
 mod log_fixture;
@@ -16,9 +20,12 @@ mod log_prune;
 mod log_samples;
 mod log_tamper;
 mod lookahead;
+#[cfg(all(feature = "aws", unix))]
+mod moto;
 mod person;
 mod port;
 #[cfg(all(feature = "aws", unix))]
 mod s3;
 mod schema;
 mod simulate;
+mod stream;
