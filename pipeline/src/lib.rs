@@ -24,6 +24,7 @@ pub mod stream;
 
 pub mod faultproxy;
 
+pub mod emulate;
 pub mod simulate;
 
 #[cfg(feature = "aws")]

@@ -7,6 +7,8 @@ mod checklist;
 mod cli;
 #[cfg(all(feature = "aws", unix))]
 mod faultproxy;
+#[cfg(feature = "aws")]
+mod emulator;
 mod history;
 mod house;
 mod import;
