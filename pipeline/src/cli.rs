@@ -10,6 +10,7 @@ mod fault_proxy;
 mod fit;
 mod history;
 mod import;
+mod ingest;
 mod log;
 mod mark;
 mod output;
@@ -56,6 +57,8 @@ enum Command {
     Simulate(simulate::Args),
     /// Imports metrics from Parquet or CSV files into a history
     Import(import::Args),
+    /// Pulls metrics from CloudWatch into a history, once or each hour
+    Ingest(ingest::Args),
     /// Predicts failures from the seven days before a time
     Analyze(analyze::Args),
     /// Replays a range of time, and says what the predictions were worth
@@ -129,6 +132,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Demo(args) => args.run(&mut context),
         Command::Simulate(args) => args.run(&mut context),
         Command::Import(args) => args.run(&mut context),
+        Command::Ingest(args) => args.run(&mut context),
         Command::Analyze(args) => args.run(&mut context),
         Command::Backtest(args) => args.run(&mut context),
         Command::Fit(args) => args.run(&mut context),

@@ -20,7 +20,10 @@ pub(super) fn device(metric: &MetricName) -> Option<String> {
                 && !(has_path && OF_THE_PATH.contains(&name.as_str()))
                 && !(name == "cpu" && value == "cpu-total")
         })
-        .map(|(name, value)| format!("{name}={value}"))
+        .map(|(name, value)| match name.as_str() {
+            "VolumeId" => format!("volume={value}"),
+            _ => format!("{name}={value}"),
+        })
         .collect();
     (!parts.is_empty()).then(|| parts.join(","))
 }

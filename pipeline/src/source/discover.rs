@@ -153,7 +153,7 @@ mod tests {
         let shown: Vec<_> = found.iter().map(|f| (f.metric.metric.as_str(), f.device.as_deref())).collect();
         assert_eq!(
             shown,
-            [("VolumeQueueLength", Some("VolumeId=vol-1")), ("CPUUtilization", None), ("cpu_usage_steal", None)]
+            [("VolumeQueueLength", Some("volume=vol-1")), ("CPUUtilization", None), ("cpu_usage_steal", None)]
         );
     }
 

@@ -117,6 +117,11 @@ impl Selection {
         Ok(())
     }
 
+    /// Gives the ids that files named.
+    pub const fn ids(&self) -> &BTreeSet<String> {
+        &self.ids
+    }
+
     /// Says whether EC2 has to be asked.
     pub fn asks_ec2(&self) -> bool {
         self.choices.iter().any(|c| !matches!(c, Choice::Metrics | Choice::Ids(_)))

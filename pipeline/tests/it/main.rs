@@ -5,10 +5,10 @@
 mod backtest;
 mod checklist;
 mod cli;
-#[cfg(all(feature = "aws", unix))]
-mod faultproxy;
 #[cfg(feature = "aws")]
 mod emulator;
+#[cfg(all(feature = "aws", unix))]
+mod faultproxy;
 mod history;
 mod house;
 mod import;
