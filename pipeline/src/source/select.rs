@@ -30,7 +30,7 @@ pub enum SelectError {
 pub enum Choice {
     /// Every instance of the account.
     All,
-    /// Every instance that ListMetrics names; EC2 is not asked.
+    /// Every instance that `ListMetrics` names; EC2 is not asked.
     Metrics,
     /// Instances with one of these values of a tag.
     Tag(String, Vec<String>),

@@ -22,6 +22,9 @@ const STEP: i64 = 300_000;
 const HOUR: i64 = 3_600_000;
 const FOLLOW: Mode = Mode::Follow { tail_ms: 2 * HOUR, lookback_ms: 4 * HOUR };
 
+/// Value bits and `ingested_at` of every version, by instance and time.
+type Versions = BTreeMap<(String, i64), Vec<(u64, Option<i64>)>>;
+
 struct Stand {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
@@ -102,7 +105,7 @@ impl Stand {
     }
 
     /// What was put: every version of every point, by instance.
-    fn put(&self) -> BTreeMap<(String, i64), Vec<(u64, Option<i64>)>> {
+    fn put(&self) -> Versions {
         let mut out: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for record in &self.kept.records {
             let Record::Samples(b) = record else { continue };
