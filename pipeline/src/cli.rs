@@ -15,6 +15,7 @@ mod fault_proxy;
 mod fit;
 mod history;
 mod import;
+mod ingest;
 mod log;
 mod mark;
 mod operator;
@@ -67,6 +68,8 @@ enum Command {
     Import(import::Args),
     /// Takes what is in the stream into the history
     Archive(archive::Args),
+    /// Pulls metrics from CloudWatch into a history, once or each hour
+    Ingest(ingest::Args),
     /// Predicts failures from the seven days before a time
     Analyze(analyze::Args),
     /// Announces what is due on every bus
@@ -153,6 +156,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Simulate(args) => args.run(&mut context),
         Command::Import(args) => args.run(&mut context),
         Command::Archive(args) => args.run(&mut context),
+        Command::Ingest(args) => args.run(&mut context),
         Command::Analyze(args) => args.run(&mut context),
         Command::Emit(args) => args.run(&mut context),
         Command::Backtest(args) => args.run(&mut context),

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Most queries of one GetMetricData call.
+/// Most queries of one `GetMetricData` call.
 pub const MAX_QUERIES: usize = 500;
-/// Most datapoints of one GetMetricData call.
+/// Most datapoints of one `GetMetricData` call.
 pub const MAX_POINTS: i64 = 100_800;
 
 /// A metric as CloudWatch names it; dimensions are sorted.
@@ -26,7 +26,7 @@ impl MetricName {
     }
 }
 
-/// Asks for one page of ListMetrics.
+/// Asks for one page of `ListMetrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListRequest<'a> {
     /// Namespace.
@@ -39,7 +39,7 @@ pub struct ListRequest<'a> {
     pub token: Option<String>,
 }
 
-/// One page of ListMetrics.
+/// One page of `ListMetrics`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricPage {
     /// The metrics.
@@ -48,7 +48,7 @@ pub struct MetricPage {
     pub next: Option<String>,
 }
 
-/// One query of a GetMetricData call.
+/// One query of a `GetMetricData` call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query<'a> {
     /// The metric.
@@ -59,7 +59,7 @@ pub struct Query<'a> {
     pub period_s: i32,
 }
 
-/// Asks for one page of GetMetricData. Results are known by the place of their query.
+/// Asks for one page of `GetMetricData`. Results are known by the place of their query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataRequest<'a> {
     /// Start, milliseconds, included.
@@ -98,7 +98,7 @@ pub struct Points {
     pub standing: Standing,
 }
 
-/// One page of GetMetricData.
+/// One page of `GetMetricData`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DataPage {
     /// The results.
@@ -190,7 +190,7 @@ impl Instance {
     }
 }
 
-/// One page of DescribeInstances.
+/// One page of `DescribeInstances`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstancePage {
     /// The instances.

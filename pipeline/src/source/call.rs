@@ -113,7 +113,7 @@ impl Caller<'_> {
     /// Makes a call until it succeeds, fails for good, or patience ends. A throttle slows everybody down who asks in this place.
     pub(super) fn make<T>(
         &self,
-        call: Call,
+        call: &Call,
         need: Need,
         mut ask: impl FnMut() -> Result<T, ApiError>,
     ) -> Result<T, CallError> {
@@ -124,7 +124,7 @@ impl Caller<'_> {
             self.pause(wait)?;
             self.spend(need.billed)?;
             tries += 1;
-            self.vitals.calls.get_or_create(&call).inc();
+            self.vitals.calls.get_or_create(call).inc();
             Counts::add(self.counts.of(call.operation), 1);
             let error = match ask() {
                 Ok(reply) => {
@@ -137,7 +137,7 @@ impl Caller<'_> {
             let pause = self.backoff(tries - 1);
             let now = self.clock.now_ms();
             if matches!(error, ApiError::Throttled(_)) {
-                self.vitals.throttles.get_or_create(&call).inc();
+                self.vitals.throttles.get_or_create(call).inc();
                 Counts::add(&self.counts.throttles, 1);
                 hold(self.limiter).throttled(now, pause);
             }
@@ -146,7 +146,7 @@ impl Caller<'_> {
                 return Err(CallError::GivenUp { operation: call.operation, tries, minutes, last: error });
             }
             tracing::debug!(operation = call.operation, tries, pause, %error, "trying again");
-            self.vitals.retries.get_or_create(&call).inc();
+            self.vitals.retries.get_or_create(call).inc();
             Counts::add(&self.counts.retries, 1);
             self.pause(pause)?;
         }

@@ -21,7 +21,7 @@ use std::time::Duration;
 /// How long a connection may take.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
 /// How long a reply may take.
-pub(super) const REPLY: Duration = Duration::from_secs(60);
+pub(super) const REPLY: Duration = Duration::from_mins(1);
 
 /// CloudWatch of one account in one region.
 #[derive(Debug)]
@@ -147,9 +147,8 @@ fn points(result: MetricDataResult) -> Option<Points> {
     let standing = match result.status_code {
         None | Some(StatusCode::Complete) => Standing::Complete,
         Some(StatusCode::PartialData) => Standing::Partial,
-        Some(StatusCode::InternalError) => Standing::Failed,
         Some(StatusCode::Forbidden) => Standing::Refused,
-        // Whatever AWS adds is no promise that everything is there.
+        // An internal error; and whatever AWS adds is no promise that everything is there.
         Some(_) => Standing::Failed,
     };
     let millis = |t: DateTime| t.secs().saturating_mul(1000).saturating_add(i64::from(t.subsec_nanos() / 1_000_000));

@@ -16,11 +16,15 @@ pub(super) fn device(metric: &MetricName) -> Option<String> {
         .dimensions
         .iter()
         .filter(|(name, value)| {
-            !OF_THE_INSTANCE.contains(&name.as_str())
-                && !(has_path && OF_THE_PATH.contains(&name.as_str()))
-                && !(name == "cpu" && value == "cpu-total")
+            let of_the_instance = OF_THE_INSTANCE.contains(&name.as_str());
+            let of_the_path = has_path && OF_THE_PATH.contains(&name.as_str());
+            let whole = name == "cpu" && value == "cpu-total";
+            !(of_the_instance || of_the_path || whole)
         })
-        .map(|(name, value)| format!("{name}={value}"))
+        .map(|(name, value)| match name.as_str() {
+            "VolumeId" => format!("volume={value}"),
+            _ => format!("{name}={value}"),
+        })
         .collect();
     (!parts.is_empty()).then(|| parts.join(","))
 }

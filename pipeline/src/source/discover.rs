@@ -25,7 +25,7 @@ pub(super) struct Found {
 
 type Key = (String, String, String, Option<String>);
 
-/// Collects what pages of ListMetrics say.
+/// Collects what pages of `ListMetrics` say.
 #[derive(Debug)]
 pub(super) struct Listing<'a> {
     wanted: &'a Wanted,
@@ -54,13 +54,13 @@ impl<'a> Listing<'a> {
         let volume = metric.dimension("VolumeId");
         let instance = match (metric.dimension("InstanceId"), volume) {
             (Some(id), _) => id.to_owned(),
-            (None, Some(volume)) => match self.volumes.get(volume) {
-                Some(id) => id.clone(),
-                None => {
+            (None, Some(volume)) => {
+                let Some(id) = self.volumes.get(volume) else {
                     self.unmapped.insert(volume.to_owned());
                     return;
-                }
-            },
+                };
+                id.clone()
+            }
             (None, None) => return,
         };
         let device = device(&metric);
@@ -75,7 +75,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Adds what EC2 itself measures of instances that ListMetrics no longer names: after two weeks of silence it forgets them, while
+    /// Adds what EC2 itself measures of instances that `ListMetrics` no longer names: after two weeks of silence it forgets them, while
     /// their data can still be had.
     pub(super) fn add_forgotten(&mut self, ids: &BTreeSet<String>) {
         let named: BTreeSet<&str> = self.found.keys().map(|k| k.0.as_str()).collect();
@@ -153,7 +153,7 @@ mod tests {
         let shown: Vec<_> = found.iter().map(|f| (f.metric.metric.as_str(), f.device.as_deref())).collect();
         assert_eq!(
             shown,
-            [("VolumeQueueLength", Some("VolumeId=vol-1")), ("CPUUtilization", None), ("cpu_usage_steal", None)]
+            [("VolumeQueueLength", Some("volume=vol-1")), ("CPUUtilization", None), ("cpu_usage_steal", None)]
         );
     }
 
@@ -162,7 +162,7 @@ mod tests {
         let few = metric("CWAgent", "disk_used_percent", &[("InstanceId", I), ("path", "/")]);
         let many = metric("CWAgent", "disk_used_percent", &[("InstanceId", I), ("path", "/"), ("fstype", "xfs")]);
         let other = metric("CWAgent", "disk_used_percent", &[("InstanceId", I), ("path", "/data")]);
-        let listed = [many.clone(), few.clone(), other];
+        let listed = [many.clone(), few, other];
         assert_eq!(found(&listed, false, false).iter().filter(|f| f.metric == many).count(), 0);
         assert_eq!(found(&listed, false, false).len(), 2);
         assert_eq!(found(&listed, false, true).len(), 3);

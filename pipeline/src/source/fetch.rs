@@ -82,7 +82,7 @@ fn pages(
         let need =
             Need { points, recent: caller.clock.now_ms() - window.from <= RECENT_MS, billed: queries.len() as u64 };
         let request = DataRequest { from: window.from, to: window.to, queries, token: token.clone() };
-        let page = match caller.make(CALL, need, || api.get_metric_data(&request)) {
+        let page = match caller.make(&CALL, need, || api.get_metric_data(&request)) {
             Ok(page) => page,
             // Whatever came before is asked for again: points that come twice are found by their time.
             Err(CallError::Api(ApiError::Token)) => return Ok(vec![Standing::Failed; queries.len()]),

@@ -40,7 +40,7 @@ mod tests {
     fn rounds_begin_on_the_grid_whatever_they_take() {
         let (clock, stop) = (ManualClock::at(10_000), Interrupt::default());
         let mut began = Vec::new();
-        let rounds = follow::<()>(3600_000, 300_000, &clock, &stop, || {
+        let rounds = follow::<()>(3_600_000, 300_000, &clock, &stop, || {
             began.push(clock.now_ms());
             clock.advance(700_000);
             if began.len() == 4 {

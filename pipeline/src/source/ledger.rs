@@ -44,7 +44,7 @@ impl Ledger {
         }
         let ready = windows.iter().take_while(|w| w.1.is_some()).count();
         let last_ts = windows[..ready].iter().filter_map(|w| w.1.as_ref()?.last_ts).max();
-        let furthest = windows.drain(..ready).last()?.1?;
+        let furthest = windows.drain(..ready).next_back()?.1?;
         if windows.is_empty() {
             self.open.remove(&series);
         }

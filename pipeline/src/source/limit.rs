@@ -3,7 +3,7 @@
 /// The pace that AWS allows; both quotas can be raised on request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quota {
-    /// GetMetricData calls a second.
+    /// `GetMetricData` calls a second.
     pub calls: f64,
     /// Datapoints a second for windows that begin within the last three hours; half of it for older ones.
     pub points: f64,

@@ -1,4 +1,4 @@
-//! Packs what is wanted into as few GetMetricData calls as its limits allow.
+//! Packs what is wanted into as few `GetMetricData` calls as its limits allow.
 //!
 //! CloudWatch bills each metric requested in each call, not points: so a query asks for its whole window at once, and is only cut
 //! where one call can't hold it.

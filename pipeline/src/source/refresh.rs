@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const HOUR: i64 = 3_600_000;
 /// Most pages of one listing: half a million metrics of one name, or instances.
 const MAX_PAGES: u32 = 1000;
-/// Below this age ListMetrics still names everything that fell silent.
+/// Below this age `ListMetrics` still names everything that fell silent.
 const REMEMBERED: i64 = 13 * DAY_MS;
 
 /// What was found.
@@ -93,8 +93,7 @@ fn describe(caller: &Caller<'_>, place: &Place) -> Result<Vec<Instance>, CallErr
     let call = Call { service: "ec2", operation: "DescribeInstances" };
     let (mut all, mut token) = (Vec::new(), None::<String>);
     for _ in 0..MAX_PAGES {
-        let page =
-            caller.make(call.clone(), Need::default(), || place.instances.describe_instances(token.as_deref()))?;
+        let page = caller.make(&call, Need::default(), || place.instances.describe_instances(token.as_deref()))?;
         all.extend(page.instances.into_iter().filter(|i| super::select::is_instance_id(&i.id)));
         match page.next {
             Some(next) if token.as_ref() != Some(&next) => token = Some(next),
@@ -127,7 +126,7 @@ fn list(
             for _ in 0..MAX_PAGES {
                 let request = ListRequest { namespace, metric, recently_active, token: token.clone() };
                 let call = Call { service: "cloudwatch", operation: "ListMetrics" };
-                let page = caller.make(call, Need::default(), || place.metrics.list_metrics(&request))?;
+                let page = caller.make(&call, Need::default(), || place.metrics.list_metrics(&request))?;
                 for metric in page.metrics {
                     listing.add(metric, &chosen);
                 }
@@ -146,10 +145,8 @@ fn list(
         listing.add_forgotten(&forgotten);
     }
     (out.unmapped, out.odd) = (listing.unmapped.len() as u64, listing.odd);
-    let silent = |metric: &super::api::MetricName| {
-        let standing = state.standing(row.id, metric).ok().flatten();
-        standing.is_some_and(|(last, done)| done.is_some_and(|done| last.is_none_or(|l| l < done - HOUR / 2)))
-    };
+    // A state that fails here fails again a few lines further on, where that is said.
+    let silent = |metric: &super::api::MetricName| state.is_silent(row.id, metric, HOUR / 2).unwrap_or(false);
     let found = listing.finish(once, &silent);
     let begins = match (job.mode, last) {
         (Mode::Once { .. }, _) => now - 3 * HOUR,

@@ -66,11 +66,11 @@ impl Counts {
 /// What was counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// ListMetrics calls.
+    /// `ListMetrics` calls.
     pub list_calls: u64,
-    /// DescribeInstances calls.
+    /// `DescribeInstances` calls.
     pub describe_calls: u64,
-    /// GetMetricData calls, pages and retries included.
+    /// `GetMetricData` calls, pages and retries included.
     pub data_calls: u64,
     /// Metrics that CloudWatch bills for, by the stricter reading: pages and retries included.
     pub billed_metrics: u64,

@@ -30,7 +30,7 @@ pub enum SelectError {
 pub enum Choice {
     /// Every instance of the account.
     All,
-    /// Every instance that ListMetrics names; EC2 is not asked.
+    /// Every instance that `ListMetrics` names; EC2 is not asked.
     Metrics,
     /// Instances with one of these values of a tag.
     Tag(String, Vec<String>),
@@ -115,6 +115,11 @@ impl Selection {
             self.ids.insert(id.to_owned());
         }
         Ok(())
+    }
+
+    /// Gives the ids that files named.
+    pub const fn ids(&self) -> &BTreeSet<String> {
+        &self.ids
     }
 
     /// Says whether EC2 has to be asked.

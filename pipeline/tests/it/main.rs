@@ -13,6 +13,9 @@ mod emulator;
 #[cfg(all(feature = "aws", unix))]
 mod eventbridge;
 #[cfg(all(feature = "aws", unix))]
+#[cfg(feature = "aws")]
+mod emulator;
+#[cfg(all(feature = "aws", unix))]
 mod faultproxy;
 mod history;
 mod hostile_events;

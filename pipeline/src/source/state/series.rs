@@ -144,19 +144,22 @@ impl State {
         Ok(out)
     }
 
-    /// Gives the last sample and the watermark of the series that CloudWatch knows by this name.
-    pub(in crate::source) fn standing(
+    /// Says whether a series was asked for and gave nothing for so long.
+    pub(in crate::source) fn is_silent(
         &self,
         place: i64,
         metric: &MetricName,
-    ) -> Result<Option<(Option<i64>, Option<i64>)>, StateError> {
+        since_ms: i64,
+    ) -> Result<bool, StateError> {
         let dimensions = serde_json::to_string(&metric.dimensions).map_err(|e| StateError::Damaged(e.to_string()))?;
-        let sql = "SELECT last_ts, done_until FROM series
+        let sql = "SELECT coalesce(last_ts, 0) < done_until - ?5 FROM series
                    WHERE place = ?1 AND namespace = ?2 AND metric = ?3 AND dimensions = ?4";
-        self.lock()
-            .query_row(sql, params![place, metric.namespace, metric.metric, dimensions], |r| Ok((r.get(0)?, r.get(1)?)))
+        let found: Option<Option<bool>> = self
+            .lock()
+            .query_row(sql, params![place, metric.namespace, metric.metric, dimensions, since_ms], |r| r.get(0))
             .optional()
-            .map_err(failed("read a series"))
+            .map_err(failed("read a series"))?;
+        Ok(found.flatten().unwrap_or(false))
     }
 
     /// Gives the oldest watermark of the series that were listed at `since` or later.
