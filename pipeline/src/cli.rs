@@ -16,6 +16,7 @@ mod rules;
 mod schema;
 mod scorecard;
 mod simulate;
+mod trust;
 
 use crate::settings::Settings;
 use clap::{Parser, Subcommand};

@@ -21,4 +21,5 @@ mod port;
 #[cfg(all(feature = "aws", unix))]
 mod s3;
 mod schema;
+mod scorecard;
 mod simulate;
