@@ -24,8 +24,9 @@ def main():
         print(f"proofs: {', '.join(names())}" if args.name is None else f"no proof is called {args.name!r}; there are: {', '.join(names())}")
         return 2
     only = {int(n) for n in args.only.split(",") if n}
-    proof = Proof(args.name, sabotage=args.sabotage, warm=args.warm)
-    return proof.run(importlib.import_module(f"proofs.{args.name}").LINES, only)
+    package = importlib.import_module(f"proofs.{args.name}")
+    proof = Proof(args.name, sabotage=args.sabotage, warm=args.warm, features=getattr(package, "CARGO", ("--no-default-features",)))
+    return proof.run(package.LINES, only)
 
 
 sys.exit(main())

@@ -1,24 +1,28 @@
 //! Takes predictions up into episodes, writes what happened into the log, and announces it on the bus.
 
 use crate::analyze::Analysis;
+use crate::crash;
 use crate::emit::{self, EpisodeEvent, JsonLinesBus, append_predictions};
 use crate::history::{History, HistoryError};
 use crate::log::envelope::event_id;
 use crate::log::event::prediction::Observed;
 use crate::log::event::workload::{Grown, Over, Predicted};
 use crate::log::projection::Table;
+use crate::log::row::Silence;
 use crate::log::{AppendError, Event, EventLog, Expected, Filter, LogError, NewEvent, Row, SqliteLog};
+use crate::silence;
 use forewarn_rules::episode::{EpisodeChange, EpisodeState};
 use forewarn_rules::predict::ENGINE;
 use forewarn_rules::prediction::Prediction;
 use forewarn_rules::round::{Round, States, take_up};
 use forewarn_rules::ruleset::RuleSet;
-use forewarn_rules::workload::{WorkloadEvent, Workloads};
+use forewarn_rules::workload::{WorkloadEpisode, WorkloadEvent, Workloads};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// The cursor of the JSON Lines bus.
-const CURSOR: &str = "bus";
+mod quiet;
+
+use quiet::{Quiet, release, release_workloads};
 
 /// The log file within a state directory.
 pub fn log_path(state: &Path) -> PathBuf {
@@ -36,8 +40,21 @@ pub struct Emitted {
     pub cleared: u64,
     /// Workload episodes that opened, were updated or cleared.
     pub workloads: u64,
+    /// Episodes whose silence is over and that are announced now.
+    pub released: u64,
     /// Announcements put on the bus.
     pub announced: u64,
+}
+
+impl Emitted {
+    /// Adds what another emission did.
+    pub fn add(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.updated += other.updated;
+        self.cleared += other.cleared;
+        self.workloads += other.workloads;
+        self.announced += other.announced;
+    }
 }
 
 /// Why emission stopped; what was written stays, and running it again goes on from there.
@@ -99,6 +116,15 @@ pub fn workloads(log: &SqliteLog) -> Result<Workloads, LogError> {
     Ok(open)
 }
 
+/// Reads the silences that were asked for and not lifted; each says itself when it ends.
+///
+/// # Errors
+/// When the log does not read.
+pub fn silences(log: &SqliteLog) -> Result<Vec<Silence>, LogError> {
+    let rows = log.table(Table::Silences)?.into_values();
+    Ok(rows.filter_map(|row| if let Row::Silence(silence) = row { Some(silence) } else { None }).collect())
+}
+
 /// Takes an analysis up into the episodes that a log has, most urgent first; without a log, none has begun yet.
 ///
 /// # Errors
@@ -109,42 +135,63 @@ pub fn round(log: Option<&SqliteLog>, analysis: &Analysis, ruleset: &RuleSet) ->
     Ok(take_up(analysis.predictions(ruleset, true), &states, &workloads, ruleset)?)
 }
 
-/// Writes a round into the log and announces what is new. Doing it again changes nothing.
-///
-/// A workload's end is written last: cut short before that, the next run decides the same again.
+/// Writes a round into the log and announces what is new in a file. Doing it again changes nothing.
 ///
 /// # Errors
 /// When log or bus fail.
 pub fn emit(log: &SqliteLog, bus: &Path, round: &Round) -> Result<Emitted, AnnounceError> {
+    let mut report = write(log, round)?;
+    let mut bus = JsonLinesBus::open(bus)?;
+    report.announced = emit::pump(log, emit::outbox::FILE, &mut bus, &Filter::default())?.sent;
+    Ok(report)
+}
+
+/// Writes a round into the log; announcing it is left to [`emit::deliver`]. Doing it again changes nothing.
+///
+/// A workload's end is written last: cut short before that, the next run decides the same again.
+///
+/// # Errors
+/// When the log fails.
+pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
     let mut report = Emitted::default();
+    let quiet = Quiet::read(log)?;
     let (over, news): (Vec<_>, Vec<_>) = round.workloads.iter().partition(|e| e.change == EpisodeChange::Cleared);
     for event in news {
-        report.workloads += append_workload(log, event)?;
+        report.workloads += append_workload(log, event, silence::of_workload(&quiet.silences, &event.episode))?;
     }
     for taken in &round.taken {
+        let before = quiet.episode(&taken.prediction);
         let what: Vec<EpisodeEvent> = taken.events.iter().map(EpisodeEvent::of).collect();
-        for event in append_predictions(log, &taken.prediction, &what)? {
+        crash::point("analyze.writing");
+        let mut prediction = taken.prediction.clone();
+        let silenced = silence::of(&quiet.silences, &prediction);
+        prediction.silence_id = what.first().and_then(|w| silence::stamp(*w, silenced, before));
+        for event in append_predictions(log, &prediction, &what)? {
             *match event {
                 EpisodeEvent::Made => &mut report.opened,
                 EpisodeEvent::Updated { .. } => &mut report.updated,
                 EpisodeEvent::Cleared { .. } => &mut report.cleared,
             } += 1;
         }
+        if let Some(silence) = silence::due(taken, &quiet.silences, before) {
+            report.released += release(log, &taken.prediction, &silence)?;
+        }
         if taken.keep {
             observe(log, &taken.prediction, taken.after.clone())?;
         }
     }
+    report.released += release_workloads(log, round, &quiet)?;
     for event in over {
-        report.workloads += append_workload(log, event)?;
+        let before = quiet.workloads.get(&event.episode.workload_episode_id);
+        report.workloads += append_workload(log, event, before.and_then(|b| b.silence_id.clone()))?;
     }
-    let mut bus = JsonLinesBus::open(bus)?;
-    report.announced = emit::pump(log, CURSOR, &mut bus, &Filter::default())?.sent;
+    crash::point("analyze.appended");
     Ok(report)
 }
 
 /// Writes what happened to a workload, once; gives how many entries that made.
-fn append_workload(log: &SqliteLog, event: &WorkloadEvent) -> Result<u64, AnnounceError> {
-    let (previous, episode) = (event.from, Box::new(event.episode.clone()));
+fn append_workload(log: &SqliteLog, event: &WorkloadEvent, silence_id: Option<String>) -> Result<u64, AnnounceError> {
+    let (previous, episode) = (event.from, Box::new(WorkloadEpisode { silence_id, ..event.episode.clone() }));
     let id = episode.workload_episode_id.clone();
     let (as_of, workload) = (episode.as_of.clone(), episode.workload.clone());
     let (event, parts) = match event.change {

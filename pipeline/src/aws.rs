@@ -1,7 +1,7 @@
 //! Reaches AWS: the SDK's configuration for each account and region, and a runtime to call it from blocking code.
 
-use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
+use aws_config::{ConfigLoader, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -56,13 +56,21 @@ impl Aws {
     /// # Errors
     /// When the runtime does not start.
     pub fn load() -> Result<Self, AwsError> {
+        Self::load_with(|loader| loader)
+    }
+
+    /// Loads as [`Aws::load`] does, with some of it said here: another endpoint, a region, keys.
+    ///
+    /// # Errors
+    /// When the runtime does not start.
+    pub fn load_with(say: impl FnOnce(ConfigLoader) -> ConfigLoader) -> Result<Self, AwsError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("aws")
             .enable_all()
             .build()
             .map_err(AwsError::Runtime)?;
-        let base = runtime.block_on(aws_config::defaults(aws_config::BehaviorVersion::latest()).load());
+        let base = runtime.block_on(say(aws_config::defaults(aws_config::BehaviorVersion::latest())).load());
         Ok(Self { runtime: Arc::new(runtime), base })
     }
 

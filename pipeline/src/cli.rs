@@ -1,20 +1,29 @@
 //! The command line: one file for each command; data goes to stdout, logs and progress to stderr.
 
+mod ack;
 mod analyze;
+mod archive;
 mod backtest;
+mod buses;
 mod common;
 mod demo;
 mod doctor;
+mod emit;
 mod error;
+mod events;
+mod fault_proxy;
 mod fit;
 mod history;
 mod import;
 mod log;
 mod mark;
+mod operator;
 mod output;
 mod rules;
+mod run;
 mod schema;
 mod scorecard;
+mod silence;
 mod simulate;
 mod trust;
 
@@ -57,12 +66,18 @@ enum Command {
     Simulate(simulate::Args),
     /// Imports metrics from Parquet or CSV files into a history
     Import(import::Args),
+    /// Takes what is in the stream into the history
+    Archive(archive::Args),
     /// Predicts failures from the seven days before a time
     Analyze(analyze::Args),
+    /// Announces what is due on every bus
+    Emit(emit::Args),
     /// Replays a range of time, and says what the predictions were worth
     Backtest(backtest::Args),
     /// Learns a rule set's weights and calibration from a history and its incidents
     Fit(fit::Args),
+    /// Runs the whole pipeline in one process
+    Run(run::Args),
     /// Says what live predictions were worth, and resolves their episodes
     Scorecard(scorecard::Args),
     /// Lists, checks and explains rules
@@ -71,12 +86,21 @@ enum Command {
     History(history::Args),
     /// Lists, checks and replays the event log
     Log(log::Args),
+    /// Takes events of AWS in, deals with those set aside, and derives incidents
+    Events(events::Args),
     /// Declares a change, such as a deployment
     Mark(mark::Args),
+    /// Keeps announcements back for a while
+    Silence(silence::Args),
+    /// Takes note of an episode, and says whether it was right
+    Ack(ack::Args),
     /// Writes the JSON Schemas and the AsyncAPI document
     Schema(schema::Args),
     /// Checks that this machine and its settings are fit to run forewarn
     Doctor(doctor::Args),
+    /// Stands before an AWS endpoint and spoils some of the calls
+    #[command(hide = true)]
+    FaultProxy(fault_proxy::Args),
 }
 
 /// What every command is given.
@@ -129,16 +153,23 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Demo(args) => args.run(&mut context),
         Command::Simulate(args) => args.run(&mut context),
         Command::Import(args) => args.run(&mut context),
+        Command::Archive(args) => args.run(&mut context),
         Command::Analyze(args) => args.run(&mut context),
+        Command::Emit(args) => args.run(&mut context),
         Command::Backtest(args) => args.run(&mut context),
         Command::Fit(args) => args.run(&mut context),
+        Command::Run(args) => args.run(&mut context),
         Command::Scorecard(args) => args.run(&mut context),
         Command::Rules(args) => args.run(&mut context),
         Command::History(args) => args.run(&mut context),
         Command::Log(args) => args.run(&mut context),
+        Command::Events(args) => args.run(&mut context),
         Command::Mark(args) => args.run(&mut context),
+        Command::Silence(args) => args.run(&mut context),
+        Command::Ack(args) => args.run(&mut context),
         Command::Schema(args) => args.run(&mut context),
         Command::Doctor(args) => args.run(&mut context),
+        Command::FaultProxy(args) => args.run(&mut context),
     }
 }
 

@@ -2,18 +2,26 @@
 //!
 //! The outbox is not a second write: [`pump`] reads entries after its cursor, publishes the chosen ones, and moves the
 //! cursor once they are durable on the bus. Delivery is at least once with stable ids; the JSON Lines bus makes it
-//! once by skipping ids that it finds at its end.
+//! once by skipping ids that it finds at its end. [`deliver`] feeds several buses, each with a cursor of its own.
 
 pub mod announcement;
 pub mod bus;
 pub mod episode;
+pub mod eventbridge;
 pub mod jsonl;
+pub mod outbox;
+pub mod stdout;
+pub mod trim;
 
 pub use announcement::{Announcement, detail_type_of};
 pub use bus::{Bus, BusError, MemoryBus, Published};
 pub use episode::{EpisodeError, EpisodeEvent, append_predictions};
+pub use eventbridge::EventBridgeBus;
 pub use jsonl::JsonLinesBus;
+pub use outbox::{Deliveries, Delivery, Means, Outlet, Wanted, deliver};
+pub use stdout::LinesBus;
 
+use crate::crash;
 use crate::log::{Cursors, EventLog, Filter, LogError};
 use serde::Serialize;
 
@@ -58,13 +66,16 @@ pub fn pump<L: EventLog + Cursors>(
     loop {
         let page = log.read_all(report.position, PAGE)?;
         let Some(last) = page.last() else { return Ok(report) };
+        crash::point("emit.read");
         let mut batch = Vec::new();
         for entry in page.iter().filter(|e| filter.matches(e)) {
             let position = entry.position;
             batch.extend(Announcement::of(entry).map_err(|source| LogError::Decode { position, source })?);
         }
         let published = if batch.is_empty() { Published::default() } else { bus.publish(&batch)? };
+        crash::point("emit.published");
         log.advance(cursor, last.position)?;
+        crash::point("emit.cursor_moved");
         report.read += page.len() as u64;
         report.sent += published.sent;
         report.skipped += published.skipped;

@@ -1,6 +1,8 @@
 //! What is known of the fleet besides its metrics: attributes, scheduled events and declared changes.
 
 use crate::history::{History, Result};
+use crate::log::projection::Table;
+use crate::log::{LogError, Row, SqliteLog};
 use forewarn_rules::instance::{Attributes, Maintenance};
 use forewarn_rules::predict::Identity;
 use std::collections::BTreeMap;
@@ -32,6 +34,30 @@ pub struct DeclaredChange {
     pub until: Option<i64>,
     /// What it was.
     pub words: String,
+}
+
+impl DeclaredChange {
+    /// Reads the changes declared in a log.
+    ///
+    /// # Errors
+    /// When the log does not read, or a time in it is none.
+    pub fn of(log: &SqliteLog) -> std::result::Result<Vec<Self>, LogError> {
+        let time = |text: &str| {
+            crate::time::parse_instant(text, None).map_err(|e| LogError::unavailable("read a declared change", e))
+        };
+        let mut out = Vec::new();
+        for row in log.table(Table::Changes)?.into_values() {
+            let Row::Change(change) = row else { continue };
+            let Some(target) = change.instance_id.or(change.workload) else { continue };
+            out.push(Self {
+                target,
+                ts: time(&change.at)?,
+                until: change.until.as_deref().map(time).transpose()?,
+                words: format!("{}: {}", change.kind.name(), change.text),
+            });
+        }
+        Ok(out)
+    }
 }
 
 impl Fleet {

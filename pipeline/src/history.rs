@@ -29,6 +29,7 @@ mod store;
 mod summary;
 mod tables;
 mod verify;
+pub(crate) mod versions;
 mod write;
 
 pub use commit::{CommitRecord, Staging, Writer};

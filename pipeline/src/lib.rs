@@ -16,20 +16,37 @@ pub mod replay;
 
 pub mod announce;
 pub mod emit;
+#[cfg(feature = "aws")]
+pub mod lambda;
 pub mod log;
-pub mod resolve;
+pub mod rounds;
+pub mod run;
 pub mod schema;
+pub mod silence;
+
+pub mod archive;
+pub mod events;
+pub mod incidents;
+pub mod resolve;
 pub mod shadow;
 
+pub mod source;
 pub mod stream;
 
+pub mod faultproxy;
+
+pub mod emulate;
 pub mod simulate;
 
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod clock;
 pub mod crash;
+pub mod doctor;
 pub mod interrupt;
+pub mod lease;
+pub mod listen;
+pub mod schedule;
 pub mod settings;
 pub mod telemetry;
 pub mod time;

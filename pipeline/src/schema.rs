@@ -6,6 +6,7 @@
 mod asyncapi;
 
 use crate::emit::Announcement;
+use crate::emit::announcement::{Delivered, Detail};
 use crate::log::Envelope;
 use crate::log::envelope::schema_urn;
 use crate::log::event::KINDS;
@@ -79,6 +80,8 @@ pub fn documents() -> BTreeMap<String, Value> {
     let mut documents = BTreeMap::from([
         ("envelope.json".to_owned(), schema_of::<Envelope>(&schema_urn("envelope"))),
         ("announcement.json".to_owned(), schema_of::<Announcement>(&schema_urn("announcement"))),
+        ("detail.json".to_owned(), schema_of::<Detail>(&schema_urn("detail"))),
+        ("eventbridge.json".to_owned(), schema_of::<Delivered>(&schema_urn("eventbridge"))),
         ("prediction.json".to_owned(), schema_of::<Prediction>(&schema_urn("prediction"))),
         ("analyze.json".to_owned(), schema_of::<AnalyzeDocument>(&schema_urn("analyze"))),
         ("asyncapi.json".to_owned(), asyncapi::document()),

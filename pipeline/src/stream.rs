@@ -6,5 +6,22 @@
 pub mod port;
 pub mod record;
 
+pub mod entry;
+pub mod order;
+pub mod surroundings;
+
+pub mod checkpoints;
+pub mod conformance;
+pub mod kinesis;
+pub mod lambda;
+pub mod memory;
+pub mod open;
+pub mod sqlite;
+
+pub use checkpoints::SqliteCheckpoints;
+pub use memory::MemoryStream;
+pub use open::StreamSpec;
+
 pub use port::{Checkpoints, Consumer, Intent, Lag, Limit, Producer, PutReport, Stored, StreamError, Stretch};
 pub use record::{InstanceSeen, Record, RecordError, SampleBatch, SeriesBlock};
+pub use surroundings::Surroundings;

@@ -66,12 +66,22 @@ pub struct Vitals {
     pub lag_seconds: Family<Part, Level>,
     /// Records and messages set aside.
     pub dead_letters: Family<Part, Counter>,
+    /// Records put into the stream.
+    pub stream_put: Counter,
+    /// Entries that were put again because the stream refused them at first.
+    pub stream_retried: Counter,
+    /// Entries that were given up, however often they were tried.
+    pub stream_given_up: Counter,
     /// Rows written to the history.
     pub archived_rows: Counter,
     /// Predictions made, by level.
     pub predictions: Family<OfLevel, Counter>,
     /// Announcements sent.
     pub announced: Counter,
+    /// Announcements that a bus refused, and that were sent again or given up.
+    pub refused_entries: Counter,
+    /// Announcements whose detail was trimmed to fit.
+    pub trimmed: Counter,
     /// Times that a part failed and was started again.
     pub restarts: Family<Part, Counter>,
     /// When a part last succeeded, seconds since 1970.
@@ -91,9 +101,14 @@ impl Vitals {
         registry.register("repeated_samples", "Samples pulled again", self.repeated_samples.clone());
         registry.register("lag_seconds", "Seconds between now and what has been dealt with", self.lag_seconds.clone());
         registry.register("dead_letters", "Records and messages set aside", self.dead_letters.clone());
+        registry.register("stream_put", "Records put into the stream", self.stream_put.clone());
+        registry.register("stream_retried", "Stream entries put again", self.stream_retried.clone());
+        registry.register("stream_given_up", "Stream entries given up", self.stream_given_up.clone());
         registry.register("archived_rows", "Rows written to the history", self.archived_rows.clone());
         registry.register("predictions", "Predictions made", self.predictions.clone());
         registry.register("announced", "Announcements sent", self.announced.clone());
+        registry.register("refused_entries", "Announcements a bus refused", self.refused_entries.clone());
+        registry.register("trimmed", "Announcements trimmed to fit", self.trimmed.clone());
         registry.register("restarts", "Times a part failed and was started again", self.restarts.clone());
         registry.register("last_success_seconds", "When a part last succeeded", self.last_success.clone());
         let mut text = String::new();

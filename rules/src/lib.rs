@@ -26,6 +26,7 @@ pub mod round;
 pub mod workload;
 
 pub mod fit;
+pub mod incident;
 pub mod truth;
 
 pub mod judge;

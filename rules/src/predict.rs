@@ -86,6 +86,7 @@ impl RuleSet {
             counterfactual: if at_risk { self.counterfactual(table, assessed, row) } else { None },
             notes: self.notes(table, assessed, row, identity, held_until),
             held_until: held_until.map(text::rfc3339),
+            silence_id: None,
             ruleset: self.reference(),
             engine: ENGINE.to_owned(),
             links: links::links(&identity.region, instance_id, as_of, factors.first().map(|f| f.signal)),

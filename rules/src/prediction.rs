@@ -261,6 +261,9 @@ pub struct Prediction {
     /// Until when a declared change keeps trends from being announced (RFC 3339, UTC); absent where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_until: Option<String>,
+    /// The silence that kept this from being announced; absent where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_id: Option<String>,
     /// The rules that made it.
     pub ruleset: RuleSetRef,
     /// The version of forewarn that made it.

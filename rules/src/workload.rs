@@ -48,6 +48,9 @@ pub struct WorkloadEpisode {
     pub members: Vec<Member>,
     /// What happened, in words.
     pub text: String,
+    /// The silence that kept this from being announced; absent where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_id: Option<String>,
 }
 
 /// Something to announce about a workload.
@@ -184,6 +187,7 @@ fn decide(
             level,
             members: members.to_vec(),
             text,
+            silence_id: None,
         },
     })
 }

@@ -137,3 +137,57 @@ fn a_run_that_stopped_halfway_is_taken_up_without_saying_anything_twice() {
     assert_eq!(bus.lines().count(), 1);
     assert!(states(&log).unwrap()["i-a"].open.is_some());
 }
+
+/// Writes down that somebody silenced or unsilenced something.
+fn act(dir: &Path, action: crate::log::event::operator::OperatorAction, target: &str, until: Option<i64>) {
+    let log = SqliteLog::open(&log_path(dir)).unwrap();
+    let event = Event::OperatorActed(crate::log::event::operator::OperatorActed {
+        action,
+        target: target.to_owned(),
+        until: until.map(crate::time::format_ms),
+        reason: None,
+        verdict: None,
+        by: None,
+    });
+    let id = format!("{action:?} {target} {until:?}");
+    log.append("operator/x", Expected::Any, &[NewEvent::new(id, target, jiff::Timestamp::UNIX_EPOCH, event)]).unwrap();
+}
+
+#[test]
+fn a_silenced_episode_is_announced_once_when_the_silence_ends_and_it_is_still_high() {
+    use crate::log::event::operator::OperatorAction;
+    for lifted in [false, true] {
+        let (dir, ruleset) = (tempfile::tempdir().unwrap(), RuleSet::builtin(&|_| None).unwrap());
+        act(dir.path(), OperatorAction::Silence, "i-a", Some(NOON + 4 * HOUR));
+        let at = |hour: i64| {
+            let mut urgent = analysis(&ruleset, NOON + hour * HOUR, true);
+            urgent.assessed.level[0] = forewarn_rules::prediction::Level::High;
+            run(dir.path(), &ruleset, &urgent)
+        };
+        let (first, _, bus) = at(0);
+        assert_eq!((first.opened, first.announced, bus.as_str()), (1, 0, ""), "in the log, on no bus");
+        assert_eq!(at(2).0.announced, 0);
+        if lifted {
+            act(dir.path(), OperatorAction::Unsilence, "i-a", None);
+        } else {
+            assert_eq!(at(3).0.released, 0);
+        }
+        let (after, entries, bus) = at(4);
+        assert_eq!((after.released, after.announced), (1, 1));
+        assert!(bus.contains("Instance Failure Predicted") && bus.contains("after_silence"), "{bus}");
+        assert_eq!(at(4), (Emitted::default(), entries, bus), "a rerun says nothing");
+        assert_eq!(at(5).0.announced, 0);
+        assert!(SqliteLog::open(&log_path(dir.path())).unwrap().rebuild().unwrap().identical);
+    }
+}
+
+#[test]
+fn what_nobody_was_told_of_ends_in_silence() {
+    use crate::log::event::operator::OperatorAction;
+    let (dir, ruleset) = (tempfile::tempdir().unwrap(), RuleSet::builtin(&|_| None).unwrap());
+    act(dir.path(), OperatorAction::Silence, "all", Some(NOON + HOUR));
+    run(dir.path(), &ruleset, &analysis(&ruleset, NOON, true));
+    let rounds = (1..=48).map(|hour| run(dir.path(), &ruleset, &analysis(&ruleset, NOON + hour * HOUR, false)).0);
+    let (cleared, announced) = rounds.fold((0, 0), |(c, a), e| (c + e.cleared, a + e.announced));
+    assert_eq!((cleared, announced), (1, 0));
+}

@@ -1,11 +1,15 @@
 //! `forewarn analyze`: predictions from the seven days before a time.
 
+mod due;
+
+use super::buses::{self, BusArgs};
 use super::common::{HistoryArg, MapArg, RulesArg, StateArg, time};
 use super::error::CliError;
 use super::output::progress;
 use super::{Context, End, trust};
 use crate::analyze::{self, Analysis};
 use crate::announce;
+use crate::emit;
 use crate::fleet::{DeclaredChange, Fleet};
 use crate::history::History;
 use crate::log::SqliteLog;
@@ -33,7 +37,9 @@ pub(super) enum Format {
 #[command(after_help = "Examples:
   forewarn analyze --history H
   forewarn analyze --history H --as-of 2026-02-15T00:00:00Z --format json
-  forewarn analyze --history H --state S --emit      (write to the log and announce)")]
+  forewarn analyze --history H --state S --emit      (write to the log and announce)
+  forewarn analyze --history H --state S --due       (from a timer: every round since the last one)
+  forewarn analyze --history H --state S --emit --eventbridge forewarn")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,
@@ -43,6 +49,8 @@ pub(super) struct Args {
     rules: RulesArg,
     #[command(flatten)]
     map: MapArg,
+    #[command(flatten)]
+    buses: BusArgs,
     /// The time to predict from: RFC 3339, now, now-7d, or latest (the end of the data)
     #[arg(long, value_name = "T", default_value = "now")]
     as_of: String,
@@ -67,10 +75,15 @@ pub(super) struct Args {
     /// Ends with 3 when an instance is at level high
     #[arg(long)]
     exit_code: bool,
+    #[command(flatten)]
+    due: due::DueArgs,
 }
 
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        if self.due.due {
+            return self.run_due(context);
+        }
         let history = self.history.open(context)?;
         let (ruleset, _) = self.rules.load(context)?;
         let as_of = as_of(&self.as_of, &history, context)?;
@@ -80,7 +93,7 @@ impl Args {
             create_dir(&self.state.dir(context))?;
         }
         let log = if emit || log_path.exists() { Some(SqliteLog::open(&log_path)?) } else { None };
-        let changes = log.as_ref().map_or_else(|| Ok(Vec::new()), changes)?;
+        let changes = log.as_ref().map_or_else(|| Ok(Vec::new()), DeclaredChange::of)?;
         let fleet = Fleet::read(&history, &changes, as_of)?;
         let bar = progress("analyzing");
         let analysis = analyze::analyze(&history, &ruleset, &self.map.over(&history), &fleet, as_of, |done, all| {
@@ -104,7 +117,14 @@ impl Args {
         }
         self.write(&analysis, &predictions, &ruleset, context)?;
         if let (true, Some(log)) = (emit, &log) {
-            let report = announce::emit(log, &self.state.bus(context), &round).map_err(CliError::failed)?;
+            let means = buses::means()?;
+            // A bus that is new begins here, before what this round says.
+            let mut outlets = buses::open(log, &self.buses.wanted(&self.state, context), false, &means)?;
+            let mut report = announce::write(log, &round).map_err(CliError::failed)?;
+            // What was printed so far comes before the announcements on stdout.
+            std::io::Write::flush(context.out)?;
+            let deliveries = emit::deliver(log, &mut outlets, &means.vitals);
+            report.announced = deliveries.sent();
             tracing::info!(
                 opened = report.opened,
                 updated = report.updated,
@@ -115,6 +135,7 @@ impl Args {
             );
             let (path, new) = announce::keep(&history, &analysis, &ruleset, &round).map_err(CliError::failed)?;
             tracing::info!(path, new, "predictions kept in the history");
+            buses::report(deliveries)?;
         }
         let shadow = trust::shadow_file(self.shadow.as_ref(), context.settings.live.shadow.as_ref());
         if let (true, Some(file)) = (emit, shadow) {
@@ -166,23 +187,6 @@ pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Res
     };
     let cell = forewarn_rules::grid::CELL_MS;
     Ok((last.div_euclid(cell) + 1) * cell + analyze::delay_ms(history))
-}
-
-/// The changes declared in a log.
-pub(super) fn changes(log: &SqliteLog) -> Result<Vec<DeclaredChange>, CliError> {
-    let mut out = Vec::new();
-    for row in log.table(crate::log::projection::Table::Changes)?.into_values() {
-        if let crate::log::Row::Change(change) = row {
-            let Some(target) = change.instance_id.or(change.workload) else { continue };
-            out.push(DeclaredChange {
-                target,
-                ts: crate::time::parse_instant(&change.at, None)?,
-                until: change.until.as_deref().map(|t| crate::time::parse_instant(t, None)).transpose()?,
-                words: format!("{}: {}", change.kind.name(), change.text),
-            });
-        }
-    }
-    Ok(out)
 }
 
 /// Writes a file whole: beside its place first, then renamed into it.

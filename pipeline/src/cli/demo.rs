@@ -46,7 +46,7 @@ impl Args {
         let ruleset = RuleSet::builtin(&|name| std::env::var(name).ok())?;
         let log = SqliteLog::open(&announce::log_path(&state))?;
         let as_of = super::analyze::as_of("latest", &history, context)?;
-        let fleet = Fleet::read(&history, &super::analyze::changes(&log)?, as_of)?;
+        let fleet = Fleet::read(&history, &crate::fleet::DeclaredChange::of(&log)?, as_of)?;
         let bar = progress("analyzing");
         let analysis = analyze(&history, &ruleset, &SignalMap::default(), &fleet, as_of, |done, all| {
             bar.set_length(all);

@@ -2,13 +2,21 @@
 
 use super::common::{HistoryArg, RulesArg, StateArg};
 use super::error::CliError;
+use super::history::ReportFormat;
 use super::{Context, End};
 use crate::announce::log_path;
+use crate::doctor::{Finding, Verdict};
 use crate::history::{History, HistoryError};
 use crate::log::SqliteLog;
+use crate::settings::Live;
 
 /// Checks that this machine and its settings are fit to run forewarn.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  forewarn doctor
+  forewarn doctor --live --format json
+
+Ends with 1 at a fault; each finding says what to do about it.")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,
@@ -16,46 +24,47 @@ pub(super) struct Args {
     state: StateArg,
     #[command(flatten)]
     rules: RulesArg,
-}
-
-/// What a check found.
-enum Finding {
-    Good(String),
-    Absent(String),
-    Bad(String),
+    /// Also tries the way to AWS: credentials, each permission, stream, queues, bus, agents; done anyway where settings name them
+    #[arg(long)]
+    live: bool,
+    /// Prints text or JSON
+    #[arg(long, value_enum, default_value = "text")]
+    format: ReportFormat,
 }
 
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
-        let aws = if cfg!(feature = "aws") { "with aws (s3:// histories)" } else { "without aws (directories only)" };
+        let aws = if cfg!(feature = "aws") { "with aws" } else { "without aws (directories only)" };
         let mut findings = vec![
-            ("forewarn", Finding::Good(format!("{} {aws}", env!("CARGO_PKG_VERSION")))),
-            ("clock", clock(context.now_ms)),
-            ("settings", settings(context)),
-            ("rules", self.rule_set(context)),
-            ("history", self.check_history(context)),
-            ("log", self.check_log(context)),
+            Finding::good("forewarn", format!("{} {aws}", env!("CARGO_PKG_VERSION"))),
+            clock(context.now_ms),
+            settings(context),
+            self.rule_set(context),
+            self.check_history(context),
+            self.check_log(context),
+            temp(),
         ];
-        findings.push(("temp", temp()));
-        let mut bad = false;
-        for (what, finding) in findings {
-            let (mark, text) = match finding {
-                Finding::Good(text) => ("ok    ", text),
-                Finding::Absent(text) => ("-     ", text),
-                Finding::Bad(text) => {
-                    bad = true;
-                    ("FAULT ", text)
-                }
-            };
-            context.out.line(format_args!("{mark}{what:10} {text}"))?;
+        let live = &context.settings.live;
+        if self.live || *live != Live::default() {
+            findings.extend(examine(live));
         }
+        if self.format == ReportFormat::Json {
+            context.out.json(&findings)?;
+        } else {
+            for finding in &findings {
+                print(finding, context)?;
+            }
+        }
+        let bad = findings.iter().any(|f| f.verdict == Verdict::Fault);
         Ok(if bad { End::Faults } else { End::Done })
     }
 
     fn rule_set(&self, context: &Context<'_>) -> Finding {
         match self.rules.load(context) {
-            Ok((r, _)) => Finding::Good(format!("{} {}, {} rules", r.name(), r.version(), r.rules().len())),
-            Err(e) => Finding::Bad(e.to_string()),
+            Ok((r, _)) => Finding::good("rules", format!("{} {}, {} rules", r.name(), r.version(), r.rules().len())),
+            Err(e) => {
+                Finding::fault("rules", e.to_string(), "mend the rule set; `forewarn rules check FILE` says where")
+            }
         }
     }
 
@@ -63,48 +72,82 @@ impl Args {
         let at = self.history.location(context);
         match History::open(at).and_then(|h| h.time_range()) {
             Ok(Some((from, to))) => {
-                Finding::Good(format!("{at}: {} to {}", crate::time::format_ms(from), crate::time::format_ms(to)))
+                let (from, to) = (crate::time::format_ms(from), crate::time::format_ms(to));
+                Finding::good("history", format!("{at}: {from} to {to}"))
             }
-            Ok(None) => Finding::Absent(format!("{at}: empty; import something")),
-            Err(HistoryError::NotFound { .. }) => Finding::Absent(format!("{at}: none yet; import makes one")),
-            Err(e) => Finding::Bad(CliError::failed(e).to_string()),
+            Ok(None) => Finding::absent("history", format!("{at}: empty; import something")),
+            Err(HistoryError::NotFound { .. }) => {
+                Finding::absent("history", format!("{at}: none yet; import makes one"))
+            }
+            Err(e) => {
+                Finding::fault("history", CliError::failed(e).to_string(), "give another --history, or mend this one")
+            }
         }
     }
 
     fn check_log(&self, context: &Context<'_>) -> Finding {
         let path = log_path(&self.state.dir(context));
+        let fix = "give another --state, or restore the log from a backup";
         if !path.exists() {
-            return Finding::Absent(format!("{}: none yet; analyze --emit makes one", path.display()));
+            return Finding::absent("log", format!("{}: none yet; analyze --emit makes one", path.display()));
         }
         match SqliteLog::open(&path).and_then(|l| l.verify()) {
             Ok(report) => match report.fault {
-                None => Finding::Good(format!("{}: {} entries, chain whole", path.display(), report.entries)),
-                Some(f) => Finding::Bad(format!("{}: entry {}: {}", path.display(), f.position, f.what)),
+                None => Finding::good("log", format!("{}: {} entries, chain whole", path.display(), report.entries)),
+                Some(f) => Finding::fault("log", format!("{}: entry {}: {}", path.display(), f.position, f.what), fix),
             },
-            Err(e) => Finding::Bad(CliError::failed(e).to_string()),
+            Err(e) => Finding::fault("log", CliError::failed(e).to_string(), fix),
         }
     }
+}
+
+fn print(finding: &Finding, context: &mut Context<'_>) -> Result<(), CliError> {
+    let mark = match finding.verdict {
+        Verdict::Good => "ok    ",
+        Verdict::Absent => "-     ",
+        Verdict::Warning => "WARN  ",
+        Verdict::Fault => "FAULT ",
+    };
+    context.out.line(format_args!("{mark}{:10} {}", finding.check, finding.text))?;
+    if let Some(fix) = &finding.fix {
+        context.out.line(format_args!("                 fix: {fix}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "aws")]
+fn examine(live: &Live) -> Vec<Finding> {
+    crate::doctor::live::examine(live, &crate::time::system_now_ms)
+}
+
+#[cfg(not(feature = "aws"))]
+fn examine(_: &Live) -> Vec<Finding> {
+    vec![Finding::fault("AWS", "this forewarn was built without AWS", "build it with the feature `aws`")]
 }
 
 /// A clock before this program was written is wrong, and would put every `now` into the past.
 fn clock(now_ms: i64) -> Finding {
     const WRITTEN: i64 = 1_763_596_800_000;
     let now = crate::time::format_ms(now_ms);
-    if now_ms < WRITTEN { Finding::Bad(format!("{now} is in the past; set the clock")) } else { Finding::Good(now) }
+    if now_ms < WRITTEN {
+        return Finding::fault("clock", format!("{now} is in the past"), "set the clock");
+    }
+    Finding::good("clock", now)
 }
 
 fn settings(context: &Context<'_>) -> Finding {
     let origins = context.settings.origins.iter();
     let said = origins.filter(|(_, o)| **o != crate::settings::Origin::Default).map(|(k, o)| format!("{k} from {o}"));
     let said: Vec<String> = said.collect();
-    Finding::Good(if said.is_empty() { "all defaults".to_owned() } else { said.join(", ") })
+    Finding::good("settings", if said.is_empty() { "all defaults".to_owned() } else { said.join(", ") })
 }
 
 fn temp() -> Finding {
     let dir = std::env::temp_dir();
+    let fix = "set TMPDIR to a directory that can be written";
     match std::fs::metadata(&dir) {
-        Ok(m) if m.is_dir() && !m.permissions().readonly() => Finding::Good(dir.display().to_string()),
-        Ok(_) => Finding::Bad(format!("{} can't be written; set TMPDIR", dir.display())),
-        Err(e) => Finding::Bad(format!("{}: {e}; set TMPDIR", dir.display())),
+        Ok(m) if m.is_dir() && !m.permissions().readonly() => Finding::good("temp", dir.display().to_string()),
+        Ok(_) => Finding::fault("temp", format!("{} can't be written", dir.display()), fix),
+        Err(e) => Finding::fault("temp", format!("{}: {e}", dir.display()), fix),
     }
 }

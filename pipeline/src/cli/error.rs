@@ -118,7 +118,8 @@ either!(
     crate::import::ImportError,
     crate::analyze::AnalyzeError,
     crate::backtest::BacktestError,
-    crate::fit::LearnError
+    crate::fit::LearnError,
+    crate::incidents::IncidentsError
 );
 
 impl From<String> for CliError {

@@ -28,7 +28,7 @@ enum Command {
     Stats(Plain),
     /// Checks every file; ends with 1 when one has a fault
     Verify(Plain),
-    /// Merges the small files of each day and drops exact duplicates
+    /// Merges the small files of each day and drops what repeats
     Compact {
         #[command(flatten)]
         plain: Plain,

@@ -84,8 +84,11 @@ impl Args {
                 let history = history.open(context)?;
                 let as_of = super::analyze::as_of(as_of, &history, context)?;
                 let path = log_path(&state.dir(context));
-                let changes =
-                    if path.exists() { super::analyze::changes(&SqliteLog::open(&path)?)? } else { Vec::new() };
+                let changes = if path.exists() {
+                    crate::fleet::DeclaredChange::of(&SqliteLog::open(&path)?)?
+                } else {
+                    Vec::new()
+                };
                 let fleet = Fleet::read(&history, &changes, as_of)?;
                 let analysis = analyze::analyze_one(&history, &ruleset, &map.over(&history), &fleet, as_of, instance)?;
                 let row = analysis.row_of(instance).ok_or_else(|| {

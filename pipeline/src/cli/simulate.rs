@@ -1,21 +1,24 @@
-//! `forewarn simulate`: a fleet with its incidents.
+//! `forewarn simulate`: a fleet with its incidents, as files or served as AWS would.
+
+mod serve;
 
 use super::common::{count, time};
 use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};
 use crate::simulate::{Fault, Options, Shape, select, write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Writes a simulated fleet with its incidents.
+/// Writes a simulated fleet with its incidents, or serves it as CloudWatch and EC2.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   forewarn simulate --out fleet --instances 200 --days 35 --seed 7
-  forewarn simulate --out calm --fault-free --days 28")]
+  forewarn simulate --out calm --fault-free --days 28
+  forewarn simulate --serve 127.0.0.1:4599 --start now-7d --days 7 --throttle 0.05 --truth truth.parquet")]
 pub(super) struct Args {
     /// The directory to write to
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["serve", "truth", "truth_incidents"])]
+    out: Option<PathBuf>,
     /// Number of instances
     #[arg(long, value_name = "N", default_value_t = 200)]
     instances: usize,
@@ -52,6 +55,8 @@ pub(super) struct Args {
     /// Leaves out gaps, late points, duplicates and revised versions
     #[arg(long)]
     clean: bool,
+    #[command(flatten)]
+    serve: serve::Serving,
 }
 
 impl Args {
@@ -69,20 +74,27 @@ impl Args {
             gaps: !self.clean,
         };
         options.check().map_err(CliError::input)?;
-        super::analyze::create_dir(&self.out)?;
-        let bar = progress("simulating");
-        bar.set_length(self.instances as u64);
-        let report = write(&options, &self.out, |done| bar.set_position(done as u64)).map_err(CliError::failed)?;
-        bar.finish_and_clear();
-        context.out.line(format_args!(
-            "{} rows of {} instances in {}; {} faults, {} incidents ({} predictable)",
-            count(report.rows as u64),
-            report.instances,
-            self.out.display(),
-            report.faults,
-            report.incidents,
-            report.predictable
-        ))?;
-        Ok(End::Done)
+        if let Some(out) = &self.out {
+            write_files(&options, out, context)?;
+        }
+        if self.serve.is_asked() { self.serve.run(&options, context) } else { Ok(End::Done) }
     }
+}
+
+fn write_files(options: &Options, out: &Path, context: &mut Context<'_>) -> Result<(), CliError> {
+    super::analyze::create_dir(out)?;
+    let bar = progress("simulating");
+    bar.set_length(options.instances as u64);
+    let report = write(options, out, |done| bar.set_position(done as u64)).map_err(CliError::failed)?;
+    bar.finish_and_clear();
+    context.out.line(format_args!(
+        "{} rows of {} instances in {}; {} faults, {} incidents ({} predictable)",
+        count(report.rows as u64),
+        report.instances,
+        out.display(),
+        report.faults,
+        report.incidents,
+        report.predictable
+    ))?;
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! Shapes an entry of the log as other systems receive it.
 
-use crate::log::envelope::SOURCE;
+use crate::log::envelope::{Envelope, SOURCE};
 use crate::log::event::split_type;
 use crate::log::{DecodeError, Recorded};
+use forewarn_rules::prediction::Level;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,13 +31,54 @@ pub struct Announcement {
     /// The type of the event in the log, its version at the end.
     #[serde(rename = "event-type")]
     pub event_type: String,
-    /// The data of the event.
+    /// The data of the event, and beside it what the schema `detail` says.
     pub detail: Value,
+}
+
+/// What stands in every detail beside the event's data, on whatever bus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Detail {
+    /// The id of the event in the log, the same however often it is delivered: drop what has been seen.
+    pub event_id: String,
+    /// The type of the event in the log, its version at the end; it names the schema of the data.
+    pub event_type: String,
+    /// The level, for rules to match; absent where the event has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Level>,
+    /// What was taken away so that the detail fits its bus, such as `factors: 12 of 20`; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trimmed: Vec<String>,
+}
+
+/// An event as `EventBridge` delivers it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "EventBridge")]
+pub struct Delivered {
+    /// The version of this shape, always `0`.
+    pub version: String,
+    /// `EventBridge`'s own id, another one for each delivery: go by `detail.event_id`.
+    pub id: String,
+    /// What happened, for rules to match.
+    #[serde(rename = "detail-type")]
+    pub detail_type: String,
+    /// Always `forewarn`.
+    pub source: String,
+    /// The AWS account that published it.
+    pub account: String,
+    /// When it happened (RFC 3339, UTC).
+    pub time: String,
+    /// The AWS region that it was published in.
+    pub region: String,
+    /// The instances it is about: ARNs where account and region are known, otherwise ids.
+    pub resources: Vec<String>,
+    /// The event's data, and beside it what the schema `detail` says.
+    pub detail: Detail,
 }
 
 /// Which types are announced, by name without version, and as what.
 const DETAIL_TYPES: &[(&str, &str)] = &[
     ("forewarn.prediction.made", "Instance Failure Predicted"),
+    ("forewarn.prediction.announced", "Instance Failure Predicted"),
     ("forewarn.prediction.updated", "Prediction Updated"),
     ("forewarn.prediction.cleared", "Prediction Cleared"),
     ("forewarn.prediction.resolved", "Prediction Resolved"),
@@ -56,7 +98,8 @@ pub fn detail_type_of(name: &str) -> Option<&'static str> {
 }
 
 impl Announcement {
-    /// Makes the announcement of an entry, where its type has one. What is told of a member of a workload episode is told in that.
+    /// Makes the announcement of an entry, where its type has one. What is told of a member of a workload episode is told in that, and
+    /// what was silenced when it was written is not told.
     ///
     /// # Errors
     /// When the entry cannot be understood, so that nothing unknown is announced.
@@ -66,7 +109,7 @@ impl Announcement {
         let Some(detail_type) = detail_type_of(name) else { return Ok(None) };
         entry.event()?;
         let data = |key: &str| envelope.data.get(key).and_then(Value::as_str);
-        if data("instance_id").is_some() && data("workload_episode_id").is_some() {
+        if data("silence_id").is_some() || (data("instance_id").is_some() && data("workload_episode_id").is_some()) {
             return Ok(None);
         }
         let members = envelope.data.get("members").and_then(Value::as_array).into_iter().flatten();
@@ -82,9 +125,23 @@ impl Announcement {
             region: place("region"),
             resources: data("instance_id").into_iter().chain(members).map(str::to_owned).collect(),
             event_type: envelope.type_.clone(),
-            detail: envelope.data.clone(),
+            detail: told(envelope),
         }))
     }
+}
+
+/// Adds to an event's data what consumers on every bus go by: `event_id` to drop repeats, `event_type` to read the rest, and
+/// `confidence` to choose by, also where the data calls it a level.
+fn told(envelope: &Envelope) -> Value {
+    let mut detail = envelope.data.clone();
+    if let Value::Object(map) = &mut detail {
+        map.insert("event_id".to_owned(), Value::from(envelope.id.as_str()));
+        map.insert("event_type".to_owned(), Value::from(envelope.type_.as_str()));
+        if let (None, Some(level)) = (map.get("confidence"), map.get("level").cloned()) {
+            map.insert("confidence".to_owned(), level);
+        }
+    }
+    detail
 }
 
 #[cfg(test)]

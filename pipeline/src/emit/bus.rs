@@ -49,13 +49,48 @@ pub enum BusError {
         #[source]
         source: serde_json::Error,
     },
+    /// The bus refused an announcement, for good or as often as it was tried; those before it in the log may go out again.
+    #[error("bus {bus}: announcement {id} was refused after {attempts} tries; what is due stays due")]
+    Refused {
+        /// The bus.
+        bus: String,
+        /// The announcement.
+        id: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// Why.
+        #[source]
+        fault: super::eventbridge::Fault,
+    },
+    /// The bus cannot be reached at all.
+    #[error("bus {bus}: cannot be reached")]
+    Unreachable {
+        /// The bus.
+        bus: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Somebody asked to stop while the bus waited to try again.
+    #[error("bus {bus}: stopped while waiting to try again; what is due stays due")]
+    Stopped {
+        /// The bus.
+        bus: String,
+    },
+    /// The bus did not open, as was said before.
+    #[error("bus {bus}: did not open; open it again")]
+    Closed {
+        /// The bus.
+        bus: String,
+    },
 }
 
 /// Takes announcements, in order.
 pub trait Bus {
     /// Publishes a batch; when it returns, the batch is durable.
     ///
-    /// After an error any part of the batch may have been taken; publishing it again is safe, because ids are stable.
+    /// After an error any part of the batch may have been taken; publishing it again is safe, because ids are stable. Events of
+    /// one episode arrive in their order.
     ///
     /// # Errors
     /// When the bus fails.

@@ -197,6 +197,11 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Forgets that a commit happened, where its committer remembers it elsewhere.
+    pub fn forget(&mut self, id: &str) -> Result<()> {
+        self.history.store.delete(&record_path(id))
+    }
+
     /// Adds names that signals read, and nothing else.
     pub fn add_signals(&mut self, signal_map: &BTreeMap<String, Signal>) -> Result<()> {
         let mut manifest = self.history.manifest.clone();

@@ -1,4 +1,4 @@
-//! Merges the small files of a day and bucket into one. Exact duplicates go, those within a single file too; versions that
+//! Merges the small files of a day and bucket into one. What repeats a known value goes, within a single file too; versions that
 //! differ stay.
 //!
 //! **Invariant:** a note in `_compact/` names the new file and those it replaces before the new file appears. As
@@ -11,7 +11,8 @@ use super::manifest::pretty;
 use super::read::Want;
 use super::scan::{Run, RunSink, merge};
 use super::store::Store;
-use super::{MetricWriter, commit, local};
+use super::versions::{Sample, from_ordered_bits, keep_versions, ordered_bits};
+use super::{History, MetricWriter, commit, local};
 use crate::crash;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,7 @@ const NOTES: &str = "_compact";
 /// How the names of files begin that a compaction made.
 const MADE: &str = "compact-";
 
-/// Files that were read and found to hold no exact duplicate, with their sizes. Without it they are read again, no more.
+/// Files that were read and found to repeat nothing, with their sizes. Without it they are read again, no more.
 const CHECKED: &str = "_checked.json";
 
 type Checked = BTreeMap<String, u64>;
@@ -56,7 +57,7 @@ pub struct CompactOptions {
 pub struct CompactReport {
     /// Days of buckets looked at.
     pub partitions: u64,
-    /// Those that were written anew: of more than one file, or of one with exact duplicates.
+    /// Those that were written anew: of more than one file, or of one that repeats itself.
     pub compacted: u64,
     /// Files replaced.
     pub files_before: u64,
@@ -68,12 +69,12 @@ pub struct CompactReport {
     pub bytes_after: u64,
     /// Rows read.
     pub rows_read: u64,
-    /// Rows that were exact duplicates and went.
+    /// Rows that repeated a known value and went.
     pub duplicates_dropped: u64,
 }
 
 impl super::Writer<'_> {
-    /// Compacts every day and bucket that has more than one file, or one in which exact duplicates stand.
+    /// Compacts every day and bucket that has more than one file, or one that repeats itself.
     pub fn compact(&mut self, options: &CompactOptions) -> Result<CompactReport> {
         let history = self.history();
         finish_interrupted(history.store(), Some(options.now_ms))?;
@@ -109,14 +110,14 @@ impl super::Writer<'_> {
         serde_json::from_slice(&bytes).map_err(bad)
     }
 
-    /// Says whether exact duplicates stand in a file. What a compaction made has none; what was found to have none is not read again.
+    /// Says whether a file repeats itself. What a compaction made has none; what was found not to is not read again.
     fn repeats_itself(&self, file: &MetricFile, checked: &mut Checked) -> Result<bool> {
         let entry = &file.entry;
         let made_here = entry.path.rsplit('/').next().is_some_and(|n| n.starts_with(MADE));
         if made_here || checked.get(&entry.path) == Some(&entry.size) {
             return Ok(false);
         }
-        let mut sink = Merged::new(None);
+        let mut sink = Merged::new(self.history(), None);
         merge(self.history().readers_of(std::slice::from_ref(file), &Want::default())?, &mut sink)?;
         let repeats = sink.finish()?.1 > 0;
         if !repeats {
@@ -136,7 +137,7 @@ impl super::Writer<'_> {
         let id = compaction_id(files);
         let staging = self.stage(&format!("compact-{id}"))?;
         let staged = staging.dir().join("merged");
-        let mut sink = Merged::new(Some(MetricWriter::create(&staged)?));
+        let mut sink = Merged::new(self.history(), Some(MetricWriter::create(&staged)?));
         merge(self.history().readers_of(files, &Want::default())?, &mut sink)?;
         let (rows, dropped) = sink.finish()?;
         local::sync_dir(staging.dir())?;
@@ -232,11 +233,9 @@ fn delete_replaced(store: &Store, note_path: &str, note: &Replacement) -> Result
     store.delete(note_path)
 }
 
-/// A sample with everything that tells versions apart.
-type Sample = (i64, i64, u64);
-
-/// Gathers an instance's samples, sorts them, drops exact duplicates, and writes them; without a writer it only counts.
+/// Gathers an instance's samples, sorts them, drops what repeats, and writes them; without a writer it only counts.
 struct Merged {
+    delay_ms: i64,
     writer: Option<MetricWriter>,
     series: BTreeMap<SeriesKey, Vec<Sample>>,
     rows: u64,
@@ -244,8 +243,14 @@ struct Merged {
 }
 
 impl Merged {
-    fn new(writer: Option<MetricWriter>) -> Self {
-        Self { writer, series: BTreeMap::new(), rows: 0, dropped: 0 }
+    fn new(history: &History, writer: Option<MetricWriter>) -> Self {
+        Self {
+            delay_ms: i64::from(history.manifest().availability_delay_s) * 1000,
+            writer,
+            series: BTreeMap::new(),
+            rows: 0,
+            dropped: 0,
+        }
     }
 
     fn finish(self) -> Result<(u64, u64)> {
@@ -278,10 +283,7 @@ impl RunSink for Merged {
         let mut group = None;
         for (key, samples) in &series {
             let mut samples = samples.clone();
-            samples.sort_unstable();
-            let before = samples.len();
-            samples.dedup();
-            self.dropped += (before - samples.len()) as u64;
+            self.dropped += keep_versions(&mut samples, key.period_s, self.delay_ms) as u64;
             if self.writer.is_none() {
                 continue;
             }
@@ -310,29 +312,5 @@ impl Merged {
         }
         rows.clear();
         Ok(())
-    }
-}
-
-/// Maps a value to bits that sort as [`f64::total_cmp`] does.
-fn ordered_bits(value: f64) -> u64 {
-    let bits = value.to_bits();
-    if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
-}
-
-fn from_ordered_bits(bits: u64) -> f64 {
-    f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn ordered_bits_sort_as_total_cmp_and_read_back(a in any::<f64>(), b in any::<f64>()) {
-            prop_assert_eq!(ordered_bits(a).cmp(&ordered_bits(b)), a.total_cmp(&b));
-            prop_assert_eq!(from_ordered_bits(ordered_bits(a)).to_bits(), a.to_bits());
-        }
     }
 }

@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod blob;
 pub mod change;
+pub mod group;
 pub mod health;
 pub mod incident;
 pub mod instance;
@@ -14,6 +15,7 @@ pub mod prediction;
 pub mod pruned;
 pub mod recovery;
 pub mod spot;
+pub mod volume;
 pub mod workload;
 
 mod upcast;
@@ -168,6 +170,10 @@ events! {
     HealthEvent(health::HealthEvent) = "health.event" v 1;
     /// A CloudWatch alarm changed its state.
     AlarmChanged(alarm::AlarmChanged) = "alarm.changed" v 1;
+    /// An Auto Scaling group did something.
+    GroupChanged(group::GroupChanged) = "group.changed" v 1;
+    /// EBS did something with a volume.
+    VolumeChanged(volume::VolumeChanged) = "volume.changed" v 1;
     /// Log lines matched a pattern.
     LogMatched(matched::LogMatched) = "log.matched" v 1;
     /// A person or a deployment declared a change.
@@ -180,6 +186,8 @@ events! {
     PredictionUpdated(prediction::Updated) = "prediction.updated" v 1;
     /// An open episode was looked at again.
     PredictionObserved(prediction::Observed) = "prediction.observed" v 1;
+    /// An episode that was silenced is announced.
+    PredictionAnnounced(prediction::Announced) = "prediction.announced" v 1;
     /// The trouble of an episode is over.
     PredictionCleared(prediction::Cleared) = "prediction.cleared" v 1;
     /// It is known how a prediction, or the lack of one, turned out.

@@ -125,6 +125,10 @@ impl Cursors for MemoryLog {
         Ok(self.lock().cursors.get(name).copied().unwrap_or(0))
     }
 
+    fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
+        Ok(self.lock().cursors.contains_key(name))
+    }
+
     fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
         let mut inner = self.lock();
         let cursor = inner.cursors.entry(name.to_owned()).or_default();

@@ -182,6 +182,14 @@ pub trait Cursors {
     /// When the store fails.
     fn cursor(&self, name: &str) -> Result<u64, LogError>;
 
+    /// Says whether a cursor was ever moved, be it to 0.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
+        Ok(self.cursor(name)? > 0)
+    }
+
     /// Moves a cursor forward, durably; a cursor never moves back.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use super::event::Event;
 use super::event::operator::OperatorAction;
 use super::event::prediction::Resolved;
 use super::port::{LogError, Recorded};
-use super::row::{CurrentPrediction, Episode, Instance, InstanceEpisode, Row, Silence, Workload};
+use super::row::{Ack, CurrentPrediction, Episode, Instance, InstanceEpisode, Row, Silence, Workload};
 use forewarn_rules::prediction::{Level, Prediction};
 use forewarn_rules::workload::WorkloadEpisode;
 use serde::Serialize;
@@ -29,12 +29,14 @@ pub enum Table {
     Changes,
     /// Silences by target.
     Silences,
+    /// What operators noted, by episode.
+    Acks,
     /// Instances by id.
     Instances,
 }
 
 /// Every table.
-pub const TABLES: [Table; 8] = [
+pub const TABLES: [Table; 9] = [
     Table::PredictionsCurrent,
     Table::Episodes,
     Table::EpisodeStates,
@@ -42,6 +44,7 @@ pub const TABLES: [Table; 8] = [
     Table::Incidents,
     Table::Changes,
     Table::Silences,
+    Table::Acks,
     Table::Instances,
 ];
 
@@ -56,6 +59,7 @@ impl Table {
             Self::Incidents => "incidents",
             Self::Changes => "changes",
             Self::Silences => "silences",
+            Self::Acks => "acks",
             Self::Instances => "instances",
         }
     }
@@ -82,6 +86,7 @@ pub fn keys(event: &Event) -> Vec<Key> {
     match event {
         Event::PredictionMade(e) => of_prediction(&e.prediction),
         Event::PredictionUpdated(e) => of_prediction(&e.prediction),
+        Event::PredictionAnnounced(e) => of_prediction(&e.prediction),
         Event::PredictionCleared(e) => of_prediction(&e.prediction),
         Event::PredictionObserved(e) => vec![key(Table::EpisodeStates, &e.instance_id)],
         Event::PredictionResolved(e) => e.episode_id.iter().fold(Vec::new(), |mut keys, id| {
@@ -97,6 +102,7 @@ pub fn keys(event: &Event) -> Vec<Key> {
         Event::OperatorActed(e) if matches!(e.action, OperatorAction::Silence | OperatorAction::Unsilence) => {
             vec![key(Table::Silences, &e.target)]
         }
+        Event::OperatorActed(e) if e.action == OperatorAction::Ack => vec![key(Table::Acks, &e.target)],
         Event::InstanceStateChanged(e) => vec![key(Table::Instances, &e.instance_id)],
         Event::InstanceCheckFailed(e) => vec![key(Table::Instances, &e.instance_id)],
         Event::InstanceLeft(e) => vec![key(Table::Instances, &e.instance_id)],
@@ -111,6 +117,7 @@ pub fn evolve(key: &Key, row: Option<Row>, envelope: &Envelope, event: &Event) -
     match (key.table, event) {
         (Table::PredictionsCurrent, Event::PredictionMade(e)) => Some(predicted(row, &e.prediction, true)),
         (Table::PredictionsCurrent, Event::PredictionUpdated(e)) => Some(predicted(row, &e.prediction, true)),
+        (Table::PredictionsCurrent, Event::PredictionAnnounced(e)) => Some(predicted(row, &e.prediction, true)),
         (Table::PredictionsCurrent, Event::PredictionCleared(e)) => Some(predicted(row, &e.prediction, false)),
         (Table::PredictionsCurrent, Event::PredictionResolved(e)) => match row {
             Some(Row::Prediction(mut r)) if r.episode_id == e.episode_id => {
@@ -141,6 +148,12 @@ pub fn evolve(key: &Key, row: Option<Row>, envelope: &Envelope, event: &Event) -
                 reason: e.reason.clone(),
             })
         }),
+        (Table::Acks, Event::OperatorActed(e)) => Some(Row::Ack(Ack {
+            target: e.target.clone(),
+            at: envelope.time.clone(),
+            verdict: e.verdict,
+            note: e.reason.clone(),
+        })),
         (Table::Instances, _) => Some(Row::Instance(instance(&key.id, row, envelope, event))),
         _ => row,
     }
@@ -174,8 +187,9 @@ fn episode(id: &str, row: Option<Row>, event: &Event) -> Option<Episode> {
         _ => None,
     };
     match event {
-        Event::PredictionMade(e) => Some(level_of(id, before, &e.prediction, 0)),
-        Event::PredictionUpdated(e) => Some(level_of(id, before, &e.prediction, 1)),
+        Event::PredictionMade(e) => Some(told(level_of(id, before, &e.prediction, 0), &e.prediction, true)),
+        Event::PredictionUpdated(e) => Some(told(level_of(id, before, &e.prediction, 1), &e.prediction, false)),
+        Event::PredictionAnnounced(e) => Some(told(level_of(id, before, &e.prediction, 0), &e.prediction, false)),
         Event::PredictionCleared(e) => {
             let mut now = level_of(id, before, &e.prediction, 0);
             now.cleared_at = Some(e.prediction.as_of.clone());
@@ -187,7 +201,7 @@ fn episode(id: &str, row: Option<Row>, event: &Event) -> Option<Episode> {
 }
 
 fn level_of(id: &str, before: Option<Episode>, p: &Prediction, changes: u32) -> Episode {
-    let mut now = before.unwrap_or_else(|| blank(id, &p.instance_id));
+    let mut now = before.unwrap_or_else(|| Episode::new(id, &p.instance_id));
     now.updates += changes;
     now.workload = now.workload.or_else(|| p.workload.clone());
     if now.opened_at.as_ref().is_none_or(|t| later(t, &p.as_of)) {
@@ -204,32 +218,20 @@ fn level_of(id: &str, before: Option<Episode>, p: &Prediction, changes: u32) -> 
     now
 }
 
+/// Remembers whether the news of an episode reached anybody.
+fn told(mut now: Episode, p: &Prediction, begins: bool) -> Episode {
+    now.untold = p.silence_id.is_some() && (begins || now.untold);
+    now.silence_id.clone_from(&p.silence_id);
+    now
+}
+
 fn resolved(id: &str, before: Option<Episode>, e: &Resolved) -> Episode {
-    let mut now = before.unwrap_or_else(|| blank(id, &e.instance_id));
+    let mut now = before.unwrap_or_else(|| Episode::new(id, &e.instance_id));
     now.outcome = Some(e.outcome);
     now.resolved_at = Some(e.at.clone());
     now.incident_id.clone_from(&e.incident_id);
     now.verdict = e.verdict.or(now.verdict);
     now
-}
-
-fn blank(episode_id: &str, instance_id: &str) -> Episode {
-    Episode {
-        episode_id: episode_id.to_owned(),
-        instance_id: instance_id.to_owned(),
-        workload: None,
-        opened_at: None,
-        level: None,
-        peak: None,
-        failure_type: None,
-        updates: 0,
-        last_as_of: None,
-        cleared_at: None,
-        outcome: None,
-        resolved_at: None,
-        incident_id: None,
-        verdict: None,
-    }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "most types bear on no instance")]

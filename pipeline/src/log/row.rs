@@ -3,6 +3,7 @@
 use super::event::change::ChangeMarked;
 use super::event::incident::IncidentObserved;
 use super::event::instance::{Check, InstanceState, LeftCause};
+use super::event::operator::Opinion;
 use super::event::prediction::{Outcome, Verdict};
 use super::projection::Table;
 use forewarn_rules::episode::EpisodeState;
@@ -58,6 +59,49 @@ pub struct Episode {
     pub incident_id: Option<String>,
     /// What an operator said.
     pub verdict: Option<Verdict>,
+    /// The silence that kept its last news back; absent where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_id: Option<String>,
+    /// True while nothing of it has been announced because of a silence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
+}
+
+impl Episode {
+    /// Makes the row of an episode of which nothing is known yet.
+    pub fn new(episode_id: &str, instance_id: &str) -> Self {
+        Self {
+            episode_id: episode_id.to_owned(),
+            instance_id: instance_id.to_owned(),
+            workload: None,
+            opened_at: None,
+            level: None,
+            peak: None,
+            failure_type: None,
+            updates: 0,
+            last_as_of: None,
+            cleared_at: None,
+            outcome: None,
+            resolved_at: None,
+            incident_id: None,
+            verdict: None,
+            silence_id: None,
+            untold: false,
+        }
+    }
+}
+
+/// What an operator noted of an episode, last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// The episode.
+    pub target: String,
+    /// When.
+    pub at: String,
+    /// Whether the prediction was right, where that was said.
+    pub verdict: Option<Opinion>,
+    /// The note.
+    pub note: Option<String>,
 }
 
 /// A silence in force (its end is for the reader to compare with the clock).
@@ -131,6 +175,8 @@ pub enum Row {
     Change(ChangeMarked),
     /// Of [`Table::Silences`].
     Silence(Silence),
+    /// Of [`Table::Acks`].
+    Ack(Ack),
     /// Of [`Table::Instances`].
     Instance(Instance),
 }
@@ -149,6 +195,7 @@ impl Row {
             Table::Incidents => Self::Incident(serde_json::from_str(text)?),
             Table::Changes => Self::Change(serde_json::from_str(text)?),
             Table::Silences => Self::Silence(serde_json::from_str(text)?),
+            Table::Acks => Self::Ack(serde_json::from_str(text)?),
             Table::Instances => Self::Instance(serde_json::from_str(text)?),
         })
     }

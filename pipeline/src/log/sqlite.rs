@@ -26,7 +26,7 @@ use std::time::Duration;
 /// Marks the file as a forewarn log: `FWLG`.
 pub const APPLICATION_ID: i32 = 0x4657_4C47;
 /// The version of the tables in the file.
-pub const SCHEMA_VERSION: i32 = 2;
+pub const SCHEMA_VERSION: i32 = 3;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -137,12 +137,11 @@ impl EventLog for SqliteLog {
 
 impl Cursors for SqliteLog {
     fn cursor(&self, name: &str) -> Result<u64, LogError> {
-        let found: Option<i64> = self
-            .lock()
-            .query_row("SELECT position FROM cursors WHERE name = ?1", [name], |row| row.get(0))
-            .optional()
-            .map_err(failed("read a cursor"))?;
-        Ok(found.map_or(0, |p| p as u64))
+        Ok(find_cursor(&self.lock(), name)?.unwrap_or(0))
+    }
+
+    fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
+        Ok(find_cursor(&self.lock(), name)?.is_some())
     }
 
     fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
@@ -180,6 +179,14 @@ fn append(
         entries.push(entry);
     }
     Ok(Appended { entries, written: (version - actual) as usize })
+}
+
+fn find_cursor(connection: &Connection, name: &str) -> Result<Option<u64>, LogError> {
+    let found: Option<i64> = connection
+        .query_row("SELECT position FROM cursors WHERE name = ?1", [name], |row| row.get(0))
+        .optional()
+        .map_err(failed("read a cursor"))?;
+    Ok(found.map(|p| p as u64))
 }
 
 fn length(connection: &Connection, stream: &str) -> Result<u64, LogError> {

@@ -11,6 +11,7 @@ pub(super) fn document() -> Value {
     let mut messages = Map::new();
     let mut in_log = Map::new();
     let mut on_bus = Map::new();
+    let mut on_eventbridge = Map::new();
     for kind in KINDS {
         let name = format!("log.{}", kind.full());
         in_log.insert(name.clone(), reference(&format!("#/components/messages/{name}")));
@@ -18,7 +19,10 @@ pub(super) fn document() -> Value {
         if let Some(detail_type) = detail_type_of(kind.name) {
             let name = format!("bus.{}", kind.full());
             on_bus.insert(name.clone(), reference(&format!("#/components/messages/{name}")));
-            messages.insert(name, announced(kind, detail_type));
+            messages.insert(name, announced(kind, detail_type, "announcement.json"));
+            let name = format!("eventbridge.{}", kind.full());
+            on_eventbridge.insert(name.clone(), reference(&format!("#/components/messages/{name}")));
+            messages.insert(name, announced(kind, detail_type, "eventbridge.json"));
         }
     }
     json!({
@@ -43,10 +47,17 @@ pub(super) fn document() -> Value {
                 "description": "What others are told, shaped like an event of EventBridge; one JSON object a line in the JSON Lines file.",
                 "messages": on_bus,
             },
+            "eventbridge": {
+                "address": "forewarn.eventbridge",
+                "title": "EventBridge",
+                "description": "The same as EventBridge delivers it, source forewarn; a rule on {\"source\": [\"forewarn\"], \"detail\": {\"confidence\": [\"high\"]}} chooses the urgent ones. Delivery repeats: drop what has a detail.event_id that was seen.",
+                "messages": on_eventbridge,
+            },
         },
         "operations": {
             "record": { "action": "send", "channel": reference("#/channels/log"), "summary": "Writes down what happened." },
             "announce": { "action": "send", "channel": reference("#/channels/bus"), "summary": "Tells others what happened." },
+            "announceOnEventBridge": { "action": "send", "channel": reference("#/channels/eventbridge"), "summary": "Tells others on AWS what happened." },
         },
         "components": { "messages": messages },
     })
@@ -61,14 +72,14 @@ fn logged(kind: &Kind) -> Value {
     message(&full, &full, "envelope.json", json!({ "type": { "const": full }, "data": data(kind) }))
 }
 
-fn announced(kind: &Kind, detail_type: &str) -> Value {
+fn announced(kind: &Kind, detail_type: &str, shape: &str) -> Value {
     let full = kind.full();
+    let typed = json!({ "properties": { "event_type": { "const": full } } });
     let narrowed = json!({
         "detail-type": { "const": detail_type },
-        "event-type": { "const": full },
-        "detail": data(kind),
+        "detail": { "allOf": [data(kind), reference("./detail.json"), typed] },
     });
-    message(&full, detail_type, "announcement.json", narrowed)
+    message(&full, detail_type, shape, narrowed)
 }
 
 fn data(kind: &Kind) -> Value {

@@ -1,9 +1,10 @@
 //! One event of every type, and predictions, for the tests of the log.
 
 use forewarn::log::event::blob::BlobRef;
-use forewarn::log::event::prediction::{Cleared, Made, Observed, Outcome, Resolved, Updated, Verdict};
+use forewarn::log::event::prediction::{Announced, Cleared, Made, Observed, Outcome, Resolved, Updated, Verdict};
 use forewarn::log::event::{
-    alarm, change, health, incident, instance, matched, notice, operator, policy, pruned, recovery, spot, workload,
+    alarm, change, group, health, incident, instance, matched, notice, operator, policy, pruned, recovery, spot,
+    volume, workload,
 };
 use forewarn::log::{Event, NewEvent};
 use forewarn_rules::episode::{EpisodeState, LastSeen, OpenEpisode};
@@ -58,6 +59,7 @@ pub(crate) fn prediction(instance: &str, episode: &str, as_of: &str, confidence:
         }),
         notes: vec![],
         held_until: None,
+        silence_id: None,
         ruleset: RuleSetRef { name: "default".to_owned(), version: "1".to_owned(), sha256: "ab".repeat(32) },
         engine: "0.1.0".to_owned(),
         links: BTreeMap::from([("chart".to_owned(), "https://example.com/chart".to_owned())]),
@@ -74,6 +76,7 @@ pub(crate) fn acted(action: operator::OperatorAction, target: &str) -> Event {
         target: target.to_owned(),
         until: Some(TIME.to_owned()),
         reason: Some("planned work".to_owned()),
+        verdict: None,
         by: blob(),
     })
 }
@@ -124,6 +127,11 @@ pub(crate) fn observed(instance: &str, episode: &str, as_of: &str) -> Event {
     })
 }
 
+pub(crate) fn announced(instance: &str, episode: &str, as_of: &str) -> Event {
+    let prediction = Box::new(prediction(instance, episode, as_of, Level::High));
+    Event::PredictionAnnounced(Announced { after_silence: "silence-1".to_owned(), prediction })
+}
+
 pub(crate) fn cleared(instance: &str, episode: &str, as_of: &str) -> Event {
     let prediction = Box::new(prediction(instance, episode, as_of, Level::None));
     Event::PredictionCleared(Cleared { previous: Level::High, prediction })
@@ -157,6 +165,7 @@ fn workload_episode(members: usize) -> Box<WorkloadEpisode> {
         level: Level::High,
         members: (0..members).map(member).collect(),
         text: "instances of asg/web face memory exhaustion".to_owned(),
+        silence_id: None,
     })
 }
 
@@ -267,6 +276,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         made(&i(), "ep-1", TIME, Level::Medium),
         updated(&i(), "ep-1", "2026-02-15T07:00:00Z", Level::High),
         observed(&i(), "ep-1", "2026-02-15T08:00:00Z"),
+        announced(&i(), "ep-1", "2026-02-15T08:30:00Z"),
         cleared(&i(), "ep-1", "2026-02-15T09:00:00Z"),
         resolved(&i(), "ep-1"),
         Event::WorkloadPredicted(workload::Predicted { episode: workload_episode(3) }),
@@ -354,6 +364,24 @@ pub(crate) fn every_event() -> Vec<Event> {
             entries: 9,
             older_than: time(),
             checkpoint_sha256: "cd".repeat(32),
+        }),
+        Event::GroupChanged(group::GroupChanged {
+            group: t("web"),
+            instance_id: s("i-0123456789abcdef0"),
+            account: account(),
+            region: region(),
+            activity: group::Activity::Terminated,
+            ended_for: Some(group::EndedFor::ScaleIn),
+            cause: s("the group shrank"),
+        }),
+        Event::VolumeChanged(volume::VolumeChanged {
+            volume_id: t("vol-0123456789abcdef0"),
+            instance_id: None,
+            account: account(),
+            region: region(),
+            event: t("modifyVolume"),
+            result: t("failed"),
+            cause: s("no capacity"),
         }),
     ]
 }

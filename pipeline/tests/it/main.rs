@@ -2,13 +2,25 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::format_push_string, reason = "test input is built line by line")]
 
+mod archive;
 mod backtest;
 mod checklist;
 mod cli;
+#[cfg(all(feature = "aws", unix))]
+mod doctor;
+#[cfg(feature = "aws")]
+mod emulator;
+#[cfg(all(feature = "aws", unix))]
+mod eventbridge;
+#[cfg(all(feature = "aws", unix))]
+mod faultproxy;
 mod history;
+mod hostile_events;
 mod house;
 mod import;
 mod invariance;
+#[cfg(all(feature = "aws", unix))]
+mod kinesis;
 mod log;
 mod log_emit;
 mod log_fixture;
@@ -16,6 +28,8 @@ mod log_prune;
 mod log_samples;
 mod log_tamper;
 mod lookahead;
+#[cfg(all(feature = "aws", unix))]
+mod moto;
 mod person;
 mod port;
 #[cfg(all(feature = "aws", unix))]
@@ -23,3 +37,6 @@ mod s3;
 mod schema;
 mod scorecard;
 mod simulate;
+#[cfg(all(feature = "aws", unix))]
+mod sqs;
+mod stream;

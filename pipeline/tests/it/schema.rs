@@ -41,7 +41,7 @@ fn drift_is_noticed_and_written_away() -> io::Result<()> {
     let dir = tempfile::tempdir()?;
     let dir = dir.path().join("new");
     let written = schema::write(&dir).unwrap();
-    assert_eq!((written.changed, written.files.len()), (KINDS.len() + 5, KINDS.len() + 5));
+    assert_eq!((written.changed, written.files.len()), (KINDS.len() + 7, KINDS.len() + 7));
     assert_eq!(schema::check(&dir).unwrap(), []);
     fs::write(dir.join("prediction.json"), "{}")?;
     fs::write(dir.join("old.json"), "{}")?;
@@ -87,10 +87,15 @@ fn announcements_and_the_analysis_fit_their_schemas() {
     let validator_of_line = validator("announcement.json");
     let announced: Vec<Announcement> =
         log.read_all(0, 100).unwrap().iter().filter_map(|e| Announcement::of(e).unwrap()).collect();
-    assert_eq!(announced.len(), 12);
+    assert_eq!(announced.len(), 13);
     for line in announced {
         assert!(validator_of_line.is_valid(&serde_json::to_value(&line).unwrap()));
         assert!(validator(&format!("{}.json", line.event_type)).is_valid(&line.detail));
+        assert!(validator("detail.json").is_valid(&line.detail));
+        assert_eq!(
+            (line.detail["event_id"].as_str(), line.detail["event_type"].as_str()),
+            (Some(line.id.as_str()), Some(line.event_type.as_str()))
+        );
     }
     let p =
         crate::log_samples::prediction("i-1", "e", crate::log_samples::TIME, forewarn_rules::prediction::Level::Low);

@@ -24,6 +24,18 @@ pub enum OperatorAction {
     Resume,
 }
 
+/// Whether an operator finds a prediction right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Opinion {
+    /// It was right.
+    True,
+    /// It was wrong.
+    False,
+    /// It can't be told.
+    Unsure,
+}
+
 /// Says what an operator did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OperatorActed {
@@ -35,6 +47,9 @@ pub struct OperatorActed {
     pub until: Option<String>,
     /// The reason in words.
     pub reason: Option<String>,
+    /// Whether a prediction was right, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Opinion>,
     /// Who did it, kept outside the chain.
     pub by: Option<BlobRef>,
 }

@@ -24,6 +24,16 @@ pub struct Updated {
     pub prediction: Box<Prediction>,
 }
 
+/// Says that an episode that was silenced is still open now that it isn't; the data is the prediction and the silence that was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Announced {
+    /// The silence that kept the episode back.
+    pub after_silence: String,
+    /// The newest prediction of the episode.
+    #[serde(flatten)]
+    pub prediction: Box<Prediction>,
+}
+
 /// Says that the trouble is over; the data is the prediction and the level before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cleared {

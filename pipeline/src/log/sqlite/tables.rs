@@ -68,6 +68,7 @@ const fn computed(table: Table) -> &'static [&'static str] {
         Table::Incidents => &["instance_id", "start", "end", "class", "cause", "predictable"],
         Table::Changes => &["instance_id", "workload", "kind", "at", "until", "text"],
         Table::Silences => &["since", "until", "reason"],
+        Table::Acks => &["at", "verdict", "note"],
         Table::Instances => &["state", "failed_check", "failed_since", "left_at", "left_cause"],
     }
 }
@@ -82,7 +83,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &str) -> Result<(), Log
     if application != APPLICATION_ID {
         return Err(foreign("this SQLite file belongs to another program; give another --state".to_owned()));
     }
-    if version == 1 {
+    if (1..SCHEMA_VERSION).contains(&version) {
         upgrade(connection, path)?;
     }
     if version > SCHEMA_VERSION {
@@ -140,14 +141,17 @@ fn current_state(tx: &Transaction<'_>) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Brings a file of version 1 up to date; its entries stay as they are.
+/// Brings a file of an older version up to date (version 3 added a table); its entries stay as they are.
 fn upgrade(connection: &mut Connection, path: &str) -> Result<(), LogError> {
     let tx = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed("begin bringing the log up to date"))?;
     // Another process may have done it while this one waited.
-    if identity(&tx, path)?.1 == 1 {
-        tx.execute_batch(CHECKPOINT).map_err(failed("bring the log up to date"))?;
+    let version = identity(&tx, path)?.1;
+    if version < SCHEMA_VERSION {
+        if version == 1 {
+            tx.execute_batch(CHECKPOINT).map_err(failed("bring the log up to date"))?;
+        }
         current_state(&tx)?;
         tx.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed("mark the file"))?;
     }

@@ -1,0 +1,110 @@
+//! `forewarn archive`: takes what is in the stream into the history.
+
+use super::common::{HistoryArg, StateArg};
+use super::error::CliError;
+use super::history::ReportFormat;
+use super::{Context, End};
+use crate::announce::log_path;
+use crate::archive::{Archive, ArchiveReport, SetAside};
+use crate::clock::SystemClock;
+use crate::history::History;
+use crate::interrupt::Interrupt;
+use crate::lease::Lease;
+use crate::log::SqliteLog;
+use crate::stream::{StreamSpec, Surroundings, open};
+use crate::vitals::unwatched;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The consumer that the archive is.
+pub(super) const CONSUMER: &str = "archive";
+
+/// Takes what is in the stream into the history: samples, events, instances.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  forewarn archive --history H --state S
+  forewarn archive --history s3://bucket/fleet --state S --stream kinesis:fleet
+
+It takes what is waiting and ends; a run that was killed is completed by the next. `forewarn run` does it all the time.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    history: HistoryArg,
+    #[command(flatten)]
+    state: StateArg,
+    #[command(flatten)]
+    stream: StreamArg,
+    /// Prints text or JSON
+    #[arg(long, value_enum, default_value = "text")]
+    format: ReportFormat,
+}
+
+/// Which stream is used.
+#[derive(Debug, clap::Args)]
+pub(super) struct StreamArg {
+    /// The stream: embedded, or kinesis:NAME [default: the setting, else embedded]
+    #[arg(long, value_name = "STREAM")]
+    pub(super) stream: Option<String>,
+}
+
+impl StreamArg {
+    pub(super) fn spec(&self, context: &Context<'_>) -> Result<StreamSpec, CliError> {
+        let said = self.stream.as_deref().or(context.settings.live.stream.as_deref());
+        StreamSpec::parse(said).map_err(CliError::input)
+    }
+}
+
+impl Args {
+    pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        let spec = self.stream.spec(context)?;
+        let around = Surroundings { vitals: unwatched(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
+        let state = self.state.dir(context);
+        let report = drain(self.history.location(context), &state, &spec, &around)?;
+        match self.format {
+            ReportFormat::Json => context.out.json(&report)?,
+            ReportFormat::Text => context.out.line(words(&report))?,
+        }
+        Ok(End::Done)
+    }
+}
+
+/// Takes what is waiting into the history.
+pub(super) fn drain(
+    history: &str,
+    state: &Path,
+    spec: &StreamSpec,
+    around: &Surroundings,
+) -> Result<ArchiveReport, CliError> {
+    let _lease = Lease::take(state, "archive").map_err(CliError::failed)?;
+    let log = SqliteLog::open(&log_path(state))?;
+    let mut history = History::open_or_create(history)?;
+    let mut consumer = open::consumer(spec, CONSUMER, state, around).map_err(CliError::failed)?;
+    let aside = SetAside::of(state);
+    let mut archive = Archive {
+        history: &mut history,
+        log: &log,
+        aside: &aside,
+        vitals: &around.vitals,
+        now_ms: around.clock.now_ms(),
+    };
+    archive.drain(consumer.as_mut(), &around.stop).map_err(CliError::failed)
+}
+
+/// Says what the archive did.
+pub(super) fn words(r: &ArchiveReport) -> String {
+    use super::common::count;
+    let aside = if r.set_aside > 0 {
+        format!("; {} records can't be read and were set aside", r.set_aside)
+    } else {
+        String::new()
+    };
+    format!(
+        "{} records: {} samples, {} events, {} instances; {} rows in {} files ({} repeated){aside}",
+        count(r.records),
+        count(r.samples),
+        count(r.events),
+        count(r.instances),
+        count(r.rows),
+        count(r.files),
+        count(r.repeated)
+    )
+}

@@ -1,0 +1,69 @@
+//! The event source as a Lambda function: a batch of SQS messages in, those to be given again out.
+
+use super::doc::{Doc, json};
+use super::reason::Reason;
+use super::take::Intake;
+use serde::Serialize;
+
+/// Longest batch that Lambda hands over: 6 MB.
+const MAX_BATCH: usize = 6 << 20;
+/// Deepest nesting of a batch: bodies are text in it.
+const MAX_DEPTH: usize = 16;
+/// Most messages in a batch.
+const MAX_MESSAGES: usize = 10_000;
+
+/// A message of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its id.
+    pub id: String,
+    /// Its body.
+    pub body: String,
+    /// The ARN of its queue.
+    pub queue: String,
+}
+
+/// What Lambda is told: the messages to be given again. All others are deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    /// One for each.
+    pub batch_item_failures: Vec<Failure>,
+}
+
+/// A message to be given again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// Its id.
+    pub item_identifier: String,
+}
+
+/// Reads a batch as the event source mapping hands it over.
+///
+/// # Errors
+/// When it is no batch of SQS messages: nothing can be said of single messages then.
+pub fn messages(batch: &[u8]) -> Result<Vec<Message>, Reason> {
+    let value = json(batch, MAX_BATCH, MAX_DEPTH)?;
+    let records = Doc::root(&value).need("Records")?.list(MAX_MESSAGES)?;
+    let message = |record: &Doc<'_>| {
+        Ok(Message {
+            id: record.need("messageId")?.name()?.to_owned(),
+            body: record.need("body")?.text()?.to_owned(),
+            queue: record.maybe("eventSourceARN").map_or(Ok("sqs"), |q| q.name())?.to_owned(),
+        })
+    };
+    records.iter().map(message).collect()
+}
+
+/// Deals with a batch, message by message: one that fails for now is given again, alone.
+pub fn handle(intake: &mut Intake<'_>, messages: &[Message], now_ms: i64) -> Response {
+    let mut response = Response::default();
+    for message in messages {
+        if let Err(e) = intake.take(&message.queue, &[message.body.as_bytes()], now_ms) {
+            tracing::warn!(message = message.id, error = %e, "message not dealt with; it will be given again");
+            response.batch_item_failures.push(Failure { item_identifier: message.id.clone() });
+        }
+    }
+    response
+}

@@ -1,0 +1,146 @@
+//! The parts of the pipeline as Lambda functions: one bootstrap, the handler's name says which part an invocation is.
+//!
+//! `ingest`, `analyze` and `emit` are for schedules, `archive` for an event source mapping on Kinesis, `events` for one on SQS; both
+//! answer with a partial batch response. The state directory must outlast an invocation: a file system that the function mounts.
+
+use crate::announce::log_path;
+use crate::archive::{Archive, SetAside};
+use crate::emit;
+use crate::events::{JsonLinesDead, lambda as sqs, take::Intake};
+use crate::history::History;
+use crate::log::SqliteLog;
+use crate::rounds::{Rounds, conclude};
+use crate::run::Job;
+use crate::run::supervise::Failure;
+use crate::schedule::Progress;
+use crate::stream::lambda as kinesis;
+use crate::stream::open;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The variable in which Lambda says which handler a function has.
+pub const HANDLER: &str = "_HANDLER";
+/// The variable that is there in a Lambda function only.
+pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// A handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handler {
+    /// Pulls metrics into the stream.
+    Ingest,
+    /// Takes a batch of Kinesis records into the history.
+    Archive,
+    /// Takes a batch of SQS messages into the stream.
+    Events,
+    /// Holds the rounds that are due.
+    Analyze,
+    /// Announces.
+    Emit,
+}
+
+impl Handler {
+    /// Reads a handler's name; what stands before a dot is the file's, as Lambda has it.
+    ///
+    /// # Errors
+    /// A sentence that names all handlers.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        match name.rsplit('.').next().unwrap_or(name) {
+            "ingest" => Ok(Self::Ingest),
+            "archive" => Ok(Self::Archive),
+            "events" => Ok(Self::Events),
+            "analyze" => Ok(Self::Analyze),
+            "emit" => Ok(Self::Emit),
+            _ => Err(format!("no handler is called {name:?}; there are ingest, archive, events, analyze and emit")),
+        }
+    }
+}
+
+/// What pulls metrics: made by the caller, who knows from where.
+pub type Pull = Arc<dyn Fn() -> Result<Value, Failure> + Send + Sync>;
+
+/// Serves invocations until Lambda ends the process.
+///
+/// # Errors
+/// When the runtime cannot be started or Lambda cannot be reached.
+pub fn serve(job: Job, handler: Handler, pull: Pull) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let job = Arc::new(job);
+    runtime.block_on(lambda_runtime::run(lambda_runtime::service_fn(
+        move |event: lambda_runtime::LambdaEvent<Value>| {
+            let (job, pull) = (Arc::clone(&job), Arc::clone(&pull));
+            async move {
+                // Everything below blocks, and has runtimes of its own.
+                tokio::task::spawn_blocking(move || answer(&job, handler, &event.payload, &pull)).await?
+            }
+        },
+    )))
+}
+
+/// Answers one invocation.
+///
+/// # Errors
+/// When it failed as a whole: Lambda then gives the same event again.
+pub fn answer(job: &Job, handler: Handler, event: &Value, pull: &Pull) -> Result<Value, Failure> {
+    match handler {
+        Handler::Ingest => pull(),
+        Handler::Archive => archive(job, &serde_json::to_vec(event)?),
+        Handler::Events => events(job, &serde_json::to_vec(event)?),
+        Handler::Analyze => analyze(job),
+        Handler::Emit => emit(job),
+    }
+}
+
+/// Takes each shard's records of a batch; one that fails is given again from its first record on.
+fn archive(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
+    let log = SqliteLog::open(&log_path(&job.state))?;
+    let mut history = History::open_or_create(&job.history)?;
+    let aside = SetAside::of(&job.state);
+    let vitals = &job.around.vitals;
+    let mut failures = kinesis::Failures::default();
+    for stretch in kinesis::parse(batch)? {
+        let now_ms = job.around.clock.now_ms();
+        let mut archive = Archive { history: &mut history, log: &log, aside: &aside, vitals, now_ms };
+        let Some(first) = stretch.records.first().map(|r| r.seq.clone()) else { continue };
+        if let Err(e) = archive.take(&stretch.shard, stretch.records) {
+            tracing::warn!(shard = stretch.shard, error = %e, "a shard's records are given again");
+            failures.note(&stretch.shard, &first);
+        }
+    }
+    Ok(serde_json::to_value(failures.response())?)
+}
+
+fn events(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
+    let mut producer = open::producer(&job.stream, &job.state, &job.around)?;
+    let dead = JsonLinesDead::in_state(&job.state);
+    let mut intake = Intake { producer: producer.as_mut(), dead: &dead, vitals: &job.around.vitals };
+    let response = sqs::handle(&mut intake, &sqs::messages(batch)?, job.around.clock.now_ms());
+    Ok(serde_json::to_value(response)?)
+}
+
+fn analyze(job: &Job) -> Result<Value, Failure> {
+    let log = SqliteLog::open(&log_path(&job.state))?;
+    let mut history = History::open(&job.history)?;
+    let map = job.map(&history);
+    let rounds = Rounds {
+        history: &history,
+        log: &log,
+        ruleset: &job.ruleset,
+        shadow: job.shadow.as_ref(),
+        map: &map,
+        vitals: &job.around.vitals,
+    };
+    let now = job.around.clock.now_ms();
+    let held = rounds.catch_up(job.rounds, &Progress::of(&job.state, "analyze"), now, &job.around.stop)?;
+    conclude(&mut history, &log, now - 2 * crate::time::DAY_MS, now)?;
+    Ok(serde_json::to_value(held)?)
+}
+
+fn emit(job: &Job) -> Result<Value, Failure> {
+    let log = SqliteLog::open(&log_path(&job.state))?;
+    let around = &job.around;
+    let means = emit::Means { clock: around.clock.clone(), stop: around.stop.clone(), vitals: around.vitals.clone() };
+    let mut outlets = emit::outbox::open(&log, &job.wanted, false, &means)?;
+    let fed = emit::deliver(&log, &mut outlets, &around.vitals).checked()?;
+    let sent: u64 = fed.iter().map(|(_, report)| report.sent).sum();
+    Ok(json!({ "announced": sent }))
+}

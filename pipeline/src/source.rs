@@ -1,0 +1,43 @@
+//! The CloudWatch source: which instances are observed, which series they have, and how their samples are pulled.
+//!
+//! What to ask is decided by pure functions (`select`, `wanted`, `discover`, `window`, `plan`, `limit`, `budget`); `round` carries it
+//! out for one account and region, `ingest` for all of them, and `state` remembers how far everything has come.
+
+pub mod api;
+mod classify;
+#[cfg(feature = "aws")]
+pub mod cloudwatch;
+#[cfg(feature = "aws")]
+pub mod ec2;
+#[cfg(feature = "aws")]
+mod offset;
+
+pub mod follow;
+pub mod ingest;
+pub mod report;
+
+pub mod accounts;
+pub mod select;
+pub mod wanted;
+
+pub mod budget;
+pub mod limit;
+pub mod plan;
+pub mod window;
+
+mod call;
+mod clean;
+mod deliver;
+mod device;
+mod discover;
+mod fetch;
+mod ledger;
+mod refresh;
+mod round;
+pub mod state;
+mod tail;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

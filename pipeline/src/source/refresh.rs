@@ -1,0 +1,167 @@
+//! Looks for instances and series, and remembers what is there.
+
+use super::api::{Instance, ListRequest};
+use super::call::{CallError, Caller, Need};
+use super::discover::Listing;
+use super::ingest::{Job, Mode, Place};
+use super::state::PlaceRow;
+use crate::stream::InstanceSeen;
+use crate::time::DAY_MS;
+use crate::vitals::Call;
+use std::collections::{BTreeMap, BTreeSet};
+
+const HOUR: i64 = 3_600_000;
+/// Most pages of one listing: half a million metrics of one name, or instances.
+const MAX_PAGES: u32 = 1000;
+/// Below this age ListMetrics still names everything that fell silent.
+const REMEMBERED: i64 = 13 * DAY_MS;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Refreshed {
+    /// The account, as far as it is known.
+    pub(super) account: String,
+    /// Observed instances of which something changed.
+    pub(super) changed: Vec<InstanceSeen>,
+    /// Which known instances are observed.
+    pub(super) known: BTreeMap<String, Instance>,
+    pub(super) new_series: u64,
+    pub(super) unmapped: u64,
+    pub(super) odd: u64,
+}
+
+/// Says what is looked for: when that changes, what was found before is no answer.
+fn scope(job: &Job<'_>) -> String {
+    format!("{} | {:?}", job.selection, job.wanted)
+}
+
+fn is_fresh(job: &Job<'_>, row: &PlaceRow, now: i64) -> bool {
+    let at = match job.mode {
+        Mode::Follow { .. } => row.discovered_at,
+        Mode::Once { .. } => row.discovered_all_at,
+    };
+    // Half a minute of grace: a round each hour with an age of an hour looks each time.
+    let fresh = at.is_some_and(|at| at <= now && now - at + 30_000 < job.discovery_age_ms);
+    fresh && row.scope.as_deref() == Some(scope(job).as_str())
+}
+
+/// Looks for instances and series where what is known is too old.
+pub(super) fn refresh(
+    caller: &Caller<'_>,
+    place: &Place,
+    job: &Job<'_>,
+    row: &PlaceRow,
+) -> Result<Refreshed, CallError> {
+    let (state, now) = (caller.state, caller.clock.now_ms());
+    let mut account = place.account.clone().or_else(|| row.account.clone());
+    let fresh = is_fresh(job, row, now);
+    if !fresh && job.selection.asks_ec2() {
+        let instances = describe(caller, place)?;
+        account = account.or_else(|| instances.iter().find_map(|i| i.account.clone()));
+        state.remember(row.id, &instances, now).map_err(CallError::State)?;
+        crate::crash::point("ingest.described");
+    }
+    let account = account.unwrap_or_else(|| "unknown".to_owned());
+    if account != "unknown" && row.account.as_ref() != Some(&account) {
+        state.set_account(row.id, &account).map_err(CallError::State)?;
+    }
+    let known = state.known(row.id).map_err(CallError::State)?;
+    let mut out = Refreshed { account, known, ..Refreshed::default() };
+    if fresh {
+        return Ok(out);
+    }
+    list(caller, place, job, row, now, &mut out)?;
+    crash_listed();
+    let seen = out.known.values().filter(|i| job.selection.chooses(i)).map(|i| InstanceSeen {
+        account: i.account.clone().unwrap_or_else(|| out.account.clone()),
+        region: place.region.clone(),
+        instance_id: i.id.clone(),
+        workload: i.workload().map(str::to_owned),
+        instance_type: i.instance_type.clone(),
+        launched_at: i.launched_at,
+        seen_at: now,
+    });
+    out.changed = state.unsent(row.id, seen.collect()).map_err(CallError::State)?;
+    Ok(out)
+}
+
+fn crash_listed() {
+    crate::crash::point("ingest.discovered");
+}
+
+fn describe(caller: &Caller<'_>, place: &Place) -> Result<Vec<Instance>, CallError> {
+    let call = Call { service: "ec2", operation: "DescribeInstances" };
+    let (mut all, mut token) = (Vec::new(), None::<String>);
+    for _ in 0..MAX_PAGES {
+        let page =
+            caller.make(call.clone(), Need::default(), || place.instances.describe_instances(token.as_deref()))?;
+        all.extend(page.instances.into_iter().filter(|i| super::select::is_instance_id(&i.id)));
+        match page.next {
+            Some(next) if token.as_ref() != Some(&next) => token = Some(next),
+            Some(_) | None => break,
+        }
+    }
+    Ok(all)
+}
+
+fn list(
+    caller: &Caller<'_>,
+    place: &Place,
+    job: &Job<'_>,
+    row: &PlaceRow,
+    now: i64,
+    out: &mut Refreshed,
+) -> Result<(), CallError> {
+    let (state, wanted) = (caller.state, &job.wanted);
+    let volumes = state.volumes(row.id).map_err(CallError::State)?;
+    let chosen = |id: &str| is_chosen(job, &out.known, id);
+    // What was looked at within three hours needs no look at what fell silent before.
+    let scoped = row.scope.as_deref() == Some(scope(job).as_str());
+    let last = row.discovered_at.filter(|_| scoped);
+    let once = matches!(job.mode, Mode::Once { .. });
+    let recently_active = !once && last.is_some_and(|at| now - at < 2 * HOUR);
+    let mut listing = Listing::new(wanted, &volumes);
+    for namespace in &wanted.namespaces {
+        for metric in wanted.names(namespace) {
+            let mut token = None::<String>;
+            for _ in 0..MAX_PAGES {
+                let request = ListRequest { namespace, metric, recently_active, token: token.clone() };
+                let call = Call { service: "cloudwatch", operation: "ListMetrics" };
+                let page = caller.make(call, Need::default(), || place.metrics.list_metrics(&request))?;
+                for metric in page.metrics {
+                    listing.add(metric, &chosen);
+                }
+                match page.next {
+                    Some(next) if token.as_ref() != Some(&next) => token = Some(next),
+                    Some(_) | None => break,
+                }
+            }
+        }
+    }
+    if let Mode::Once { range } = job.mode {
+        let mut forgotten: BTreeSet<String> = job.ids.iter().cloned().collect();
+        if range.from < now - REMEMBERED {
+            forgotten.extend(out.known.keys().filter(|id| chosen(id)).cloned());
+        }
+        listing.add_forgotten(&forgotten);
+    }
+    (out.unmapped, out.odd) = (listing.unmapped.len() as u64, listing.odd);
+    let silent = |metric: &super::api::MetricName| {
+        let standing = state.standing(row.id, metric).ok().flatten();
+        standing.is_some_and(|(last, done)| done.is_some_and(|done| last.is_none_or(|l| l < done - HOUR / 2)))
+    };
+    let found = listing.finish(once, &silent);
+    let begins = match (job.mode, last) {
+        (Mode::Once { .. }, _) => now - 3 * HOUR,
+        // A series that is new since the last look began after it, or shortly before.
+        (Mode::Follow { lookback_ms, .. }, last) => last.map_or(now - lookback_ms, |at| at - 3 * HOUR),
+    };
+    out.new_series = state.list(row.id, &found, begins, now, &scope(job), once).map_err(CallError::State)?;
+    Ok(())
+}
+
+/// Says whether an instance is observed: by what is known of it, or by its id alone.
+pub(super) fn is_chosen(job: &Job<'_>, known: &BTreeMap<String, Instance>, id: &str) -> bool {
+    job.ids.contains(id)
+        || known.get(id).map_or_else(|| job.selection.chooses_unknown(id), |i| job.selection.chooses(i))
+}

@@ -1,0 +1,111 @@
+//! A server on this machine that answers most of AWS, in a virtual environment under the target directory.
+
+use crate::house::root;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// The server, pinned, with what every service used here asks for: one environment for all.
+const SERVER: &str = "moto[server,s3,kinesis,events,sqs,ec2,sts]==5.2.5";
+
+/// Serves on a free port, loads the services named first, says the port, and ends with its standard input.
+const SERVE: &str = ".ci/serve_moto.py";
+
+/// A running server; it ends when this is dropped.
+pub(crate) struct Moto {
+    child: Child,
+    python: PathBuf,
+    /// Where it answers, such as `http://127.0.0.1:40123`.
+    pub(crate) url: String,
+}
+
+impl Moto {
+    /// Starts one that is about to be asked for these services, such as `kinesis`, installing it the first time; the reason, where
+    /// there is no Python or no package index.
+    pub(crate) fn start(services: &[&str]) -> Result<Self, String> {
+        let python = install()?;
+        let mut child = Command::new(&python)
+            .arg(root().join(SERVE))
+            .args(services)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{} does not run: {e}", python.display()));
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        let moto = Self { child, python, url: format!("http://127.0.0.1:{}", port.trim()) };
+        assert!(port.trim().parse::<u16>().is_ok(), "the server did not say its port, but {port:?}");
+        Ok(moto)
+    }
+
+    /// Starts one, or says why a test is skipped.
+    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
+    pub(crate) fn or_skip(services: &[&str]) -> Option<Self> {
+        Self::start(services).inspect_err(|why| println!("skipped: {why}")).ok()
+    }
+
+    /// Gives the environment with which the SDKs, Rust's and Python's, talk to this server and to nothing else.
+    pub(crate) fn env(&self) -> [(&'static str, &str); 4] {
+        [
+            ("AWS_ENDPOINT_URL", self.url.as_str()),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ]
+    }
+
+    /// Gives the Python that has boto3.
+    pub(crate) fn interpreter(&self) -> &Path {
+        &self.python
+    }
+
+    /// Runs Python in which `aws("kinesis")` gives a boto3 client of this server, and gives what it prints.
+    pub(crate) fn python(&self, script: &str) -> String {
+        self.python_with(script, &[])
+    }
+
+    /// Runs Python as [`Moto::python`] does, with arguments.
+    pub(crate) fn python_with(&self, script: &str, args: &[&str]) -> String {
+        let prelude = "import boto3, json, os, sys\n\
+                       def aws(service): return boto3.client(service, region_name=os.environ['AWS_REGION'])\n";
+        let ran: Output = Command::new(&self.python)
+            .args(["-c", &format!("{prelude}{script}")])
+            .args(args)
+            .env_clear()
+            .envs(self.env())
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{script}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        // Closing its input ends it; killing makes sure, and waiting leaves nothing behind.
+        drop(self.child.stdin.take());
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Makes the virtual environment where there is none yet, one test at a time, and gives its Python.
+fn install() -> Result<PathBuf, String> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let turn = File::create(target.join("moto.lock")).map_err(|e| format!("no lock file: {e}"))?;
+    turn.lock().map_err(|e| format!("no lock: {e}"))?;
+    let install = format!("source .ci/env.sh && venv moto '{SERVER}' && printf %s \"$venv\"");
+    let made = Command::new("bash")
+        .args(["-c", &install])
+        .current_dir(root())
+        .env("CARGO_TARGET_DIR", target)
+        .output()
+        .map_err(|e| format!("bash does not run: {e}"))?;
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().lines().last().unwrap_or_default().to_owned();
+    if !made.status.success() {
+        return Err(format!("{SERVER} cannot be installed: {}", said(&made.stderr)));
+    }
+    Ok(Path::new(&said(&made.stdout)).join("bin/python"))
+}
