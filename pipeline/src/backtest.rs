@@ -25,6 +25,7 @@ mod run;
 mod sum_up;
 
 mod drift;
+mod foresight;
 mod live;
 mod live_words;
 mod recommend;
@@ -32,6 +33,7 @@ mod workloads;
 
 pub use cost::{CostReport, Costs, Priced};
 pub use drift::{Drift, Period};
+pub use foresight::{FalseAlarm, Foreseen, Judged, judge_incidents};
 pub use incidents::{IncidentCounts, Incidents, IncidentsError, read_incidents};
 pub use live::{LiveJob, LiveReport, Rounds, live, spoken};
 pub use measure::{Counts, Measure};

@@ -20,12 +20,14 @@ mod log;
 mod mark;
 mod operator;
 mod output;
+mod pilot;
 mod rules;
 mod run;
 mod schema;
 mod scorecard;
 mod silence;
 mod simulate;
+mod trust;
 
 use crate::settings::Settings;
 use clap::{Parser, Subcommand};
@@ -80,6 +82,8 @@ enum Command {
     Fit(fit::Args),
     /// Runs the whole pipeline in one process
     Run(run::Args),
+    /// Says what forewarn would have warned of on a history, how early, and what falsely
+    Pilot(pilot::Args),
     /// Says what live predictions were worth, and resolves their episodes
     Scorecard(scorecard::Args),
     /// Lists, checks and explains rules
@@ -162,6 +166,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Backtest(args) => args.run(&mut context),
         Command::Fit(args) => args.run(&mut context),
         Command::Run(args) => args.run(&mut context),
+        Command::Pilot(args) => args.run(&mut context),
         Command::Scorecard(args) => args.run(&mut context),
         Command::Rules(args) => args.run(&mut context),
         Command::History(args) => args.run(&mut context),

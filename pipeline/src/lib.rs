@@ -27,6 +27,7 @@ pub mod silence;
 pub mod archive;
 pub mod events;
 pub mod incidents;
+pub mod pilot;
 pub mod resolve;
 pub mod shadow;
 

@@ -29,5 +29,6 @@ pub mod fit;
 pub mod incident;
 pub mod truth;
 
+pub mod foresee;
 pub mod judge;
 pub mod resolve;

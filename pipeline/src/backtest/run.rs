@@ -115,7 +115,21 @@ impl From<HistoryError> for BacktestError {
 /// or somebody interrupts.
 pub fn run(
     job: &Job<'_>,
+    writer: Option<PredictionWriter>,
+    interrupt: &Interrupt,
+    progress: impl FnMut(u64, u64),
+) -> Result<Report, BacktestError> {
+    run_watched(job, writer, &mut |_, _, _| {}, interrupt, progress)
+}
+
+/// Is shown each instance's rows: what the rule set says of them, and what became of them.
+pub(super) type Watch<'a> = dyn FnMut(&Table, &Assessed, &[RowTruth]) + 'a;
+
+/// As [`run`], and shows every instance's rows to `watch`.
+pub(super) fn run_watched(
+    job: &Job<'_>,
     mut writer: Option<PredictionWriter>,
+    watch: &mut Watch<'_>,
     interrupt: &Interrupt,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, BacktestError> {
@@ -149,6 +163,7 @@ pub fn run(
         if job.baselines {
             instance.verdicts.extend(baseline::verdicts(tracks, steps, delay));
         }
+        watch(table, &assessed, &instance.truth);
         if let Some(writer) = &mut writer {
             let truth = if job.incidents.is_some() { &instance.truth[..] } else { &[] };
             writer.add(table, &assessed, truth, &prior)?;

@@ -6,7 +6,7 @@ use super::buses::{self, BusArgs};
 use super::common::{HistoryArg, MapArg, RulesArg, StateArg, time};
 use super::error::CliError;
 use super::output::progress;
-use super::{Context, End};
+use super::{Context, End, trust};
 use crate::analyze::{self, Analysis};
 use crate::announce;
 use crate::emit;
@@ -66,6 +66,9 @@ pub(super) struct Args {
     /// Writes the predictions to the event log, announces what is new, and keeps them in the history
     #[arg(long)]
     emit: bool,
+    /// A second rule set that is kept silently beside, where predictions are emitted [default: the setting]
+    #[arg(long, value_name = "FILE")]
+    shadow: Option<PathBuf>,
     /// Also writes the feature table to a Parquet file
     #[arg(long, value_name = "FILE")]
     features: Option<PathBuf>,
@@ -103,6 +106,9 @@ impl Args {
             let samples: u64 = analysis.unused.values().sum();
             tracing::info!(samples, "no signal reads {}; --map NAME=SIGNAL lets one", names.join(", "));
         }
+        if let (true, Some(log)) = (emit, &log) {
+            trust::resolve_due(log, &history, as_of);
+        }
         let round = announce::round(log.as_ref(), &analysis, &ruleset).map_err(CliError::failed)?;
         let predictions: Vec<Prediction> =
             round.taken.iter().filter(|t| self.all || t.shown).map(|t| t.prediction.clone()).collect();
@@ -130,6 +136,10 @@ impl Args {
             let (path, new) = announce::keep(&history, &analysis, &ruleset, &round).map_err(CliError::failed)?;
             tracing::info!(path, new, "predictions kept in the history");
             buses::report(deliveries)?;
+        }
+        let shadow = trust::shadow_file(self.shadow.as_ref(), context.settings.live.shadow.as_ref());
+        if let (true, Some(file)) = (emit, shadow) {
+            trust::keep_shadow(&file, &history, &self.map.over(&history), &fleet, as_of);
         }
         let found = predictions.iter().any(|p| p.confidence == Level::High);
         Ok(if self.exit_code && found { End::Findings } else { End::Done })

@@ -38,6 +38,7 @@ mod port;
 #[cfg(all(feature = "aws", unix))]
 mod s3;
 mod schema;
+mod scorecard;
 mod simulate;
 #[cfg(all(feature = "aws", unix))]
 mod sqs;
