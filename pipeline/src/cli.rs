@@ -13,6 +13,7 @@ mod history;
 mod import;
 mod log;
 mod mark;
+mod metric_stream;
 mod output;
 mod rules;
 mod schema;
@@ -69,6 +70,8 @@ enum Command {
     History(history::Args),
     /// Lists, checks and replays the event log
     Log(log::Args),
+    /// Puts CloudWatch Metric Streams, as Firehose delivers them, into the stream
+    MetricStream(metric_stream::Args),
     /// Takes events of AWS in, deals with those set aside, and derives incidents
     Events(events::Args),
     /// Declares a change, such as a deployment
@@ -138,6 +141,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Rules(args) => args.run(&mut context),
         Command::History(args) => args.run(&mut context),
         Command::Log(args) => args.run(&mut context),
+        Command::MetricStream(args) => args.run(&mut context),
         Command::Events(args) => args.run(&mut context),
         Command::Mark(args) => args.run(&mut context),
         Command::Schema(args) => args.run(&mut context),

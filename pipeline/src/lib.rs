@@ -21,6 +21,7 @@ pub mod schema;
 
 pub mod events;
 pub mod incidents;
+pub mod metricstreams;
 
 pub mod stream;
 

@@ -192,7 +192,7 @@ impl Args {
 fn poll(way: &Way, queue: Option<&str>, context: &mut Context<'_>) -> Result<End, CliError> {
     use crate::events::{queue::Until, sqs::SqsQueue};
     let urls = queue.or(context.settings.live.queue.as_deref());
-    let urls = urls.ok_or("no queue is named; give --queue, or the setting queue")?;
+    let urls = urls.ok_or_else(|| CliError::input("no queue is named; give --queue, or the setting queue"))?;
     let aws = crate::aws::Aws::load().map_err(CliError::failed)?;
     let stop = crate::interrupt::Interrupt::listen()?;
     let polled = way.with(context, |intake, around| {
