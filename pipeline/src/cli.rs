@@ -19,6 +19,7 @@ mod ingest;
 mod log;
 mod mark;
 mod operator;
+mod metric_stream;
 mod output;
 mod pilot;
 mod rules;
@@ -92,6 +93,8 @@ enum Command {
     History(history::Args),
     /// Lists, checks and replays the event log
     Log(log::Args),
+    /// Puts CloudWatch Metric Streams, as Firehose delivers them, into the stream
+    MetricStream(metric_stream::Args),
     /// Takes events of AWS in, deals with those set aside, and derives incidents
     Events(events::Args),
     /// Declares a change, such as a deployment
@@ -171,6 +174,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Rules(args) => args.run(&mut context),
         Command::History(args) => args.run(&mut context),
         Command::Log(args) => args.run(&mut context),
+        Command::MetricStream(args) => args.run(&mut context),
         Command::Events(args) => args.run(&mut context),
         Command::Mark(args) => args.run(&mut context),
         Command::Silence(args) => args.run(&mut context),

@@ -16,6 +16,7 @@ pub mod take;
 mod unwrap;
 
 pub use dead::{DeadLetter, DeadLetters, JsonLinesDead};
+pub(crate) use doc::is_id;
 pub use parse::parse;
 pub use queue::{Poll, Queue, poll};
 pub use reason::Reason;

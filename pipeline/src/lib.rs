@@ -30,6 +30,7 @@ pub mod incidents;
 pub mod pilot;
 pub mod resolve;
 pub mod shadow;
+pub mod metricstreams;
 
 pub mod source;
 pub mod stream;

@@ -228,7 +228,7 @@ fn derive_one(id: &str, series: &[Series], seen: &[Seen], settings: &Settings) -
         let of_it: Vec<Sign> = over.iter().filter(|s| s.cause == signal).cloned().collect();
         found.extend(outages(id, Class::Saturation, &of_it, settings.hold_ms));
     }
-    found.sort_by(|a, b| (a.ts, a.class, a.cause).cmp(&(b.ts, b.class, b.cause)));
+    found.sort_by_key(|d| (d.ts, d.class, d.cause));
     found
 }
 

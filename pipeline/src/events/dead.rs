@@ -26,7 +26,7 @@ pub struct DeadLetter {
     /// When it was set aside (RFC 3339, UTC).
     pub at: String,
     /// Why.
-    #[serde(flatten)]
+    #[serde(rename = "why")]
     pub reason: Reason,
     /// The reason in words.
     pub words: String,

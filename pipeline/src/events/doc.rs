@@ -158,7 +158,7 @@ impl<'a> Doc<'a> {
 }
 
 /// Says whether text is `PREFIX` and 8 to 17 hexadecimal digits.
-pub(super) fn is_id(text: &str, prefix: &str) -> bool {
+pub(crate) fn is_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
         (8..=17).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })

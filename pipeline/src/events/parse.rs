@@ -68,10 +68,8 @@ impl<'a> Head<'a> {
         if !plain(id.name()?) || id.name()?.len() > 128 {
             return Err(id.bad_id("event id"));
         }
-        let account = doc.need("account")?;
-        if account.text()?.len() != 12 || !account.text()?.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(account.bad_id("account id"));
-        }
+        // Emulators leave the account out.
+        let account = doc.maybe("account").map_or(Ok("unknown"), |a| account(&a))?;
         let resources = doc.maybe("resources").map(|r| r.list(MAX_RESOURCES)).transpose()?.unwrap_or_default();
         let detail = doc.need("detail")?;
         if !detail.value.is_object() {
@@ -81,8 +79,8 @@ impl<'a> Head<'a> {
             id: id.name()?,
             source: doc.need("source")?.name()?,
             detail_type: doc.need("detail-type")?.name()?,
-            account: account.text()?,
-            region: region(&doc.need("region")?)?,
+            account,
+            region: doc.maybe("region").map_or(Ok("unknown"), |r| region(&r))?,
             time: doc.need("time")?.time()?,
             resources: resources.iter().map(Doc::text).collect::<Result<_, _>>()?,
             detail,
@@ -113,6 +111,13 @@ impl<'a> Head<'a> {
             Timestamp::from_millisecond(self.time).map_err(|e| Reason::Damaged { what: quoted(&e.to_string()) })?;
         Ok(NewEvent { id, source: self.source.to_owned(), subject, time, event })
     }
+}
+
+/// Reads an account id.
+fn account<'a>(doc: &Doc<'a>) -> Result<&'a str, Reason> {
+    let text = doc.text()?;
+    let fine = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    if fine { Ok(text) } else { Err(doc.bad_id("account id")) }
 }
 
 /// Reads a region's name.

@@ -170,10 +170,6 @@ events! {
     HealthEvent(health::HealthEvent) = "health.event" v 1;
     /// A CloudWatch alarm changed its state.
     AlarmChanged(alarm::AlarmChanged) = "alarm.changed" v 1;
-    /// An Auto Scaling group did something.
-    GroupChanged(group::GroupChanged) = "group.changed" v 1;
-    /// EBS did something with a volume.
-    VolumeChanged(volume::VolumeChanged) = "volume.changed" v 1;
     /// Log lines matched a pattern.
     LogMatched(matched::LogMatched) = "log.matched" v 1;
     /// A person or a deployment declared a change.
@@ -232,6 +228,10 @@ events! {
     OperatorActed(operator::OperatorActed) = "operator.acted" v 1;
     /// The log's oldest entries were forgotten.
     LogPruned(pruned::LogPruned) = "log.pruned" v 1;
+    /// An Auto Scaling group did something.
+    GroupChanged(group::GroupChanged) = "group.changed" v 1;
+    /// EBS did something with a volume.
+    VolumeChanged(volume::VolumeChanged) = "volume.changed" v 1;
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use forewarn::events::dead::{DeadLetters, JsonLinesDead};
 use forewarn::events::take::{Intake, records_of};
 use forewarn::events::{MAX_BYTES, Reason, lambda, parse};
-use forewarn::stream::{MemoryProducer, MemoryStream, Record, Surroundings};
+use forewarn::metricstreams;
+use forewarn::stream::{MemoryStream, Record, Surroundings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -95,7 +96,7 @@ fn every_kind_of_hostile_input_has_its_reason() {
         ("not_utf8", [with("stopped", "st"), vec![0xff, 0xfe]].concat()),
         ("not_json", fine.as_bytes()[..fine.len() / 2].to_vec()),
         ("not_json", Vec::new()),
-        ("bad_id", with(ID, "i-0123456789ABCDEF0\\u0000")),
+        ("bad_id", with(&format!("\"instance-id\":\"{ID}"), "\"instance-id\":\"i-0123456789ABCDEF0\\u0000")),
         ("bad_time", with("2026-02-15T06:00:00Z", "9999-12-31T23:59:59Z")),
         ("unknown_type", with("EC2 Instance State-change Notification", "Weather")),
     ];
@@ -103,7 +104,7 @@ fn every_kind_of_hostile_input_has_its_reason() {
     let dead = JsonLinesDead::in_state(dir.path());
     let around = Surroundings::alone();
     let stream = MemoryStream::new(1, around.clone());
-    let mut producer: MemoryProducer = stream.producer();
+    let mut producer = stream.producer();
     let mut intake = Intake { producer: &mut producer, dead: &dead, vitals: &around.vitals };
     let raw: Vec<&[u8]> = hostile.iter().map(|(_, raw)| raw.as_slice()).collect();
     // Replayed: the same messages again change nothing.
@@ -174,6 +175,8 @@ proptest! {
     #[test]
     fn no_bytes_panic(raw in prop::collection::vec(any::<u8>(), 0..400)) {
         drop(parse(&raw));
+        drop(metricstreams::read(&raw, 0));
+        drop(metricstreams::read(&[&b"{\""[..], &raw].concat(), 0));
         drop(lambda::messages(&raw));
         drop(Record::decode(&[&b"fw\x01"[..], &raw].concat()));
     }

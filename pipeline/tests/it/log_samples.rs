@@ -380,7 +380,7 @@ pub(crate) fn every_event() -> Vec<Event> {
             account: account(),
             region: region(),
             event: t("modifyVolume"),
-            result: t("failed"),
+            outcome: t("failed"),
             cause: s("no capacity"),
         }),
     ]

@@ -47,3 +47,31 @@ fn of_a_long_message_the_beginning_is_kept() {
     let Kept::Text(text) = &letter.kept else { panic!() };
     assert_eq!((text.len(), letter.is_whole(), letter.bytes), (MAX_KEPT - 1, false, 2 * MAX_KEPT as u64 + 1));
 }
+
+#[test]
+fn every_reason_reads_back() {
+    let t = || "x".to_owned();
+    let reasons = [
+        Reason::Oversized { bytes: 9, most: 8 },
+        Reason::NotUtf8 { at: 1 },
+        Reason::NotJson { what: t() },
+        Reason::TooDeep { most: 8 },
+        Reason::WrongType { path: t(), expected: t(), found: t() },
+        Reason::Missing { path: t() },
+        Reason::UnknownType { origin: t(), detail_type: t() },
+        Reason::BadId { path: t(), expected: t(), found: t() },
+        Reason::BadTime { path: t(), found: t() },
+        Reason::BadValue { path: t(), expected: t(), found: t() },
+        Reason::TooMany { path: t(), count: 9, most: 8 },
+        Reason::Damaged { what: t() },
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let dead = JsonLinesDead::in_state(dir.path());
+    for reason in &reasons {
+        dead.put(reason, "q", reason.name().as_bytes(), 5).unwrap();
+    }
+    let read: Vec<Reason> = dead.list().unwrap().into_iter().map(|l| l.reason).collect();
+    assert_eq!(read, reasons);
+    let names: BTreeSet<&str> = reasons.iter().map(Reason::name).collect();
+    assert_eq!(names.len(), reasons.len());
+}

@@ -12,7 +12,7 @@ pub(super) fn notified(head: &Head<'_>) -> Events {
         return Err(Reason::Missing { path: "resources (the ARN of a volume)".to_owned() });
     }
     let event = head.detail.need("event")?.name()?;
-    let result = head.detail.need("result")?.name()?;
+    let outcome = head.detail.need("result")?.name()?;
     let cause = head.detail.maybe("cause").map(|c| c.words()).transpose()?.filter(|c| !c.is_empty());
     let instances = head.of_arns("instance", "i-");
     let one = |volume: &&str| {
@@ -22,7 +22,7 @@ pub(super) fn notified(head: &Head<'_>) -> Events {
             account: head.account.to_owned(),
             region: head.region.to_owned(),
             event: event.to_owned(),
-            result: result.to_owned(),
+            outcome: outcome.to_owned(),
             cause: cause.clone(),
         };
         ((*volume).to_owned(), Event::VolumeChanged(changed))

@@ -17,7 +17,7 @@ pub struct VolumeChanged {
     /// What was done, as EBS names it, such as `attachVolume` or `modifyVolume`.
     pub event: String,
     /// How it came out, as EBS names it, such as `available` or `failed`.
-    pub result: String,
+    pub outcome: String,
     /// The reason that EBS gives.
     pub cause: Option<String>,
 }
