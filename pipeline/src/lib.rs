@@ -27,10 +27,10 @@ pub mod silence;
 pub mod archive;
 pub mod events;
 pub mod incidents;
+pub mod metricstreams;
 pub mod pilot;
 pub mod resolve;
 pub mod shadow;
-pub mod metricstreams;
 
 pub mod source;
 pub mod stream;

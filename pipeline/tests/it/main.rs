@@ -11,10 +11,10 @@ mod doctor;
 #[cfg(feature = "aws")]
 mod emulator;
 #[cfg(all(feature = "aws", unix))]
-mod eventbridge;
-#[cfg(all(feature = "aws", unix))]
 #[cfg(feature = "aws")]
 mod emulator;
+#[cfg(all(feature = "aws", unix))]
+mod eventbridge;
 #[cfg(all(feature = "aws", unix))]
 mod faultproxy;
 mod history;

@@ -46,7 +46,8 @@ fn what_eventbridge_delivers_ends_in_the_stream_or_is_set_aside() {
                  print(q['ApproximateNumberOfMessages'], q['ApproximateNumberOfMessagesNotVisible'])";
     assert_eq!(moto.python_with(empty, &[&url]).trim(), "0 0", "all of them are deleted");
     let dead = forewarn(&moto, dir.path(), &["events", "dead"]);
-    let mut reasons: Vec<&str> = dead.as_array().unwrap().iter().map(|d| d["why"]["reason"].as_str().unwrap()).collect();
+    let mut reasons: Vec<&str> =
+        dead.as_array().unwrap().iter().map(|d| d["why"]["reason"].as_str().unwrap()).collect();
     reasons.sort_unstable();
     assert_eq!(reasons, ["not_json", "unknown_type", "wrong_type"]);
     let again = forewarn(&moto, dir.path(), &["events", "retry"]);
