@@ -16,12 +16,15 @@ mod fit;
 mod history;
 mod import;
 mod ingest;
+#[cfg(feature = "aws")]
+mod lambda;
 mod log;
 mod mark;
 mod metric_stream;
 mod operator;
 mod output;
 mod pilot;
+mod pull;
 mod rules;
 mod run;
 mod schema;
@@ -121,6 +124,10 @@ struct Context<'a> {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "aws")]
+    if std::env::args_os().len() == 1 && std::env::var_os(crate::lambda::RUNTIME_API).is_some() {
+        return lambda::main();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {

@@ -18,7 +18,7 @@ pub use bus::{Bus, BusError, MemoryBus, Published};
 pub use episode::{EpisodeError, EpisodeEvent, append_predictions};
 pub use eventbridge::EventBridgeBus;
 pub use jsonl::JsonLinesBus;
-pub use outbox::{Deliveries, Delivery, Means, Outlet, Wanted, deliver};
+pub use outbox::{Deliveries, Delivery, Outlet, Wanted, deliver};
 pub use stdout::LinesBus;
 
 use crate::crash;

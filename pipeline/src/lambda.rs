@@ -138,8 +138,7 @@ fn analyze(job: &Job) -> Result<Value, Failure> {
 fn emit(job: &Job) -> Result<Value, Failure> {
     let log = SqliteLog::open(&log_path(&job.state))?;
     let around = &job.around;
-    let means = emit::Means { clock: around.clock.clone(), stop: around.stop.clone(), vitals: around.vitals.clone() };
-    let mut outlets = emit::outbox::open(&log, &job.wanted, false, &means)?;
+    let mut outlets = emit::outbox::open(&log, &job.wanted, false, around)?;
     let fed = emit::deliver(&log, &mut outlets, &around.vitals).checked()?;
     let sent: u64 = fed.iter().map(|(_, report)| report.sent).sum();
     Ok(json!({ "announced": sent }))

@@ -4,10 +4,11 @@ use super::Context;
 use super::common::StateArg;
 use super::error::CliError;
 use crate::clock::SystemClock;
-use crate::emit::outbox::{self, Means, Outlet, Wanted};
+use crate::emit::outbox::{self, Outlet, Wanted};
 use crate::emit::{Deliveries, PumpReport};
 use crate::interrupt::Interrupt;
 use crate::log::SqliteLog;
+use crate::stream::Surroundings;
 use crate::vitals::unwatched;
 use std::sync::Arc;
 
@@ -34,12 +35,17 @@ impl BusArgs {
 }
 
 /// Gives the real clock, Ctrl-C, and counters that nobody reads.
-pub(super) fn means() -> Result<Means, CliError> {
-    Ok(Means { clock: Arc::new(SystemClock), stop: Interrupt::listen()?, vitals: unwatched() })
+pub(super) fn means() -> Result<Surroundings, CliError> {
+    Ok(Surroundings { clock: Arc::new(SystemClock), stop: Interrupt::listen()?, vitals: unwatched() })
 }
 
 /// Opens the buses, before anything is appended to the log.
-pub(super) fn open(log: &SqliteLog, wanted: &Wanted, from_start: bool, means: &Means) -> Result<Vec<Outlet>, CliError> {
+pub(super) fn open(
+    log: &SqliteLog,
+    wanted: &Wanted,
+    from_start: bool,
+    means: &Surroundings,
+) -> Result<Vec<Outlet>, CliError> {
     Ok(outbox::open(log, wanted, from_start, means)?)
 }
 

@@ -1,26 +1,23 @@
 //! `forewarn ingest`: CloudWatch through the stream into the history.
 
-mod places;
 mod words;
 
+use super::archive::StreamArg;
 use super::common::{HistoryArg, StateArg, span, time};
 use super::error::CliError;
+use super::pull::PullArgs;
 use super::{Context, End};
+use crate::archive::ArchiveReport;
 use crate::clock::SystemClock;
 use crate::interrupt::Interrupt;
 use crate::source::follow::follow;
-use crate::source::ingest::{
-    DEFAULT_DISCOVERY_AGE_MS, DEFAULT_LOOKBACK_MS, DEFAULT_PATIENCE_MS, DEFAULT_TAIL_MS, Job, Mode, Place, pull,
-};
+use crate::source::ingest::{Job, Mode, Place, pull};
 use crate::source::report::Report;
-use crate::source::select::Selection;
 use crate::source::state::State;
-use crate::source::wanted::{NAMESPACES, Wanted, parse_delay, parse_period};
 use crate::source::window::Window;
 use crate::stream::{Producer, StreamSpec, Surroundings, open};
-use crate::vitals::{Vitals, unwatched};
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use crate::vitals::unwatched;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// How the report is written.
@@ -53,175 +50,88 @@ pub(super) struct Args {
     /// End of the range
     #[arg(long, value_name = "T", requires = "once", requires = "from")]
     to: Option<String>,
-    /// The stream: embedded, or kinesis:NAME [default: the setting, else embedded]
-    #[arg(long, value_name = "S")]
-    stream: Option<String>,
-    /// Which instances: all, metrics, tag:NAME=VALUE[|VALUE], asg:NAME, ids:FILE, comma-separated [default: the setting, else all]
-    #[arg(long, value_name = "S")]
-    select: Option<String>,
-    /// The regions, comma-separated [default: the setting, else the SDK's own]
-    #[arg(long, value_name = "R")]
-    regions: Option<String>,
-    /// A TOML file of accounts: [[account]] with role, external_id, id, regions [default: the setting]
-    #[arg(long, value_name = "FILE")]
-    accounts: Option<PathBuf>,
-    /// A file of further instance ids, one a line: those that are long gone
-    #[arg(long, value_name = "FILE")]
-    ids: Option<PathBuf>,
-    /// The period in seconds, for all or one namespace; may be given again [default: 300]
-    #[arg(long, value_name = "[NAMESPACE=]S", value_parser = parse_period)]
-    period: Vec<(String, i32)>,
-    /// How long CloudWatch takes until a period is whole, for all or one namespace [default: 5m]
-    #[arg(long, value_name = "[NAMESPACE=]SPAN", value_parser = parse_delay)]
-    delay: Vec<(String, i64)>,
+    #[command(flatten)]
+    stream: StreamArg,
+    #[command(flatten)]
+    pull: PullArgs,
     /// How often following pulls
     #[arg(long, value_name = "SPAN", value_parser = span, default_value = "1h")]
     every: i64,
-    /// How much of the end is read again for late points [default: 2h]
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    tail: Option<i64>,
-    /// How far following reaches back when it begins [default: 3h]
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    lookback: Option<i64>,
-    /// Metrics that may be asked for in a calendar month, for each account and region [default: the setting, else no limit]
-    #[arg(long, value_name = "N")]
-    budget: Option<u64>,
-    /// The namespaces that are listed
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values = NAMESPACES)]
-    namespaces: Vec<String>,
-    /// Every metric of the namespaces, rather than what signals read
+    /// Leaves what was pulled in the stream; `forewarn archive` takes it into the history
     #[arg(long)]
-    all_metrics: bool,
-    /// Threads for each account and region
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    workers: usize,
-    /// GetMetricData calls a second that AWS allows here
-    #[arg(long, value_name = "N", default_value_t = 50.0)]
-    quota_calls: f64,
-    /// Datapoints a second that AWS allows here for the last three hours; half of it for older ones
-    #[arg(long, value_name = "N", default_value_t = 180_000.0)]
-    quota_points: f64,
+    no_archive: bool,
     /// How the report is written
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
 
-/// What a run has opened.
+/// What a round is done with.
 struct Opened {
     places: Vec<Place>,
     state: State,
     producer: Box<dyn Producer>,
-    stop: Interrupt,
-    vitals: Arc<Vitals>,
+    spec: StreamSpec,
+    dir: PathBuf,
+    around: Surroundings,
+}
+
+/// The report of a round as one document.
+#[derive(serde::Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    /// What the archive did; null where it was not asked to.
+    archive: Option<&'a ArchiveReport>,
 }
 
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let mode = self.mode(context)?;
-        let selection = self.selection(context)?;
-        let ids = self.further_ids()?;
-        let budget = self.budget(context)?;
-        let setting = self.stream.as_deref().or(context.settings.live.stream.as_deref());
-        let spec = StreamSpec::parse(setting).map_err(CliError::input)?;
-        let dir = self.state.dir(context);
-        let stop = Interrupt::listen()?;
-        let vitals = unwatched();
-        let places = self.places(context)?;
+        let around = Surroundings { vitals: unwatched(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
+        let job = self.pull.settled(mode, context)?.job(&around);
+        let (spec, dir) = (self.stream.spec(context)?, self.state.dir(context));
+        let places = self.pull.places(context)?;
         let state = State::open(&dir).map_err(CliError::failed)?;
-        let around = Surroundings { vitals: Arc::clone(&vitals), clock: Arc::new(SystemClock), stop: stop.clone() };
         let producer = open::producer(&spec, &dir, &around).map_err(CliError::failed)?;
-        let mut opened = Opened { places, state, producer, stop, vitals };
-        let wanted = Wanted {
-            namespaces: self.namespaces.clone(),
-            all_metrics: self.all_metrics,
-            periods: self.period.iter().cloned().collect(),
-            delays: self.delay.iter().cloned().collect(),
-        };
-        let stop = opened.stop.clone();
-        let vitals = Arc::clone(&opened.vitals);
-        let job = Job {
-            mode,
-            selection,
-            ids,
-            discovery_age_ms: DEFAULT_DISCOVERY_AGE_MS,
-            tail_ms: self.tail.unwrap_or(DEFAULT_TAIL_MS),
-            budget,
-            workers: self.workers,
-            patience_ms: DEFAULT_PATIENCE_MS,
-            seed: context.now_ms.unsigned_abs(),
-            clock: &SystemClock,
-            stop: &stop,
-            vitals: &vitals,
-            wanted,
-        };
+        let mut opened = Opened { places, state, producer, spec, dir, around: around.clone() };
         if self.once {
             let report = self.round(&job, &mut opened, context)?;
             return Ok(if report.complete { End::Done } else { End::Faults });
         }
         let delay = job.wanted.longest_delay_ms();
-        follow(self.every, delay, &SystemClock, &stop, || self.round(&job, &mut opened, context))?;
+        follow(self.every, delay, &SystemClock, &around.stop, || self.round(&job, &mut opened, context))?;
         Ok(End::Done)
     }
 
     fn round(&self, job: &Job<'_>, opened: &mut Opened, context: &mut Context<'_>) -> Result<Report, CliError> {
         let pulled = pull(job, &opened.places, &opened.state, opened.producer.as_mut());
         let report = pulled.map_err(CliError::failed)?;
-        self.after_pull(context, opened)?;
+        let archived = if self.no_archive { None } else { Some(self.archive(opened, context)?) };
         match self.format {
-            Format::Json => context.out.json(&report)?,
-            Format::Table => words::write(&report, context.out)?,
+            Format::Json => context.out.json(&Document { report: &report, archive: archived.as_ref() })?,
+            Format::Table => {
+                words::write(&report, context.out)?;
+                if let Some(archived) = &archived {
+                    context.out.line(super::archive::words(archived))?;
+                }
+            }
         }
         // A round's report is not to wait in a buffer for the next round.
         context.out.finish()?;
         Ok(report)
     }
 
-    /// The one place where what was pulled goes on from the stream to the history.
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the archive is called here")]
-    fn after_pull(&self, _context: &mut Context<'_>, _opened: &mut Opened) -> Result<(), CliError> {
-        Ok(())
+    /// Takes what was pulled from the stream into the history.
+    fn archive(&self, opened: &Opened, context: &Context<'_>) -> Result<ArchiveReport, CliError> {
+        super::archive::drain(self.history.location(context), &opened.dir, &opened.spec, &opened.around)
     }
 
     fn mode(&self, context: &Context<'_>) -> Result<Mode, CliError> {
-        let (Some(from), Some(to)) = (&self.from, &self.to) else {
-            return Ok(Mode::Follow {
-                tail_ms: self.tail.unwrap_or(DEFAULT_TAIL_MS),
-                lookback_ms: self.lookback.unwrap_or(DEFAULT_LOOKBACK_MS),
-            });
-        };
+        let (Some(from), Some(to)) = (&self.from, &self.to) else { return Ok(self.pull.follow()) };
         let range = Window { from: time(from, context)?, to: time(to, context)? };
         if range.from >= range.to {
             return Err(CliError::input(format!("--from {from} is not before --to {to}")));
         }
         Ok(Mode::Once { range })
     }
-
-    fn selection(&self, context: &Context<'_>) -> Result<Selection, CliError> {
-        let text = self.select.as_deref().or(context.settings.live.select.as_deref()).unwrap_or("all");
-        let mut selection: Selection = text.parse().map_err(CliError::input)?;
-        let files: Vec<String> = selection.id_files().map(str::to_owned).collect();
-        for file in files {
-            selection.add_ids(&file, &read(Path::new(&file))?).map_err(CliError::input)?;
-        }
-        Ok(selection)
-    }
-
-    fn further_ids(&self) -> Result<BTreeSet<String>, CliError> {
-        let Some(file) = &self.ids else { return Ok(BTreeSet::new()) };
-        let mut selection = Selection::default();
-        selection.add_ids(&file.display().to_string(), &read(file)?).map_err(CliError::input)?;
-        Ok(selection.ids().clone())
-    }
-
-    fn budget(&self, context: &Context<'_>) -> Result<Option<u64>, CliError> {
-        let Some(text) = context.settings.live.budget.as_deref().filter(|_| self.budget.is_none()) else {
-            return Ok(self.budget);
-        };
-        let number = text.trim().parse().map_err(|_| format!("budget is {text:?}, expected a number of metrics"))?;
-        Ok(Some(number))
-    }
-}
-
-fn read(path: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(path).map_err(|e| CliError::input(format!("cannot read {}: {e}", path.display())))
 }

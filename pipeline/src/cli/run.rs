@@ -4,6 +4,7 @@ use super::archive::StreamArg;
 use super::buses::BusArgs;
 use super::common::{HistoryArg, MapArg, RulesArg, StateArg, load_rules, span};
 use super::error::CliError;
+use super::pull::PullArgs;
 use super::{Context, End};
 use crate::announce::log_path;
 use crate::clock::SystemClock;
@@ -11,7 +12,8 @@ use crate::emit;
 use crate::interrupt::Interrupt;
 use crate::log::SqliteLog;
 use crate::run::gate::Gate;
-use crate::run::{Job, PARTS, PartName, run};
+use crate::run::supervise::Part;
+use crate::run::{Job, PARTS, PartName, parts, run};
 use crate::schedule::Schedule;
 use crate::stream::Surroundings;
 use crate::vitals::Vitals;
@@ -40,6 +42,11 @@ pub(super) struct Args {
     stream: StreamArg,
     #[command(flatten)]
     buses: BusArgs,
+    #[command(flatten)]
+    pub(super) pull: PullArgs,
+    /// The URLs of the SQS queues that EC2 events arrive in, comma-separated [default: the setting]
+    #[arg(long, value_name = "URL")]
+    queue: Option<String>,
     /// Only these parts
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     only: Vec<PartName>,
@@ -62,19 +69,30 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
-        let (ruleset, _) = self.rules.load(context)?;
+        let job = self.job(context)?;
         let live = &context.settings.live;
-        let shadow = self.shadow.clone().or_else(|| live.shadow.as_ref().map(PathBuf::from));
-        let shadow = shadow.map(|path| load_rules(&path)).transpose()?.map(|(rules, _)| rules);
-        let vitals = Arc::new(Vitals::default());
         if let Some(address) = self.metrics_listen.as_ref().or(live.metrics_listen.as_ref()) {
-            let bound = crate::listen::serve(address, Vitals::clone(&vitals)).map_err(CliError::input)?;
+            let bound = crate::listen::serve(address, Vitals::clone(&job.around.vitals)).map_err(CliError::input)?;
             tracing::info!("serving metrics on http://{bound}/metrics");
         }
-        let around = Surroundings { vitals, clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
+        // A bus that is new begins here, before any round.
+        drop(emit::outbox::open(&SqliteLog::open(&log_path(&job.state))?, &job.wanted, false, &job.around)?);
+        let only = if self.only.is_empty() { PARTS.to_vec() } else { self.only.clone() };
+        let gate = Gate::new(only.contains(&PartName::Ingest));
+        let sources = self.sources(&job, &only, &gate, context)?;
+        run(&job, &only, &gate, sources);
+        Ok(End::Done)
+    }
+
+    /// Settles everything that the parts share.
+    pub(super) fn job(&self, context: &Context<'_>) -> Result<Job, CliError> {
+        let (ruleset, _) = self.rules.load(context)?;
+        let shadow = self.shadow.clone().or_else(|| context.settings.live.shadow.as_ref().map(PathBuf::from));
+        let shadow = shadow.map(|path| load_rules(&path)).transpose()?.map(|(rules, _)| rules);
+        let vitals = Arc::new(Vitals::default());
         let state = self.state.dir(context);
         super::analyze::create_dir(&state)?;
-        let job = Job {
+        Ok(Job {
             history: self.history.location(context).to_owned(),
             stream: self.stream.spec(context)?,
             ruleset,
@@ -82,19 +100,47 @@ impl Args {
             names: self.map.names(),
             wanted: self.buses.wanted(&self.state, context),
             rounds: Schedule { every: self.every, offset: self.offset, most: self.most },
-            around,
+            around: Surroundings { vitals, clock: Arc::new(SystemClock), stop: Interrupt::listen()? },
             state,
-        };
-        // A bus that is new begins here, before any round.
-        let means = emit::Means {
-            clock: job.around.clock.clone(),
-            stop: job.around.stop.clone(),
-            vitals: job.around.vitals.clone(),
-        };
-        drop(emit::outbox::open(&SqliteLog::open(&log_path(&job.state))?, &job.wanted, false, &means)?);
-        let only = if self.only.is_empty() { PARTS.to_vec() } else { self.only.clone() };
-        let gate = Gate::new(only.contains(&PartName::Ingest));
-        run(&job, &only, &gate, Vec::new());
-        Ok(End::Done)
+        })
     }
+
+    /// Makes the parts that pull.
+    fn sources<'a>(
+        &self,
+        job: &'a Job,
+        only: &[PartName],
+        gate: &'a Gate,
+        context: &Context<'_>,
+    ) -> Result<Vec<Part<'a>>, CliError> {
+        let mut sources = Vec::new();
+        if only.contains(&PartName::Ingest) {
+            let pulling = parts::Pulling {
+                job: self.pull.settled(self.pull.follow(), context)?.job(&job.around),
+                places: self.pull.places(context)?,
+            };
+            sources.push(parts::ingest(job, pulling, gate));
+        }
+        if only.contains(&PartName::Events) {
+            match self.queue.as_ref().or(context.settings.live.queue.as_ref()) {
+                Some(queue) => sources.push(events(job, queue)?),
+                None if self.only.is_empty() => {
+                    tracing::info!("no queue is named (--queue), so EC2 events are not taken");
+                }
+                None => return Err(CliError::input("--only events needs --queue, or the setting queue")),
+            }
+        }
+        Ok(sources)
+    }
+}
+
+#[cfg(feature = "aws")]
+fn events<'a>(job: &'a Job, queue: &str) -> Result<Part<'a>, CliError> {
+    let aws = crate::aws::Aws::load().map_err(CliError::failed)?;
+    Ok(parts::events(job, aws, queue.to_owned()))
+}
+
+#[cfg(not(feature = "aws"))]
+fn events<'a>(_: &'a Job, _: &str) -> Result<Part<'a>, CliError> {
+    Err(CliError::input("this forewarn was built without AWS; build it with the feature `aws`"))
 }

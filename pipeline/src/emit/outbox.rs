@@ -4,12 +4,10 @@ use super::bus::{Bus, BusError};
 use super::jsonl::JsonLinesBus;
 use super::stdout::LinesBus;
 use super::{PumpError, PumpReport, pump};
-use crate::clock::Clock;
-use crate::interrupt::Interrupt;
 use crate::log::{Cursors, EventLog, Filter, LogError};
+use crate::stream::Surroundings;
 use crate::vitals::Vitals;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// The cursor of the JSON Lines file.
 pub const FILE: &str = "bus";
@@ -43,17 +41,6 @@ pub struct Wanted {
     pub stdout: bool,
 }
 
-/// What carries buses: time, a way to end early, and counters.
-#[derive(Debug, Clone)]
-pub struct Means {
-    /// Waits between tries.
-    pub clock: Arc<dyn Clock>,
-    /// Ends waits early.
-    pub stop: Interrupt,
-    /// Counts.
-    pub vitals: Arc<Vitals>,
-}
-
 /// Opens the buses that are wanted, and sets the cursor of one that is new to the present.
 ///
 /// Call it before the round's events are appended: what comes later is announced on a new bus too. `from_start` makes a new bus
@@ -65,12 +52,12 @@ pub fn open<L: Cursors + EventLog>(
     log: &L,
     wanted: &Wanted,
     from_start: bool,
-    means: &Means,
+    around: &Surroundings,
 ) -> Result<Vec<Outlet>, LogError> {
     let file = JsonLinesBus::open(&wanted.file).map(|b| Box::new(b) as Box<dyn Bus + Send>);
     let mut outlets = vec![Outlet { name: FILE, bus: file }];
     if let Some(bus) = &wanted.eventbridge {
-        outlets.push(Outlet { name: EVENTBRIDGE, bus: eventbridge(bus, means) });
+        outlets.push(Outlet { name: EVENTBRIDGE, bus: eventbridge(bus, around) });
     }
     if wanted.stdout {
         outlets.push(Outlet { name: STDOUT, bus: Ok(Box::new(LinesBus::stdout())) });
@@ -84,9 +71,9 @@ pub fn open<L: Cursors + EventLog>(
 }
 
 #[cfg(feature = "aws")]
-fn eventbridge(bus: &str, means: &Means) -> Result<Box<dyn Bus + Send>, BusError> {
+fn eventbridge(bus: &str, around: &Surroundings) -> Result<Box<dyn Bus + Send>, BusError> {
     use super::eventbridge::EventBridgeBus;
-    let Means { clock, stop, vitals } = means.clone();
+    let Surroundings { clock, stop, vitals } = around.clone();
     let opened = crate::aws::Aws::load().and_then(|aws| EventBridgeBus::open(&aws, bus, clock, stop, vitals));
     match opened {
         Ok(bus) => Ok(Box::new(bus)),
@@ -95,7 +82,7 @@ fn eventbridge(bus: &str, means: &Means) -> Result<Box<dyn Bus + Send>, BusError
 }
 
 #[cfg(not(feature = "aws"))]
-fn eventbridge(bus: &str, _: &Means) -> Result<Box<dyn Bus + Send>, BusError> {
+fn eventbridge(bus: &str, _: &Surroundings) -> Result<Box<dyn Bus + Send>, BusError> {
     let source = "this forewarn was built without AWS; build it with the feature `aws`";
     Err(BusError::Unreachable { bus: format!("eventbridge {bus}"), source: source.into() })
 }

@@ -11,8 +11,13 @@ use crate::lease::Lease;
 use crate::log::SqliteLog;
 use crate::rounds::{Rounds, conclude};
 use crate::schedule::{Progress, Schedule};
-use crate::stream::open;
+use crate::source::follow::next_round_in;
+use crate::source::ingest::{Place, pull};
+use crate::source::state::State;
+use crate::stream::{Producer, open};
 
+/// Between two pulls, milliseconds: trends need no more, and a poll each minute costs sixty times as much.
+const PULL_MS: i64 = 3_600_000;
 /// Between two looks at the stream, milliseconds.
 const LOOK_MS: i64 = 10_000;
 /// Between two deliveries of announcements, milliseconds.
@@ -128,9 +133,7 @@ pub(super) fn emit(job: &Job) -> Part<'_> {
     let turn = move |_: &_| -> Result<i64, Failure> {
         let around = &job.around;
         let log = SqliteLog::open(&log_path(&job.state))?;
-        let means =
-            emit::Means { clock: around.clock.clone(), stop: around.stop.clone(), vitals: around.vitals.clone() };
-        let mut outlets = emit::outbox::open(&log, &job.wanted, false, &means)?;
+        let mut outlets = emit::outbox::open(&log, &job.wanted, false, around)?;
         let fed = emit::deliver(&log, &mut outlets, &around.vitals).checked()?;
         for (bus, report) in fed.iter().filter(|(_, r)| r.sent > 0) {
             tracing::info!(bus, sent = report.sent, "announced");
@@ -154,4 +157,41 @@ pub fn events<'a>(job: &'a Job, aws: crate::aws::Aws, queues: String) -> Part<'a
         Ok(around.clock.now_ms())
     };
     Part { name: "events", turn: Box::new(turn) }
+}
+
+/// What pulls: the places asked, and how.
+#[derive(Debug)]
+pub struct Pulling<'a> {
+    /// What a round is to do.
+    pub job: crate::source::ingest::Job<'a>,
+    /// The accounts and regions.
+    pub places: Vec<Place>,
+}
+
+/// Pulls metrics every hour.
+pub fn ingest<'a>(job: &'a Job, pulling: Pulling<'a>, gate: &'a Gate) -> Part<'a> {
+    let mut opened: Option<(State, Box<dyn Producer>)> = None;
+    let turn = move |_: &_| -> Result<i64, Failure> {
+        let around = &job.around;
+        let (state, producer) = match &mut opened {
+            Some(opened) => opened,
+            None => opened.insert((State::open(&job.state)?, open::producer(&job.stream, &job.state, around)?)),
+        };
+        let report = pull(&pulling.job, &pulling.places, state, producer.as_mut())?;
+        let now = around.clock.now_ms();
+        for place in &report.places {
+            if let Some(error) = &place.error {
+                tracing::error!(account = place.account, region = place.region, "not pulled: {error}");
+            }
+        }
+        tracing::info!(samples = report.tally.samples, records = report.records, complete = report.complete, "pulled");
+        if report.complete {
+            gate.pulled(now);
+        } else if report.places.iter().all(|p| p.error.is_some()) {
+            return Err("nothing could be pulled from any account or region".into());
+        }
+        let wait = next_round_in(now, PULL_MS, pulling.job.wanted.longest_delay_ms());
+        Ok(now + i64::try_from(wait).unwrap_or(PULL_MS))
+    };
+    Part { name: "ingest", turn: Box::new(turn) }
 }

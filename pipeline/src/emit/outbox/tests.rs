@@ -55,7 +55,8 @@ fn a_broken_bus_holds_its_own_cursor_and_no_other() {
 fn a_new_bus_starts_at_the_present_unless_asked_and_does_so_only_once() {
     let dir = tempfile::tempdir().unwrap();
     let log = SqliteLog::open(&dir.path().join("log.sqlite")).unwrap();
-    let means = Means { clock: Arc::new(ManualClock::default()), stop: Interrupt::default(), vitals: unwatched() };
+    let means =
+        Surroundings { clock: Arc::new(ManualClock::default()), stop: Interrupt::default(), vitals: unwatched() };
     let wanted = Wanted { file: dir.path().join("events.jsonl"), eventbridge: None, stdout: true };
     // Opened on an empty log, and cut short before anything was delivered: what came meanwhile is still due.
     open(&log, &wanted, false, &means).unwrap();

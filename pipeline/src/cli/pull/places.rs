@@ -2,19 +2,19 @@
 
 use super::super::Context;
 use super::super::error::CliError;
-use super::Args;
+use super::PullArgs;
 use crate::source::ingest::Place;
 
 #[cfg(not(feature = "aws"))]
-impl Args {
-    pub(super) fn places(&self, _: &Context<'_>) -> Result<Vec<Place>, CliError> {
+impl PullArgs {
+    pub(in crate::cli) fn places(&self, _: &Context<'_>) -> Result<Vec<Place>, CliError> {
         Err(CliError::input("this forewarn was built without AWS; build it with the feature `aws`"))
     }
 }
 
 #[cfg(feature = "aws")]
-impl Args {
-    pub(super) fn places(&self, context: &Context<'_>) -> Result<Vec<Place>, CliError> {
+impl PullArgs {
+    pub(in crate::cli) fn places(&self, context: &Context<'_>) -> Result<Vec<Place>, CliError> {
         use crate::aws::{Aws, Role};
         use crate::clock::SystemClock;
         use crate::source::accounts::{Account, is_region, parse};
