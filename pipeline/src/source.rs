@@ -4,6 +4,7 @@
 //! out for one account and region, `ingest` for all of them, and `state` remembers how far everything has come.
 
 pub mod api;
+#[cfg(any(feature = "aws", test))]
 mod classify;
 #[cfg(feature = "aws")]
 pub mod cloudwatch;
