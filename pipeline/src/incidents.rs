@@ -39,7 +39,7 @@ pub enum IncidentsError {
         ts: String,
         /// Why.
         #[source]
-        source: AppendError,
+        source: Box<AppendError>,
     },
 }
 
@@ -165,7 +165,7 @@ pub fn observe(
         let failed = |source| IncidentsError::Append {
             instance_id: one.incident.instance_id.clone(),
             ts: format_ms(one.incident.ts),
-            source,
+            source: Box::new(source),
         };
         let event = one.event(settings, to).map_err(|e| failed(e.into()))?;
         let stream = known::stream(&one.incident.instance_id);

@@ -31,7 +31,6 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 enum Command {
     /// Puts events from files, one JSON object a line as EventBridge delivers them, into the stream
     Import {

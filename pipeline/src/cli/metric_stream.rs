@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   forewarn metric-stream firehose-2026-02-15-06.gz
   forewarn metric-stream ./delivered --stream kinesis:forewarn")]
-#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     #[command(flatten)]
     state: StateArg,

@@ -56,10 +56,7 @@ impl Kept {
             Err(e) if e.error_len().is_none() && kept.len() < raw.len() => {
                 Self::Text(String::from_utf8_lossy(&kept[..e.valid_up_to()]).into_owned())
             }
-            Err(_) => Self::Hex(kept.iter().fold(String::new(), |mut hex, b| {
-                hex.push_str(&format!("{b:02x}"));
-                hex
-            })),
+            Err(_) => Self::Hex(kept.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()),
         }
     }
 
@@ -73,6 +70,11 @@ impl Kept {
             }
         }
     }
+}
+
+/// Gives a hexadecimal digit of a number below 16.
+fn digit(n: u8) -> char {
+    char::from(b"0123456789abcdef"[usize::from(n & 15)])
 }
 
 impl DeadLetter {

@@ -18,11 +18,13 @@ fn event(id: &str, minute: i64, kind: &str, code: &str, detail: Option<&str>) ->
 
 /// A history whose instance `i-a` fails its check for `failing` of 60 s samples from minute 100 on.
 fn history(dir: &std::path::Path, failing: std::ops::Range<i64>, events: &[EventRow]) -> History {
-    let csv: String = (0..200)
-        .map(|m| format!("i-a,StatusCheckFailed_System,{},{}\n", T0 + m * MIN, u8::from(failing.contains(&m))))
-        .collect();
+    let mut csv = "instance_id,metric,ts,value\n".to_owned();
+    for m in 0..200 {
+        let failed = u8::from(failing.contains(&m));
+        csv += &format!("i-a,StatusCheckFailed_System,{},{failed}\n", T0 + m * MIN);
+    }
     let file = dir.join("checks.csv");
-    std::fs::write(&file, format!("instance_id,metric,ts,value\n{csv}")).unwrap();
+    std::fs::write(&file, csv).unwrap();
     let location = dir.join("h").display().to_string();
     let mut history = History::open_or_create(&location).unwrap();
     let options = crate::import::ImportOptions { period_s: Some(60), ..crate::import::ImportOptions::at(T0) };

@@ -114,9 +114,9 @@ fn device(dimensions: &[(&str, &str)]) -> Option<String> {
     let mut parts: Vec<String> = dimensions
         .iter()
         .filter(|(name, value)| {
-            !OF_THE_INSTANCE.contains(name)
-                && !(has_path && OF_THE_PATH.contains(name))
-                && !(*name == "cpu" && *value == "cpu-total")
+            let of_the_path = has_path && OF_THE_PATH.contains(name);
+            let whole = *name == "cpu" && *value == "cpu-total";
+            !(OF_THE_INSTANCE.contains(name) || of_the_path || whole)
         })
         .map(|(name, value)| format!("{name}={value}"))
         .collect();

@@ -92,7 +92,7 @@ fn both_forms_plain_or_packed_say_the_same() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&otlp).unwrap();
     let expected = read(json.as_bytes(), 7).unwrap();
-    assert_eq!(told(&expected)[0].3, 2.0);
+    assert_eq!(told(&expected)[0].3.to_bits(), 2.0_f64.to_bits());
     assert_eq!(read(&otlp, 7).unwrap(), expected);
     assert_eq!(read(&gzip.finish().unwrap(), 7).unwrap(), expected);
     assert_eq!(read(&[otlp.clone(), otlp].concat(), 7).unwrap(), expected, "the same twice is the same");

@@ -10,7 +10,7 @@ use crate::log::event::change::{ChangeKind, ChangeMarked};
 const LOOKING: [&str; 4] =
     ["AWS-GatherSoftwareInventory", "AmazonInspector", "AWS-ListWindowsInventory", "AWS-FindWindowsUpdates"];
 
-/// CodeDeploy's deployments and their instances: marked once they have ended, however they did.
+/// `CodeDeploy`'s deployments and their instances: marked once they have ended, however they did.
 pub(super) fn deployment(head: &Head<'_>) -> Events {
     let of_instance = match head.detail_type {
         "CodeDeploy Deployment State-change Notification" => false,

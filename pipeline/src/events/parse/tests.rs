@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 const I: &str = "i-0123456789abcdef0";
 
 pub(super) fn event(source: &str, detail_type: &str, detail: Value) -> Value {
-    json!({
+    let mut event = json!({
         "version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": detail_type, "source": source,
         "account": "123456789012", "time": "2026-02-15T06:00:00Z", "region": "eu-west-1",
         "resources": [format!("arn:aws:ec2:eu-west-1:123456789012:instance/{I}"),
                       "arn:aws:ec2:eu-west-1:123456789012:volume/vol-0123456789abcdef0"],
-        "detail": detail,
-    })
+    });
+    event["detail"] = detail;
+    event
 }
 
 fn state(state: &str) -> Value {
@@ -23,8 +24,11 @@ fn parsed(value: &Value) -> Result<Vec<NewEvent>, Reason> {
     parse(value.to_string().as_bytes())
 }
 
+/// Kind, code and start of a row of the history.
+type Row = (String, String, Option<i64>);
+
 /// The types of the events, and kind, code and start of the history's rows.
-fn told(value: &Value) -> (Vec<String>, Vec<(String, String, Option<i64>)>) {
+fn told(value: &Value) -> (Vec<String>, Vec<Row>) {
     let events = parsed(value).unwrap_or_else(|e| panic!("{e}: {value:#}"));
     for e in &events {
         e.seal().unwrap();
@@ -37,7 +41,7 @@ fn told(value: &Value) -> (Vec<String>, Vec<(String, String, Option<i64>)>) {
     (types, rows.map(|r| (r.kind, r.code, r.starts_at)).collect())
 }
 
-fn row(kind: &str, code: &str, starts_at: Option<i64>) -> (String, String, Option<i64>) {
+fn row(kind: &str, code: &str, starts_at: Option<i64>) -> Row {
     (kind.to_owned(), code.to_owned(), starts_at)
 }
 

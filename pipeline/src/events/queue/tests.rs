@@ -41,7 +41,7 @@ impl Queue for Fake {
     }
 
     fn delete(&mut self, receipts: &[String]) -> Result<Vec<String>, QueueError> {
-        let refused = if self.refuse > 0 { 1 } else { 0 };
+        let refused = usize::from(self.refuse > 0);
         self.refuse = self.refuse.saturating_sub(1);
         for receipt in &receipts[refused..] {
             self.left.remove(receipt);
