@@ -144,7 +144,7 @@ impl Archive<'_> {
         let mut pile = Pile::default();
         self.add(&mut pile, records)?;
         if let Some(intent) = pile.intent(shard) {
-            self.carry_out(&intent, pile, &mut report)?;
+            self.carry_out(&intent, &pile, &mut report)?;
         }
         Ok(report)
     }
@@ -165,7 +165,7 @@ impl Archive<'_> {
                 let Intent { shard, first, last, .. } = intent;
                 return Err(ArchiveError::Changed { shard, first, last, found: pile.last().to_owned() });
             }
-            self.carry_out(&intent, pile, report)?;
+            self.carry_out(&intent, &pile, report)?;
             consumer.checkpoints().finish(&intent.shard, &intent.last)?;
             crash::point("archive.finished");
             report.redone += 1;
@@ -194,7 +194,7 @@ impl Archive<'_> {
             let Some(intent) = pile.intent(&shard) else { continue };
             consumer.checkpoints().intend(&intent)?;
             crash::point("archive.intended");
-            self.carry_out(&intent, pile, report)?;
+            self.carry_out(&intent, &pile, report)?;
             consumer.checkpoints().finish(&shard, &intent.last)?;
             crash::point("archive.finished");
         }
@@ -202,7 +202,7 @@ impl Archive<'_> {
     }
 
     /// Makes of a range what is to be made of it; doing it again changes nothing.
-    fn carry_out(&mut self, intent: &Intent, pile: Pile, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+    fn carry_out(&mut self, intent: &Intent, pile: &Pile, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
         let mut rows = Vec::new();
         for (envelope, received_at) in &pile.events {
             match events::take(self.log, envelope, received_at.unwrap_or(self.now_ms)) {
@@ -218,7 +218,7 @@ impl Archive<'_> {
         crash::point("archive.logged");
         let mut writer = self.history.writer()?;
         if writer.record(&intent.name)?.is_none() {
-            let done = write::commit(&mut writer, &intent.name, &pile)?;
+            let done = write::commit(&mut writer, &intent.name, pile)?;
             report.rows += done.rows;
             report.repeated += done.repeated;
             report.files += done.files;
@@ -228,7 +228,7 @@ impl Archive<'_> {
         if !rows.is_empty() {
             writer.put_events(&rows)?;
         }
-        let news = write::news_of(writer.history(), &pile)?;
+        let news = write::news_of(writer.history(), pile)?;
         if !news.is_empty() {
             writer.put_instances(&news)?;
         }

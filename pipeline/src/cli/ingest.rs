@@ -29,7 +29,6 @@ enum Format {
 
 /// Pulls metrics from CloudWatch, through the stream, into the history.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 #[command(after_help = "Examples:
   forewarn ingest --once --from now-7d --to now --history H
   forewarn ingest --select tag:env=prod --every 1h --budget 2000000

@@ -28,7 +28,6 @@ use std::sync::Arc;
   forewarn run --only archive,analyze,emit --history H --state S --metrics-listen 127.0.0.1:9464
 
 A part that fails is started again and never stops the others. Ctrl-C and SIGTERM end it when each part has finished what it is at.")]
-#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,

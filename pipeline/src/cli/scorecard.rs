@@ -50,7 +50,6 @@ The figures are those of `forewarn backtest`, measured by the same code on what 
 and an episode is high rows with gaps of at most 6 hours. The log's episodes have hysteresis and levels below high beside: how these
 turned out is counted apart."
 )]
-#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Sub>,

@@ -43,7 +43,7 @@ pub struct SaidRow {
 
 impl KeptRound {
     /// Reads a file's name: `20260105T010000Z-SHA-ENGINE.parquet`; None for a file that forewarn did not name.
-    fn of(entry: Entry) -> Option<Self> {
+    fn of(entry: &Entry) -> Option<Self> {
         let name = entry.path.rsplit('/').next()?.strip_suffix(".parquet")?;
         let (at, rest) = name.split_once('-')?;
         let (ruleset, engine) = rest.split_once('-')?;
@@ -81,7 +81,7 @@ impl History {
     /// Lists the rounds kept, in order of time, rule set and engine.
     pub fn rounds(&self) -> Result<Vec<KeptRound>> {
         let mut found: Vec<KeptRound> =
-            parquet_files(self, PREDICTIONS)?.into_iter().filter_map(KeptRound::of).collect();
+            parquet_files(self, PREDICTIONS)?.into_iter().filter_map(|e| KeptRound::of(&e)).collect();
         found.sort();
         Ok(found)
     }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_round_is_told_by_its_file() {
-        let of = |name: &str| KeptRound::of(Entry { path: format!("predictions/date=2026-01-05/{name}"), size: 1 });
+        let of = |name: &str| KeptRound::of(&Entry { path: format!("predictions/date=2026-01-05/{name}"), size: 1 });
         let round = of("20260105T013000Z-0123456789abcdef-0.1.0-rc.1.parquet").unwrap();
         assert_eq!(crate::time::format_ms(round.as_of), "2026-01-05T01:30:00Z");
         assert_eq!((round.ruleset.as_str(), round.engine.as_str()), ("0123456789abcdef", "0.1.0-rc.1"));

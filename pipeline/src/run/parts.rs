@@ -118,7 +118,7 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
         let (mut history, from) = (history, slot - LOOK_BACK_MS);
         match conclude(&mut history, &log, from, around.clock.now_ms()) {
             Ok(c) => {
-                tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded")
+                tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded");
             }
             // The archive may be writing: the next round finds the same.
             Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next round"),
@@ -145,7 +145,7 @@ pub(super) fn emit(job: &Job) -> Part<'_> {
 
 /// Takes EC2 events from queues into the stream.
 #[cfg(feature = "aws")]
-pub fn events<'a>(job: &'a Job, aws: crate::aws::Aws, queues: String) -> Part<'a> {
+pub fn events(job: &Job, aws: crate::aws::Aws, queues: String) -> Part<'_> {
     use crate::events::{JsonLinesDead, poll, queue::Until, sqs::SqsQueue, take::Intake};
     let turn = move |_: &_| -> Result<i64, Failure> {
         let around = &job.around;

@@ -9,12 +9,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Why a turn of a part failed.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
+/// One turn of a part's work: it gives the time of the next.
+pub type Turn<'a> = Box<dyn FnMut(&Interrupt) -> Result<i64, Failure> + Send + 'a>;
+
 /// A part: its name, and one turn of its work, which gives the time of the next, milliseconds.
 pub struct Part<'a> {
     /// The name, as in metrics and logs.
     pub name: &'static str,
     /// One turn. It looks at the interrupt between pieces of work.
-    pub turn: Box<dyn FnMut(&Interrupt) -> Result<i64, Failure> + Send + 'a>,
+    pub turn: Turn<'a>,
 }
 
 impl std::fmt::Debug for Part<'_> {

@@ -11,9 +11,6 @@ mod doctor;
 #[cfg(feature = "aws")]
 mod emulator;
 #[cfg(all(feature = "aws", unix))]
-#[cfg(feature = "aws")]
-mod emulator;
-#[cfg(all(feature = "aws", unix))]
 mod eventbridge;
 #[cfg(all(feature = "aws", unix))]
 mod faultproxy;

@@ -1,9 +1,11 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::emit::{Announcement, MemoryBus, Published};
+use crate::interrupt::Interrupt;
 use crate::log::event::incident::{IncidentClass, IncidentObserved};
 use crate::log::{Event, Expected, NewEvent, SqliteLog};
 use crate::vitals::unwatched;
+use std::sync::Arc;
 
 fn happen(log: &SqliteLog, id: &str) {
     let event = Event::IncidentObserved(IncidentObserved {
