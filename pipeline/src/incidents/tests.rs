@@ -1,5 +1,6 @@
 use super::*;
 use crate::log::MemoryLog;
+use std::fmt::Write;
 
 const MIN: i64 = 60_000;
 /// 2026-02-15T00:00:00Z.
@@ -21,7 +22,7 @@ fn history(dir: &std::path::Path, failing: std::ops::Range<i64>, events: &[Event
     let mut csv = "instance_id,metric,ts,value\n".to_owned();
     for m in 0..200 {
         let failed = u8::from(failing.contains(&m));
-        csv += &format!("i-a,StatusCheckFailed_System,{},{failed}\n", T0 + m * MIN);
+        writeln!(csv, "i-a,StatusCheckFailed_System,{},{failed}", T0 + m * MIN).unwrap();
     }
     let file = dir.join("checks.csv");
     std::fs::write(&file, csv).unwrap();

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 const ID: &str = "i-0123456789abcdef0";
 
+#[expect(clippy::needless_pass_by_value, reason = "literals read better at the many calls")]
 fn event(source: &str, detail_type: &str, detail: Value) -> Value {
     json!({
         "version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": detail_type, "source": source,
