@@ -7,6 +7,7 @@ use crate::source::ingest::Place;
 
 #[cfg(not(feature = "aws"))]
 impl PullArgs {
+    #[expect(clippy::unused_self, reason = "with AWS it says which accounts and regions")]
     pub(in crate::cli) fn places(&self, _: &Context<'_>) -> Result<Vec<Place>, CliError> {
         Err(CliError::input("this forewarn was built without AWS; build it with the feature `aws`"))
     }
