@@ -65,8 +65,16 @@ fn every_key_is_read_from_every_layer() {
     assert_eq!(settled(&file), settled(&env));
     assert_eq!(settled(&file), settled(&flags));
     assert!(file.emit && file.log_format == LogFormat::Json && file.bus == "somewhere");
-    for settings in [file, env, flags] {
+    assert_eq!(file.live, env.live);
+    for settings in [&file, &env] {
         assert!(settings.origins.values().all(|o| *o != Origin::Default));
+    }
+    // The live pipeline's flags are its commands' own: they come over the settings there, and here nothing is said of them.
+    let live = serde_json::to_value(&file.live).unwrap();
+    let live = live.as_object().unwrap();
+    assert!(live.values().all(|v| v == "somewhere"), "{live:?}");
+    for (key, origin) in &flags.origins {
+        assert_eq!(*origin == Origin::Default, live.contains_key(*key), "{key}");
     }
 }
 
