@@ -30,7 +30,8 @@ enum Format {
   forewarn pilot --history H                          (tries it on a history that is there; nothing is pulled)
   forewarn pilot --history H --incidents incidents.parquet --format json
 
-It only reads: ListMetrics, DescribeInstances and GetMetricData. What was pulled stays in --dir, and a second run asks for no point again.
+It only reads: ListMetrics, DescribeInstances and GetMetricData. What was pulled stays in --dir, and running it again goes on
+with the same days and asks for no point twice; another --dir begins afresh.
 Incidents are derived from status checks and events unless a file names them; nothing is announced.")]
 #[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {

@@ -129,6 +129,8 @@ mod pull {
         let (code, again, err) = pilot(&["--format", "json"]);
         assert_eq!((code, asked("points")), (0, spent), "{err}");
         assert_eq!(serde_json::from_str::<Value>(&again).unwrap(), trial);
+        let other = pilot(&["--days", "9"]);
+        assert!(other.0 == 2 && other.2.contains("holds a pilot of 8 days"), "{other:?}");
         stop.raise();
         thread.join().unwrap();
     }
@@ -136,7 +138,14 @@ mod pull {
     fn run(dir: &Path, url: &str, now: i64, more: &[&str]) -> (i32, String, String) {
         let real = jiff::Timestamp::now().as_millisecond();
         let output = Command::new(env!("CARGO_BIN_EXE_forewarn"))
-            .args([&["pilot", "--select", "metrics", "--days", "8"][..], more].concat())
+            .args(
+                [
+                    &["pilot", "--select", "metrics"][..],
+                    if more.contains(&"--days") { &[] } else { &["--days", "8"] },
+                    more,
+                ]
+                .concat(),
+            )
             .current_dir(dir)
             .env_clear()
             .env("AWS_ENDPOINT_URL", url)

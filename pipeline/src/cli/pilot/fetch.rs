@@ -1,5 +1,6 @@
 //! Pulls what a pilot is tried on into a directory of its own, once somebody has agreed to what that costs.
 
+use super::super::analyze::{create_dir, write_file};
 use super::super::archive::drain;
 use super::super::error::CliError;
 use super::super::pull::Settled;
@@ -14,6 +15,8 @@ use crate::source::window::Window;
 use crate::stream::{Producer, StreamSpec, Surroundings, open};
 use crate::time::DAY_MS;
 use crate::vitals::unwatched;
+use forewarn_rules::grid::HOUR_MS;
+use serde::{Deserialize, Serialize};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,12 +24,17 @@ use std::sync::Arc;
 impl Args {
     /// Pulls, and gives the history that came of it.
     pub(super) fn fetch(&self, context: &Context<'_>) -> Result<String, CliError> {
-        let range = Window { from: context.now_ms - self.days * DAY_MS, to: context.now_ms };
         let state_dir = self.dir.join("state");
-        super::super::analyze::create_dir(&state_dir)?;
+        create_dir(&state_dir)?;
+        let begun = self.begun(context)?;
+        let history = self.dir.join("history").display().to_string();
+        if begun.done {
+            tracing::info!("everything was pulled before, up to {}", crate::time::format_ms(begun.to));
+            return Ok(history);
+        }
+        let range = Window { from: begun.from, to: begun.to };
         let around = Surroundings { vitals: unwatched(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
         let spec = StreamSpec::parse(Some("embedded")).map_err(CliError::input)?;
-        let history = self.dir.join("history").display().to_string();
         let mut fetching = Fetching {
             settled: self.pull.settled(Mode::Once { range }, context)?,
             places: self.pull.places(context)?,
@@ -40,7 +48,53 @@ impl Args {
         };
         let agreed = pull_if_agreed(&mut fetching, self.yes, &mut Terminal).map_err(CliError::input)?;
         tracing::info!("pulled: {agreed}");
+        write_file(&self.note(), &serde_json::to_vec(&Begun { done: true, ..begun })?)?;
         Ok(history)
+    }
+}
+
+/// The range that a directory was begun with, so that running it again goes on there instead of asking for everything once more.
+#[derive(Debug, Serialize, Deserialize)]
+struct Begun {
+    days: i64,
+    from: i64,
+    to: i64,
+    /// Whether all of it is in the history.
+    done: bool,
+}
+
+impl Args {
+    fn note(&self) -> PathBuf {
+        self.dir.join("pilot.json")
+    }
+
+    /// What the directory was begun with, else the days before now.
+    fn begun(&self, context: &Context<'_>) -> Result<Begun, CliError> {
+        let path = self.note();
+        let begun = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice::<Begun>(&bytes).map_err(|e| {
+                CliError::input(format!("{} is not what a pilot writes: {e}; choose another --dir", path.display()))
+            })?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                // An hour ago everything is whole, so that going on later asks for no further point.
+                let whole = |ms: i64| ms.div_euclid(HOUR_MS) * HOUR_MS;
+                let (from, to) =
+                    (whole(context.now_ms - self.days * DAY_MS + HOUR_MS - 1), whole(context.now_ms - HOUR_MS));
+                let begun = Begun { days: self.days, from, to, done: false };
+                write_file(&path, &serde_json::to_vec(&begun)?)?;
+                begun
+            }
+            Err(e) => return Err(CliError::input(format!("cannot read {}: {e}", path.display()))),
+        };
+        if begun.days != self.days || begun.from >= begun.to {
+            return Err(CliError::input(format!(
+                "{} holds a pilot of {} days; go on with --days {} or choose another --dir",
+                self.dir.display(),
+                begun.days,
+                begun.days
+            )));
+        }
+        Ok(begun)
     }
 }
 
