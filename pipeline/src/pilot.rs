@@ -45,32 +45,38 @@ pub struct Trial {
     pub caveats: Vec<String>,
 }
 
-/// Finds the range that a history can be tried on: from the eighth day of its data to their end.
+/// Finds the range that a history can be tried on, looked at every `step` milliseconds: from the eighth day of its data to their end.
 ///
 /// # Errors
 /// When the history does not read.
-pub fn range(history: &History) -> Result<Option<Steps>, HistoryError> {
+pub fn range(history: &History, step: i64) -> Result<Option<Steps>, HistoryError> {
     let Some((first, last)) = history.time_range()? else { return Ok(None) };
     let end = (last.div_euclid(CELL_MS) + 1) * CELL_MS;
     let begin = (first + HOURS as i64 * HOUR_MS).max(end - MOST_DAYS * DAY_MS);
     let from = (begin + HOUR_MS - 1).div_euclid(HOUR_MS) * HOUR_MS;
-    Ok(Some(Steps { from, to: end, step: HOUR_MS }).filter(|s| s.from < s.to))
+    Ok(Some(Steps { from, to: end, step }).filter(|s| s.from < s.to))
 }
 
-/// Derives the failures of a range from status checks and events.
+/// Derives the failures of a range from status checks and events. What follows within a day of an instance's last failure is the same
+/// trouble and counts once: a check that flaps for days is one failure to those who had it.
 ///
 /// # Errors
 /// When the history does not read.
 pub fn derived(history: &History, steps: Steps) -> Result<Incidents, HistoryError> {
     let found = derive_from(history, steps.from, steps.to, &Settings::default())?;
-    let failures = found.into_iter().map(|f| f.incident).filter(|i| i.class == Class::Failure);
-    let list = failures.map(|i| Incident {
-        instance_id: i.instance_id,
-        ts: i.ts,
-        cause: Some(i.cause.name().to_owned()),
-        predictable: None,
-    });
-    Ok(Incidents { list: list.collect(), ..Incidents::default() })
+    let mut list: Vec<Incident> = Vec::new();
+    let mut last: Option<(String, i64)> = None;
+    // In the order of instance and time.
+    for i in found.into_iter().map(|f| f.incident).filter(|i| i.class == Class::Failure) {
+        let same = last.as_ref().is_some_and(|(id, until)| *id == i.instance_id && i.ts <= until + DAY_MS);
+        let until = last.filter(|_| same).map_or(i.until, |(_, until)| until.max(i.until));
+        last = Some((i.instance_id.clone(), until.max(i.ts)));
+        if !same {
+            let cause = Some(i.cause.name().to_owned());
+            list.push(Incident { instance_id: i.instance_id, ts: i.ts, cause, predictable: None });
+        }
+    }
+    Ok(Incidents { list, ..Incidents::default() })
 }
 
 /// Tries a rule set on a history. `given` are incidents that somebody knows; without them they are derived.

@@ -1,10 +1,14 @@
-//! `forewarn pilot`: what forewarn would have warned of, tried on a history.
+//! `forewarn pilot`: what forewarn would have warned of, tried on one's own fleet.
 
-use super::common::{HistoryArg, MapArg, RulesArg, time};
+mod fetch;
+
+use super::common::{MapArg, RulesArg, span, time};
 use super::error::CliError;
 use super::output::progress;
+use super::pull::PullArgs;
 use super::{Context, End};
 use crate::backtest;
+use crate::history::History;
 use crate::interrupt::Interrupt;
 use crate::pilot;
 use std::path::PathBuf;
@@ -21,14 +25,28 @@ enum Format {
 /// Says what forewarn would have warned of on this fleet, how early, what falsely, and what nobody could have seen.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  forewarn pilot --history H
+  forewarn pilot                                      (pulls 63 days into ./pilot; says what it costs and asks first)
+  forewarn pilot --days 21 --select tag:env=prod --dir trial --yes
+  forewarn pilot --history H                          (tries it on a history that is there; nothing is pulled)
   forewarn pilot --history H --incidents incidents.parquet --format json
 
-Incidents are derived from status checks and events unless a file names them. Nothing is written to the log and nothing is announced.")]
+It only reads: ListMetrics, DescribeInstances and GetMetricData. What was pulled stays in --dir, and running it again goes on
+with the same days and asks for no point twice; another --dir begins afresh.
+Incidents are derived from status checks and events unless a file names them; nothing is announced.")]
 #[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
-    #[command(flatten)]
-    history: HistoryArg,
+    /// A history that is there: nothing is pulled
+    #[arg(long, value_name = "H", conflicts_with_all = ["dir", "days", "yes"])]
+    history: Option<String>,
+    /// Where what is pulled is kept
+    #[arg(long, value_name = "DIR", default_value = "pilot")]
+    dir: PathBuf,
+    /// How many days are pulled; CloudWatch keeps five-minute data for 63
+    #[arg(long, value_name = "N", default_value_t = pilot::MOST_DAYS, value_parser = clap::value_parser!(i64).range(8..=pilot::MOST_DAYS))]
+    days: i64,
+    /// Agrees to what it costs without being asked
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     rules: RulesArg,
     #[command(flatten)]
@@ -45,6 +63,11 @@ pub(super) struct Args {
     /// The end of the range [default: the end of the data]
     #[arg(long, value_name = "T")]
     to: Option<String>,
+    /// Between two looks
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span)]
+    step: i64,
+    #[command(flatten)]
+    pull: PullArgs,
     /// The form of the answer
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -52,9 +75,13 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
-        let history = self.history.open(context)?;
+        let location = match &self.history {
+            Some(location) => location.clone(),
+            None => self.fetch(context)?,
+        };
+        let history = History::open(&location)?;
         let (ruleset, _) = self.rules.load(context)?;
-        let Some(mut steps) = pilot::range(&history)? else {
+        let Some(mut steps) = pilot::range(&history, self.step)? else {
             return Err(CliError::input(format!("a trial needs more than seven days of data: {}", history.held()?)));
         };
         if let Some(from) = &self.from {

@@ -11,7 +11,14 @@ const LISTED: usize = 20;
 impl Display for Trial {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let r = &self.backtest;
-        writeln!(f, "{} instances from {} to {}, looked at every hour", r.instances, r.range.from, r.range.to)?;
+        writeln!(
+            f,
+            "{} instances from {} to {}, looked at every {} min",
+            r.instances,
+            r.range.from,
+            r.range.to,
+            r.range.step_s / 60
+        )?;
         let of = |v: Verdict| self.verdicts.get(name(v)).copied().unwrap_or(0);
         let all = self.incidents.len();
         writeln!(f, "\n{} happened.", count(all, "failure"))?;

@@ -137,6 +137,12 @@ pub struct PlaceReport {
     pub new_series: u64,
     /// Series that are not done.
     pub series_left: u64,
+    /// Calls that were planned for them.
+    pub planned_calls: u64,
+    /// Metrics that these calls request: what CloudWatch bills if all are made.
+    pub planned_metrics: u64,
+    /// Points that they can give at most.
+    pub planned_points: u64,
     /// Volumes with metrics that no known instance has had.
     pub unmapped_volumes: u64,
     /// Metrics whose names can't be kept.

@@ -106,6 +106,9 @@ fn work(
     ids.dedup();
     report.instances = ids.len() as u64;
     let calls = plan(job, &series, job.clock.now_ms() + place.metrics.clock_offset_ms().unwrap_or(0).min(0));
+    report.planned_calls = calls.len() as u64;
+    report.planned_metrics = calls.iter().map(|c| c.wants.len() as u64).sum();
+    report.planned_points = calls.iter().map(|c| c.points.unsigned_abs()).sum();
     outcome.ledger = Arc::new(Mutex::new(Ledger::of(&calls)));
     crate::crash::point("ingest.planned");
     let shared = Shared { caller, place, job, series: &series, calls: &calls, account: &found.account, out };

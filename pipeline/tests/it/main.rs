@@ -31,6 +31,7 @@ mod lookahead;
 #[cfg(all(feature = "aws", unix))]
 mod moto;
 mod person;
+mod pilot;
 mod port;
 #[cfg(all(feature = "aws", unix))]
 mod s3;
