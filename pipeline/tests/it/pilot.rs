@@ -2,6 +2,7 @@
 
 use crate::person::{done, forewarn, json, simulated};
 use serde_json::Value;
+#[cfg(feature = "aws")]
 use std::path::Path;
 
 /// What a trial says of incidents, by instance and time.
