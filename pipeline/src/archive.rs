@@ -6,16 +6,18 @@
 
 mod pile;
 mod set_aside;
+mod shell;
 mod write;
 
 pub use set_aside::{SetAside, SetAsideError};
+pub use shell::drain;
 
 use crate::crash;
 use crate::events::archive as events;
-
 use crate::history::{History, HistoryError};
 use crate::interrupt::Interrupt;
-use crate::log::SqliteLog;
+use crate::lease::LeaseError;
+use crate::log::{LogError, SqliteLog};
 use crate::stream::{Consumer, Intent, Limit, Stored, StreamError};
 use crate::vitals::Vitals;
 use pile::Pile;
@@ -41,6 +43,12 @@ pub enum ArchiveError {
     /// An event could not be taken into the log.
     #[error(transparent)]
     Event(#[from] events::TakeError),
+    /// Another process archives.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// What can't be read could not be set aside.
     #[error(transparent)]
     SetAside(#[from] SetAsideError),

@@ -28,7 +28,7 @@ def whole(line, instances, days, back, key="truth", broken=False):
     with world.emulator(*world_args, *faults, env=clock.env, log=place / "emulator.txt") as server:
         env = world.aws(server) | clock.env
         begun = time.time()
-        common = ["--history", history, "--state", state, "--select", "metrics", "--tail", TAIL]
+        common = ["--history", history, "--state", state, "--select", "all", "--tail", TAIL, "--ids", world.volumes_of(truth, place)]
         first = forewarn("ingest", "--once", "--from", START, "--to", world.rfc(start + back * DAY), *common, "--format", "json", env=env, timeout=1500).json()
         line.note(f"backfill of {back} days: {time.time() - begun:.0f} s; {json.dumps(first)[:600]}")
         follow = world.background("run", "--only", "ingest,archive", *common, env=env, log=log)

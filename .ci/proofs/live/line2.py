@@ -31,7 +31,7 @@ class Scene:
         a, b = world.rfc(world.ms(START) + day * DAY), world.rfc(world.ms(START) + (day + 1) * DAY)
         where = ["--history", self.history, "--state", self.state]
         return {
-            "ingest": ["ingest", "--once", "--from", a, "--to", b, "--select", "metrics", "--no-archive", *self.stream, *where],
+            "ingest": ["ingest", "--once", "--from", a, "--to", b, "--select", "all", "--no-archive", *self.stream, *where],
             "archive": ["archive", *self.stream, *where],
             # The first slot of a day speaks from what came before it.
             "analyze": ["analyze", "--due", "--no-deliver", "--every", "3h", "--from", a, "--to", b, *where],
@@ -125,8 +125,8 @@ def undisturbed(line, args, env):
     return world.bus_ids(scene.state / "events.jsonl")
 
 
-def embedded(line, args, truth, server, kills, want, after_kill=None):
-    scene = Scene(line.fresh("embedded"), world.aws(server), [], [])
+def embedded(line, truth, env, kills, want, after_kill=None):
+    scene = Scene(line.fresh("embedded"), env, [], [])
     landed, where = rounds(line, scene, kills, random.Random(5), after_kill)
     forewarn("history", "compact", "--history", scene.history).ok()
     line.note(f"embedded: {sum(landed.values())} kills landed: {dict(landed)}; {json.dumps(collections.Counter(where))}")
@@ -138,7 +138,7 @@ def embedded(line, args, truth, server, kills, want, after_kill=None):
     return landed
 
 
-def on_kinesis(line, args, truth, emulator, kills, want):
+def on_kinesis(line, truth, emulator, clock, kills, want):
     place = line.fresh("kinesis")
     with world.moto() as moto:
         kinesis, events, sqs = (world.client(s, moto.url) for s in ("kinesis", "events", "sqs"))
@@ -148,7 +148,7 @@ def on_kinesis(line, args, truth, emulator, kills, want):
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         events.put_rule(Name="all", EventBusName="fleet", EventPattern=json.dumps({"source": ["forewarn"]}))
         events.put_targets(Rule="all", EventBusName="fleet", Targets=[{"Id": "1", "Arn": arn}])
-        env = world.aws(moto, AWS_ENDPOINT_URL_CLOUDWATCH=emulator.url, AWS_ENDPOINT_URL_EC2=emulator.url)
+        env = world.aws(moto, AWS_ENDPOINT_URL_CLOUDWATCH=emulator.url, AWS_ENDPOINT_URL_EC2=emulator.url) | clock.env
         scene = Scene(place, env, ["--stream", "kinesis:fleet"], ["--eventbridge", "fleet"])
         # A bus that is new starts at the present: it is made known before there is anything to tell.
         forewarn("mark", "--state", scene.state, "--workload", "nobody", "the proof begins", env=env).ok()
@@ -169,11 +169,12 @@ def on_kinesis(line, args, truth, emulator, kills, want):
 
 def prove(line):
     args, truth = fleet(line.fresh("fleet"))
-    with world.emulator(*args, log=line.work / "emulator.txt") as server:
-        want = undisturbed(line, args, world.aws(server))
+    clock = world.just_after(START, DAYS)
+    with world.emulator(*args, env=clock.env, log=line.work / "emulator.txt") as server:
+        want = undisturbed(line, args, world.aws(server) | clock.env)
         line.check("wants", "announcements of an undisturbed run", len(want) >= 5, len(want), ">= 5")
-        a = embedded(line, args, truth, server, 26, want)
-        b = on_kinesis(line, args, truth, server, 26, want)
+        a = embedded(line, truth, world.aws(server) | clock.env, 26, want)
+        b = on_kinesis(line, truth, server, clock, 26, want)
     both = a + b
     line.check("kills", "kills that landed in mid-work, by phase", sum(both.values()) >= 50 and min(both.get(p, 0) for p in PHASES) >= 5, f"{sum(both.values())}: {dict(both)}", ">= 50, each >= 5")
 
@@ -191,6 +192,8 @@ def sabotage(line, broken):
                 taken.extend(db.execute("SELECT max(seq) FROM records").fetchall())
                 db.execute("DELETE FROM records WHERE seq = (SELECT max(seq) FROM records)")
 
-    with world.emulator(*args, log=line.work / "emulator.txt") as server:
-        want = undisturbed(line, args, world.aws(server))
-        embedded(line, args, truth, server, 12, want, lose)
+    clock = world.just_after(START, DAYS)
+    with world.emulator(*args, env=clock.env, log=line.work / "emulator.txt") as server:
+        env = world.aws(server) | clock.env
+        want = undisturbed(line, args, env)
+        embedded(line, truth, env, 12, want, lose)

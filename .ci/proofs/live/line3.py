@@ -8,7 +8,7 @@ from proofs.live import world
 NUMBER = 3
 TITLE = "Kinesis: partial PutRecords failures, a split and a merge while running, an expired iterator, a lost reply"
 SABOTAGE = ("truth", "the stream forgets records while the reader is away")
-START, DAYS, INSTANCES, SPEED = "2026-03-02T00:00:00Z", 2, 60, 1800
+START, DAYS, INSTANCES = "2026-03-02T00:00:00Z", 2, 60
 DAY = 86_400_000
 
 
@@ -26,12 +26,13 @@ def prove(line, broken=False):
         {"operation": "GetRecords", "every": 17, "action": "throttle"},
         {"operation": "GetRecords", "every": 41, "action": {"http": 500}},
     ]
-    with world.moto() as moto, world.emulator(*args, env={}, log=place / "emulator.txt") as emulator:
+    clock = world.just_after(START, DAYS)
+    with world.moto() as moto, world.emulator(*args, env=clock.env, log=place / "emulator.txt") as emulator:
         kinesis = world.client("kinesis", moto.url)
         kinesis.create_stream(StreamName="fleet", ShardCount=1)
         proxy, faults = world.proxy(moto.url, rules, place)
         with proxy:
-            env = world.aws(proxy, AWS_ENDPOINT_URL_CLOUDWATCH=emulator.url, AWS_ENDPOINT_URL_EC2=emulator.url)
+            env = world.aws(proxy, AWS_ENDPOINT_URL_CLOUDWATCH=emulator.url, AWS_ENDPOINT_URL_EC2=emulator.url) | clock.env
             where = ["--history", history, "--state", state, "--stream", "kinesis:fleet"]
             reader = world.background("run", "--only", "archive", *where, env=env, log=log)
             try:
@@ -40,7 +41,7 @@ def prove(line, broken=False):
                     world.end(reader)
                 for part in range(int(DAYS * DAY / half)):
                     a, b = world.rfc(world.ms(START) + part * half), world.rfc(world.ms(START) + (part + 1) * half)
-                    forewarn("ingest", "--once", "--from", a, "--to", b, "--select", "metrics", "--no-archive", *where, env=env).ok()
+                    forewarn("ingest", "--once", "--from", a, "--to", b, "--select", "all", "--no-archive", *where, env=env).ok()
                     if broken and part == 1:
                         kinesis.increase_stream_retention_period(StreamName="fleet", RetentionPeriodHours=48)
                         kinesis.decrease_stream_retention_period(StreamName="fleet", RetentionPeriodHours=24)

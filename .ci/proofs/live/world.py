@@ -75,6 +75,19 @@ class Server:
         self.stop()
 
 
+def just_after(start, days):
+    """A clock that stands an hour after a range and runs as the real one: CloudWatch forgets what has been silent for two weeks."""
+    return Clock(rfc(ms(start) + days * 86_400_000 + 3_600_000), 1)
+
+
+def volumes_of(truth, place):
+    """Writes the id file that somebody would have who kept note of volumes: a line for each instance that had one."""
+    path = place / "ids.txt"
+    rows = judge.db().execute(f"SELECT DISTINCT instance_id, device[8:] FROM read_parquet('{truth}') WHERE device LIKE 'volume=%' ORDER BY ALL").fetchall()
+    path.write_text("".join(f"{i} {v}\n" for i, v in rows))
+    return path
+
+
 def emulator(*args, env=None, log=None):
     """Serves CloudWatch and EC2 of a simulated fleet."""
     return Server([kit.binary(), "simulate", "--serve", "127.0.0.1:0", *args], env=env, log=log)

@@ -4,20 +4,12 @@ use super::common::{HistoryArg, StateArg};
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
-use crate::announce::log_path;
-use crate::archive::{Archive, ArchiveReport, SetAside};
+use crate::archive::{ArchiveReport, drain};
 use crate::clock::SystemClock;
-use crate::history::History;
 use crate::interrupt::Interrupt;
-use crate::lease::Lease;
-use crate::log::SqliteLog;
-use crate::stream::{StreamSpec, Surroundings, open};
+use crate::stream::{StreamSpec, Surroundings};
 use crate::vitals::unwatched;
-use std::path::Path;
 use std::sync::Arc;
-
-/// The consumer that the archive is.
-pub(super) const CONSUMER: &str = "archive";
 
 /// Takes what is in the stream into the history: samples, events, instances.
 #[derive(Debug, clap::Args)]
@@ -58,35 +50,13 @@ impl Args {
         let spec = self.stream.spec(context)?;
         let around = Surroundings { vitals: unwatched(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
         let state = self.state.dir(context);
-        let report = drain(self.history.location(context), &state, &spec, &around)?;
+        let report = drain(self.history.location(context), &state, &spec, &around).map_err(CliError::failed)?;
         match self.format {
             ReportFormat::Json => context.out.json(&report)?,
             ReportFormat::Text => context.out.line(words(&report))?,
         }
         Ok(End::Done)
     }
-}
-
-/// Takes what is waiting into the history.
-pub(super) fn drain(
-    history: &str,
-    state: &Path,
-    spec: &StreamSpec,
-    around: &Surroundings,
-) -> Result<ArchiveReport, CliError> {
-    let _lease = Lease::take(state, "archive").map_err(CliError::failed)?;
-    let log = SqliteLog::open(&log_path(state))?;
-    let mut history = History::open_or_create(history)?;
-    let mut consumer = open::consumer(spec, CONSUMER, state, around).map_err(CliError::failed)?;
-    let aside = SetAside::of(state);
-    let mut archive = Archive {
-        history: &mut history,
-        log: &log,
-        aside: &aside,
-        vitals: &around.vitals,
-        now_ms: around.clock.now_ms(),
-    };
-    archive.drain(consumer.as_mut(), &around.stop).map_err(CliError::failed)
 }
 
 /// Says what the archive did.

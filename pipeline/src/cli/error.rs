@@ -62,13 +62,7 @@ impl CliError {
 impl fmt::Display for CliError {
     /// Writes the error and everything below it on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.inner())?;
-        let mut source = self.inner().source();
-        while let Some(e) = source {
-            write!(f, ": {e}")?;
-            source = e.source();
-        }
-        Ok(())
+        f.write_str(&crate::telemetry::causes(self.inner()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `forewarn events`: takes events of AWS in, shows and tries again what was set aside, and derives incidents.
 
 use super::analyze::create_dir;
+use super::archive::StreamArg;
 use super::common::{HistoryArg, StateArg, count, time};
 use super::error::CliError;
 use super::history::ReportFormat;
@@ -12,7 +13,7 @@ use crate::events::take::{Intake, IntakeError, Taken};
 use crate::events::{DeadLetters, JsonLinesDead};
 use crate::history::History;
 use crate::log::SqliteLog;
-use crate::stream::{StreamSpec, Surroundings, open};
+use crate::stream::{Surroundings, open};
 use clap::Subcommand;
 use forewarn_rules::incident::Settings;
 use std::path::PathBuf;
@@ -90,9 +91,8 @@ enum Command {
 struct Way {
     #[command(flatten)]
     state: StateArg,
-    /// The stream: embedded, or kinesis:NAME [default: the setting, else embedded]
-    #[arg(long, value_name = "STREAM")]
-    stream: Option<String>,
+    #[command(flatten)]
+    stream: StreamArg,
     /// Prints text or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: ReportFormat,
@@ -128,8 +128,7 @@ impl Way {
     ) -> Result<T, CliError> {
         let dir = self.state.dir(context);
         create_dir(&dir)?;
-        let setting = self.stream.as_deref().or(context.settings.live.stream.as_deref());
-        let spec = StreamSpec::parse(setting).map_err(CliError::input)?;
+        let spec = self.stream.spec(context)?;
         let around = Surroundings::alone();
         let mut producer = open::producer(&spec, &dir, &around).map_err(CliError::failed)?;
         let dead = JsonLinesDead::in_state(&dir);

@@ -7,7 +7,7 @@ use super::common::{HistoryArg, StateArg, span, time};
 use super::error::CliError;
 use super::pull::PullArgs;
 use super::{Context, End};
-use crate::archive::ArchiveReport;
+use crate::archive::{ArchiveReport, drain};
 use crate::clock::SystemClock;
 use crate::interrupt::Interrupt;
 use crate::source::follow::follow;
@@ -34,7 +34,7 @@ enum Format {
   forewarn ingest --select tag:env=prod --every 1h --budget 2000000
   forewarn ingest --once --from now-63d --to now --ids dead.txt --regions eu-central-1,us-east-1
 
-Exit codes: 0 done, 1 failed or incomplete (run it again: it goes on where it ended), 2 usage.")]
+Exit codes: 0 done, 1 failed or not whole (run it again: it goes on where it ended), 2 usage.")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,
@@ -95,7 +95,8 @@ impl Args {
         let mut opened = Opened { places, state, producer, spec, dir, around: around.clone() };
         if self.once {
             let report = self.round(&job, &mut opened, context)?;
-            return Ok(if report.complete { End::Done } else { End::Faults });
+            let done = if self.from.is_some() { report.is_whole() } else { report.complete };
+            return Ok(if done { End::Done } else { End::Faults });
         }
         let delay = job.wanted.longest_delay_ms();
         follow(self.every, delay, &SystemClock, &around.stop, || self.round(&job, &mut opened, context))?;
@@ -122,7 +123,7 @@ impl Args {
 
     /// Takes what was pulled from the stream into the history.
     fn archive(&self, opened: &Opened, context: &Context<'_>) -> Result<ArchiveReport, CliError> {
-        super::archive::drain(self.history.location(context), &opened.dir, &opened.spec, &opened.around)
+        drain(self.history.location(context), &opened.dir, &opened.spec, &opened.around).map_err(CliError::failed)
     }
 
     fn mode(&self, context: &Context<'_>) -> Result<Mode, CliError> {

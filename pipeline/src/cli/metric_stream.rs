@@ -1,13 +1,14 @@
 //! `forewarn metric-stream`: puts what a CloudWatch Metric Stream delivered into the stream.
 
 use super::analyze::create_dir;
+use super::archive::StreamArg;
 use super::common::{StateArg, count};
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
 use crate::events::{DeadLetters, JsonLinesDead};
 use crate::metricstreams::{MAX_BYTES, read};
-use crate::stream::{Record, StreamSpec, Surroundings, open};
+use crate::stream::{Record, Surroundings, open};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -19,9 +20,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Args {
     #[command(flatten)]
     state: StateArg,
-    /// The stream: embedded, or kinesis:NAME [default: the setting, else embedded]
-    #[arg(long, value_name = "STREAM")]
-    stream: Option<String>,
+    #[command(flatten)]
+    stream: StreamArg,
     /// Prints text or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: ReportFormat,
@@ -47,8 +47,7 @@ impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let dir = self.state.dir(context);
         create_dir(&dir)?;
-        let setting = self.stream.as_deref().or(context.settings.live.stream.as_deref());
-        let spec = StreamSpec::parse(setting).map_err(CliError::input)?;
+        let spec = self.stream.spec(context)?;
         let around = Surroundings::alone();
         let mut producer = open::producer(&spec, &dir, &around).map_err(CliError::failed)?;
         let dead = JsonLinesDead::in_state(&dir);

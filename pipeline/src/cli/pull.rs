@@ -12,7 +12,7 @@ use crate::source::ingest::{
 use crate::source::select::Selection;
 use crate::source::wanted::{NAMESPACES, Wanted, parse_delay, parse_period};
 use crate::stream::Surroundings;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What is pulled from CloudWatch, and how.
@@ -28,7 +28,7 @@ pub(super) struct PullArgs {
     /// A TOML file of accounts: [[account]] with role, external_id, id, regions [default: the setting]
     #[arg(long, value_name = "FILE")]
     pub(super) accounts: Option<PathBuf>,
-    /// A file of further instance ids, one a line: those that are long gone
+    /// A file of further instances, one a line, each with the volumes that it had: those that are long gone
     #[arg(long, value_name = "FILE")]
     pub(super) ids: Option<PathBuf>,
     /// The period in seconds, for all or one namespace; may be given again [default: 300]
@@ -69,6 +69,7 @@ pub(super) struct Settled {
     mode: Mode,
     selection: Selection,
     ids: BTreeSet<String>,
+    volumes: BTreeMap<String, String>,
     pub(super) wanted: Wanted,
     tail_ms: i64,
     pub(super) budget: Option<u64>,
@@ -83,6 +84,7 @@ impl Settled {
             mode: self.mode,
             selection: self.selection.clone(),
             ids: self.ids.clone(),
+            volumes: self.volumes.clone(),
             wanted: self.wanted.clone(),
             discovery_age_ms: DEFAULT_DISCOVERY_AGE_MS,
             tail_ms: self.tail_ms,
@@ -108,10 +110,14 @@ impl PullArgs {
 
     /// Reads the files and settings that it names.
     pub(super) fn settled(&self, mode: Mode, context: &Context<'_>) -> Result<Settled, CliError> {
+        let (selection, further) = (self.selection(context)?, self.further()?);
+        let mut volumes = selection.volumes().clone();
+        volumes.extend(further.volumes().clone());
         Ok(Settled {
             mode,
-            selection: self.selection(context)?,
-            ids: self.further_ids()?,
+            selection,
+            ids: further.ids().clone(),
+            volumes,
             wanted: Wanted {
                 namespaces: self.namespaces.clone(),
                 all_metrics: self.all_metrics,
@@ -135,11 +141,13 @@ impl PullArgs {
         Ok(selection)
     }
 
-    fn further_ids(&self) -> Result<BTreeSet<String>, CliError> {
-        let Some(file) = &self.ids else { return Ok(BTreeSet::new()) };
-        let mut selection = Selection::default();
-        selection.add_ids(&file.display().to_string(), &read(file)?).map_err(CliError::input)?;
-        Ok(selection.ids().clone())
+    /// What the file of `--ids` names.
+    fn further(&self) -> Result<Selection, CliError> {
+        let mut named = Selection::default();
+        if let Some(file) = &self.ids {
+            named.add_ids(&file.display().to_string(), &read(file)?).map_err(CliError::input)?;
+        }
+        Ok(named)
     }
 
     fn budget(&self, context: &Context<'_>) -> Result<Option<u64>, CliError> {

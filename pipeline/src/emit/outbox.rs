@@ -6,6 +6,7 @@ use super::stdout::LinesBus;
 use super::{PumpError, PumpReport, pump};
 use crate::log::{Cursors, EventLog, Filter, LogError};
 use crate::stream::Surroundings;
+use crate::telemetry::causes;
 use crate::vitals::Vitals;
 use std::path::PathBuf;
 
@@ -126,23 +127,11 @@ pub fn deliver<L: EventLog + Cursors>(log: &L, outlets: &mut [Outlet], vitals: &
             Ok(report) => {
                 vitals.announced.inc_by(report.sent);
             }
-            Err(error) => tracing::warn!(bus = outlet.name, error = %chain(error), "a bus was not fed to the end"),
+            Err(error) => tracing::warn!(bus = outlet.name, error = %causes(error), "a bus was not fed to the end"),
         }
         Delivery { name: outlet.name, outcome }
     };
     Deliveries(outlets.iter_mut().map(feed).collect())
-}
-
-/// Writes an error and everything below it on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(e) = source {
-        text.push_str(": ");
-        text.push_str(&e.to_string());
-        source = e.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::Job;
 use super::gate::Gate;
 use super::supervise::{Failure, Part};
 use crate::announce::log_path;
-use crate::archive::{Archive, SetAside};
+use crate::archive::drain;
 use crate::emit;
 use crate::history::{CompactOptions, History, HistoryError};
 use crate::lease::Lease;
@@ -26,21 +26,12 @@ const DELIVER_MS: i64 = 10_000;
 const COMPACTIONS: Schedule = Schedule { every: 6 * 3_600_000, offset: 30 * 60_000, most: 1 };
 /// How far back failures are looked for after each round, milliseconds: what comes late comes within a day.
 const LOOK_BACK_MS: i64 = 24 * 3_600_000;
-/// The consumer that the archive is.
-const CONSUMER: &str = "archive";
 
 /// Takes the stream into the history, and merges small files now and then: both write to the history, so one part does both.
 pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
     let turn = move |_: &_| -> Result<i64, Failure> {
         let (around, begun) = (&job.around, job.around.clock.now_ms());
-        let _lease = Lease::take(&job.state, "archive")?;
-        let log = SqliteLog::open(&log_path(&job.state))?;
-        let mut history = History::open_or_create(&job.history)?;
-        let mut consumer = open::consumer(&job.stream, CONSUMER, &job.state, around)?;
-        let aside = SetAside::of(&job.state);
-        let mut archive =
-            Archive { history: &mut history, log: &log, aside: &aside, vitals: &around.vitals, now_ms: begun };
-        let report = archive.drain(consumer.as_mut(), &around.stop)?;
+        let report = drain(&job.history, &job.state, &job.stream, around)?;
         if !around.stop.is_raised() {
             gate.archived(begun);
         }
@@ -53,18 +44,18 @@ pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
                 "archived"
             );
         }
-        around.vitals.lag("archive", consumer.lag()?.millis.unwrap_or(0));
-        compact(job, &mut history)?;
+        compact(job)?;
         Ok(around.clock.now_ms() + LOOK_MS)
     };
     Part { name: "archive", turn: Box::new(turn) }
 }
 
-fn compact(job: &Job, history: &mut History) -> Result<(), Failure> {
+fn compact(job: &Job) -> Result<(), Failure> {
     let now = job.around.clock.now_ms();
     let progress = Progress::of(&job.state, "compact");
     let done = progress.read()?;
     let Some(&slot) = COMPACTIONS.due(done, now).last() else { return Ok(()) };
+    let mut history = History::open_or_create(&job.history)?;
     if done.is_some() && !history.is_fresh() {
         let report = history.writer()?.compact(&CompactOptions { now_ms: now, ..CompactOptions::default() })?;
         tracing::info!(

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::interrupt::Interrupt;
+use crate::telemetry::causes;
 use crate::vitals::{Part as PartLabel, Vitals};
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,7 +58,7 @@ fn keep_going(mut part: Part<'_>, clock: &dyn Clock, vitals: &Vitals, stop: &Int
             }
             Ok(Err(e)) => {
                 failures += 1;
-                fail(part.name, &words(e.as_ref()), failures, vitals)
+                fail(part.name, &causes(e.as_ref()), failures, vitals)
             }
             Err(_) => {
                 failures += 1;
@@ -74,18 +75,6 @@ fn fail(part: &'static str, why: &str, failures: u32, vitals: &Vitals) -> u64 {
     vitals.restarts.get_or_create(&PartLabel { part }).inc();
     tracing::error!(part, failures, again_in_s = wait / 1000, "{why}");
     wait
-}
-
-/// Writes an error and everything below it on one line.
-fn words(e: &(dyn Error + 'static)) -> String {
-    let mut text = e.to_string();
-    let mut source = e.source();
-    while let Some(e) = source {
-        text.push_str(": ");
-        text.push_str(&e.to_string());
-        source = e.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::crash;
 use crate::interrupt::Interrupt;
 use crate::stream::{Producer, PutReport, Record, StreamError};
 use crate::vitals::Vitals;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -60,6 +60,8 @@ pub struct Job<'a> {
     pub selection: Selection,
     /// Further instances, by id: those of an id file or of the history.
     pub ids: BTreeSet<String>,
+    /// Which instance volumes belonged to, where nothing else can say it any more.
+    pub volumes: BTreeMap<String, String>,
     /// Which metrics.
     pub wanted: Wanted,
     /// How old what was discovered may get, milliseconds.
@@ -263,7 +265,8 @@ fn close(outcome: Outcome, job: &Job<'_>, state: &State, now: i64) -> Result<Pla
             report.error = Some(e.to_string());
         }
     }
-    if report.complete {
+    // What is still missing is pulled by the next run alone, once it can be.
+    if report.is_whole() {
         state.forget(&target, row.id)?;
     }
     if let Mode::Follow { .. } = job.mode {

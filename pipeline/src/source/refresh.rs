@@ -30,9 +30,21 @@ pub(super) struct Refreshed {
     pub(super) odd: u64,
 }
 
+/// After so long a silence `ListMetrics` names a series no more.
+const FORGOTTEN: i64 = 14 * DAY_MS;
+
 /// Says what is looked for: when that changes, what was found before is no answer.
 fn scope(job: &Job<'_>) -> String {
-    format!("{} | {:?}", job.selection, job.wanted)
+    let named = format!("{:?} {:?} {:?}", job.ids, job.selection.ids(), job.volumes);
+    format!("{} | {:?} | {:016x}", job.selection, job.wanted, xxhash_rust::xxh64::xxh64(named.as_bytes(), 0))
+}
+
+/// Gives the time before which series that fell silent are no longer listed, where a range reaches further back.
+pub(super) fn listed_since(mode: Mode, now: i64) -> Option<i64> {
+    match mode {
+        Mode::Once { range } => Some(now - FORGOTTEN).filter(|since| range.from < *since),
+        Mode::Follow { .. } => None,
+    }
 }
 
 fn is_fresh(job: &Job<'_>, row: &PlaceRow, now: i64) -> bool {
@@ -68,6 +80,8 @@ pub(super) fn refresh(
     let known = state.known(row.id).map_err(CallError::State)?;
     let mut out = Refreshed { account, known, ..Refreshed::default() };
     if fresh {
+        // What nobody could be found for last time is missing this time too.
+        out.unmapped = if matches!(job.mode, Mode::Once { .. }) { row.unmapped_all } else { 0 };
         return Ok(out);
     }
     list(caller, place, job, row, now, &mut out)?;
@@ -112,7 +126,9 @@ fn list(
     out: &mut Refreshed,
 ) -> Result<(), CallError> {
     let (state, wanted) = (caller.state, &job.wanted);
-    let volumes = state.volumes(row.id).map_err(CallError::State)?;
+    let mut volumes = job.volumes.clone();
+    // EC2's own word goes before a file's.
+    volumes.extend(state.volumes(row.id).map_err(CallError::State)?);
     let chosen = |id: &str| is_chosen(job, &out.known, id);
     // What was looked at within three hours needs no look at what fell silent before.
     let scoped = row.scope.as_deref() == Some(scope(job).as_str());
@@ -145,6 +161,9 @@ fn list(
         listing.add_forgotten(&forgotten);
     }
     (out.unmapped, out.odd) = (listing.unmapped.len() as u64, listing.odd);
+    if once {
+        state.note_unmapped(row.id, out.unmapped).map_err(CallError::State)?;
+    }
     // A state that fails here fails again a few lines further on, where that is said.
     let silent = |metric: &super::api::MetricName| state.is_silent(row.id, metric, HOUR / 2).unwrap_or(false);
     let found = listing.finish(once, &silent);

@@ -121,7 +121,7 @@ pub struct PlaceReport {
     pub account: String,
     /// The region.
     pub region: String,
-    /// Whether everything that was due was asked for.
+    /// Whether everything that is known and was due was asked for; [`PlaceReport::gaps`] says what is not known.
     pub complete: bool,
     /// Why not, in words.
     pub error: Option<String>,
@@ -145,6 +145,8 @@ pub struct PlaceReport {
     pub planned_points: u64,
     /// Volumes with metrics that no known instance has had.
     pub unmapped_volumes: u64,
+    /// Series that fell silent before this are no longer listed, and the range reaches further back, milliseconds.
+    pub listed_since: Option<i64>,
     /// Metrics whose names can't be kept.
     pub odd_metrics: u64,
     /// AWS's time less this machine's, milliseconds, where a reply said so.
@@ -154,6 +156,33 @@ pub struct PlaceReport {
     /// What was counted.
     #[serde(flatten)]
     pub tally: Tally,
+}
+
+impl PlaceReport {
+    /// Says whether everything was pulled that CloudWatch still names.
+    pub const fn is_whole(&self) -> bool {
+        self.complete && self.unmapped_volumes == 0
+    }
+
+    /// Says in sentences what may be missing although nothing failed, and what helps.
+    pub fn gaps(&self) -> Vec<String> {
+        let mut gaps = Vec::new();
+        if self.unmapped_volumes > 0 {
+            gaps.push(format!(
+                "{} volumes have metrics and belong to no instance that is known, so these are missing; give --ids FILE with lines \
+                 `INSTANCE VOLUME…` and run it again",
+                self.unmapped_volumes
+            ));
+        }
+        if let Some(since) = self.listed_since {
+            gaps.push(format!(
+                "CloudWatch no longer lists series that fell silent before {}: of instances gone since, only what EC2 itself measures \
+                 can be found, and only where --ids or an earlier run names them",
+                crate::time::format_ms(since)
+            ));
+        }
+        gaps
+    }
 }
 
 /// What a round did.
@@ -189,6 +218,11 @@ impl Report {
         self.places = places;
         self.ended_at = now;
         self
+    }
+
+    /// Says whether everything was pulled everywhere that CloudWatch still names.
+    pub fn is_whole(&self) -> bool {
+        self.complete && self.places.iter().all(PlaceReport::is_whole)
     }
 
     /// Gives the share of samples that had been sent before.

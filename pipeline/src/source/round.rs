@@ -7,7 +7,7 @@ use super::fetch::fetch;
 use super::ingest::{Job, Mode, Place};
 use super::ledger::Ledger;
 use super::plan::{Call, Want, pack};
-use super::refresh::{Refreshed, is_chosen, refresh};
+use super::refresh::{Refreshed, is_chosen, listed_since, refresh};
 use super::report::{Counts, PlaceReport};
 use super::state::{PlaceRow, Series, State, Target};
 use super::window::{by_age, live, once, settled};
@@ -96,6 +96,7 @@ fn work(
     let report = &mut outcome.report;
     report.account.clone_from(&found.account);
     (report.new_series, report.unmapped_volumes, report.odd_metrics) = (found.new_series, found.unmapped, found.odd);
+    report.listed_since = listed_since(job.mode, job.clock.now_ms());
     if !found.changed.is_empty() {
         let item = Item::Instances { place: row.id, seen: found.changed.clone() };
         out.send(item).map_err(|_| CallError::Ended)?;

@@ -1,7 +1,7 @@
 //! Decides which instances are observed.
 
 use super::api::Instance;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 /// The forms that a selection can have, for people.
@@ -16,6 +16,16 @@ pub enum SelectError {
     /// A line of an id file is no instance id.
     #[error("{file}:{line}: {found:?} is no instance id, such as i-0123456789abcdef0")]
     Id {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What stands there.
+        found: String,
+    },
+    /// What follows an instance id in an id file is no volume id.
+    #[error("{file}:{line}: {found:?} is no volume id, such as vol-0123456789abcdef0; a line is INSTANCE [VOLUME…]")]
+    Volume {
         /// The file.
         file: String,
         /// The line, from 1.
@@ -45,12 +55,13 @@ pub enum Choice {
 pub struct Selection {
     choices: Vec<Choice>,
     ids: BTreeSet<String>,
+    volumes: BTreeMap<String, String>,
     text: String,
 }
 
 impl Default for Selection {
     fn default() -> Self {
-        Self { choices: vec![Choice::All], ids: BTreeSet::new(), text: "all".to_owned() }
+        Self { choices: vec![Choice::All], ids: BTreeSet::new(), volumes: BTreeMap::new(), text: "all".to_owned() }
     }
 }
 
@@ -59,7 +70,7 @@ impl FromStr for Selection {
 
     fn from_str(text: &str) -> Result<Self, SelectError> {
         let choices: Vec<Choice> = text.split(',').map(|part| choice(part.trim())).collect::<Result<_, _>>()?;
-        Ok(Self { choices, ids: BTreeSet::new(), text: text.to_owned() })
+        Ok(Self { choices, ids: BTreeSet::new(), volumes: BTreeMap::new(), text: text.to_owned() })
     }
 }
 
@@ -99,20 +110,27 @@ impl Selection {
         })
     }
 
-    /// Adds the ids of a file's text: one a line, `#` begins a comment.
+    /// Adds the ids of a file's text: an instance a line, and after it the volumes that it had, which EC2 no longer knows once it is
+    /// gone; `#` begins a comment.
     ///
     /// # Errors
-    /// When a line is no instance id.
+    /// When a line is no instance id, or what follows is no volume id.
     pub fn add_ids(&mut self, file: &str, text: &str) -> Result<(), SelectError> {
         for (i, line) in text.lines().enumerate() {
-            let id = line.split('#').next().unwrap_or_default().trim().trim_start_matches('\u{feff}');
-            if id.is_empty() {
-                continue;
-            }
+            let mut words =
+                line.split('#').next().unwrap_or_default().trim_start_matches('\u{feff}').split_whitespace();
+            let Some(id) = words.next() else { continue };
             if !is_instance_id(id) {
                 return Err(SelectError::Id { file: file.to_owned(), line: i + 1, found: id.to_owned() });
             }
             self.ids.insert(id.to_owned());
+            for volume in words {
+                if !is_aws_id(volume, "vol-") {
+                    let found = volume.to_owned();
+                    return Err(SelectError::Volume { file: file.to_owned(), line: i + 1, found });
+                }
+                self.volumes.insert(volume.to_owned(), id.to_owned());
+            }
         }
         Ok(())
     }
@@ -120,6 +138,11 @@ impl Selection {
     /// Gives the ids that files named.
     pub const fn ids(&self) -> &BTreeSet<String> {
         &self.ids
+    }
+
+    /// Gives the instance that each volume belonged to, as files say.
+    pub const fn volumes(&self) -> &BTreeMap<String, String> {
+        &self.volumes
     }
 
     /// Says whether EC2 has to be asked.
@@ -151,7 +174,11 @@ impl std::fmt::Display for Selection {
 
 /// Says whether a text has the form of an instance id.
 pub fn is_instance_id(text: &str) -> bool {
-    text.strip_prefix("i-").is_some_and(|rest| {
+    is_aws_id(text, "i-")
+}
+
+fn is_aws_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| {
         (8..=32).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
 }
@@ -168,7 +195,8 @@ mod tests {
     #[test]
     fn a_union_chooses_by_tag_group_or_id() {
         let mut s: Selection = "tag:env=prod|staging, asg:web,ids:F".parse().unwrap();
-        s.add_ids("F", "# ours\ni-00000001 # old\n\n").unwrap();
+        s.add_ids("F", "# ours\ni-00000001 vol-00000001 vol-00000002 # old\n\n").unwrap();
+        assert_eq!(s.volumes().keys().collect::<Vec<_>>(), ["vol-00000001", "vol-00000002"]);
         for (yes, i) in [
             (true, instance("i-0000000a", &[("env", "prod")])),
             (true, instance("i-0000000b", &[("env", "staging")])),
@@ -200,5 +228,7 @@ mod tests {
         }
         let e = Selection::default().add_ids("F", "i-00000001\nserver7\n").unwrap_err();
         assert_eq!(e.to_string(), "F:2: \"server7\" is no instance id, such as i-0123456789abcdef0");
+        let e = Selection::default().add_ids("F", "i-00000001 vol-00000001 sda1\n").unwrap_err();
+        assert!(e.to_string().starts_with("F:1: \"sda1\" is no volume id"), "{e}");
     }
 }

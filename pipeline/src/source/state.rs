@@ -8,36 +8,26 @@ mod tables;
 pub(super) use series::{Series, Target};
 
 use super::budget::{Spent, admit, month};
+use crate::lease::{Lease, LeaseError};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The file in the state directory.
 pub const FILE: &str = "ingest.sqlite";
-const LOCK: &str = "ingest.lock";
+/// The part of the work that a lease is taken for.
+const PART: &str = "ingest";
 
 /// Explains why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Another ingest runs on it.
-    #[error("{0}: another forewarn ingests with this state; two at a time would ask for everything twice")]
-    Locked(String),
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
     /// It is another program's, or a newer forewarn's.
     #[error("{0}: {1}")]
     Foreign(String, String),
-    /// The file system refuses.
-    #[error("cannot {doing} {path}")]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// With which file.
-        path: String,
-        /// Why it failed.
-        #[source]
-        source: std::io::Error,
-    },
     /// SQLite refuses.
     #[error("{FILE}: cannot {doing}")]
     Store {
@@ -68,6 +58,8 @@ pub(super) struct PlaceRow {
     pub(super) discovered_all_at: Option<i64>,
     /// What was looked for.
     pub(super) scope: Option<String>,
+    /// Volumes without a known instance when all were last looked for.
+    pub(super) unmapped_all: u64,
 }
 
 /// The state, held by one process at a time; its threads share it.
@@ -75,7 +67,7 @@ pub(super) struct PlaceRow {
 pub struct State {
     connection: Mutex<Connection>,
     /// Held until the process ends, however it does.
-    _lock: File,
+    _lease: Lease,
     path: PathBuf,
 }
 
@@ -85,24 +77,12 @@ impl State {
     /// # Errors
     /// When another process has it, the place cannot be written, or the file is not ours.
     pub fn open(dir: &Path) -> Result<Self, StateError> {
-        let io = |doing, path: &Path| {
-            let path = path.display().to_string();
-            move |source| StateError::Io { doing, path, source }
-        };
-        std::fs::create_dir_all(dir).map_err(io("create the directory", dir))?;
-        let lock_path = dir.join(LOCK);
-        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
-        let lock = lock.map_err(io("write", &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StateError::Locked(lock_path.display().to_string())),
-            Err(TryLockError::Error(e)) => return Err(io("lock", &lock_path)(e)),
-        }
+        let lease = Lease::take(dir, PART)?;
         let path = dir.join(FILE);
         let mut connection = Connection::open(&path).map_err(failed("open it"))?;
         connection.busy_timeout(Duration::from_secs(30)).map_err(failed("open it"))?;
         tables::prepare(&mut connection, &path.display().to_string())?;
-        Ok(Self { connection: Mutex::new(connection), _lock: lock, path })
+        Ok(Self { connection: Mutex::new(connection), _lease: lease, path })
     }
 
     /// Gives the file.
@@ -122,8 +102,7 @@ impl State {
         connection
             .execute("INSERT OR IGNORE INTO places(label, region) VALUES(?1, ?2)", params![label, region])
             .map_err(e())?;
-        let sql =
-            "SELECT id, account, discovered_at, discovered_all_at, scope FROM places WHERE label = ?1 AND region = ?2";
+        let sql = "SELECT id, account, discovered_at, discovered_all_at, scope, unmapped_all FROM places WHERE label = ?1 AND region = ?2";
         connection
             .query_row(sql, params![label, region], |r| {
                 Ok(PlaceRow {
@@ -132,9 +111,16 @@ impl State {
                     discovered_at: r.get(2)?,
                     discovered_all_at: r.get(3)?,
                     scope: r.get(4)?,
+                    unmapped_all: r.get::<_, i64>(5)?.unsigned_abs(),
                 })
             })
             .map_err(e())
+    }
+
+    /// Remembers how many volumes nobody was known to have had.
+    pub(super) fn note_unmapped(&self, place: i64, volumes: u64) -> Result<(), StateError> {
+        let sql = "UPDATE places SET unmapped_all = ?2 WHERE id = ?1";
+        self.lock().execute(sql, params![place, volumes as i64]).map(drop).map_err(failed("remember volumes"))
     }
 
     /// Remembers the account of a place.

@@ -31,6 +31,7 @@ struct Stand {
     world: Arc<Mutex<World>>,
     kept: Kept,
     budget: Option<u64>,
+    volumes: BTreeMap<String, String>,
     places: Vec<Place>,
 }
 
@@ -63,6 +64,7 @@ impl Stand {
             world,
             kept: Kept::default(),
             budget: None,
+            volumes: BTreeMap::new(),
             places: Vec::new(),
         };
         stand.places.push(stand.place("own", &stand.world));
@@ -86,6 +88,7 @@ impl Stand {
             mode,
             selection: Selection::default(),
             ids: BTreeSet::new(),
+            volumes: self.volumes.clone(),
             wanted: Wanted::default(),
             discovery_age_ms: HOUR,
             tail_ms: 2 * HOUR,
@@ -301,4 +304,39 @@ fn what_appears_disappears_or_changes_its_dimensions_is_followed() {
     let put = stand.put();
     assert_eq!(put.keys().filter(|k| k.0 == id(2)).count(), after.len());
     assert_eq!(put.keys().filter(|k| k.0 == id(1)).count(), 48);
+}
+
+#[test]
+fn a_volume_of_nobody_leaves_a_backfill_unfinished_until_somebody_names_its_instance() {
+    let mut stand = Stand::new(1);
+    let all = points(T - 6 * HOUR, T - HOUR, 0);
+    {
+        let mut world = stand.world.lock().unwrap();
+        world.instances.clear();
+        world.series.insert(metric("AWS/EBS", "VolumeQueueLength", &[("VolumeId", "vol-00000001")]), all.clone());
+    }
+    let backfill = Mode::Once { range: Window { from: T - 6 * HOUR, to: T - HOUR } };
+    // The second time what was discovered is remembered, and the gap with it.
+    for _ in 0..2 {
+        let report = stand.round(backfill);
+        assert!(report.complete && !report.is_whole());
+        assert_eq!(report.places[0].unmapped_volumes, 1);
+        assert!(report.places[0].gaps()[0].contains("--ids FILE with lines `INSTANCE VOLUME…`"));
+    }
+    assert!(stand.put().is_empty());
+    stand.volumes.insert("vol-00000001".to_owned(), id(0));
+    let report = stand.round(backfill);
+    assert!(report.is_whole() && report.places[0].gaps().is_empty(), "{report:?}");
+    stand.assert_put(&all);
+}
+
+#[test]
+fn a_range_older_than_what_is_listed_says_so() {
+    let mut stand = Stand::new(1);
+    let of = |days: i64| Mode::Once { range: Window { from: T - days * 24 * HOUR, to: T - HOUR } };
+    assert_eq!(stand.round(of(13)).places[0].listed_since, None);
+    let report = stand.round(of(20));
+    assert_eq!(report.places[0].listed_since, Some(T - 14 * 24 * HOUR));
+    assert!(report.places[0].gaps()[0].contains("fell silent before 2026-02-01T00:00:00Z"), "{report:?}");
+    assert_eq!(stand.round(FOLLOW).places[0].listed_since, None);
 }

@@ -33,7 +33,11 @@ pub(super) fn write(report: &Report, out: &mut Out) -> Result<(), CliError> {
         ))?;
     }
     for p in &report.places {
-        let standing = if p.complete { "complete".to_owned() } else { format!("{} series not done", p.series_left) };
+        let standing = match (p.complete, p.is_whole()) {
+            (_, true) => "complete".to_owned(),
+            (true, false) => "all that is known is done".to_owned(),
+            (false, _) => format!("{} series not done", p.series_left),
+        };
         out.line(format_args!(
             "{} {}: {} instances, {} series ({} new), {} metrics billed this month, {standing}",
             p.account,
@@ -43,8 +47,8 @@ pub(super) fn write(report: &Report, out: &mut Out) -> Result<(), CliError> {
             count(p.new_series),
             count(p.billed_this_month),
         ))?;
-        if p.unmapped_volumes > 0 {
-            out.line(format_args!("  {} volumes belong to no instance that is known", p.unmapped_volumes))?;
+        for gap in p.gaps() {
+            out.line(format_args!("  {gap}"))?;
         }
         if let Some(offset) = p.clock_offset_ms.filter(|o| o.abs() > 60_000) {
             out.line(format_args!(

@@ -17,6 +17,7 @@ CREATE TABLE places(
   discovered_at INTEGER,
   discovered_all_at INTEGER,
   scope TEXT,
+  unmapped_all INTEGER NOT NULL DEFAULT 0,
   UNIQUE(label, region)
 ) STRICT;
 CREATE TABLE instances(

@@ -30,7 +30,7 @@ fn progress(series: i64, done_until: i64) -> Progress {
 #[test]
 fn a_second_process_is_kept_out_and_a_foreign_file_is_left_alone() {
     let (dir, state) = state();
-    assert!(matches!(State::open(dir.path()), Err(StateError::Locked(_))));
+    assert!(matches!(State::open(dir.path()), Err(StateError::Lease(crate::lease::LeaseError::Held { .. }))));
     drop(state);
     State::open(dir.path()).unwrap();
     let other = tempfile::tempdir().unwrap();
