@@ -37,8 +37,9 @@ def prove(line, broken=False):
         bad |= {} if broken else {"FOREWARN_QUEUE": queue.replace("events", "nothing")}
         ran = forewarn("doctor", "--live", *where, env=bad)
         found = [f for f in findings(ran) if f["verdict"] == "fault"]
-        kinds = {f["check"].split()[0] for f in found}
-        line.check("missing", "missing stream, queue and bus are faults", {"stream", "queue", "bus"} <= kinds and ran.code == 1, f"{sorted(kinds)}, exit {ran.code}", "stream, queue, bus; 1")
+        # What is not there shows in the call that asked for it.
+        kinds = {f["check"].split(":")[0] for f in found}
+        line.check("missing", "missing stream, queue and bus are faults", {"kinesis", "sqs", "events"} <= kinds and ran.code == 1, f"{sorted(kinds)}, exit {ran.code}", "kinesis, sqs, events; 1")
         line.check("fixes", "faults that say what to do", found and all(f.get("fix") for f in found), f"{sum(bool(f.get('fix')) for f in found)} of {len(found)}", "all")
         nobody = {k: v for k, v in env.items() if not k.startswith(("AWS_ACCESS", "AWS_SECRET"))}
         ran = forewarn("doctor", "--live", *where, env=nobody | {"HOME": place, "AWS_CONFIG_FILE": place / "none", "AWS_SHARED_CREDENTIALS_FILE": place / "none"})
