@@ -29,12 +29,14 @@ def entries(place):
 
 
 def confidence(data):
-    return (data.get("prediction") or data.get("episode") or data).get("confidence")
+    return data.get("confidence") or data.get("level")
 
 
 def prove(line, broken=False):
     place = predictions(line)
-    told = [e for e in entries(place) if e["type"].rsplit(".v", 1)[0] in ("forewarn.prediction.made", "forewarn.prediction.updated", "forewarn.prediction.cleared") and not e["data"]["prediction"].get("workload_episode_id") and not e["data"].get("workload_episode_id")]
+    # A workload's episode speaks for its members, and calls its confidence a level; of what is cleared nothing lies ahead.
+    ahead = {f"forewarn.{t}" for t in ("prediction.made", "prediction.announced", "prediction.updated", "workload.predicted", "workload.updated")}
+    told = [e for e in entries(place) if e["type"].rsplit(".v", 1)[0] in ahead and ("instance_id" not in e["data"] or not e["data"].get("workload_episode_id"))]
     high = {e["id"] for e in told if confidence(e["data"]) == "high"}
     line.check("wants", "predictions at high in the log, to be announced", len(high) >= 5, f"{len(high)} of {len(told)}", ">= 5")
     with world.moto() as moto:

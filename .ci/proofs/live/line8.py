@@ -63,8 +63,8 @@ def prove(line, broken=False):
     forewarn("archive", *where).ok()
     dead = forewarn("events", "dead", "--state", state, "--format", "json").json()
     dead = dead if isinstance(dead, list) else dead["dead_letters"]
-    reasons = collections.Counter(d["reason"] if isinstance(d["reason"], str) else next(iter(d["reason"])) for d in dead)
-    line.check("each", "hostile events in the dead-letter place, each with its reason", len(dead) == len(hostile()) and all(d["reason"] for d in dead), f"{len(dead)} of {len(hostile())}: {dict(reasons)}", "all, once")
+    reasons = collections.Counter(d["why"]["reason"] for d in dead)
+    line.check("each", "hostile events in the dead-letter place, each with its reason", len(dead) == len(hostile()) and all(d["why"]["reason"] for d in dead), f"{len(dead)} of {len(hostile())}: {dict(reasons)}", "all, once")
     log = forewarn("log", "list", "--state", state, "--format", "json").json()
     log = [e.get("envelope", e) for e in (log if isinstance(log, list) else log["entries"])]
     states = [e for e in log if e["type"].startswith("forewarn.instance.state_changed")]

@@ -131,14 +131,16 @@ impl Announcement {
 }
 
 /// Adds to an event's data what consumers on every bus go by: `event_id` to drop repeats, `event_type` to read the rest, and
-/// `confidence` to choose by, also where the data calls it a level.
+/// `confidence` to choose by, also where the data calls it a level. Of what is over nothing lies ahead, whatever level it had: a rule
+/// on what is urgent must not match an all-clear.
 fn told(envelope: &Envelope) -> Value {
     let mut detail = envelope.data.clone();
     if let Value::Object(map) = &mut detail {
         map.insert("event_id".to_owned(), Value::from(envelope.id.as_str()));
         map.insert("event_type".to_owned(), Value::from(envelope.type_.as_str()));
         if let (None, Some(level)) = (map.get("confidence"), map.get("level").cloned()) {
-            map.insert("confidence".to_owned(), level);
+            let over = split_type(&envelope.type_).is_ok_and(|(name, _)| name.ends_with(".cleared"));
+            map.insert("confidence".to_owned(), if over { Value::from(Level::None.name()) } else { level });
         }
     }
     detail
@@ -155,5 +157,24 @@ mod tests {
             assert!(KINDS.iter().any(|k| k.name == *name), "{name}");
         }
         assert_eq!(detail_type_of("forewarn.policy.changed"), None);
+    }
+
+    #[test]
+    fn what_is_over_is_not_urgent_whatever_level_it_had() {
+        let of = |type_: &str| {
+            let envelope = Envelope {
+                specversion: "1.0".to_owned(),
+                id: "e".to_owned(),
+                source: SOURCE.to_owned(),
+                type_: type_.to_owned(),
+                subject: "web".to_owned(),
+                time: "2026-02-15T00:00:00Z".to_owned(),
+                dataschema: String::new(),
+                data: serde_json::json!({"level": "high", "members": []}),
+            };
+            told(&envelope)["confidence"].clone()
+        };
+        assert_eq!(of("forewarn.workload.updated.v1"), "high");
+        assert_eq!(of("forewarn.workload.cleared.v1"), "none");
     }
 }
