@@ -136,7 +136,19 @@ async fn exchange(
         it.stats.add(Count::Lost, 1);
         return Err(HungUp);
     }
-    Ok(target.reply(answer))
+    let mut response = target.reply(answer);
+    // AWS tells the time; ours is the emulator's, or a client on the same quick clock would think its own wrong.
+    if let Some(date) = http_date(it.clock.now_ms()) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    Ok(response)
+}
+
+/// Writes a time as the Date header does (RFC 9110, 5.6.7).
+fn http_date(now_ms: i64) -> Option<http::HeaderValue> {
+    let at = jiff::Timestamp::from_millisecond(now_ms).ok()?;
+    let text = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()?;
+    http::HeaderValue::from_str(&text).ok()
 }
 
 /// What a request is for.
