@@ -23,15 +23,15 @@ LONGEST = 90  # seconds a killed command may take to land
 class Scene:
     """A history, a state, and the four commands of a day."""
 
-    def __init__(self, place, env, stream, buses):
-        self.place, self.env, self.stream, self.buses = place, env, stream, buses
+    def __init__(self, place, env, stream, buses, ids):
+        self.place, self.env, self.stream, self.buses, self.ids = place, env, stream, buses, ids
         self.history, self.state = place / "history", place / "state"
 
     def command(self, phase, day):
         a, b = world.rfc(world.ms(START) + day * DAY), world.rfc(world.ms(START) + (day + 1) * DAY)
         where = ["--history", self.history, "--state", self.state]
         return {
-            "ingest": ["ingest", "--once", "--from", a, "--to", b, "--select", "all", "--no-archive", *self.stream, *where],
+            "ingest": ["ingest", "--once", "--from", a, "--to", b, "--select", "all", "--ids", self.ids, "--no-archive", *self.stream, *where],
             "archive": ["archive", *self.stream, *where],
             # The first slot of a day speaks from what came before it.
             "analyze": ["analyze", "--due", "--no-deliver", "--every", "3h", "--from", a, "--to", b, *where],
@@ -113,20 +113,20 @@ def fleet(place):
     args = ["--world", "fleet", "--instances", INSTANCES, "--days", DAYS, "--start", START, "--seed", 77, "--incident-rate", 12]
     truth = place / "truth.parquet"
     forewarn("simulate", "--truth", truth, *args).ok()
-    return args, truth
+    return args, truth, world.volumes_of(truth, place)
 
 
-def undisturbed(line, args, env):
+def undisturbed(line, ids, env):
     place = line.fresh("undisturbed")
-    scene = Scene(place, env, [], [])
+    scene = Scene(place, env, [], [], ids)
     for day in range(DAYS):
         for phase in PHASES:
             scene.run(phase, day)
     return world.bus_ids(scene.state / "events.jsonl")
 
 
-def embedded(line, truth, env, kills, want, after_kill=None):
-    scene = Scene(line.fresh("embedded"), env, [], [])
+def embedded(line, truth, ids, env, kills, want, after_kill=None):
+    scene = Scene(line.fresh("embedded"), env, [], [], ids)
     landed, where = rounds(line, scene, kills, random.Random(5), after_kill)
     forewarn("history", "compact", "--history", scene.history).ok()
     line.note(f"embedded: {sum(landed.values())} kills landed: {dict(landed)}; {json.dumps(collections.Counter(where))}")
@@ -138,7 +138,7 @@ def embedded(line, truth, env, kills, want, after_kill=None):
     return landed
 
 
-def on_kinesis(line, truth, emulator, clock, kills, want):
+def on_kinesis(line, truth, ids, emulator, clock, kills, want):
     place = line.fresh("kinesis")
     with world.moto() as moto:
         kinesis, events, sqs = (world.client(s, moto.url) for s in ("kinesis", "events", "sqs"))
@@ -149,7 +149,7 @@ def on_kinesis(line, truth, emulator, clock, kills, want):
         events.put_rule(Name="all", EventBusName="fleet", EventPattern=json.dumps({"source": ["forewarn"]}))
         events.put_targets(Rule="all", EventBusName="fleet", Targets=[{"Id": "1", "Arn": arn}])
         env = world.aws(moto, AWS_ENDPOINT_URL_CLOUDWATCH=emulator.url, AWS_ENDPOINT_URL_EC2=emulator.url) | clock.env
-        scene = Scene(place, env, ["--stream", "kinesis:fleet"], ["--eventbridge", "fleet"])
+        scene = Scene(place, env, ["--stream", "kinesis:fleet"], ["--eventbridge", "fleet"], ids)
         # A bus that is new starts at the present: it is made known before there is anything to tell.
         forewarn("mark", "--state", scene.state, "--workload", "nobody", "the proof begins", env=env).ok()
         forewarn("emit", "--state", scene.state, "--eventbridge", "fleet", env=env).ok()
@@ -168,13 +168,13 @@ def on_kinesis(line, truth, emulator, clock, kills, want):
 
 
 def prove(line):
-    args, truth = fleet(line.fresh("fleet"))
+    args, truth, ids = fleet(line.fresh("fleet"))
     clock = world.just_after(START, DAYS)
     with world.emulator(*args, env=clock.env, log=line.work / "emulator.txt") as server:
-        want = undisturbed(line, args, world.aws(server) | clock.env)
+        want = undisturbed(line, ids, world.aws(server) | clock.env)
         line.check("wants", "announcements of an undisturbed run", len(want) >= 5, len(want), ">= 5")
-        a = embedded(line, truth, world.aws(server) | clock.env, 26, want)
-        b = on_kinesis(line, truth, server, clock, 26, want)
+        a = embedded(line, truth, ids, world.aws(server) | clock.env, 26, want)
+        b = on_kinesis(line, truth, ids, server, clock, 26, want)
     both = a + b
     line.check("kills", "kills that landed in mid-work, by phase", sum(both.values()) >= 50 and min(both.get(p, 0) for p in PHASES) >= 5, f"{sum(both.values())}: {dict(both)}", ">= 50, each >= 5")
 
@@ -182,7 +182,7 @@ def prove(line):
 def sabotage(line, broken):
     import sqlite3
 
-    args, truth = fleet(line.fresh("fleet"))
+    args, truth, ids = fleet(line.fresh("fleet"))
     taken = []
 
     def lose(scene):
@@ -195,5 +195,5 @@ def sabotage(line, broken):
     clock = world.just_after(START, DAYS)
     with world.emulator(*args, env=clock.env, log=line.work / "emulator.txt") as server:
         env = world.aws(server) | clock.env
-        want = undisturbed(line, args, env)
-        embedded(line, truth, env, 12, want, lose)
+        want = undisturbed(line, ids, env)
+        embedded(line, truth, ids, env, 12, want, lose)
