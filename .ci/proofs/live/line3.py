@@ -21,8 +21,8 @@ def prove(line, broken=False):
         {"operation": "PutRecords", "every": 4, "action": {"partial_put_records": 0.3}},
         {"operation": "PutRecords", "nth": 6, "action": "lose_reply"},
         {"operation": "PutRecords", "nth": 11, "action": "reset"},
-        {"operation": "GetRecords", "every": 23, "action": "expire_iterator"},
-        {"operation": "GetRecords", "every": 31, "action": "lose_reply"},
+        {"operation": "GetRecords", "every": 7, "action": "expire_iterator"},
+        {"operation": "GetRecords", "every": 11, "action": "lose_reply"},
         {"operation": "GetRecords", "every": 17, "action": "throttle"},
         {"operation": "GetRecords", "every": 41, "action": {"http": 500}},
     ]

@@ -45,7 +45,7 @@ def hostile():
     ]
 
 
-def prove(line, broken=False):
+def hostile_file(line, broken=False):
     place = line.fresh("events")
     cases = hostile()
     if broken:
@@ -69,6 +69,10 @@ def prove(line, broken=False):
     log = [e.get("envelope", e) for e in (log if isinstance(log, list) else log["entries"])]
     states = [e for e in log if e["type"].startswith("forewarn.instance.state_changed")]
     line.check("once", "a good event, replayed six times, in the log", len(states) == (2 if broken else 1), len(states), "1")
+
+
+def prove(line):
+    hostile_file(line)
     fuzz(line)
 
 
@@ -87,7 +91,7 @@ def fuzz(line):
 
 
 def sabotage(line, broken):
-    prove(line, broken)
+    hostile_file(line, broken)
 
 
 __all__ = ["NUMBER", "SABOTAGE", "TITLE", "prove", "sabotage", "world"]
