@@ -10,7 +10,7 @@ mod shell;
 mod write;
 
 pub use set_aside::{SetAside, SetAsideError};
-pub use shell::drain;
+pub use shell::{Gap, drain};
 
 use crate::crash;
 use crate::events::archive as events;
@@ -28,8 +28,8 @@ use std::collections::BTreeMap;
 pub const MOST_SAMPLES: usize = 1_000_000;
 /// Encoded bytes that one commit takes at most.
 pub const MOST_BYTES: usize = 64 << 20;
-/// How much is read at a time.
-const READ: Limit = Limit { records: 500, bytes: 8 << 20 };
+/// How much is read at a time: what a commit may take beyond its bound.
+const READ: Limit = Limit { records: 100, bytes: 1 << 20 };
 
 /// Explains why the archive stopped; what it did so far holds, and the next run goes on from there.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,8 @@
 
 import time
 
-from proofs.kit import Short, forewarn
+from proofs import kit
+from proofs.kit import Short, forewarn, run
 from proofs.live import world
 
 NUMBER = 3
@@ -10,9 +11,13 @@ TITLE = "Kinesis: partial PutRecords failures, a split and a merge while running
 SABOTAGE = ("truth", "the stream forgets records while the reader is away")
 START, DAYS, INSTANCES = "2026-03-02T00:00:00Z", 2, 60
 DAY = 86_400_000
+ORDERED = {
+    "order.resharded": "a_split_and_a_merge_while_running_keep_each_keys_order",
+    "order.retried": "partial_failures_throttles_and_lost_replies_cost_neither_a_record_nor_the_order",
+}
 
 
-def prove(line, broken=False):
+def streamed(line, broken=False):
     place = line.fresh("kinesis")
     history, state, truth, log = place / "history", place / "state", place / "truth.parquet", place / "run.txt"
     args = ["--world", "hash", "--instances", INSTANCES, "--days", DAYS, "--start", START, "--seed", 45]
@@ -64,6 +69,18 @@ def prove(line, broken=False):
     world.check_truth(line, "truth", history, truth, least=INSTANCES * 9 * 400)
 
 
+def order(line):
+    """The order of each instance's records, which a history can't show: the tests read the records themselves."""
+    for key, name in ORDERED.items():
+        r = run(["cargo", "test", "--workspace", "--locked", "-q", "--", name], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3000)
+        line.check(key, f"test {name}", r.code == 0 and "1 passed" in r.out, "passes" if r.code == 0 and "1 passed" in r.out else (r.out + r.err)[-300:], "passes")
+
+
+def prove(line):
+    streamed(line)
+    order(line)
+
+
 def split(kinesis):
     shard = next(s for s in kinesis.list_shards(StreamName="fleet")["Shards"] if "EndingSequenceNumber" not in s["SequenceNumberRange"])
     low, high = (int(shard["HashKeyRange"][k]) for k in ("StartingHashKey", "EndingHashKey"))
@@ -85,4 +102,4 @@ def drained(place, where, env, reader, seconds=60):
 
 
 def sabotage(line, broken):
-    prove(line, broken)
+    streamed(line, broken)

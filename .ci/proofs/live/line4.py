@@ -63,7 +63,7 @@ def prove(line, broken=False):
         python = ids(run([kit.PYTHON, examples / "consumer.py", "--queue", queues["python"], "--once"], env=world.aws(moto), timeout=120).ok().out)
     for key, name, got in (("once", "Rust", rust), ("python", "Python", python)):
         line.check(key, f"the {name} consumer has every prediction at high once, and nothing else", sorted(got) == sorted(high), f"{len(got)} of {len(high)}", "equal")
-    r = run(["cargo", "test", "-p", "forewarn", "--locked", "-q", "--", "oversized"], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3000)
+    r = run(["cargo", "test", "--workspace", "--locked", "-q", "--", "oversized"], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3000)
     line.check("trimmed", "an oversized detail is trimmed to fit, and says so (tests `oversized…`)", r.code == 0 and " 0 passed" not in r.out.splitlines()[-1:], summary(r), "pass")
 
 
@@ -88,8 +88,9 @@ def summary(r):
 
 def consumer(line, env, queue):
     """Runs the example in Rust, built with the tests' profile."""
-    r = run(["cargo", "run", "-q", "--locked", "-p", "forewarn", "--example", "consumer", "--", "--queue", queue, "--once"], env=env | {"CARGO_TARGET_DIR": kit.TARGET}, timeout=3000)
-    return r.ok().out
+    built = run(["cargo", "build", "-q", "--locked", "--workspace", "--example", "consumer"], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3000)
+    built.ok()
+    return run([kit.TARGET / "debug" / "examples" / "consumer", "--queue", queue, "--once"], env=env, timeout=300).ok().out
 
 
 def sabotage(line, broken):

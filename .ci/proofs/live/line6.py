@@ -40,7 +40,7 @@ def budget(line, allowed, checked):
 def prove(line):
     budget(line, 200, 200)
     for key, name in TESTS.items():
-        r = run(["cargo", "test", "-p", "forewarn", "--locked", "-q", "--", name], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3000)
+        r = run(["cargo", "test", "--workspace", "--locked", "-q", "--", name], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3000)
         line.check(key, f"test {name}", r.code == 0 and "1 passed" in r.out, "passes" if r.code == 0 and "1 passed" in r.out else (r.out + r.err)[-300:], "passes")
 
 

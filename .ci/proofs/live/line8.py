@@ -77,7 +77,7 @@ def prove(line):
 
 
 def fuzz(line):
-    r = run(["cargo", "test", "-p", "forewarn", "--locked", "-q", "--", "hostile_events"], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3000)
+    r = run(["cargo", "test", "--workspace", "--locked", "-q", "--", "hostile_events"], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3000)
     passed = [x for x in r.out.splitlines() if x.startswith("test result: ok") and " 0 passed" not in x]
     line.check("seeded", "the seeded mutation tests of CI", r.code == 0 and passed, passed[0][:60] if passed else (r.out + r.err)[-300:], "pass")
     if not shutil.which("cargo-fuzz"):

@@ -1,4 +1,4 @@
-//! Writes the samples of a range as sorted files, one for each day and bucket, in one commit.
+//! Writes the samples of a range as sorted files, one for each bucket and day, in one commit.
 
 use super::pile::{Piece, Pile};
 use crate::crash;
@@ -7,7 +7,8 @@ use crate::history::{
     History, HistoryError, InstanceRow, MetricWriter, NOT_INGESTED, Partition, SeriesKey, Staging, Writer,
 };
 use crate::time::DAY_MS;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// What a commit wrote.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,21 +27,16 @@ pub(super) fn commit(writer: &mut Writer<'_>, name: &str, pile: &Pile) -> Result
         name,
         done: Done::default(),
         range: None,
-        open: BTreeMap::new(),
     };
-    let mut buckets: BTreeMap<u16, Vec<(&SeriesKey, &Vec<Piece>)>> = BTreeMap::new();
+    let mut buckets: BTreeMap<u16, Vec<Series<'_>>> = BTreeMap::new();
     for (key, pieces) in &pile.series {
         buckets.entry(history.bucket_of(&key.instance_id)).or_default().push((key, pieces));
     }
     for (bucket, series) in buckets {
-        // Series that differ only in account, region or period share a place in the file's order: by time.
-        for group in series.chunk_by(|a, b| a.0.sort_group() == b.0.sort_group()) {
-            match group {
-                [(key, pieces)] => out.series(&mut staging, bucket, key, pieces)?,
-                several => out.interleaved(&mut staging, bucket, several)?,
-            }
+        // A file at a time: what a writer buffers is held once, not for each day of the range.
+        for day in days_of(&series) {
+            out.file(&mut staging, bucket, day, &series)?;
         }
-        out.close()?;
         crash::point("archive.bucket_written");
     }
     let (done, range) = (out.done, out.range);
@@ -68,94 +64,116 @@ pub(super) fn news_of(history: &History, pile: &Pile) -> Result<Vec<InstanceRow>
     Ok(pile.instances.values().map(row).filter(|row| known.get(&row.instance_id) != Some(row)).collect())
 }
 
-/// The files of one bucket while they are written.
+/// A series and what came of it.
+type Series<'a> = (&'a SeriesKey, &'a Vec<Piece>);
+
+/// The days that have samples of any of these series.
+fn days_of(series: &[Series<'_>]) -> BTreeSet<i64> {
+    let mut days = BTreeSet::new();
+    for piece in series.iter().flat_map(|(_, pieces)| pieces.iter()) {
+        let mut rest = piece.ts.as_slice();
+        while let [first, ..] = rest {
+            let day = first.div_euclid(DAY_MS);
+            days.insert(day);
+            rest = &rest[rest.partition_point(|t| t.div_euclid(DAY_MS) == day)..];
+        }
+    }
+    days
+}
+
+/// The part of a piece that lies in a day.
+fn within(piece: &Piece, day: i64) -> Range<usize> {
+    let start = piece.ts.partition_point(|t| t.div_euclid(DAY_MS) < day);
+    start..piece.ts.partition_point(|t| t.div_euclid(DAY_MS) <= day)
+}
+
+/// What has been written, and how.
 struct Out<'a> {
     delay_ms: i64,
     name: &'a str,
     done: Done,
     range: Option<(i64, i64)>,
-    open: BTreeMap<i64, MetricWriter>,
 }
 
 impl Out<'_> {
-    fn series(
+    /// Writes what the series have in a day as one file.
+    fn file(
         &mut self,
         staging: &mut Staging,
         bucket: u16,
+        day: i64,
+        series: &[Series<'_>],
+    ) -> Result<(), HistoryError> {
+        let target = format!("{}/{}.parquet", Partition { bucket, day }.dir(), self.name);
+        let mut writer = MetricWriter::create(&staging.add(&target))?;
+        self.done.files += 1;
+        // Series that differ only in account, region or period share a place in the file's order: by time.
+        for group in series.chunk_by(|a, b| a.0.sort_group() == b.0.sort_group()) {
+            match group {
+                [(key, pieces)] => self.series(&mut writer, key, pieces, day)?,
+                several => self.interleaved(&mut writer, several, day)?,
+            }
+        }
+        writer.finish()
+    }
+
+    fn series(
+        &mut self,
+        writer: &mut MetricWriter,
         key: &SeriesKey,
         pieces: &[Piece],
+        day: i64,
     ) -> Result<(), HistoryError> {
         if let [piece] = pieces {
-            let ingested = vec![piece.ingested_at; piece.ts.len()];
-            return self.push(staging, bucket, key, &piece.ts, &piece.values, &ingested);
+            let part = within(piece, day);
+            let ingested = vec![piece.ingested_at; part.len()];
+            return self.push(writer, key, &piece.ts[part.clone()], &piece.values[part], &ingested);
         }
-        let samples = self.merged(key, pieces);
+        let samples = self.merged(key, pieces, day);
         let (ts, values, ingested) = columns(samples.iter());
-        self.push(staging, bucket, key, &ts, &values, &ingested)
+        self.push(writer, key, &ts, &values, &ingested)
     }
 
     /// Writes several series of one place in the order of time, run by run.
-    fn interleaved(
-        &mut self,
-        staging: &mut Staging,
-        bucket: u16,
-        group: &[(&SeriesKey, &Vec<Piece>)],
-    ) -> Result<(), HistoryError> {
+    fn interleaved(&mut self, writer: &mut MetricWriter, group: &[Series<'_>], day: i64) -> Result<(), HistoryError> {
         let mut rows: Vec<(&SeriesKey, Sample)> = Vec::new();
         for (key, pieces) in group {
-            rows.extend(self.merged(key, pieces).into_iter().map(|s| (*key, s)));
+            rows.extend(self.merged(key, pieces, day).into_iter().map(|s| (*key, s)));
         }
         rows.sort_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| a.0.cmp(b.0)).then_with(|| a.1.cmp(&b.1)));
         for run in rows.chunk_by(|a, b| a.0 == b.0) {
             let (ts, values, ingested) = columns(run.iter().map(|r| &r.1));
-            self.push(staging, bucket, run[0].0, &ts, &values, &ingested)?;
+            self.push(writer, run[0].0, &ts, &values, &ingested)?;
         }
         Ok(())
     }
 
-    fn merged(&mut self, key: &SeriesKey, pieces: &[Piece]) -> Vec<Sample> {
-        let samples = pieces
-            .iter()
-            .flat_map(|p| p.ts.iter().zip(&p.values).map(|(&ts, &value)| (ts, p.ingested_at, ordered_bits(value))));
-        let mut samples: Vec<Sample> = samples.collect();
+    fn merged(&mut self, key: &SeriesKey, pieces: &[Piece], day: i64) -> Vec<Sample> {
+        let mut samples: Vec<Sample> = Vec::new();
+        for piece in pieces {
+            let part = within(piece, day);
+            let pairs = piece.ts[part.clone()].iter().zip(&piece.values[part]);
+            samples.extend(pairs.map(|(&ts, &value)| (ts, piece.ingested_at, ordered_bits(value))));
+        }
         self.done.repeated += keep_versions(&mut samples, key.period_s, self.delay_ms) as u64;
         samples
     }
 
-    /// Writes samples in the order of time, each into the file of its day.
+    /// Writes samples in the order of time.
     fn push(
         &mut self,
-        staging: &mut Staging,
-        bucket: u16,
+        writer: &mut MetricWriter,
         key: &SeriesKey,
         ts: &[i64],
         values: &[f64],
         ingested: &[i64],
     ) -> Result<(), HistoryError> {
-        let mut from = 0;
-        while from < ts.len() {
-            let day = ts[from].div_euclid(DAY_MS);
-            let to = from + ts[from..].partition_point(|&t| t.div_euclid(DAY_MS) == day);
-            let writer = match self.open.entry(day) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => {
-                    let target = format!("{}/{}.parquet", Partition { bucket, day }.dir(), self.name);
-                    self.done.files += 1;
-                    entry.insert(MetricWriter::create(&staging.add(&target))?)
-                }
-            };
-            let dated = ingested[from..to].iter().any(|&t| t != NOT_INGESTED);
-            writer.push(key, &ts[from..to], &values[from..to], if dated { &ingested[from..to] } else { &[] })?;
-            let (first, last) = (ts[from], ts[to - 1]);
-            self.range = Some(self.range.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
-            self.done.rows += (to - from) as u64;
-            from = to;
-        }
+        let (Some(&first), Some(&last)) = (ts.first(), ts.last()) else { return Ok(()) };
+        let dated = ingested.iter().any(|&t| t != NOT_INGESTED);
+        writer.push(key, ts, values, if dated { ingested } else { &[] })?;
+        self.range = Some(self.range.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+        self.done.rows += ts.len() as u64;
         Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), HistoryError> {
-        std::mem::take(&mut self.open).into_values().try_for_each(MetricWriter::finish)
     }
 }
 

@@ -4,7 +4,7 @@ use super::common::{HistoryArg, StateArg};
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
-use crate::archive::{ArchiveReport, drain};
+use crate::archive::{ArchiveReport, Gap, drain};
 use crate::clock::SystemClock;
 use crate::interrupt::Interrupt;
 use crate::stream::{StreamSpec, Surroundings};
@@ -25,6 +25,9 @@ pub(super) struct Args {
     state: StateArg,
     #[command(flatten)]
     stream: StreamArg,
+    /// Goes on with the oldest record that is kept where what follows the last one read is gone; ingest that time again
+    #[arg(long)]
+    past_lost: bool,
     /// Prints text or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: ReportFormat,
@@ -50,7 +53,8 @@ impl Args {
         let spec = self.stream.spec(context)?;
         let around = Surroundings { vitals: unwatched(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
         let state = self.state.dir(context);
-        let report = drain(self.history.location(context), &state, &spec, &around).map_err(CliError::failed)?;
+        let gap = if self.past_lost { Gap::Pass } else { Gap::Stop };
+        let report = drain(self.history.location(context), &state, &spec, gap, &around).map_err(CliError::failed)?;
         match self.format {
             ReportFormat::Json => context.out.json(&report)?,
             ReportFormat::Text => context.out.line(words(&report))?,

@@ -7,7 +7,7 @@ use super::common::{HistoryArg, StateArg, span, time};
 use super::error::CliError;
 use super::pull::PullArgs;
 use super::{Context, End};
-use crate::archive::{ArchiveReport, drain};
+use crate::archive::{ArchiveReport, Gap, drain};
 use crate::clock::SystemClock;
 use crate::interrupt::Interrupt;
 use crate::source::follow::follow;
@@ -123,7 +123,8 @@ impl Args {
 
     /// Takes what was pulled from the stream into the history.
     fn archive(&self, opened: &Opened, context: &Context<'_>) -> Result<ArchiveReport, CliError> {
-        drain(self.history.location(context), &opened.dir, &opened.spec, &opened.around).map_err(CliError::failed)
+        drain(self.history.location(context), &opened.dir, &opened.spec, Gap::Stop, &opened.around)
+            .map_err(CliError::failed)
     }
 
     fn mode(&self, context: &Context<'_>) -> Result<Mode, CliError> {

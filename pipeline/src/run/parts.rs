@@ -4,7 +4,7 @@ use super::Job;
 use super::gate::Gate;
 use super::supervise::{Failure, Part};
 use crate::announce::log_path;
-use crate::archive::drain;
+use crate::archive::{Gap, drain};
 use crate::emit;
 use crate::history::{CompactOptions, History, HistoryError};
 use crate::lease::Lease;
@@ -31,7 +31,7 @@ const LOOK_BACK_MS: i64 = 24 * 3_600_000;
 pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
     let turn = move |_: &_| -> Result<i64, Failure> {
         let (around, begun) = (&job.around, job.around.clock.now_ms());
-        let report = drain(&job.history, &job.state, &job.stream, around)?;
+        let report = drain(&job.history, &job.state, &job.stream, Gap::Stop, around)?;
         if !around.stop.is_raised() {
             gate.archived(begun);
         }

@@ -120,22 +120,6 @@ impl SqliteCheckpoints {
         done.map(|_| ()).map_err(failed(&self.path, "note how far a shard was read"))
     }
 
-    /// Forgets everything about a shard, so that it is read from the oldest record that is kept: what an operator does once what was
-    /// lost has been ingested again.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn forget(&self, shard: &str) -> Result<(), StreamError> {
-        let fail = failed(&self.path, "forget a shard");
-        let mut connection = self.lock();
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
-        for table in ["checkpoints", "intents"] {
-            let sql = format!("DELETE FROM {table} WHERE stream = ?1 AND consumer = ?2 AND shard = ?3");
-            tx.execute(&sql, [&self.stream, &self.consumer, shard]).map_err(&fail)?;
-        }
-        tx.commit().map_err(&fail)
-    }
-
     /// Gives the name of the stream that the checkpoints are of.
     pub fn stream(&self) -> &str {
         &self.stream
@@ -197,5 +181,16 @@ impl Checkpoints for SqliteCheckpoints {
         tx.commit().map_err(&fail)?;
         crash::point("archive.finish_done");
         Ok(())
+    }
+
+    fn forget(&self, shard: &str) -> Result<(), StreamError> {
+        let fail = failed(&self.path, "forget a shard");
+        let mut connection = self.lock();
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
+        for table in ["checkpoints", "intents"] {
+            let sql = format!("DELETE FROM {table} WHERE stream = ?1 AND consumer = ?2 AND shard = ?3");
+            tx.execute(&sql, [&self.stream, &self.consumer, shard]).map_err(&fail)?;
+        }
+        tx.commit().map_err(&fail)
     }
 }

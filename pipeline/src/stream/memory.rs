@@ -224,4 +224,12 @@ impl Checkpoints for MemoryCheckpoints {
         });
         Ok(())
     }
+
+    fn forget(&self, shard: &str) -> Result<(), StreamError> {
+        self.with(|known| {
+            known.checkpoints.remove(shard);
+            known.intents.remove(shard);
+        });
+        Ok(())
+    }
 }

@@ -42,7 +42,7 @@ pub enum StreamError {
     },
     /// Records between checkpoint and now are gone: the consumer was away for longer than the stream keeps them.
     #[error(
-        "stream {stream}, shard {shard}: what follows {after} is no longer kept; ingest that time again, then move the checkpoint"
+        "stream {stream}, shard {shard}: what follows {after} is no longer kept; ingest that time again, then run `forewarn archive --past-lost`"
     )]
     Lost {
         /// The stream.
@@ -206,4 +206,11 @@ pub trait Checkpoints: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the store fails.
     fn finish(&self, shard: &str, last: &str) -> Result<(), StreamError>;
+
+    /// Forgets everything about a shard, so that it is read from the oldest record that is kept: what an operator does once what was
+    /// lost has been ingested again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn forget(&self, shard: &str) -> Result<(), StreamError>;
 }

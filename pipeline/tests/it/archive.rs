@@ -1,7 +1,7 @@
 //! The archive as its command runs it: what was put into the stream is in the history, sorted, once; a kill at any point of it
 //! leaves nothing that the next run does not complete.
 
-use crate::person::done;
+use crate::person::{done, forewarn};
 use forewarn::history::{History, Run, RunSink};
 use forewarn::stream::{InstanceSeen, Record, SampleBatch, SeriesBlock, StreamSpec, Surroundings, open};
 use std::collections::BTreeMap;
@@ -130,6 +130,28 @@ fn a_record_that_cannot_be_read_is_set_aside_with_its_reason_and_stops_nobody() 
         .collect();
     assert_eq!(reasons.len(), 1);
     assert!(reasons[0].contains("not a forewarn record"), "{}", reasons[0]);
+}
+
+#[test]
+fn what_the_stream_lost_is_said_and_passed_over_only_when_somebody_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("s");
+    fill(&state);
+    done(dir.path(), &["archive", "--history", "h", "--state", "s"]);
+    fill(&state);
+    let db = rusqlite::Connection::open(state.join("stream.sqlite")).unwrap();
+    let lost = db.execute("DELETE FROM records WHERE seq = (SELECT min(seq) FROM records)", []).unwrap();
+    assert_eq!(lost, 1);
+    drop(db);
+    let ran = forewarn(dir.path(), &["archive", "--history", "h", "--state", "s"]);
+    assert!(
+        ran.code == 1
+            && ran.err.contains("is no longer kept; ingest that time again, then run `forewarn archive --past-lost`"),
+        "{ran:?}"
+    );
+    let said = done(dir.path(), &["archive", "--history", "h", "--state", "s", "--past-lost"]);
+    assert!(said.starts_with("12 records"), "{said}");
+    assert!(done(dir.path(), &["archive", "--history", "h", "--state", "s"]).starts_with("0 records"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use forewarn::faultproxy::{FaultProxy, Script};
 use forewarn::interrupt::Interrupt;
 use forewarn::stream::conformance::{self, ALL, Stand, by_key, drain, sample};
 use forewarn::stream::kinesis::{KinesisConsumer, KinesisProducer};
-use forewarn::stream::port::{Consumer, Producer, StreamError};
+use forewarn::stream::port::{Checkpoints, Consumer, Producer, StreamError};
 use forewarn::stream::{Record, Surroundings, checkpoints};
 use forewarn::vitals::{Call, unwatched};
 use std::cell::Cell;

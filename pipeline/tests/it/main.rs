@@ -41,3 +41,4 @@ mod simulate;
 #[cfg(all(feature = "aws", unix))]
 mod sqs;
 mod stream;
+mod units;

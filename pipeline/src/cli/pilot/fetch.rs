@@ -4,7 +4,7 @@ use super::super::analyze::{create_dir, write_file};
 use super::super::error::CliError;
 use super::super::pull::Settled;
 use super::{Args, Context};
-use crate::archive::drain;
+use crate::archive::{Gap, drain};
 use crate::clock::SystemClock;
 use crate::interrupt::Interrupt;
 use crate::pilot::{Ask, Estimate, Puller, pull_if_agreed};
@@ -152,7 +152,8 @@ impl Puller for Fetching {
     fn pull(&mut self) -> Result<(), String> {
         let budget = self.settled.budget;
         let report = self.round(budget)?;
-        drain(&self.history, &self.state_dir, &self.spec, &self.around).map_err(|e| crate::telemetry::causes(&e))?;
+        drain(&self.history, &self.state_dir, &self.spec, Gap::Stop, &self.around)
+            .map_err(|e| crate::telemetry::causes(&e))?;
         for gap in report.places.iter().flat_map(crate::source::report::PlaceReport::gaps) {
             tracing::warn!("{gap}");
         }
