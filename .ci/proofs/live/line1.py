@@ -30,13 +30,15 @@ def whole(line, instances, days, back, key="truth", broken=False):
         begun = time.time()
         common = ["--history", history, "--state", state, "--select", "all", "--tail", TAIL, "--ids", world.volumes_of(truth, place)]
         first = forewarn("ingest", "--once", "--from", START, "--to", world.rfc(start + back * DAY), *common, "--format", "json", env=env, timeout=1500).json()
-        line.note(f"backfill of {back} days: {time.time() - begun:.0f} s; {json.dumps(first)[:600]}")
-        follow = world.background("run", "--only", "ingest,archive", *common, env=env, log=log)
+        line.note(f"backfill of {back} days: {time.time() - begun:.0f} s; { {k: first[k] for k in ('data_calls', 'list_calls', 'billed_metrics', 'retries', 'throttles', 'partials', 'failed_queries', 'samples', 'repeated', 'lag_ms') if k in first} }")
+        listen = f"127.0.0.1:{world.free_port()}"
+        follow = world.background("run", "--only", "ingest,archive", "--metrics-listen", listen, *common, env=env, log=log)
         try:
             # What is late by the emulator's longest comes within the tail of a later pull.
             clock.wait_until(start + days * DAY + 6 * 3_600_000, limit=1200)
             if follow.poll() is not None:
                 raise Short(f"run ended by itself with {follow.returncode}: {log.read_text()[-400:]}")
+            line.note(f"follow, by its own metrics: {world.metrics(listen, 'lag', 'billed', 'retr', 'throttle', 'samples')}")
         finally:
             code = world.end(follow) if follow.poll() is None else follow.returncode
         forewarn("archive", "--history", history, "--state", state, env=env).ok()

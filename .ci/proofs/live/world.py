@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -122,6 +123,19 @@ def injected(log):
     """Counts the faults that the proxy wrote down, by kind."""
     kind = lambda action: action if isinstance(action, str) else next(iter(action))
     return collections.Counter(kind(json.loads(x)["action"]) for x in log.read_text().splitlines())
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def metrics(listen, *about):
+    """What a running forewarn says of itself, of the metrics whose names contain one of these words."""
+    with urllib.request.urlopen(f"http://{listen}/metrics", timeout=30) as r:
+        lines = [x for x in r.read().decode().splitlines() if not x.startswith("#") and "bucket" not in x]
+    return "; ".join(x for x in lines if any(a in x.split("{")[0].split(" ")[0] for a in about))
 
 
 def aws(server, **more):
