@@ -31,4 +31,5 @@ pub mod truth;
 
 pub mod foresee;
 pub mod judge;
+pub mod recovery;
 pub mod resolve;

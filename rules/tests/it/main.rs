@@ -15,5 +15,7 @@ mod predict;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod support;
 mod workload;

@@ -1,0 +1,102 @@
+//! What has to be known before something is done; each of it may be unreadable.
+
+use super::policy::Policy;
+use serde::{Deserialize, Serialize};
+
+/// What a read gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Read<T> {
+    /// This.
+    Known(T),
+    /// Nothing, for this reason.
+    Failed(String),
+}
+
+/// What an instance is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstanceState {
+    /// Starting.
+    Pending,
+    /// Running.
+    Running,
+    /// Being stopped.
+    Stopping,
+    /// Stopped.
+    Stopped,
+    /// Being ended.
+    ShuttingDown,
+    /// Ended.
+    Terminated,
+}
+
+/// How it was bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Market {
+    /// On demand.
+    OnDemand,
+    /// Spot, asked for once: it can't be stopped.
+    SpotOneTime,
+    /// Spot, persistent: it may be stopped.
+    SpotPersistent,
+}
+
+/// The group that an instance is a member of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Processes that a person has suspended.
+    pub suspended: Vec<String>,
+}
+
+/// An instance as EC2 describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "EC2 describes an instance by independent properties")]
+pub struct InstanceFacts {
+    /// What it is doing.
+    pub state: InstanceState,
+    /// How it was bought.
+    pub market: Market,
+    /// Whether its tag `AutoRecovery` enrols it.
+    pub enrolled: bool,
+    /// Whether it is protected against being stopped.
+    pub stop_protection: bool,
+    /// Whether it is protected against being ended.
+    pub termination_protection: bool,
+    /// Whether it has instance store.
+    pub instance_store: bool,
+    /// Whether it has a public address that is no Elastic IP.
+    pub assigned_public_ip: bool,
+    /// Whether it has an Elastic IP.
+    pub elastic_ip: bool,
+    /// Whether it has data that its successor needs.
+    pub stateful: bool,
+    /// Its Auto Scaling group.
+    pub group: Option<Group>,
+    /// Another controller that owns it: EKS, Karpenter, ECS, EMR, Batch, Beanstalk.
+    pub controller: Option<String>,
+}
+
+/// Everything that the gates look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The instance.
+    pub instance: Read<InstanceFacts>,
+    /// What people allow.
+    pub policy: Read<Policy>,
+    /// Whether what triggered it still holds.
+    pub trigger_holds: Read<bool>,
+    /// Whether the instance is down because we stopped it.
+    pub own_stop: Read<bool>,
+    /// Until when AWS's own recovery may still act, milliseconds.
+    pub aws_recovers_until: Read<Option<i64>>,
+    /// Whether AWS has a service event open in the region.
+    pub service_event: Read<bool>,
+    /// The silence that holds for it.
+    pub silence: Read<Option<String>>,
+    /// What is missing in the target: capacity, quota, type, zone. Asked only for what launches or starts.
+    pub shortage: Read<Option<String>>,
+}

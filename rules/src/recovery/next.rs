@@ -1,0 +1,67 @@
+//! Says what an executor is to do next about a recovery: it advances one as far as it can, and otherwise says when to come again.
+
+use super::plan::CALL_MS;
+use super::state::{Phase, Recovery};
+
+/// What is next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Read the facts and plan.
+    Plan,
+    /// Tell people.
+    Announce,
+    /// Read the facts again and ask for admission.
+    Admit,
+    /// Take the lease.
+    Lease,
+    /// Intend and make the call of the next step.
+    Perform,
+    /// A call may have been made: look what came of it, and take it over or make it again.
+    Adopt,
+    /// All steps are behind, or one has failed for good.
+    Conclude,
+    /// See whether it is well.
+    Look,
+    /// Nothing before this time, milliseconds.
+    Wait(i64),
+    /// Nothing until a person acts.
+    Person,
+    /// Nothing any more.
+    Nothing,
+}
+
+/// How long a lease holds, milliseconds.
+pub const LEASE_MS: i64 = 5 * CALL_MS;
+/// How much of a lease must be left for a call, milliseconds; it is taken again before that.
+pub const RENEW_MS: i64 = CALL_MS + CALL_MS / 2;
+
+/// Says what `holder` is to do next.
+pub fn next(state: &Recovery, holder: &str, now_ms: i64) -> Next {
+    match state.phase {
+        Phase::New | Phase::Closed { .. } => Next::Nothing,
+        Phase::Stuck => Next::Person,
+        Phase::Deferred { until_ms } | Phase::Announced { until_ms } if now_ms < until_ms => Next::Wait(until_ms),
+        Phase::Requested | Phase::Deferred { .. } => Next::Plan,
+        Phase::Planned => Next::Announce,
+        Phase::Announced { .. } => Next::Admit,
+        Phase::Holding { .. } => Next::Look,
+        Phase::Running | Phase::Undoing => at_work(state, holder, now_ms),
+    }
+}
+
+fn at_work(state: &Recovery, holder: &str, now_ms: i64) -> Next {
+    match &state.holder {
+        Some(h) if h.name != holder && now_ms < h.until_ms => return Next::Wait(h.until_ms),
+        Some(h) if h.name == holder && now_ms.saturating_add(RENEW_MS) <= h.until_ms => {}
+        _ => return Next::Lease,
+    }
+    if let Some(intent) = &state.intent {
+        // What this very lease intended is known to whoever holds it; what another did settles first.
+        let settled = now_ms >= intent.settles_ms || intent.epoch == state.epoch;
+        return if settled { Next::Adopt } else { Next::Wait(intent.settles_ms) };
+    }
+    if state.has_given_up() || state.step().is_none() {
+        return Next::Conclude;
+    }
+    if now_ms < state.retry_ms { Next::Wait(state.retry_ms) } else { Next::Perform }
+}

@@ -1,0 +1,177 @@
+//! Plans an action: which steps, in which order, and from where on there is no way back.
+
+use super::action::{RecoveryAction, Rung};
+use super::facts::InstanceFacts;
+use super::step::StepKind;
+use super::trigger::Cause;
+use serde::{Deserialize, Serialize};
+
+/// How long one call may take, its retries included, milliseconds; longer waits are looked at again and again instead.
+pub const CALL_MS: i64 = 60_000;
+/// How long a step may take unless told otherwise, milliseconds.
+pub const STEP_TIMEOUT_MS: i64 = 600_000;
+/// How long what holds nothing up may take, milliseconds.
+pub const OPTIONAL_TIMEOUT_MS: i64 = 45_000;
+/// How long snapshots may take until they are complete, milliseconds.
+pub const SNAPSHOT_TIMEOUT_MS: i64 = 6 * STEP_TIMEOUT_MS;
+/// How often a step is tried.
+pub const STEP_ATTEMPTS: u32 = 3;
+/// How long after a failure it is tried again, milliseconds.
+pub const RETRY_MS: i64 = 30_000;
+/// How long before the end of a spot instance its snapshot is asked for, whatever has not been done yet, milliseconds.
+pub const SPOT_RESERVE_MS: i64 = 50_000;
+
+/// One step of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Step {
+    /// What.
+    pub kind: StepKind,
+    /// How long it may take until it counts as failed, milliseconds.
+    pub timeout_ms: i64,
+    /// How often it is tried.
+    pub attempts: u32,
+}
+
+/// What is going to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Plan {
+    /// The action.
+    pub action: RecoveryAction,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// The step from which on it only goes forward: a failure before it is undone in reverse, a failure of it or later is not. None:
+    /// everything is undone.
+    pub forward_from: Option<usize>,
+}
+
+/// Chooses what to do on a rung.
+pub fn choose(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAction {
+    let first = cause.first_action();
+    if first.rung() == rung {
+        return match first {
+            // The group brings the replacement, so there is nothing to move on its member.
+            RecoveryAction::Replace | RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone
+                if instance.group.is_some() =>
+            {
+                RecoveryAction::ReplaceInGroup
+            }
+            // Whoever asks for it may not know that two would write the same data.
+            RecoveryAction::Replace if instance.stateful => RecoveryAction::ReplaceStateful,
+            other => other,
+        };
+    }
+    match rung {
+        Rung::Application => RecoveryAction::RestartApplication,
+        Rung::Restart => RecoveryAction::SafeRestart,
+        Rung::Replace if instance.group.is_some() => RecoveryAction::ReplaceInGroup,
+        Rung::Replace if instance.stateful => RecoveryAction::ReplaceStateful,
+        Rung::Replace => RecoveryAction::Replace,
+        Rung::Region => RecoveryAction::FailOverRegion,
+        Rung::Notify => RecoveryAction::NotifyOnly,
+    }
+}
+
+/// Plans an action for an instance (RECOVERY.md, Actions).
+pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
+    use StepKind as S;
+    let in_group = instance.group.is_some();
+    let mut kinds = vec![S::Notify];
+    let mut forward_from = None;
+    match action {
+        RecoveryAction::NotifyOnly => {}
+        RecoveryAction::RestartApplication => kinds.extend([S::Diagnose, S::RestartUnits, S::AwaitHealthy]),
+        RecoveryAction::SafeRestart | RecoveryAction::MigrateHost => {
+            kinds.push(S::Diagnose);
+            if in_group {
+                kinds.push(S::EnterStandby);
+            }
+            kinds.extend([S::Deregister, S::Stop, S::Snapshot]);
+            // A start that fails is not helped by starting it again on the way back.
+            forward_from = Some(kinds.len());
+            kinds.extend([S::Start, S::AwaitHealthy, S::Register]);
+            if in_group {
+                kinds.push(S::ExitStandby);
+            }
+        }
+        RecoveryAction::Replace => {
+            kinds.extend([S::Diagnose, S::Launch, S::AwaitHealthy, S::Deregister, S::Stop]);
+            forward_from = Some(kinds.len());
+            after_launch(instance, &mut kinds);
+        }
+        RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone => {
+            kinds.extend([S::Diagnose, S::Deregister, S::Stop, S::Snapshot, S::AwaitSnapshot, S::Launch]);
+            forward_from = Some(kinds.len());
+            kinds.push(S::AwaitHealthy);
+            after_launch(instance, &mut kinds);
+        }
+        RecoveryAction::RepairVolume => {
+            kinds.extend([S::Diagnose, S::Deregister, S::Stop, S::Snapshot, S::AwaitSnapshot]);
+            kinds.extend([S::CreateVolume, S::Detach, S::AttachNew, S::Start]);
+            forward_from = Some(kinds.len());
+            kinds.extend([S::AwaitHealthy, S::Register]);
+        }
+        RecoveryAction::ReplaceRootVolume => {
+            kinds.extend([S::Diagnose, S::Deregister, S::Snapshot, S::AwaitSnapshot, S::ReplaceRoot]);
+            forward_from = Some(kinds.len());
+            kinds.extend([S::AwaitHealthy, S::Register]);
+        }
+        RecoveryAction::Quarantine => {
+            if in_group {
+                kinds.push(S::EnterStandby);
+            }
+            kinds.extend([S::Deregister, S::Isolate, S::Snapshot]);
+        }
+        RecoveryAction::Release => {
+            kinds.extend([S::RestoreGroups, S::AwaitHealthy, S::Register]);
+            if in_group {
+                kinds.push(S::ExitStandby);
+            }
+        }
+        RecoveryAction::DrainSpot => {
+            // Emptying a host is not taken back: AWS ends it whatever we do.
+            forward_from = Some(0);
+            kinds.extend([S::Deregister, S::DrainApplication, S::Snapshot]);
+            if in_group {
+                kinds.push(S::CompleteLifecycle);
+            }
+        }
+        RecoveryAction::ReplaceInGroup => {
+            kinds.extend([S::Diagnose, S::SetUnhealthy]);
+            forward_from = Some(kinds.len());
+            kinds.push(S::AwaitInService);
+        }
+        RecoveryAction::FailOverRegion => {
+            kinds.extend([S::Stop, S::Launch]);
+            forward_from = Some(kinds.len());
+            kinds.extend([S::AwaitHealthy, S::PointDns, S::KeepOld]);
+        }
+    }
+    Plan { action, steps: kinds.into_iter().map(step).collect(), forward_from }
+}
+
+fn after_launch(instance: &InstanceFacts, kinds: &mut Vec<StepKind>) {
+    if instance.elastic_ip {
+        kinds.push(StepKind::MoveAddress);
+    }
+    kinds.extend([StepKind::Register, StepKind::KeepOld]);
+}
+
+const fn step(kind: StepKind) -> Step {
+    if kind.is_optional() {
+        return Step { kind, timeout_ms: OPTIONAL_TIMEOUT_MS, attempts: 1 };
+    }
+    let timeout_ms = if matches!(kind, StepKind::AwaitSnapshot) { SNAPSHOT_TIMEOUT_MS } else { STEP_TIMEOUT_MS };
+    Step { kind, timeout_ms, attempts: STEP_ATTEMPTS }
+}
+
+impl Plan {
+    /// Says whether a recovery that has come to a step only goes forward.
+    pub fn is_past_return(&self, cursor: usize) -> bool {
+        self.forward_from.is_some_and(|from| cursor >= from)
+    }
+
+    /// Gives the steps that take back what was done, the last first.
+    pub fn undo_of(&self, done: &[usize]) -> Vec<Step> {
+        done.iter().rev().filter_map(|i| self.steps.get(*i)?.kind.undo()).map(step).collect()
+    }
+}
