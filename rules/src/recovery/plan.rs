@@ -47,18 +47,13 @@ pub struct Plan {
 /// Chooses what to do on a rung.
 pub fn choose(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAction {
     let first = cause.first_action();
-    if first.rung() == rung {
-        return match first {
-            // The group brings the replacement, so there is nothing to move on its member.
-            RecoveryAction::Replace | RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone
-                if instance.group.is_some() =>
-            {
-                RecoveryAction::ReplaceInGroup
-            }
-            // Whoever asks for it may not know that two would write the same data.
-            RecoveryAction::Replace if instance.stateful => RecoveryAction::ReplaceStateful,
-            other => other,
-        };
+    let replaces =
+        matches!(first, RecoveryAction::Replace | RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone);
+    // The group brings the replacement, and whoever asks for one may not know that two would write the same data: what replaces is
+    // chosen by what the instance is. Only the other zone is a wish of its own.
+    let is_own_wish = !replaces || (first == RecoveryAction::FailOverZone && instance.group.is_none());
+    if first.rung() == rung && is_own_wish {
+        return first;
     }
     match rung {
         Rung::Application => RecoveryAction::RestartApplication,

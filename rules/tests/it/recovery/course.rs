@@ -1,1 +1,217 @@
-//! The course of one recovery: whatever is delivered, decided and lost, the log stays one that can be read again.
+//! The course of one recovery: whatever is asked of it and whenever, what comes out can be read again, and the fences hold.
+
+use forewarn_rules::recovery::action::{RecoveryAction, Rung};
+use forewarn_rules::recovery::decide::{Command, Wrong, decide};
+use forewarn_rules::recovery::event::{Outcome, RecoveryEvent};
+use forewarn_rules::recovery::facts::{InstanceFacts, InstanceState, Market};
+use forewarn_rules::recovery::next::{LEASE_MS, Next, next};
+use forewarn_rules::recovery::plan::{CALL_MS, Plan, plan};
+use forewarn_rules::recovery::refusal::Refusal;
+use forewarn_rules::recovery::state::{Phase, Recovery};
+use forewarn_rules::recovery::trigger::{Cause, Check, Trigger};
+use proptest::prelude::*;
+
+const FACTS: InstanceFacts = InstanceFacts {
+    state: InstanceState::Running,
+    market: Market::OnDemand,
+    enrolled: true,
+    stop_protection: false,
+    termination_protection: false,
+    instance_store: false,
+    assigned_public_ip: false,
+    elastic_ip: true,
+    stateful: true,
+    group: None,
+    controller: None,
+};
+
+fn trigger(id: u8) -> Trigger {
+    let cause = Cause::CheckFailed { check: Check::System };
+    Trigger { id: format!("t-{id}"), instance_id: "i-1".to_owned(), cause, at_ms: 0, evidence: "checks".to_owned() }
+}
+
+fn request(id: u8) -> Command {
+    Command::Request { trigger: trigger(id), lineage: "i-1".to_owned(), rung: Rung::Restart }
+}
+
+fn planned() -> Plan {
+    plan(RecoveryAction::ReplaceStateful, &FACTS)
+}
+
+/// A log and what it comes to.
+#[derive(Default)]
+struct Course {
+    log: Vec<RecoveryEvent>,
+    state: Recovery,
+}
+
+impl Course {
+    fn ask(&mut self, command: Command, now: i64) -> Result<(), Wrong> {
+        for event in decide(&self.state, command, now)? {
+            self.state = self.state.clone().evolve(&event).unwrap();
+            self.log.push(event);
+        }
+        Ok(())
+    }
+
+    /// A recovery whose first step may be made by `a` until [`LEASE_MS`].
+    fn at_work() -> Self {
+        let mut it = Self::default();
+        it.ask(request(1), 0).unwrap();
+        it.ask(Command::Plan { plan: planned(), refusals: vec![], dry_run: false }, 0).unwrap();
+        it.ask(Command::Announce { objection_ms: 0 }, 0).unwrap();
+        it.ask(Command::Admit { refusals: vec![] }, 0).unwrap();
+        it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, 0).unwrap();
+        it
+    }
+}
+
+#[test]
+fn the_same_trigger_three_times_is_one_recovery_and_another_joins_it() {
+    let mut it = Course::default();
+    for id in [1, 1, 2, 1, 2] {
+        it.ask(request(id), 5).unwrap();
+    }
+    assert_eq!(it.log.len(), 2, "{:?}", it.log);
+    assert!(matches!(it.log[1], RecoveryEvent::Joined { .. }));
+}
+
+#[test]
+fn a_call_is_intended_only_while_the_lease_outlives_it() {
+    let mut it = Course::at_work();
+    let late = LEASE_MS - CALL_MS + 1;
+    let refused = it.ask(Command::Intend { epoch: 1 }, late).unwrap_err();
+    assert_eq!(refused, Wrong::LeaseTooShort { until_ms: LEASE_MS, needed_ms: late + CALL_MS });
+    it.ask(Command::Intend { epoch: 1 }, late - 1).unwrap();
+    assert_eq!(it.ask(Command::Intend { epoch: 1 }, late - 1), Err(Wrong::Unsettled));
+}
+
+#[test]
+fn a_stale_executor_is_refused_and_its_successor_waits_until_its_call_has_settled() {
+    let mut it = Course::at_work();
+    it.ask(Command::Intend { epoch: 1 }, 10).unwrap();
+    let lease = |holder: &str| Command::Lease { holder: holder.to_owned(), for_ms: LEASE_MS };
+    let held = Wrong::Held { holder: "a".to_owned(), until_ms: LEASE_MS };
+    assert_eq!(it.ask(lease("b"), LEASE_MS - 1), Err(held));
+    it.ask(lease("b"), LEASE_MS).unwrap();
+    let done = |epoch| Command::Done { epoch, result: String::new() };
+    assert_eq!(it.ask(done(1), LEASE_MS), Err(Wrong::Stale { epoch: 1, current: 2 }));
+    let settles = LEASE_MS + CALL_MS;
+    assert_eq!(next(&it.state, "b", LEASE_MS), Next::Wait(settles));
+    assert_eq!(it.ask(Command::Reissue { epoch: 2 }, settles - 1), Err(Wrong::Early { at_ms: settles }));
+    assert_eq!(next(&it.state, "b", settles), Next::Adopt);
+    let token = it.state.intent.as_ref().unwrap().token.clone();
+    it.ask(Command::Reissue { epoch: 2 }, settles).unwrap();
+    assert_eq!(it.state.intent.as_ref().unwrap().token, token, "the same call again");
+    it.ask(done(2), settles).unwrap();
+}
+
+#[test]
+fn a_person_who_objects_ends_it_and_silence_lets_it_begin() {
+    let mut it = Course::default();
+    it.ask(request(1), 0).unwrap();
+    it.ask(Command::Plan { plan: planned(), refusals: vec![Refusal::Unapproved], dry_run: false }, 0).unwrap();
+    it.ask(Command::Announce { objection_ms: 300_000 }, 0).unwrap();
+    assert_eq!(it.ask(Command::Admit { refusals: vec![] }, 299_999), Err(Wrong::Early { at_ms: 300_000 }));
+    it.ask(Command::Object { by: "ann".to_owned() }, 299_999).unwrap();
+    assert_eq!(it.state.phase, Phase::Closed { outcome: Outcome::Objected });
+    assert!(it.ask(Command::Admit { refusals: vec![] }, 300_000).is_err());
+}
+
+#[test]
+fn a_log_that_was_tampered_with_is_no_recovery() {
+    let log = Course::at_work().log;
+    for gone in 0..log.len() - 1 {
+        let rest = log.iter().enumerate().filter(|(i, _)| *i != gone).map(|(_, e)| e);
+        let read = Recovery::of(rest);
+        assert!(read.is_err(), "without event {gone}: {read:?}");
+    }
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let denied = prop::sample::select(vec![
+        Refusal::ServiceEvent,
+        Refusal::NotEnrolled,
+        Refusal::Cooldown { until_ms: 900_000 },
+    ]);
+    let refusals = prop::collection::vec(denied, 0..2);
+    let action = prop::sample::select(RecoveryAction::ALL.to_vec());
+    let by = || "ann".to_owned();
+    prop_oneof![
+        1 => any::<u8>().prop_map(|n| request(n % 3)),
+        4 => (action, refusals.clone()).prop_map(|(a, refusals)| Command::Plan { plan: plan(a, &FACTS), refusals, dry_run: false }),
+        4 => (0_i64..100_000).prop_map(|objection_ms| Command::Announce { objection_ms }),
+        4 => refusals.prop_map(|refusals| Command::Admit { refusals }),
+        4 => prop::sample::select(vec!["a", "b"]).prop_map(|h| Command::Lease { holder: h.to_owned(), for_ms: LEASE_MS }),
+        8 => (0_u64..2).prop_map(|epoch| Command::Intend { epoch }),
+        2 => (0_u64..2).prop_map(|epoch| Command::Reissue { epoch }),
+        8 => (0_u64..2).prop_map(|epoch| Command::Done { epoch, result: "i-2".to_owned() }),
+        2 => (0_u64..2).prop_map(|epoch| Command::Waiting { epoch, for_ms: 15_000 }),
+        4 => (0_u64..2).prop_map(|epoch| Command::Failed { epoch, reason: "no".to_owned() }),
+        4 => (0_u64..2).prop_map(|epoch| Command::Conclude { epoch }),
+        1 => any::<bool>().prop_map(|healthy| Command::Look { healthy }),
+        1 => prop::sample::select(vec![0, 1, 2, 3]).prop_map(move |n| match n {
+            0 => Command::Object { by: by() },
+            1 => Command::Approve { by: by() },
+            2 => Command::Retry { by: by() },
+            _ => Command::Stop { by: by() },
+        }),
+    ]
+}
+
+/// Puts a command under the current epoch, or the one before it.
+fn under(command: Command, current: u64) -> Command {
+    let of = |back: u64| current.saturating_sub(back);
+    match command {
+        Command::Intend { epoch } => Command::Intend { epoch: of(epoch) },
+        Command::Reissue { epoch } => Command::Reissue { epoch: of(epoch) },
+        Command::Done { epoch, result } => Command::Done { epoch: of(epoch), result },
+        Command::Waiting { epoch, for_ms } => Command::Waiting { epoch: of(epoch), for_ms },
+        Command::Failed { epoch, reason } => Command::Failed { epoch: of(epoch), reason },
+        Command::Conclude { epoch } => Command::Conclude { epoch: of(epoch) },
+        other @ (Command::Request { .. }
+        | Command::Plan { .. }
+        | Command::Announce { .. }
+        | Command::Object { .. }
+        | Command::Approve { .. }
+        | Command::Admit { .. }
+        | Command::Lease { .. }
+        | Command::Look { .. }
+        | Command::Retry { .. }
+        | Command::Stop { .. }) => other,
+    }
+}
+
+proptest! {
+    /// Every event that is decided can follow; what is read again is the same; people are told before every rung; epochs only rise.
+    #[test]
+    fn whatever_is_asked_the_log_can_be_read_again(asked in prop::collection::vec((command(), 0_i64..200_000), 1..150)) {
+        let mut it = Course::default();
+        let mut now = 0;
+        for (command, later) in asked {
+            now += later;
+            let before = it.log.len();
+            it.ask(under(command, it.state.epoch), now).ok();
+            for event in &it.log[before..] {
+                if let RecoveryEvent::StepIntended { epoch, settles_ms, .. } = event {
+                    prop_assert_eq!(*epoch, it.state.epoch);
+                    let holder = it.state.holder.as_ref().unwrap();
+                    prop_assert!(now + CALL_MS <= holder.until_ms && *settles_ms == holder.until_ms + CALL_MS);
+                }
+            }
+        }
+        let text = serde_json::to_string(&it.log).unwrap();
+        let read: Vec<RecoveryEvent> = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(Recovery::of(&read).unwrap(), it.state.clone());
+        let (mut told, mut epoch) = (false, 0);
+        for event in &it.log {
+            told |= matches!(event, RecoveryEvent::Announced { .. });
+            if *event == RecoveryEvent::Admitted {
+                prop_assert!(std::mem::take(&mut told), "people are told before every rung");
+            }
+            if let RecoveryEvent::Leased { epoch: e, .. } = event {
+                prop_assert!(*e > std::mem::replace(&mut epoch, *e));
+            }
+        }
+    }
+}

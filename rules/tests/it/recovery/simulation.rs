@@ -171,7 +171,7 @@ impl Sim {
         }
         match std::mem::replace(&mut self.executors[e].doing, Doing::Idle) {
             Doing::Idle => self.pick(e),
-            Doing::Calling { id, kind, to, epoch, lease_until } => self.call(e, id, kind, to, epoch, lease_until),
+            Doing::Calling { id, kind, to, epoch, lease_until } => self.call(e, id, kind, &to, epoch, lease_until),
             Doing::Telling { id, command } => {
                 self.command(&id, command);
             }
@@ -193,11 +193,11 @@ impl Sim {
         }
     }
 
-    fn call(&mut self, e: usize, id: String, kind: StepKind, to: Target, epoch: u64, lease_until: i64) {
+    fn call(&mut self, e: usize, id: String, kind: StepKind, to: &Target, epoch: u64, lease_until: i64) {
         if self.now + CALL_MS > lease_until && self.broken != Broken::Lease {
             return;
         }
-        let reply = self.world.call(kind, &to, self.now, &mut self.rng);
+        let reply = self.world.call(kind, to, self.now, &mut self.rng);
         if self.rng.random_bool(0.05) {
             return self.kill(e);
         }
@@ -374,10 +374,11 @@ impl Sim {
             return Err(wrong.clone());
         }
         for (id, state) in &self.states {
-            let outcome = match state.phase {
-                Phase::Closed { outcome } => outcome,
-                Phase::Stuck => continue,
-                phase => return Err(format!("{id} is still {phase:?}")),
+            if state.phase == Phase::Stuck {
+                continue;
+            }
+            let Phase::Closed { outcome } = state.phase else {
+                return Err(format!("{id} is still {:?}", state.phase));
             };
             if outcome == Outcome::Recovered {
                 self.is_whole(id, state)?;
@@ -422,11 +423,13 @@ fn target(state: &Recovery, id: &str, token: &str) -> Target {
 }
 
 /// How many worlds: `FOREWARN_SEEDS`, else as many as a test has time for.
+#[expect(clippy::disallowed_methods, reason = "how many is the proof's to say")]
 fn seeds() -> u64 {
     std::env::var("FOREWARN_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(300)
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the proof shows these figures")]
 fn in_no_world_does_what_must_never_be() {
     let (mut events, mut outcomes, mut calls) = (0, BTreeMap::new(), BTreeMap::new());
     for seed in 0..seeds() {

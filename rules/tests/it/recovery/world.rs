@@ -54,6 +54,8 @@ pub(super) struct World {
     by_token: BTreeMap<String, String>,
     snapshots: BTreeMap<String, i64>,
     volumes: BTreeMap<String, String>,
+    /// Whether the new volume of a plan can't be attached.
+    unattachable: BTreeMap<String, bool>,
     /// Calls by kind.
     pub(super) calls: BTreeMap<S, u32>,
     /// The first thing that must never be.
@@ -109,12 +111,9 @@ impl World {
 
     /// Says whether a call's effect is there, for one that does not know whether it was made.
     pub(super) fn finds(&self, kind: S, to: &Target) -> Option<String> {
-        match kind {
-            S::Launch | S::CreateVolume | S::Snapshot => self.by_token.get(&to.token).cloned(),
-            S::KeepOld | S::Notify => None,
-            // The others converge: making them again is finding them.
-            _ => None,
-        }
+        // What converges is found by making it again.
+        let is_named = matches!(kind, S::Launch | S::CreateVolume | S::Snapshot);
+        self.by_token.get(&to.token).filter(|_| is_named).cloned()
     }
 
     /// Makes a call.
@@ -149,7 +148,7 @@ impl World {
                 None => Reply::Failed("no snapshot"),
             },
             S::CreateVolume => {
-                if !self.snapshots.get(&to.plan).is_some_and(|at| *at <= now) {
+                if self.snapshots.get(&to.plan).is_none_or(|at| *at > now) {
                     self.wrong.get_or_insert("a volume is made of a snapshot that is not complete".to_owned());
                 }
                 let id = self.by_token.entry(to.token.clone()).or_insert_with(|| format!("vol-{}", to.plan)).clone();
@@ -167,6 +166,10 @@ impl World {
             }
             S::AttachOld | S::AttachNew => {
                 let old = format!("vol-{:04}", to.lineage);
+                let fails = *self.unattachable.entry(to.plan.clone()).or_insert_with(|| rng.random_bool(0.2));
+                if fails && kind == S::AttachNew {
+                    return Reply::Failed("the device is busy");
+                }
                 let volume = if kind == S::AttachOld { Some(old) } else { self.volumes.get(&to.plan).cloned() };
                 let Some(volume) = volume else { return Reply::Failed("no volume") };
                 let machine = self.machine(&to.subject);
@@ -183,8 +186,27 @@ impl World {
                 }
                 done("")
             }
-            _ if rng.random_bool(0.1) => Reply::Failed("scripted"),
-            _ => done(""),
+            S::Notify
+            | S::Diagnose
+            | S::RestartUnits
+            | S::DrainApplication
+            | S::SuspendProcesses
+            | S::ResumeProcesses
+            | S::EnterStandby
+            | S::ExitStandby
+            | S::KeepOld
+            | S::ReplaceRoot
+            | S::Isolate
+            | S::RestoreGroups
+            | S::CompleteLifecycle
+            | S::SetUnhealthy
+            | S::AwaitInService => {
+                if rng.random_bool(0.1) {
+                    Reply::Failed("scripted")
+                } else {
+                    done("")
+                }
+            }
         }
     }
 
