@@ -428,12 +428,22 @@ fn seeds() -> u64 {
     std::env::var("FOREWARN_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(300)
 }
 
+/// What is broken in all of them: `FOREWARN_BROKEN`, else nothing.
+#[expect(clippy::disallowed_methods, reason = "what is broken is the proof's to say")]
+fn broken() -> Broken {
+    match std::env::var("FOREWARN_BROKEN").as_deref() {
+        Ok("adoption") => Broken::Adoption,
+        Ok("lease") => Broken::Lease,
+        _ => Broken::Nothing,
+    }
+}
+
 #[test]
 #[expect(clippy::print_stdout, reason = "the proof shows these figures")]
 fn in_no_world_does_what_must_never_be() {
     let (mut events, mut outcomes, mut calls) = (0, BTreeMap::new(), BTreeMap::new());
     for seed in 0..seeds() {
-        let sim = Sim::new(seed, Broken::Nothing).run();
+        let sim = Sim::new(seed, broken()).run();
         if let Err(wrong) = sim.verdict() {
             panic!("seed {seed} at {}: {wrong}\n{}", sim.now, sim.log);
         }
