@@ -7,6 +7,7 @@ use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};
 use crate::simulate::{Fault, Options, Shape, select, write};
+use crate::time::DAY_MS;
 use std::path::{Path, PathBuf};
 
 /// Writes a simulated fleet with its incidents, or serves it as CloudWatch and EC2.
@@ -31,9 +32,9 @@ pub(super) struct Args {
     /// Period of the samples in seconds: 60 or 300
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     step: u32,
-    /// First sample
-    #[arg(long, value_name = "T", default_value = "2026-01-01T00:00:00Z")]
-    start: String,
+    /// First sample [default: 2026-01-01T00:00:00Z; with --serve so that a day of the fleet is still to come]
+    #[arg(long, value_name = "T")]
+    start: Option<String>,
     /// Lets nothing go wrong at all
     #[arg(long)]
     fault_free: bool,
@@ -59,13 +60,28 @@ pub(super) struct Args {
     serve: serve::Serving,
 }
 
+/// Where files begin unless told otherwise: the same bytes on any day.
+const START: &str = "2026-01-01T00:00:00Z";
+
 impl Args {
+    fn start_ms(&self, context: &Context<'_>) -> Result<i64, CliError> {
+        match &self.start {
+            Some(text) => time(text, context),
+            // What is asked as if it were CloudWatch is asked about now.
+            None if self.serve.is_served() => {
+                let day = i64::from(self.days.saturating_sub(1)) * DAY_MS;
+                Ok((context.now_ms - context.now_ms.rem_euclid(DAY_MS / 24)).saturating_sub(day))
+            }
+            None => time(START, context),
+        }
+    }
+
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let options = Options {
             instances: self.instances,
             days: self.days,
             seed: self.seed,
-            start_ms: time(&self.start, context)?,
+            start_ms: self.start_ms(context)?,
             step_s: self.step,
             fault_free: self.fault_free,
             fault_rate: self.incident_rate,

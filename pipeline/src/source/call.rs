@@ -73,6 +73,9 @@ pub(super) struct Caller<'a> {
     pub(super) over: AtomicBool,
 }
 
+/// After how many tries somebody who watches is told that it takes longer.
+const SAID_AFTER: u32 = 4;
+
 fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -145,7 +148,12 @@ impl Caller<'_> {
                 let minutes = (now - began) / 60_000;
                 return Err(CallError::GivenUp { operation: call.operation, tries, minutes, last: error });
             }
-            tracing::debug!(operation = call.operation, tries, pause, %error, "trying again");
+            if tries == SAID_AFTER {
+                let minutes = self.patience_ms / 60_000;
+                tracing::warn!(operation = call.operation, tries, %error, "no answer yet; it is tried for {minutes} minutes");
+            } else {
+                tracing::debug!(operation = call.operation, tries, pause, %error, "trying again");
+            }
             self.vitals.retries.get_or_create(call).inc();
             Counts::add(&self.counts.retries, 1);
             self.pause(pause)?;

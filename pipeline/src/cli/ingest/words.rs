@@ -47,6 +47,11 @@ pub(super) fn write(report: &Report, out: &mut Out) -> Result<(), CliError> {
             count(p.new_series),
             count(p.billed_this_month),
         ))?;
+        if p.series == 0 && p.error.is_none() {
+            out.line(
+                "  no metric of an observed instance is listed: CloudWatch lists what had data within two weeks; see --select, --namespaces, and `forewarn doctor --live`",
+            )?;
+        }
         for gap in p.gaps() {
             out.line(format_args!("  {gap}"))?;
         }

@@ -113,6 +113,11 @@ impl Serving {
         Ok(())
     }
 
+    /// Says whether requests are answered.
+    pub(super) const fn is_served(&self) -> bool {
+        self.serve.is_some()
+    }
+
     /// Says whether there is anything to serve or to write down.
     pub(super) fn is_asked(&self) -> bool {
         self.serve.is_some() || self.truth.is_some() || self.truth_incidents.is_some()

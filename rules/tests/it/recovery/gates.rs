@@ -264,7 +264,7 @@ fn a_policy_that_cannot_be_read_says_where() {
             .unwrap();
     assert_eq!((by_hand.mode_at(A::Replace, NOON), by_hand.mode_at(A::SafeRestart, NOON)), (Mode::Approve, Mode::Act));
     let table = [
-        (r#"{"recovery_enabeld": true}"#, "unknown field `recovery_enabeld`"),
+        (r#"{"recovery_on": true}"#, "unknown field `recovery_on`"),
         (r#"{"mode": "yolo"}"#, "unknown variant `yolo`"),
         (r#"{"auto_restart": "yes"}"#, "expected a boolean"),
         (r#"{"cooldown_ms": -1}"#, "cooldown_ms is -1, expected 0 to a week"),
