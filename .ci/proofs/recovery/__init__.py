@@ -2,6 +2,6 @@
 
 from proofs.recovery import line3, line5, unbuilt
 
-# Nothing of it needs AWS yet.
-CARGO = ("--no-default-features",)
+# The release binary with every AWS adapter.
+CARGO = ()
 LINES = [*unbuilt.before(3), line3, *unbuilt.between(3, 5), line5, *unbuilt.after(5)]
