@@ -38,7 +38,8 @@ def associate_address(inner, response):
     if allowed is None and MODE["reassociation"] == "automatic":
         allowed = True
     if owner and not allowed:
-        refuse("Resource.AlreadyAssociated", f"resource {address.allocation_id} is already associated with associate-id {address.association_id}")
+        named = address.allocation_id or address.public_ip
+        refuse("Resource.AlreadyAssociated", f"resource {named} is already associated with associate-id {address.association_id}")
     response.params["AllowReassociation"] = True
     answer = inner(response)
     address.instance = target.instance

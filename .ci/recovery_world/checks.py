@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableVolumeIO.html
 """
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.core.utils import utcnow
 from moto.ec2.models.instances import Instance
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 
@@ -43,7 +42,7 @@ def put(instance, checks):
     if set(checks) - set(NAMES) or set(checks.values()) - set(DETAIL):
         raise BadScript(f"checks are {', '.join(NAMES)}, each one of {', '.join(DETAIL)}, not {checks!r}")
     instance.world_checks = dict(checks)
-    instance.world_impaired_since = utcnow()
+    instance.world_impaired_since = WORLD.date()
 
 
 @Script.sets("status", "instance", "checks", "ok_after_running_ms", "from")

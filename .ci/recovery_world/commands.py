@@ -3,13 +3,19 @@
 https://docs.aws.amazon.com/systems-manager/latest/userguide/monitor-commands.html
 """
 
+from functools import partial
+
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import ec2_backends
+from moto.ssm.exceptions import SSMException
 from moto.ssm.models import Command, SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from recovery_world.patch import adds, around, paged, refuse
+from recovery_world import patch
+from recovery_world.patch import adds, around, paged
 from recovery_world.world import WORLD
+
+refuse = partial(patch.refuse, error=SSMException)
 
 # How an invocation ends: its status, the words for it, and the exit code of the script.
 ENDS = {
@@ -25,6 +31,7 @@ def install():
     """Adds the three operations that moto lacks, and gives commands a life."""
     around(SimpleSystemManagerBackend, "send_command")(send_command)
     around(Command, "get_invocation")(get_invocation)
+    around(Command, "_get_instance_ids_from_targets")(targeted)
     for operation in (describe_instance_information, list_command_invocations, cancel_command):
         adds(SimpleSystemManagerResponse)(operation)
 
@@ -50,6 +57,11 @@ def send_command(inner, backend, **kwargs):
         run(command, invocation, instances.get_instance_by_id(invocation["InstanceId"]))
     sum_up(command)
     return command
+
+
+def targeted(inner, command):
+    """Gives the instances of the targets: with no targets none, where moto's filter of nothing finds every instance there is."""
+    return inner(command) if command.targets else []
 
 
 def run(command, invocation, instance):

@@ -4,14 +4,20 @@ https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_EnterStandby.html
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
 """
 
+from functools import partial
+
+from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import EmptyResult
 from moto.moto_api._internal import mock_random
 
-from recovery_world.patch import adds, around, refuse, script_instance
+from recovery_world import patch
+from recovery_world.patch import adds, around, script_instance
 from recovery_world.script import BadScript, Script
 from recovery_world.world import WORLD
+
+refuse = partial(patch.refuse, error=AutoscalingClientError)
 
 
 def install():

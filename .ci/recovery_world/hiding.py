@@ -3,8 +3,8 @@
 https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 """
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.responses.tags import TagResponse
@@ -60,7 +60,7 @@ def answer_or(inner):
         if not hidden:
             return inner(response)
         code, message = NOT_FOUND[hidden.split("-")[0]]
-        status, headers, body = response.serialized(ActionResult(ServiceException(code, message.format(hidden))))
+        status, headers, body = response.serialized(ActionResult(EC2ClientError(code, message.format(hidden))))
         return status, {**headers, "status": str(status)}, body
 
     return answer

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
 
 import copy
 
-from moto.core.utils import utcnow
 from moto.ec2 import utils
 from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.responses.instances import InstanceResponse
@@ -62,7 +61,7 @@ def start(inner, instance):
     before = copy.copy(instance._state)
     if before.name in ("running", "pending"):
         return before
-    instance.launch_time = utcnow()
+    instance.launch_time = WORLD.date()
 
     def arrive():
         inner(instance)
@@ -93,6 +92,7 @@ def launched(inner, backend, *args, **kwargs):
     reservation = inner(backend, *args, **kwargs)
     for instance in reservation.instances:
         WORLD.born(instance.id)
+        instance.launch_time = WORLD.date()
         pass_through(instance, "pending", lambda instance=instance: enter(instance, "running"))
         checks.after_launch(instance)
     return reservation

@@ -2,7 +2,7 @@
 
 from functools import wraps
 
-from moto.core.exceptions import ServiceException
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 
 from recovery_world.script import BadScript
@@ -47,9 +47,9 @@ def adds(cls):
     return put
 
 
-def refuse(code, message):
-    """Raises an error that goes over the wire as AWS would send it."""
-    raise ServiceException(code, message)
+def refuse(code, message, error=EC2ClientError):
+    """Raises an error that goes over the wire as AWS would send it; moto finds the service's form by the class of the error."""
+    raise error(code, message)
 
 
 def arguments(response):

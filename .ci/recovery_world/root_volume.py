@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeReplaceRootVo
 """
 
 from moto.core.responses import ActionResult
-from moto.core.utils import utcnow
 from moto.ec2.responses import EC2Response
 from moto.moto_api._internal import mock_random
 
@@ -44,7 +43,7 @@ def create_replace_root_volume_task(self):
         "ReplaceRootVolumeTaskId": f"replacevol-{mock_random.get_random_hex(17)}",
         "InstanceId": instance.id,
         "TaskState": "pending",
-        "StartTime": utcnow().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "StartTime": WORLD.date().strftime("%Y-%m-%dT%H:%M:%SZ"),
         "SnapshotId": snapshot,
         "ImageId": self._get_param("ImageId"),
         "DeleteReplacedRootVolume": self._get_param("DeleteReplacedRootVolume", False),
@@ -73,7 +72,7 @@ def end(backend, instance, task, outcome):
         if outcome == "succeeded":
             replace(backend, instance, task, old, ends_with_it)
     task["TaskState"] = outcome
-    task["CompleteTime"] = utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")
+    task["CompleteTime"] = WORLD.date().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def replace(backend, instance, task, old, ends_with_it):

@@ -21,6 +21,7 @@ def created(inner, backend, *args, **kwargs):
     """Makes a snapshot that is pending for its time and then completed, or in error."""
     snapshot = inner(backend, *args, **kwargs)
     WORLD.born(snapshot.id)
+    snapshot.start_time = WORLD.date()
     end = "error" if WORLD.script.take("snapshot_error", volume=snapshot.volume.id) else "completed"
     snapshot.status = "pending"
     WORLD.later(WORLD.draw("lag"), lambda: setattr(snapshot, "status", end))

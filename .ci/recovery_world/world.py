@@ -1,10 +1,12 @@
 """The one world of this process: its clock, its chance, what is still to happen, and what was asked of it."""
 
+import datetime
 import heapq
 import random
 import threading
 import time
 
+from moto.core.utils import utcnow
 from moto.moto_api._internal import mock_random
 
 from recovery_world.script import Script
@@ -30,22 +32,31 @@ class World:
         self.deeds = []
         self.waiting = []
         self.numbered = 0
+        self.deed_at = None
 
     def now(self):
         """Gives the milliseconds since the start."""
         return (time.monotonic() - self.started) * 1000 + self.moved
+
+    def date(self):
+        """Gives the time of day in the world, as AWS would show it: moved on with the clock."""
+        return utcnow() + datetime.timedelta(milliseconds=self.moved)
 
     def draw(self, name):
         """Draws a delay from the range `lag` or `hide`."""
         return self.chance.uniform(*self.ranges[name])
 
     def later(self, delay, act):
-        """Carries the deed out after a delay, or at once where there is none."""
+        """Carries the deed out after a delay, or at once where there is none.
+
+        The delay counts from now, or from the time of the deed that asks for it: a late call must not make a chain of deeds later.
+        """
         if delay <= 0:
             act()
             return
         self.numbered += 1
-        heapq.heappush(self.deeds, (self.now() + delay, self.numbered, act))
+        start = self.now() if self.deed_at is None else self.deed_at
+        heapq.heappush(self.deeds, (start + delay, self.numbered, act))
 
     def when(self, ready, act):
         """Carries the deed out as soon as a condition holds."""
@@ -54,8 +65,10 @@ class World:
     def settle(self):
         """Carries out all that is due, oldest first, so that the call which follows sees the world as it is by now."""
         while self.deeds and self.deeds[0][0] <= self.now():
-            heapq.heappop(self.deeds)[2]()
+            self.deed_at, _, act = heapq.heappop(self.deeds)
+            act()
             self.settle_waiting()
+        self.deed_at = None
         self.settle_waiting()
 
     def settle_waiting(self):
