@@ -175,7 +175,7 @@ class Control(WorldTest):
         for entry in (
             {"kind": "capacty"},
             {"kind": "capacity", "typ": "t3.micro"},
-            {"kind": "ssm", "outcome": "Sucess"},
+            {"kind": "ssm", "outcome": "Perhaps"},
             {"kind": "status", "instance": "i-0", "checks": {}},
             {"kind": "status", "instance": self.launch(), "checks": {"system": "bad"}},
             "text",
