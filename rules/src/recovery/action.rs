@@ -60,18 +60,6 @@ impl Rung {
     pub fn above(self) -> Option<Self> {
         Self::ALL.into_iter().find(|r| *r > self)
     }
-
-    /// Gives how long a recovery may take on this rung before it is escalated, milliseconds.
-    pub const fn patience_ms(self) -> i64 {
-        const MINUTE: i64 = 60_000;
-        match self {
-            Self::Application => 5 * MINUTE,
-            Self::Restart => 20 * MINUTE,
-            Self::Replace => 40 * MINUTE,
-            Self::Region => 90 * MINUTE,
-            Self::Notify => i64::MAX,
-        }
-    }
 }
 
 impl RecoveryAction {
@@ -144,7 +132,7 @@ impl RecoveryAction {
         matches!(self, Self::NotifyOnly | Self::DrainSpot | Self::MigrateHost | Self::SafeRestart)
     }
 
-    /// Says whether a person must approve it whatever the mode: two regions may both serve, or a host is moved on a mere prediction.
+    /// Says whether a person must approve it whatever the mode: two regions may both serve.
     pub const fn always_approved(self) -> bool {
         matches!(self, Self::FailOverRegion)
     }

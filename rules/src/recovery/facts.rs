@@ -13,21 +13,21 @@ pub enum Read<T> {
     Failed(String),
 }
 
-/// What an instance is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The state of an instance, as EC2 names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstanceState {
     /// Starting.
     Pending,
-    /// Running.
+    /// Up.
     Running,
-    /// Being stopped.
+    /// On its way down.
     Stopping,
-    /// Stopped.
+    /// Down, and can come back.
     Stopped,
-    /// Being ended.
+    /// On its way out.
     ShuttingDown,
-    /// Ended.
+    /// Gone for good.
     Terminated,
 }
 

@@ -18,8 +18,6 @@ pub const SNAPSHOT_TIMEOUT_MS: i64 = 6 * STEP_TIMEOUT_MS;
 pub const STEP_ATTEMPTS: u32 = 3;
 /// How long after a failure it is tried again, milliseconds.
 pub const RETRY_MS: i64 = 30_000;
-/// How long before the end of a spot instance its snapshot is asked for, whatever has not been done yet, milliseconds.
-pub const SPOT_RESERVE_MS: i64 = 50_000;
 
 /// One step of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -89,8 +89,6 @@ pub struct Recovery {
     pub successor: Option<String>,
     /// Where on the ladder it is.
     pub rung: Rung,
-    /// When it came there, milliseconds.
-    pub rung_since_ms: i64,
     /// What is carried out.
     pub plan: Option<Plan>,
     /// How many plans there were: part of the tokens.
@@ -129,7 +127,6 @@ impl Default for Recovery {
             subject: String::new(),
             successor: None,
             rung: Rung::Application,
-            rung_since_ms: 0,
             plan: None,
             plans: 0,
             approved: false,
@@ -196,12 +193,12 @@ impl Recovery {
     pub fn evolve(mut self, event: &RecoveryEvent) -> Result<Self, Illegal> {
         use RecoveryEvent as E;
         match (self.phase, event) {
-            (Phase::New, E::Requested { trigger, lineage, rung, at_ms }) => {
+            (Phase::New, E::Requested { trigger, lineage, rung, .. }) => {
                 self.triggers.insert(trigger.id.clone());
                 self.trigger = Some(trigger.clone());
                 self.subject.clone_from(&trigger.instance_id);
                 self.lineage.clone_from(lineage);
-                (self.rung, self.rung_since_ms, self.phase) = (*rung, *at_ms, Phase::Requested);
+                (self.rung, self.phase) = (*rung, Phase::Requested);
             }
             (_, E::Joined { trigger_id }) if self.is_open() => {
                 self.triggers.insert(trigger_id.clone());
@@ -255,10 +252,8 @@ impl Recovery {
             (Phase::Running, E::Verified { hold_until_ms }) if self.step().is_none() => {
                 self.phase = Phase::Holding { until_ms: *hold_until_ms };
             }
-            (Phase::Running | Phase::Undoing | Phase::Holding { .. }, E::Escalated { to, at_ms, .. })
-                if *to > self.rung =>
-            {
-                (self.rung, self.rung_since_ms, self.phase) = (*to, *at_ms, Phase::Requested);
+            (Phase::Running | Phase::Undoing | Phase::Holding { .. }, E::Escalated { to, .. }) if *to > self.rung => {
+                (self.rung, self.phase) = (*to, Phase::Requested);
                 (self.intent, self.approved) = (None, false);
             }
             (_, E::Completed { outcome }) if self.is_open() => self.phase = Phase::Closed { outcome: *outcome },

@@ -54,11 +54,6 @@ impl Cause {
         matches!(self, Self::Predicted { .. } | Self::RebalanceRecommended | Self::Scheduled)
     }
 
-    /// Says whether one sight of it is enough: what AWS itself says is not confirmed by a second look.
-    pub const fn is_hard(self) -> bool {
-        !matches!(self, Self::ApplicationDown | Self::Predicted { .. })
-    }
-
     /// Gives the action to begin with on an instance that no group owns.
     pub const fn first_action(self) -> RecoveryAction {
         match self {

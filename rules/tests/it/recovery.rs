@@ -5,3 +5,22 @@ mod course;
 mod gates;
 mod simulation;
 mod world;
+
+use forewarn_rules::recovery::facts::{InstanceFacts, InstanceState, Market};
+
+/// A running instance that nothing speaks against: the tests say what is different.
+fn instance() -> InstanceFacts {
+    InstanceFacts {
+        state: InstanceState::Running,
+        market: Market::OnDemand,
+        enrolled: true,
+        stop_protection: false,
+        termination_protection: false,
+        instance_store: false,
+        assigned_public_ip: false,
+        elastic_ip: true,
+        stateful: false,
+        group: None,
+        controller: None,
+    }
+}

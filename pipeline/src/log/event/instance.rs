@@ -1,25 +1,9 @@
 //! Events about instances themselves.
 
+pub use forewarn_rules::recovery::facts::InstanceState;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The state of an instance, as EC2 names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum InstanceState {
-    /// Starting.
-    Pending,
-    /// Up.
-    Running,
-    /// On its way down.
-    Stopping,
-    /// Down, and can come back.
-    Stopped,
-    /// On its way out.
-    ShuttingDown,
-    /// Gone for good.
-    Terminated,
-}
 
 /// Says that an instance entered another state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

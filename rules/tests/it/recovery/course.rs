@@ -1,9 +1,10 @@
 //! The course of one recovery: whatever is asked of it and whenever, what comes out can be read again, and the fences hold.
 
+use super::instance;
 use forewarn_rules::recovery::action::{RecoveryAction, Rung};
 use forewarn_rules::recovery::decide::{Command, Wrong, decide};
 use forewarn_rules::recovery::event::{Outcome, RecoveryEvent};
-use forewarn_rules::recovery::facts::{InstanceFacts, InstanceState, Market};
+use forewarn_rules::recovery::facts::InstanceFacts;
 use forewarn_rules::recovery::next::{LEASE_MS, Next, next};
 use forewarn_rules::recovery::plan::{CALL_MS, Plan, plan};
 use forewarn_rules::recovery::refusal::Refusal;
@@ -11,19 +12,9 @@ use forewarn_rules::recovery::state::{Phase, Recovery};
 use forewarn_rules::recovery::trigger::{Cause, Check, Trigger};
 use proptest::prelude::*;
 
-const FACTS: InstanceFacts = InstanceFacts {
-    state: InstanceState::Running,
-    market: Market::OnDemand,
-    enrolled: true,
-    stop_protection: false,
-    termination_protection: false,
-    instance_store: false,
-    assigned_public_ip: false,
-    elastic_ip: true,
-    stateful: true,
-    group: None,
-    controller: None,
-};
+fn facts() -> InstanceFacts {
+    InstanceFacts { stateful: true, ..instance() }
+}
 
 fn trigger(id: u8) -> Trigger {
     let cause = Cause::CheckFailed { check: Check::System };
@@ -35,7 +26,7 @@ fn request(id: u8) -> Command {
 }
 
 fn planned() -> Plan {
-    plan(RecoveryAction::ReplaceStateful, &FACTS)
+    plan(RecoveryAction::ReplaceStateful, &facts())
 }
 
 /// A log and what it comes to.
@@ -139,7 +130,7 @@ fn command() -> impl Strategy<Value = Command> {
     let by = || "ann".to_owned();
     prop_oneof![
         1 => any::<u8>().prop_map(|n| request(n % 3)),
-        4 => (action, refusals.clone()).prop_map(|(a, refusals)| Command::Plan { plan: plan(a, &FACTS), refusals, dry_run: false }),
+        4 => (action, refusals.clone()).prop_map(|(a, refusals)| Command::Plan { plan: plan(a, &facts()), refusals, dry_run: false }),
         4 => (0_i64..100_000).prop_map(|objection_ms| Command::Announce { objection_ms }),
         4 => refusals.prop_map(|refusals| Command::Admit { refusals }),
         4 => prop::sample::select(vec!["a", "b"]).prop_map(|h| Command::Lease { holder: h.to_owned(), for_ms: LEASE_MS }),

@@ -1,5 +1,6 @@
 //! Every gate refuses for its own reason, and so does a read that failed.
 
+use super::instance;
 use forewarn_rules::prediction::Action;
 use forewarn_rules::recovery::action::RecoveryAction as A;
 use forewarn_rules::recovery::facts::{Facts, Group, InstanceFacts, InstanceState, Market, Read};
@@ -9,22 +10,6 @@ use forewarn_rules::recovery::refusal::{Refusal, Verdict, together};
 use forewarn_rules::recovery::trigger::{Cause, Check};
 
 const NOON: i64 = 1_772_409_600_000 + 12 * 3_600_000;
-
-fn instance() -> InstanceFacts {
-    InstanceFacts {
-        state: InstanceState::Running,
-        market: Market::OnDemand,
-        enrolled: true,
-        stop_protection: false,
-        termination_protection: false,
-        instance_store: false,
-        assigned_public_ip: false,
-        elastic_ip: true,
-        stateful: false,
-        group: None,
-        controller: None,
-    }
-}
 
 fn policy() -> Policy {
     Policy {

@@ -1,12 +1,13 @@
 //! Thousands of seeded worlds: two executors that are killed, paused and overtaken work through the same recoveries, with one clock and
 //! one thread; what must never be is looked at after every event, and a seed gives the same log, byte for byte.
 
+use super::instance;
 use super::world::{Power, Reply, Target, World};
 use forewarn_rules::recovery::action::{RecoveryAction, Rung};
 use forewarn_rules::recovery::admission::{Admission, AdmissionEvent, Ask, Caps, Health, Slot};
 use forewarn_rules::recovery::decide::{Command, decide};
 use forewarn_rules::recovery::event::{Outcome, RecoveryEvent};
-use forewarn_rules::recovery::facts::{InstanceFacts, InstanceState, Market};
+use forewarn_rules::recovery::facts::InstanceFacts;
 use forewarn_rules::recovery::next::{LEASE_MS, Next, next};
 use forewarn_rules::recovery::plan::{CALL_MS, choose, plan};
 use forewarn_rules::recovery::state::{Phase, Recovery};
@@ -82,19 +83,7 @@ struct Sim {
 }
 
 fn facts(lineage: usize) -> InstanceFacts {
-    InstanceFacts {
-        state: InstanceState::Running,
-        market: Market::OnDemand,
-        enrolled: true,
-        stop_protection: false,
-        termination_protection: false,
-        instance_store: false,
-        assigned_public_ip: false,
-        elastic_ip: true,
-        stateful: lineage % 2 == 1,
-        group: None,
-        controller: None,
-    }
+    InstanceFacts { stateful: lineage % 2 == 1, ..instance() }
 }
 
 impl Sim {

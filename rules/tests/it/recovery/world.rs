@@ -1,6 +1,6 @@
 //! A small AWS: instances, volumes, an Elastic IP, snapshots; calls take time, fail, and lose their replies.
 
-use forewarn_rules::recovery::step::StepKind as S;
+use forewarn_rules::recovery::step::{Repeat, StepKind as S};
 use rand::{Rng, RngExt};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,7 +112,7 @@ impl World {
     /// Says whether a call's effect is there, for one that does not know whether it was made.
     pub(super) fn finds(&self, kind: S, to: &Target) -> Option<String> {
         // What converges is found by making it again.
-        let is_named = matches!(kind, S::Launch | S::CreateVolume | S::Snapshot);
+        let is_named = matches!(kind.repeat(), Repeat::Token | Repeat::Search);
         self.by_token.get(&to.token).filter(|_| is_named).cloned()
     }
 
