@@ -30,6 +30,7 @@ pub mod incidents;
 pub mod metricstreams;
 pub mod pilot;
 pub mod resolve;
+pub mod respond;
 pub mod shadow;
 
 pub mod source;

@@ -7,6 +7,7 @@ pub mod trigger;
 
 pub mod facts;
 pub mod policy;
+pub mod targets;
 
 pub mod gate;
 pub mod refusal;

@@ -8,8 +8,6 @@ use super::state::{Phase, Recovery};
 use super::trigger::Trigger;
 use crate::predict::digest;
 
-/// How long what was recovered has to stay well, milliseconds.
-pub const HOLD_MS: i64 = 30 * 60_000;
 /// How long after a gate refused without a date it is asked again, milliseconds.
 pub const ASK_AGAIN_MS: i64 = 60_000;
 
@@ -65,6 +63,8 @@ pub enum Command {
     Intend {
         /// The epoch under which.
         epoch: u64,
+        /// How things stand before it (JSON).
+        before: String,
     },
     /// Make a call again of which nothing was found.
     Reissue {
@@ -96,6 +96,8 @@ pub enum Command {
     Conclude {
         /// The epoch under which.
         epoch: u64,
+        /// How long what was recovered has to stay well, milliseconds.
+        hold_ms: i64,
     },
     /// What was recovered was looked at.
     Look {
@@ -191,7 +193,7 @@ pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<Rec
             Ok(refused(refusals, now_ms).unwrap_or_else(|| vec![RecoveryEvent::Admitted]))
         }
         Command::Lease { holder, for_ms } => lease(state, holder, for_ms, now_ms),
-        Command::Intend { epoch } => intend(state, epoch, now_ms),
+        Command::Intend { epoch, before } => intend(state, epoch, before, now_ms),
         Command::Reissue { epoch } => reissue(state, epoch, now_ms),
         Command::Done { epoch, result } => {
             settled(state, epoch)?;
@@ -205,9 +207,9 @@ pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<Rec
             settled(state, epoch)?;
             Ok(failed(state, reason, now_ms))
         }
-        Command::Conclude { epoch } => {
+        Command::Conclude { epoch, hold_ms } => {
             current(state, epoch)?;
-            conclude(state, now_ms)
+            conclude(state, hold_ms, now_ms)
         }
         Command::Look { healthy } => {
             must(state, matches!(state.phase, Phase::Holding { .. }))?;
@@ -301,7 +303,7 @@ fn settled(state: &Recovery, epoch: u64) -> Result<(), Wrong> {
     if state.intent.is_some() { Ok(()) } else { Err(Wrong::NoIntent) }
 }
 
-fn intend(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+fn intend(state: &Recovery, epoch: u64, before: String, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
     current(state, epoch)?;
     if state.intent.is_some() {
         return Err(Wrong::Unsettled);
@@ -312,7 +314,7 @@ fn intend(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent
     if state.step().is_none() || state.has_given_up() {
         return Err(Wrong::Phase { phase: state.phase });
     }
-    intent(state, state.attempt, token(state), now_ms)
+    intent(state, state.attempt, token(state), before, now_ms)
 }
 
 fn reissue(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
@@ -322,10 +324,16 @@ fn reissue(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEven
     if now_ms < open.settles_ms {
         return Err(Wrong::Early { at_ms: open.settles_ms });
     }
-    intent(state, open.attempt, open.token.clone(), now_ms)
+    intent(state, open.attempt, open.token.clone(), open.before.clone(), now_ms)
 }
 
-fn intent(state: &Recovery, attempt: u32, token: String, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+fn intent(
+    state: &Recovery,
+    attempt: u32,
+    token: String,
+    before: String,
+    now_ms: i64,
+) -> Result<Vec<RecoveryEvent>, Wrong> {
     let Some(holder) = &state.holder else { return Err(Wrong::Phase { phase: state.phase }) };
     let needed_ms = now_ms.saturating_add(CALL_MS);
     if holder.until_ms < needed_ms {
@@ -333,7 +341,7 @@ fn intent(state: &Recovery, attempt: u32, token: String, now_ms: i64) -> Result<
     }
     let settles_ms = holder.until_ms.saturating_add(CALL_MS);
     let (step, epoch) = (state.cursor, state.epoch);
-    Ok(vec![RecoveryEvent::StepIntended { step, attempt, token, epoch, at_ms: now_ms, settles_ms }])
+    Ok(vec![RecoveryEvent::StepIntended { step, attempt, token, before, epoch, at_ms: now_ms, settles_ms }])
 }
 
 /// Gives the token of the next call: 32 hexadecimal digits, the same for the same try of the same step of the same plan.
@@ -360,7 +368,7 @@ fn failed(state: &Recovery, reason: String, now_ms: i64) -> Vec<RecoveryEvent> {
 }
 
 /// Decides what follows when there is no next step or it has failed for good.
-fn conclude(state: &Recovery, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+fn conclude(state: &Recovery, hold_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
     if state.intent.is_some() {
         return Err(Wrong::Unsettled);
     }
@@ -370,7 +378,7 @@ fn conclude(state: &Recovery, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> 
             Ok(vec![RecoveryEvent::Completed { outcome: Outcome::HandedOver }])
         }
         (Phase::Running, None, _) => {
-            Ok(vec![RecoveryEvent::Verified { hold_until_ms: now_ms.saturating_add(HOLD_MS) }])
+            Ok(vec![RecoveryEvent::Verified { hold_until_ms: now_ms.saturating_add(hold_ms) }])
         }
         (Phase::Running, Some(_), true) => {
             let forward = state.plan.as_ref().is_some_and(|p| p.is_past_return(state.cursor));

@@ -50,6 +50,20 @@ pub struct Group {
     pub name: String,
     /// Processes that a person has suspended.
     pub suspended: Vec<String>,
+    /// Whether it has as few members as it may have: none can go into standby.
+    pub at_minimum: bool,
+}
+
+/// What is wrong with a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BrokenVolume {
+    /// AWS has disabled its input and output, and lets people enable them.
+    IoDisabled,
+    /// The root volume.
+    Root,
+    /// Another one.
+    Data,
 }
 
 /// An instance as EC2 describes it.
@@ -74,6 +88,12 @@ pub struct InstanceFacts {
     pub elastic_ip: bool,
     /// Whether it has data that its successor needs.
     pub stateful: bool,
+    /// Whether a volume of it serves other instances as well.
+    pub multi_attach: bool,
+    /// The volume that is not well, if one is.
+    pub broken_volume: Option<BrokenVolume>,
+    /// Whether a load balancer has no other healthy target.
+    pub last_target: bool,
     /// Its Auto Scaling group.
     pub group: Option<Group>,
     /// Another controller that owns it: EKS, Karpenter, ECS, EMR, Batch, Beanstalk.

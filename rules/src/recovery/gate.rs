@@ -126,6 +126,12 @@ fn by_instance(wish: Wish, instance: &InstanceFacts, policy: &Read<Policy>, out:
         out.push(Refusal::Owned { controller: controller.clone() });
     }
     by_group(action, instance, out);
+    if matches!(action, RecoveryAction::RepairVolume | RecoveryAction::ReplaceRootVolume) && instance.multi_attach {
+        out.push(Refusal::MultiAttach);
+    }
+    if action == RecoveryAction::Quarantine && instance.last_target {
+        out.push(Refusal::LastTarget);
+    }
     if action.ends_instance() && instance.termination_protection {
         out.push(Refusal::Protected { against: "termination".to_owned() });
     }

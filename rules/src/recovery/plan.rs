@@ -1,7 +1,7 @@
 //! Plans an action: which steps, in which order, and from where on there is no way back.
 
 use super::action::{RecoveryAction, Rung};
-use super::facts::InstanceFacts;
+use super::facts::{BrokenVolume, InstanceFacts};
 use super::step::StepKind;
 use super::trigger::Cause;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub struct Step {
     pub timeout_ms: i64,
     /// How often it is tried.
     pub attempts: u32,
+    /// Whether the recovery goes on when it fails for good.
+    pub optional: bool,
 }
 
 /// What is going to be done.
@@ -44,7 +46,10 @@ pub struct Plan {
 
 /// Chooses what to do on a rung.
 pub fn choose(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAction {
-    let first = cause.first_action();
+    let first = match (cause.first_action(), instance.broken_volume) {
+        (RecoveryAction::RepairVolume, Some(BrokenVolume::Root)) => RecoveryAction::ReplaceRootVolume,
+        (first, _) => first,
+    };
     let replaces =
         matches!(first, RecoveryAction::Replace | RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone);
     // The group brings the replacement, and whoever asks for one may not know that two would write the same data: what replaces is
@@ -68,6 +73,8 @@ pub fn choose(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAct
 pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
     use StepKind as S;
     let in_group = instance.group.is_some();
+    // Where the group can spare nobody, it is kept from replacing whom it misses.
+    let aside = instance.group.as_ref().map(|g| if g.at_minimum { S::SuspendProcesses } else { S::EnterStandby });
     let mut kinds = vec![S::Notify];
     let mut forward_from = None;
     match action {
@@ -75,16 +82,12 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
         RecoveryAction::RestartApplication => kinds.extend([S::Diagnose, S::RestartUnits, S::AwaitHealthy]),
         RecoveryAction::SafeRestart | RecoveryAction::MigrateHost => {
             kinds.push(S::Diagnose);
-            if in_group {
-                kinds.push(S::EnterStandby);
-            }
+            kinds.extend(aside);
             kinds.extend([S::Deregister, S::Stop, S::Snapshot]);
             // A start that fails is not helped by starting it again on the way back.
             forward_from = Some(kinds.len());
             kinds.extend([S::Start, S::AwaitHealthy, S::Register]);
-            if in_group {
-                kinds.push(S::ExitStandby);
-            }
+            kinds.extend(aside.and_then(StepKind::undo));
         }
         RecoveryAction::Replace => {
             kinds.extend([S::Diagnose, S::Launch, S::AwaitHealthy, S::Deregister, S::Stop]);
@@ -97,11 +100,17 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
             kinds.push(S::AwaitHealthy);
             after_launch(instance, &mut kinds);
         }
+        RecoveryAction::RepairVolume if instance.broken_volume == Some(BrokenVolume::IoDisabled) => {
+            kinds.extend([S::Diagnose, S::EnableIo, S::AwaitHealthy]);
+        }
         RecoveryAction::RepairVolume => {
-            kinds.extend([S::Diagnose, S::Deregister, S::Stop, S::Snapshot, S::AwaitSnapshot]);
+            kinds.push(S::Diagnose);
+            kinds.extend(aside);
+            kinds.extend([S::Deregister, S::Stop, S::Snapshot, S::AwaitSnapshot]);
             kinds.extend([S::CreateVolume, S::Detach, S::AttachNew, S::Start]);
             forward_from = Some(kinds.len());
             kinds.extend([S::AwaitHealthy, S::Register]);
+            kinds.extend(aside.and_then(StepKind::undo));
         }
         RecoveryAction::ReplaceRootVolume => {
             kinds.extend([S::Diagnose, S::Deregister, S::Snapshot, S::AwaitSnapshot, S::ReplaceRoot]);
@@ -109,16 +118,12 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
             kinds.extend([S::AwaitHealthy, S::Register]);
         }
         RecoveryAction::Quarantine => {
-            if in_group {
-                kinds.push(S::EnterStandby);
-            }
+            kinds.extend(aside);
             kinds.extend([S::Deregister, S::Isolate, S::Snapshot]);
         }
         RecoveryAction::Release => {
             kinds.extend([S::RestoreGroups, S::AwaitHealthy, S::Register]);
-            if in_group {
-                kinds.push(S::ExitStandby);
-            }
+            kinds.extend(aside.map(|_| S::ExitStandby));
         }
         RecoveryAction::DrainSpot => {
             // Emptying a host is not taken back: AWS ends it whatever we do.
@@ -139,7 +144,16 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
             kinds.extend([S::AwaitHealthy, S::PointDns, S::KeepOld]);
         }
     }
-    Plan { action, steps: kinds.into_iter().map(step).collect(), forward_from }
+    let mut steps: Vec<Step> = kinds.into_iter().map(step).collect();
+    if action == RecoveryAction::DrainSpot {
+        // Two minutes are all there is: what does not work at once is passed over, and the snapshot is taken whatever became of the rest.
+        for step in &mut steps {
+            step.optional = step.kind != S::Snapshot;
+            step.timeout_ms = step.timeout_ms.min(OPTIONAL_TIMEOUT_MS);
+            step.attempts = if step.optional { 1 } else { STEP_ATTEMPTS };
+        }
+    }
+    Plan { action, steps, forward_from }
 }
 
 fn after_launch(instance: &InstanceFacts, kinds: &mut Vec<StepKind>) {
@@ -151,10 +165,10 @@ fn after_launch(instance: &InstanceFacts, kinds: &mut Vec<StepKind>) {
 
 const fn step(kind: StepKind) -> Step {
     if kind.is_optional() {
-        return Step { kind, timeout_ms: OPTIONAL_TIMEOUT_MS, attempts: 1 };
+        return Step { kind, timeout_ms: OPTIONAL_TIMEOUT_MS, attempts: 1, optional: true };
     }
     let timeout_ms = if matches!(kind, StepKind::AwaitSnapshot) { SNAPSHOT_TIMEOUT_MS } else { STEP_TIMEOUT_MS };
-    Step { kind, timeout_ms, attempts: STEP_ATTEMPTS }
+    Step { kind, timeout_ms, attempts: STEP_ATTEMPTS, optional: false }
 }
 
 impl Plan {

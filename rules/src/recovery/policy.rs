@@ -1,6 +1,7 @@
 //! What people allow, for an instance and at a time.
 
 use super::action::RecoveryAction;
+use super::targets::Targets;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -100,6 +101,8 @@ pub struct Policy {
     pub maintenance_window: Option<DailyWindow>,
     /// How long people may object before something is done, milliseconds.
     pub objection_ms: i64,
+    /// How long what was recovered has to stay well, milliseconds.
+    pub hold_ms: i64,
     /// How long after a recovery the next may begin, milliseconds.
     pub cooldown_ms: i64,
     /// Recoveries of one lineage within a day.
@@ -108,6 +111,8 @@ pub struct Policy {
     pub pauses: BTreeMap<String, i64>,
     /// Another mode for a while.
     pub overrides: Vec<Override>,
+    /// What actions need that no call of AWS tells.
+    pub targets: Targets,
 }
 
 impl Default for Policy {
@@ -130,10 +135,12 @@ impl Default for Policy {
             may_lose_public_ip: false,
             maintenance_window: None,
             objection_ms: 5 * MINUTE_MS,
+            hold_ms: 30 * MINUTE_MS,
             cooldown_ms: 30 * MINUTE_MS,
             daily_budget: 3,
             pauses: BTreeMap::new(),
             overrides: Vec::new(),
+            targets: Targets::default(),
         }
     }
 }
@@ -173,7 +180,8 @@ impl Policy {
         let bound = |field, value: i64, fits: bool, expected| {
             if fits { Ok(()) } else { Err(PolicyError::Bounds { field, value, expected }) }
         };
-        let spans = [("objection_ms", self.objection_ms), ("cooldown_ms", self.cooldown_ms)];
+        let spans =
+            [("objection_ms", self.objection_ms), ("hold_ms", self.hold_ms), ("cooldown_ms", self.cooldown_ms)];
         for (field, value) in spans {
             bound(field, value, (0..=7 * DAY_MS).contains(&value), "0 to a week in milliseconds")?;
         }

@@ -139,6 +139,12 @@ pub enum Refusal {
     /// A one-time spot instance can't be stopped.
     #[error("a one-time spot instance can't be stopped")]
     OneTimeSpot,
+    /// Others use a volume too.
+    #[error("a volume of it is attached to other instances as well")]
+    MultiAttach,
+    /// It would leave nobody to serve.
+    #[error("a load balancer has no other healthy target")]
+    LastTarget,
     /// The target has no room.
     #[error("no capacity or quota for it: {what}")]
     Capacity {
@@ -189,6 +195,7 @@ impl Refusal {
             | Self::BlastRadius { .. }
             | Self::HourlyCap { .. }
             | Self::Storm { .. }
+            | Self::LastTarget
             | Self::GroupSuspended { .. }
             | Self::Capacity { .. } => Verdict::Defer(None),
             Self::Mode { .. }
@@ -202,6 +209,7 @@ impl Refusal {
             | Self::InstanceStore
             | Self::PublicIp
             | Self::OneTimeSpot
+            | Self::MultiAttach
             | Self::Predictive { .. }
             | Self::Stale
             | Self::OwnStop

@@ -6,7 +6,7 @@ use super::plan::{Plan, Step};
 use super::step::StepKind;
 use super::trigger::Trigger;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a recovery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,10 +66,21 @@ pub struct Intent {
     pub attempt: u32,
     /// The call's token.
     pub token: String,
+    /// How things stood before it.
+    pub before: String,
     /// By whom.
     pub epoch: u64,
     /// When nobody can be making it any more, milliseconds.
     pub settles_ms: i64,
+}
+
+/// What is kept of a step for those that come later, above all for its way back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Note {
+    /// How things stood before its call (JSON).
+    pub before: String,
+    /// What came of it.
+    pub result: Option<String>,
 }
 
 /// A recovery.
@@ -113,6 +124,8 @@ pub struct Recovery {
     pub done: Vec<usize>,
     /// The steps back.
     pub undo: Vec<Step>,
+    /// What is known of the steps of this plan, by their kind.
+    pub notes: BTreeMap<StepKind, Note>,
     /// Why it came to that.
     pub reason: Option<String>,
 }
@@ -139,6 +152,7 @@ impl Default for Recovery {
             intent: None,
             done: Vec::new(),
             undo: Vec::new(),
+            notes: BTreeMap::new(),
             reason: None,
         }
     }
@@ -211,6 +225,7 @@ impl Recovery {
                 self.plans += 1;
                 self.at(0);
                 (self.done, self.undo) = (Vec::new(), Vec::new());
+                self.notes.clear();
                 self.phase = Phase::Planned;
             }
             (Phase::Requested | Phase::Deferred { .. } | Phase::Announced { .. }, E::Deferred { until_ms, .. }) => {
@@ -226,12 +241,17 @@ impl Recovery {
                 self.epoch = *epoch;
                 self.holder = Some(Holder { name: holder.clone(), epoch: *epoch, until_ms: *until_ms });
             }
-            (Phase::Running | Phase::Undoing, E::StepIntended { step, attempt, token, epoch, at_ms, settles_ms })
+            (Phase::Running | Phase::Undoing, E::StepIntended { step, attempt, token, before, epoch, at_ms, settles_ms })
                 if *epoch == self.epoch && *step == self.cursor =>
             {
                 let (step, attempt, epoch, settles_ms) = (*step, *attempt, *epoch, *settles_ms);
                 self.began_ms = self.began_ms.or(Some(*at_ms));
-                self.intent = Some(Intent { step, attempt, token: token.clone(), epoch, settles_ms });
+                let (token, before) = (token.clone(), before.clone());
+                if let Some(kind) = self.step().map(|s| s.kind) {
+                    // What is looked at again stands as it was before the first call.
+                    self.notes.entry(kind).or_insert_with(|| Note { before: before.clone(), result: None });
+                }
+                self.intent = Some(Intent { step, attempt, token, before, epoch, settles_ms });
             }
             (Phase::Running | Phase::Undoing, E::StepWaiting { again_ms }) if self.intent.is_some() => {
                 (self.intent, self.retry_ms) = (None, *again_ms);
@@ -274,6 +294,9 @@ impl Recovery {
         } else if kind == Some(StepKind::Discard) {
             self.successor = None;
         }
+        if let Some(note) = kind.and_then(|k| self.notes.get_mut(&k)) {
+            note.result = Some(result.to_owned());
+        }
         if self.phase == Phase::Running {
             self.done.push(self.cursor);
         }
@@ -291,7 +314,7 @@ impl Recovery {
         match retry_ms {
             Some(at) => (self.attempt, self.began_ms, self.retry_ms) = (self.attempt + 1, None, at),
             // What holds nothing up is passed over; anything else stays where it is until what follows is decided.
-            None if self.step().is_some_and(|s| s.kind.is_optional()) => self.at(self.cursor + 1),
+            None if self.step().is_some_and(|s| s.optional) => self.at(self.cursor + 1),
             None => self.attempt = u32::MAX,
         }
     }

@@ -56,6 +56,8 @@ pub enum StepKind {
     AttachNew,
     /// Detach the new volume.
     DetachNew,
+    /// Let a volume read and write again that AWS had shut off.
+    EnableIo,
     /// Replace the root volume in place.
     ReplaceRoot,
     /// Put the isolation group on every interface, the list before it kept.
@@ -106,6 +108,7 @@ impl StepKind {
             | Self::RestoreGroups
             | Self::CompleteLifecycle
             | Self::PointDns
+            | Self::EnableIo
             | Self::SuspendProcesses
             | Self::ResumeProcesses => Repeat::Converge,
             Self::Notify
@@ -148,6 +151,7 @@ impl StepKind {
             | Self::DeleteVolume
             | Self::AttachOld
             | Self::DetachNew
+            | Self::EnableIo
             | Self::ReplaceRoot
             | Self::RestoreGroups
             | Self::CompleteLifecycle

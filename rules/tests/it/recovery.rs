@@ -20,6 +20,9 @@ fn instance() -> InstanceFacts {
         assigned_public_ip: false,
         elastic_ip: true,
         stateful: false,
+        multi_attach: false,
+        broken_volume: None,
+        last_target: false,
         group: None,
         controller: None,
     }

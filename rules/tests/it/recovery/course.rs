@@ -12,6 +12,8 @@ use forewarn_rules::recovery::state::{Phase, Recovery};
 use forewarn_rules::recovery::trigger::{Cause, Check, Trigger};
 use proptest::prelude::*;
 
+const HOLD_MS: i64 = 30 * 60_000;
+
 fn facts() -> InstanceFacts {
     InstanceFacts { stateful: true, ..instance() }
 }
@@ -71,16 +73,16 @@ fn the_same_trigger_three_times_is_one_recovery_and_another_joins_it() {
 fn a_call_is_intended_only_while_the_lease_outlives_it() {
     let mut it = Course::at_work();
     let late = LEASE_MS - CALL_MS + 1;
-    let refused = it.ask(Command::Intend { epoch: 1 }, late).unwrap_err();
+    let refused = it.ask(Command::Intend { epoch: 1, before: String::new() }, late).unwrap_err();
     assert_eq!(refused, Wrong::LeaseTooShort { until_ms: LEASE_MS, needed_ms: late + CALL_MS });
-    it.ask(Command::Intend { epoch: 1 }, late - 1).unwrap();
-    assert_eq!(it.ask(Command::Intend { epoch: 1 }, late - 1), Err(Wrong::Unsettled));
+    it.ask(Command::Intend { epoch: 1, before: String::new() }, late - 1).unwrap();
+    assert_eq!(it.ask(Command::Intend { epoch: 1, before: String::new() }, late - 1), Err(Wrong::Unsettled));
 }
 
 #[test]
 fn a_stale_executor_is_refused_and_its_successor_waits_until_its_call_has_settled() {
     let mut it = Course::at_work();
-    it.ask(Command::Intend { epoch: 1 }, 10).unwrap();
+    it.ask(Command::Intend { epoch: 1, before: String::new() }, 10).unwrap();
     let lease = |holder: &str| Command::Lease { holder: holder.to_owned(), for_ms: LEASE_MS };
     let held = Wrong::Held { holder: "a".to_owned(), until_ms: LEASE_MS };
     assert_eq!(it.ask(lease("b"), LEASE_MS - 1), Err(held));
@@ -134,12 +136,12 @@ fn command() -> impl Strategy<Value = Command> {
         4 => (0_i64..100_000).prop_map(|objection_ms| Command::Announce { objection_ms }),
         4 => refusals.prop_map(|refusals| Command::Admit { refusals }),
         4 => prop::sample::select(vec!["a", "b"]).prop_map(|h| Command::Lease { holder: h.to_owned(), for_ms: LEASE_MS }),
-        8 => (0_u64..2).prop_map(|epoch| Command::Intend { epoch }),
+        8 => (0_u64..2).prop_map(|epoch| Command::Intend { epoch, before: String::new() }),
         2 => (0_u64..2).prop_map(|epoch| Command::Reissue { epoch }),
         8 => (0_u64..2).prop_map(|epoch| Command::Done { epoch, result: "i-2".to_owned() }),
         2 => (0_u64..2).prop_map(|epoch| Command::Waiting { epoch, for_ms: 15_000 }),
         4 => (0_u64..2).prop_map(|epoch| Command::Failed { epoch, reason: "no".to_owned() }),
-        4 => (0_u64..2).prop_map(|epoch| Command::Conclude { epoch }),
+        4 => (0_u64..2).prop_map(|epoch| Command::Conclude { epoch, hold_ms: HOLD_MS }),
         1 => any::<bool>().prop_map(|healthy| Command::Look { healthy }),
         1 => prop::sample::select(vec![0, 1, 2, 3]).prop_map(move |n| match n {
             0 => Command::Object { by: by() },
@@ -154,12 +156,12 @@ fn command() -> impl Strategy<Value = Command> {
 fn under(command: Command, current: u64) -> Command {
     let of = |back: u64| current.saturating_sub(back);
     match command {
-        Command::Intend { epoch } => Command::Intend { epoch: of(epoch) },
+        Command::Intend { epoch, before } => Command::Intend { epoch: of(epoch), before },
         Command::Reissue { epoch } => Command::Reissue { epoch: of(epoch) },
         Command::Done { epoch, result } => Command::Done { epoch: of(epoch), result },
         Command::Waiting { epoch, for_ms } => Command::Waiting { epoch: of(epoch), for_ms },
         Command::Failed { epoch, reason } => Command::Failed { epoch: of(epoch), reason },
-        Command::Conclude { epoch } => Command::Conclude { epoch: of(epoch) },
+        Command::Conclude { epoch, hold_ms } => Command::Conclude { epoch: of(epoch), hold_ms },
         other @ (Command::Request { .. }
         | Command::Plan { .. }
         | Command::Announce { .. }

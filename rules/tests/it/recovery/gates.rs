@@ -55,7 +55,7 @@ fn with_policy(change: impl FnOnce(&mut Policy)) -> Facts {
 }
 
 fn group(suspended: &[&str]) -> Group {
-    Group { name: "web".to_owned(), suspended: suspended.iter().map(|&s| s.to_owned()).collect() }
+    Group { name: "web".to_owned(), suspended: suspended.iter().map(|&s| s.to_owned()).collect(), at_minimum: false }
 }
 
 #[test]

@@ -220,11 +220,11 @@ impl Sim {
             Next::Lease => {
                 self.command(&id, Command::Lease { holder: name, for_ms: LEASE_MS });
             }
-            Next::Perform => self.intend(e, &id, Command::Intend { epoch: state.epoch }),
+            Next::Perform => self.intend(e, &id, Command::Intend { epoch: state.epoch, before: String::new() }),
             Next::Adopt => self.adopt(e, &id, &state),
             Next::Wait(_) if self.broken == Broken::Adoption && state.intent.is_some() => self.adopt(e, &id, &state),
             Next::Conclude => {
-                self.command(&id, Command::Conclude { epoch: state.epoch });
+                self.command(&id, Command::Conclude { epoch: state.epoch, hold_ms: 30 * 60 * SECOND });
                 self.release(&id);
             }
             Next::Look => {

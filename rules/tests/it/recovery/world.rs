@@ -195,6 +195,7 @@ impl World {
             | S::EnterStandby
             | S::ExitStandby
             | S::KeepOld
+            | S::EnableIo
             | S::ReplaceRoot
             | S::Isolate
             | S::RestoreGroups

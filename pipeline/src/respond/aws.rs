@@ -1,0 +1,1 @@
+//! Hands in AWS: what each step reads and calls.
