@@ -26,6 +26,7 @@ mod log_emit;
 mod log_fixture;
 mod log_prune;
 mod log_samples;
+mod log_samples_recovery;
 mod log_tamper;
 mod lookahead;
 #[cfg(all(feature = "aws", unix))]
