@@ -49,7 +49,7 @@ impl World {
 
     /// Gives hands in it.
     pub(crate) fn hands(&self) -> AwsHands {
-        let keys = aws_credential_types::Credentials::for_tests();
+        let keys = aws_credential_types::Credentials::new("test", "test", None, None, "test");
         let region = aws_config::Region::new(REGION);
         let aws = Aws::load_with(|l| l.endpoint_url(&self.url).region(region).credentials_provider(keys)).unwrap();
         AwsHands::new(&aws, REGION, None).unwrap()
