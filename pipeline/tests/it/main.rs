@@ -35,6 +35,10 @@ mod person;
 mod pilot;
 mod port;
 #[cfg(all(feature = "aws", unix))]
+mod recovery_world;
+#[cfg(all(feature = "aws", unix))]
+mod respond_hands_a;
+#[cfg(all(feature = "aws", unix))]
 mod s3;
 mod schema;
 mod scorecard;
