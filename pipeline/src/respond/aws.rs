@@ -85,13 +85,9 @@ fn part(kind: S) -> Option<&'static dyn Part> {
         S::Launch | S::Discard | S::KeepOld => &launch::Launches,
         S::AwaitHealthy => &well::Wellness,
         S::MoveAddress => &address::Addresses,
-        S::CreateVolume
-        | S::DeleteVolume
-        | S::Detach
-        | S::AttachOld
-        | S::AttachNew
-        | S::DetachNew
-        | S::EnableIo => &volumes::Volumes,
+        S::CreateVolume | S::DeleteVolume | S::Detach | S::AttachOld | S::AttachNew | S::DetachNew | S::EnableIo => {
+            &volumes::Volumes
+        }
         S::ReplaceRoot => &root::Root,
         S::Isolate | S::RestoreGroups => &isolation::Isolation,
         S::PointDns => &region::Dns,

@@ -34,6 +34,10 @@ mod person;
 mod pilot;
 mod port;
 #[cfg(all(feature = "aws", unix))]
+mod recovery_world;
+#[cfg(all(feature = "aws", unix))]
+mod respond_hands_b;
+#[cfg(all(feature = "aws", unix))]
 mod s3;
 mod schema;
 mod scorecard;

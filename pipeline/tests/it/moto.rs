@@ -92,7 +92,7 @@ impl Drop for Moto {
 }
 
 /// Makes the virtual environment where there is none yet, one test at a time, and gives its Python.
-fn install() -> Result<PathBuf, String> {
+pub(crate) fn install() -> Result<PathBuf, String> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let turn = File::create(target.join("moto.lock")).map_err(|e| format!("no lock file: {e}"))?;
     turn.lock().map_err(|e| format!("no lock: {e}"))?;

@@ -180,8 +180,7 @@ impl Policy {
         let bound = |field, value: i64, fits: bool, expected| {
             if fits { Ok(()) } else { Err(PolicyError::Bounds { field, value, expected }) }
         };
-        let spans =
-            [("objection_ms", self.objection_ms), ("hold_ms", self.hold_ms), ("cooldown_ms", self.cooldown_ms)];
+        let spans = [("objection_ms", self.objection_ms), ("hold_ms", self.hold_ms), ("cooldown_ms", self.cooldown_ms)];
         for (field, value) in spans {
             bound(field, value, (0..=7 * DAY_MS).contains(&value), "0 to a week in milliseconds")?;
         }

@@ -241,9 +241,10 @@ impl Recovery {
                 self.epoch = *epoch;
                 self.holder = Some(Holder { name: holder.clone(), epoch: *epoch, until_ms: *until_ms });
             }
-            (Phase::Running | Phase::Undoing, E::StepIntended { step, attempt, token, before, epoch, at_ms, settles_ms })
-                if *epoch == self.epoch && *step == self.cursor =>
-            {
+            (
+                Phase::Running | Phase::Undoing,
+                E::StepIntended { step, attempt, token, before, epoch, at_ms, settles_ms },
+            ) if *epoch == self.epoch && *step == self.cursor => {
                 let (step, attempt, epoch, settles_ms) = (*step, *attempt, *epoch, *settles_ms);
                 self.began_ms = self.began_ms.or(Some(*at_ms));
                 let (token, before) = (token.clone(), before.clone());

@@ -5,6 +5,7 @@ mod run;
 mod script;
 
 use super::super::hands::{Errand, Reply};
+use super::call::Trouble;
 use super::sight::{self, Since};
 use super::{AwsHands, Part};
 use forewarn_rules::recovery::step::StepKind as S;
@@ -32,6 +33,7 @@ struct Order {
     time_s: u32,
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
 impl Part for Commands {
     fn prepare(&self, _hands: &AwsHands, errand: &Errand) -> Result<String, String> {
         if let Some(before) = sight::settled(errand) {
@@ -58,7 +60,7 @@ impl Part for Commands {
         match run::look(hands, &command, &errand.subject).map_err(sight::words)? {
             Ended::Well(said) => Ok(Some(said)),
             // It is waited for, or its failure told, when it is performed again.
-            _ => Ok(None),
+            Ended::NotYet | Ended::Running | Ended::Badly(_) | Ended::Late(_) => Ok(None),
         }
     }
 }
@@ -72,10 +74,10 @@ fn go_on(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
     }
     let found = run::find(hands, who, &errand.token, order.at_ms).map_err(sight::unread)?;
     let Some(command) = found else {
-        if let Some(why) = run::is_offline(hands, who).map_err(|e| Reply::Failed(e.words))? {
+        if let Some(why) = run::is_offline(hands, who).map_err(Trouble::reply)? {
             return Ok(Reply::Failed(why));
         }
-        run::send(hands, who, &errand.token, &order.lines, order.time_s).map_err(super::call::Trouble::reply)?;
+        run::send(hands, who, &errand.token, &order.lines, order.time_s).map_err(Trouble::reply)?;
         return Ok(Reply::Waiting(SOON_MS));
     };
     Ok(match run::look(hands, &command, who).map_err(sight::unread)? {

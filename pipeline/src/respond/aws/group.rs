@@ -22,14 +22,15 @@ struct Of {
     group: String,
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
 impl Part for Groups {
     fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
         if let Some(before) = sight::settled(errand) {
             return Ok(before);
         }
         let at_ms = errand.now_ms;
-        let known = [S::EnterStandby, S::SetUnhealthy, S::SuspendProcesses].into_iter();
-        let noted = known.filter_map(|kind| sight::stood::<Of>(errand, kind)).next().map(|of| of.group);
+        let mut known = [S::EnterStandby, S::SetUnhealthy, S::SuspendProcesses].into_iter();
+        let noted = known.find_map(|kind| sight::stood::<Of>(errand, kind)).map(|of| of.group);
         let group = match noted {
             Some(group) => Some(group),
             None => member::group_of(hands, &errand.subject)?,
@@ -49,7 +50,7 @@ impl Part for Groups {
     fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
         let Ok(Of { group, .. }) = sight::thaw(&errand.before) else {
             return match sight::before::<Since>(errand) {
-                Ok(_) => Reply::Done("nothing waits: it is in no group".to_owned()),
+                Ok(_) => Reply::Done(format!("{} is in no group", errand.subject)),
                 Err(reply) => reply,
             };
         };

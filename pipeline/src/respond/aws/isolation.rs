@@ -77,9 +77,14 @@ impl Part for Isolation {
     }
 }
 
-/// Says whether an interface has not the groups that it is to have; one that is not listed is left as it is.
+/// Gives the groups that an interface is to have again, by the log, else by its tag.
+fn wanted<'a>(interface: &'a Interface, lists: &'a Lists) -> Option<&'a Vec<String>> {
+    lists.interfaces.get(&interface.id).or(interface.kept.as_ref())
+}
+
+/// Says whether it has not got them; one of which nothing is known is left as it is.
 fn differs(interface: &Interface, lists: &Lists) -> bool {
-    lists.interfaces.get(&interface.id).is_some_and(|wanted| !same(wanted, &interface.groups))
+    wanted(interface, lists).is_some_and(|groups| !same(groups, &interface.groups))
 }
 
 /// Says whether two lists have the same groups; EC2 keeps no order.
@@ -115,8 +120,13 @@ fn later(e: Trouble, has_begun: bool) -> Reply {
 /// Writes the way back where it outlives the log; what is written already stays.
 fn remember(hands: &AwsHands, errand: &Errand, lists: &Lists, seen: &[Interface]) -> Result<(), Trouble> {
     let mut unwritten = BTreeMap::<Vec<String>, Vec<String>>::new();
-    for interface in seen.iter().filter(|i| i.kept.is_none()) {
-        if let Some(groups) = lists.interfaces.get(&interface.id) {
+    for interface in seen {
+        // One that came later is remembered as it is now.
+        let came_later = || {
+            Some(&interface.groups).filter(|g| Some(g.as_slice()) != lists.isolation.as_ref().map(std::slice::from_ref))
+        };
+        let groups = lists.interfaces.get(&interface.id).or_else(came_later);
+        if let Some(groups) = groups.filter(|g| interface.kept.as_ref() != Some(g)) {
             unwritten.entry(groups.clone()).or_default().push(interface.id.clone());
         }
     }
@@ -124,7 +134,7 @@ fn remember(hands: &AwsHands, errand: &Errand, lists: &Lists, seen: &[Interface]
         sight::put_tags(hands, &ids, &groups_tags(&groups))?;
     }
     let machine = sight::machine(hands, &errand.subject)?;
-    if machine.is_some_and(|m| m.tags.contains_key(QUARANTINED)) {
+    if machine.is_some_and(|m| m.tags.get(QUARANTINED) == Some(&errand.recovery_id)) {
         return Ok(());
     }
     let targets: Vec<Target> = sight::stood(errand, S::Deregister).unwrap_or_default();
@@ -150,8 +160,8 @@ fn change<'a>(
 fn restore(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
     let lists: Lists = sight::before(errand)?;
     let seen = look(hands, errand)?;
-    let wanted = seen.iter().filter(|i| differs(i, &lists));
-    change(hands, wanted.map(|i| (&i.id, lists.interfaces.get(&i.id).cloned().unwrap_or_default())), false)?;
+    let wrong = seen.iter().filter(|i| differs(i, &lists));
+    change(hands, wrong.filter_map(|i| Some((&i.id, wanted(i, &lists)?.clone()))), false)?;
     let now = look(hands, errand)?;
     if now.iter().any(|i| differs(i, &lists)) {
         return Ok(Reply::Waiting(AGAIN_MS));

@@ -69,9 +69,9 @@ fn replace(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
             sight::try_tags(hands, &with.old, &[("forewarn:replaced-by", id.as_str())]);
             Reply::Done(id)
         }
-        "failed" | "failing" => {
-            Reply::Failed(format!("the replacement of the root volume of {who} has failed ({id}); the old one is in place"))
-        }
+        "failed" | "failing" => Reply::Failed(format!(
+            "the replacement of the root volume of {who} has failed ({id}); the old one is in place"
+        )),
         "failed-detached" => Reply::Failed(format!(
             "the replacement of the root volume of {who} has failed ({id}) and left it without one: a person must attach {} as {}",
             with.old, with.device

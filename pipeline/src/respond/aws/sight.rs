@@ -247,7 +247,8 @@ pub(super) fn volumes_with(hands: &AwsHands, ids: &[String], wrong: Wrong) -> Re
         match wrong {
             Wrong::Impaired => status.and_then(|s| s.status()).is_some_and(|s| s.as_str() == "impaired"),
             Wrong::IoDisabled => status.is_some_and(|s| {
-                let io = |d: &&aws_sdk_ec2::types::VolumeStatusDetails| d.name().is_some_and(|n| n.as_str() == "io-enabled");
+                let io =
+                    |d: &&aws_sdk_ec2::types::VolumeStatusDetails| d.name().is_some_and(|n| n.as_str() == "io-enabled");
                 s.details().iter().find(io).and_then(|d| d.status()) == Some("failed")
             }),
         }

@@ -10,8 +10,8 @@ use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 use forewarn_rules::recovery::action::RecoveryAction;
 use forewarn_rules::recovery::step::StepKind as S;
 use std::collections::BTreeMap;
-pub(super) use targets::{Target, from_tags, to_tags};
 use targets::{Standing, standing};
+pub(super) use targets::{Target, from_tags, to_tags};
 
 /// How long until targets are looked at again, milliseconds.
 const AGAIN_MS: i64 = 5_000;
@@ -79,9 +79,9 @@ fn by_group(targets: &[Target]) -> BTreeMap<String, Vec<Option<i32>>> {
     groups
 }
 
-fn descriptions(who: &str, ports: &[Option<i32>]) -> Option<Vec<TargetDescription>> {
+fn descriptions(who: &str, ports: &[Option<i32>]) -> Vec<TargetDescription> {
     let one = |port: &Option<i32>| TargetDescription::builder().id(who).set_port(*port).build();
-    Some(ports.iter().map(one).collect())
+    ports.iter().map(one).collect()
 }
 
 fn leave(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
@@ -95,7 +95,7 @@ fn leave(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
             continue;
         }
         let call = hands.elb.deregister_targets().target_group_arn(&arn);
-        let call = call.set_targets(descriptions(&errand.subject, &there));
+        let call = call.set_targets(Some(descriptions(&errand.subject, &there)));
         match sight::ask(hands, "elasticloadbalancing:DeregisterTargets", call.send()) {
             // A target that is not registered is what is wanted.
             Err(e) if is_gone(&e) => {}
@@ -117,7 +117,7 @@ fn enter(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
         if missing.is_empty() {
             continue;
         }
-        let call = hands.elb.register_targets().target_group_arn(&arn).set_targets(descriptions(who, &missing));
+        let call = hands.elb.register_targets().target_group_arn(&arn).set_targets(Some(descriptions(who, &missing)));
         match sight::ask(hands, "elasticloadbalancing:RegisterTargets", call.send()) {
             Err(e) if e.code.starts_with("TargetGroupNotFound") => {}
             other => other.map(drop).map_err(|e| refused(e, has_called))?,

@@ -34,6 +34,7 @@ struct Shut {
     volumes: Vec<String>,
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
 impl Part for Volumes {
     fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
         if let Some(before) = sight::settled(errand) {

@@ -45,7 +45,7 @@ pub(super) fn is_offline(hands: &AwsHands, instance: &str) -> Result<Option<Stri
     let seen = sight::ask(hands, "ssm:DescribeInstanceInformation", call.send())?;
     let seen = seen.instance_information_list.unwrap_or_default();
     let ping = seen.iter().find(|i| i.instance_id() == Some(instance)).and_then(|i| i.ping_status());
-    Ok(match ping.map(|p| p.as_str()) {
+    Ok(match ping.map(aws_sdk_ssm::types::PingStatus::as_str) {
         Some("Online") => None,
         Some(other) => Some(format!("SSM is offline on {instance}: {other}")),
         None => Some(format!("SSM is offline on {instance}: it is not a managed instance")),
@@ -74,13 +74,7 @@ pub(super) fn send_anew(hands: &AwsHands, instance: &str, lines: &[String], time
     sent_as(hands, instance, "forewarn probe", lines, time_s)
 }
 
-fn sent_as(
-    hands: &AwsHands,
-    instance: &str,
-    comment: &str,
-    lines: &[String],
-    time_s: u32,
-) -> Result<String, Trouble> {
+fn sent_as(hands: &AwsHands, instance: &str, comment: &str, lines: &[String], time_s: u32) -> Result<String, Trouble> {
     let call = hands.ssm.send_command();
     let call = call
         .document_name("AWS-RunShellScript")

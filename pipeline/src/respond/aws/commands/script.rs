@@ -95,8 +95,12 @@ mod tests {
         for own in ["http://localhost", "http://localhost:80/health?a=b&c", "http://127.0.0.1/"] {
             assert!(curl(own).is_ok(), "{own}");
         }
-        for other in ["http://localhost.example.com/", "https://example.com", "http://localhost/'; reboot '", "http://localhost/ x"]
-        {
+        for other in [
+            "http://localhost.example.com/",
+            "https://example.com",
+            "http://localhost/'; reboot '",
+            "http://localhost/ x",
+        ] {
             assert!(curl(other).is_err(), "{other}");
         }
     }

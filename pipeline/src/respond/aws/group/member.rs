@@ -24,13 +24,13 @@ impl Member {
 pub(super) fn member(hands: &AwsHands, instance: &str) -> Result<Option<Member>, Trouble> {
     let call = hands.autoscaling.describe_auto_scaling_instances().instance_ids(instance);
     let found = sight::ask(hands, "autoscaling:DescribeAutoScalingInstances", call.send())?;
-    let found = found.auto_scaling_instances.unwrap_or_default().into_iter();
+    let mut found = found.auto_scaling_instances.unwrap_or_default().into_iter();
     let read = |i: aws_sdk_autoscaling::types::AutoScalingInstanceDetails| {
         (i.instance_id.as_deref() == Some(instance)).then_some(())?;
         let (lifecycle, health) = (i.lifecycle_state?, i.health_status.unwrap_or_default());
         Some(Member { group: i.auto_scaling_group_name?, lifecycle, health })
     };
-    Ok(found.filter_map(read).next())
+    Ok(found.find_map(read))
 }
 
 /// Gives the group of an instance, by its tag where it has left already.

@@ -83,7 +83,7 @@ pub(super) fn standing(
     ports: &[Option<i32>],
 ) -> Result<Vec<(Option<i32>, Standing)>, Trouble> {
     let call = hands.elb.describe_target_health().target_group_arn(arn);
-    let call = call.set_targets(super::descriptions(instance, ports));
+    let call = call.set_targets(Some(super::descriptions(instance, ports)));
     let all = |s: Standing| ports.iter().map(|p| (*p, s)).collect();
     let seen = match sight::ask(hands, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
         Err(e) if e.code.starts_with("TargetGroupNotFound") => return Ok(all(Standing::NoGroup)),

@@ -146,7 +146,12 @@ pub(super) fn back(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<Rep
                 Place::Here(device, _) if device == disk.device => {
                     return Ok(Reply::Failed(format!("{other} is attached as {device}, and is not ours")));
                 }
-                _ => {}
+                Place::Nowhere
+                | Place::Free
+                | Place::Here(..)
+                | Place::Coming
+                | Place::Elsewhere(_)
+                | Place::Other(_) => {}
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::super::super::hands::{Errand, Reply};
 use super::super::AwsHands;
+use super::super::call::Trouble;
 use super::super::sight;
 use super::super::snapshots;
 use super::AGAIN_MS;
@@ -102,7 +103,7 @@ fn ask(hands: &AwsHands, errand: &Errand, like: &Likeness) -> Result<(String, St
         .set_encrypted(like.encrypted.then_some(true))
         .set_kms_key_id(like.kms_key.clone())
         .tag_specifications(sight::marks(errand, ResourceType::Volume, &tags));
-    let made = sight::ask(hands, "ec2:CreateVolume", call.send()).map_err(super::super::call::Trouble::reply)?;
+    let made = sight::ask(hands, "ec2:CreateVolume", call.send()).map_err(Trouble::reply)?;
     let id = made.volume_id.ok_or_else(|| Reply::Unknown("ec2:CreateVolume names no volume".to_owned()))?;
     Ok((id, state_of(made.state.as_ref())))
 }
@@ -115,8 +116,8 @@ fn state_of(state: Option<&VolumeState>) -> String {
 fn made(hands: &AwsHands, errand: &Errand) -> Result<Option<(String, String)>, String> {
     let call = hands.ec2.describe_volumes().filters(sight::tagged(sight::STEP, &errand.token));
     let found = sight::ask(hands, "ec2:DescribeVolumes", call.send()).map_err(sight::words)?;
-    let found = found.volumes.unwrap_or_default().into_iter();
-    Ok(found.filter_map(|v| Some((v.volume_id?, state_of(v.state.as_ref())))).next())
+    let mut found = found.volumes.unwrap_or_default().into_iter();
+    Ok(found.find_map(|v| Some((v.volume_id?, state_of(v.state.as_ref())))))
 }
 
 /// Finds the volume of this step, once it can be attached.
