@@ -14,6 +14,7 @@ mod launch;
 mod region;
 mod root;
 mod shortage;
+mod sight;
 mod snapshots;
 mod traffic;
 mod volumes;

@@ -38,6 +38,7 @@ mod port;
 mod recovery_world;
 #[cfg(all(feature = "aws", unix))]
 mod respond_hands_a;
+mod respond_hands_b;
 #[cfg(all(feature = "aws", unix))]
 mod s3;
 mod schema;

@@ -1,0 +1,50 @@
+//! A member of a group, and the group.
+
+use super::super::AwsHands;
+use super::super::call::Trouble;
+use super::super::sight;
+use aws_sdk_autoscaling::types::AutoScalingGroup;
+
+/// A member of a group.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) group: String,
+    pub(super) lifecycle: String,
+    pub(super) health: String,
+}
+
+impl Member {
+    /// Says whether the group has given it up, or is about to.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.health.eq_ignore_ascii_case("unhealthy") || self.lifecycle.starts_with("Terminat")
+    }
+}
+
+/// Looks at an instance as a member; none where it is in no group.
+pub(super) fn member(hands: &AwsHands, instance: &str) -> Result<Option<Member>, Trouble> {
+    let call = hands.autoscaling.describe_auto_scaling_instances().instance_ids(instance);
+    let found = sight::ask(hands, "autoscaling:DescribeAutoScalingInstances", call.send())?;
+    let mut found = found.auto_scaling_instances.unwrap_or_default().into_iter();
+    let read = |i: aws_sdk_autoscaling::types::AutoScalingInstanceDetails| {
+        (i.instance_id.as_deref() == Some(instance)).then_some(())?;
+        let (lifecycle, health) = (i.lifecycle_state?, i.health_status.unwrap_or_default());
+        Some(Member { group: i.auto_scaling_group_name?, lifecycle, health })
+    };
+    Ok(found.find_map(read))
+}
+
+/// Gives the group of an instance, by its tag where it has left already.
+pub(super) fn group_of(hands: &AwsHands, instance: &str) -> Result<Option<String>, String> {
+    if let Some(member) = member(hands, instance).map_err(sight::words)? {
+        return Ok(Some(member.group));
+    }
+    let machine = sight::machine(hands, instance).map_err(sight::words)?;
+    Ok(machine.and_then(|m| m.tags.get("aws:autoscaling:groupName").cloned()))
+}
+
+/// Looks at a group; none where there is no such group.
+pub(super) fn group(hands: &AwsHands, name: &str) -> Result<Option<AutoScalingGroup>, Trouble> {
+    let call = hands.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
+    let found = sight::ask(hands, "autoscaling:DescribeAutoScalingGroups", call.send())?;
+    Ok(found.auto_scaling_groups.unwrap_or_default().into_iter().next())
+}

@@ -1,0 +1,66 @@
+//! Snapshots that were taken, as they are found again.
+
+use super::super::AwsHands;
+use super::super::call::Trouble;
+use super::super::sight;
+use super::Errand;
+use aws_sdk_ec2::types::{Filter, SnapshotState};
+use serde::{Deserialize, Serialize};
+
+/// A snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) struct Taken {
+    /// What it is of.
+    pub(in super::super) volume: String,
+    /// What it is.
+    pub(in super::super) snapshot: String,
+    /// Where the volume was attached.
+    pub(in super::super) device: String,
+    #[serde(skip)]
+    state: String,
+}
+
+impl Taken {
+    pub(super) fn new(volume: String, snapshot: String, state: Option<&SnapshotState>) -> Option<Self> {
+        let state = state.map_or_else(String::new, |s| s.as_str().to_owned());
+        (!volume.is_empty() && !snapshot.is_empty()).then_some(Self { volume, snapshot, device: String::new(), state })
+    }
+
+    /// Says whether nothing can be made of it.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.state.as_str(), "error" | "recoverable" | "recovering")
+    }
+
+    /// Says whether a volume can be made of it.
+    pub(super) fn is_complete(&self) -> bool {
+        self.state == "completed"
+    }
+}
+
+/// Finds what a step has taken.
+pub(super) fn of_step(hands: &AwsHands, token: &str) -> Result<Vec<Taken>, Trouble> {
+    described(hands, vec![sight::tagged(sight::STEP, token)])
+}
+
+/// Finds what a plan has taken, where its log does not tell.
+pub(in super::super) fn of_plan(hands: &AwsHands, errand: &Errand) -> Result<Vec<Taken>, Trouble> {
+    let filters =
+        vec![sight::tagged(sight::PLAN, &errand.plan_id), sight::tagged(sight::RECOVERY, &errand.recovery_id)];
+    described(hands, filters)
+}
+
+/// Looks at snapshots by id; those that can't be seen are left out.
+pub(super) fn by_id(hands: &AwsHands, ids: impl Iterator<Item = String>) -> Result<Vec<Taken>, Trouble> {
+    described(hands, vec![sight::filter("snapshot-id", ids)])
+}
+
+fn described(hands: &AwsHands, filters: Vec<Filter>) -> Result<Vec<Taken>, Trouble> {
+    let call = hands.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
+    let found = sight::ask(hands, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default();
+    let read = |s: aws_sdk_ec2::types::Snapshot| {
+        let device = sight::value(s.tags(), "forewarn:device").unwrap_or_default().to_owned();
+        let taken = Taken::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())?;
+        Some(Taken { device, ..taken })
+    };
+    Ok(found.into_iter().filter_map(read).collect())
+}
