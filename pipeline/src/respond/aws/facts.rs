@@ -27,7 +27,10 @@ fn nothing(why: &str) -> Seen {
 async fn look_at(hands: &AwsHands, id: &str) -> Seen {
     let found = match read::instance(&hands.ec2, id).await {
         Ok(Some(found)) => found,
-        Ok(None) => return nothing(&format!("EC2 knows no instance {id} in {}", hands.region)),
+        Ok(None) => {
+            let why = format!("EC2 knows no instance {id} in account {} and {}", hands.account, hands.region);
+            return Seen { instance: Read::Absent(why.clone()), ..nothing(&why) };
+        }
         Err(trouble) => return nothing(&trouble.words),
     };
     let (group, statuses) = tokio::join!(group::of(hands, id, &found), place::statuses(hands));

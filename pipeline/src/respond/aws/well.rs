@@ -50,7 +50,7 @@ impl Part for Wellness {
         };
         match probe.passes(hands, id, PASSES) {
             Read::Known(true) => well(id, Some(endpoint)),
-            Read::Known(false) | Read::Failed(_) => Reply::Waiting(LOOK_AGAIN_MS),
+            Read::Known(false) | Read::Failed(_) | Read::Absent(_) => Reply::Waiting(LOOK_AGAIN_MS),
         }
     }
 
