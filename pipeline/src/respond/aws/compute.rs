@@ -55,10 +55,7 @@ impl Part for Compute {
         let before: Before = serde_json::from_str(&errand.before).map_err(|e| e.to_string())?;
         let found = hands.aws.block_on(instance(&hands.ec2, &errand.subject)).map_err(words)?;
         let found = found.ok_or_else(|| unknown(hands, errand))?;
-        let is_done = match errand.kind {
-            StepKind::Stop => is_down(&found),
-            _ => has_started(&before, &found),
-        };
+        let is_done = if errand.kind == StepKind::Stop { is_down(&found) } else { has_started(&before, &found) };
         Ok(is_done.then(|| result(&found)))
     }
 }

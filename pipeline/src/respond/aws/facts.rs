@@ -47,11 +47,11 @@ async fn look_at(hands: &AwsHands, id: &str) -> Seen {
             zone,
         })
     });
-    let until = statuses.map_err(Clone::clone).map(|all| {
-        place::aws_recovers_until(&found, all.iter().find(|s| s.instance_id.as_deref() == Some(id)))
-    });
+    let until = statuses
+        .map_err(Clone::clone)
+        .map(|all| place::aws_recovers_until(&found, all.iter().find(|s| s.instance_id.as_deref() == Some(id))));
     let instance = match membership {
-        Ok(membership) => facts(hands, id, &found, membership.map(|m| m.group.clone())).await,
+        Ok(membership) => Box::pin(facts(hands, id, &found, membership.map(|m| m.group.clone()))).await,
         Err(why) => Err(why),
     };
     Seen { instance: read(instance), place: read(place), aws_recovers_until: read(until) }
@@ -66,7 +66,7 @@ async fn facts(hands: &AwsHands, id: &str, found: &Instance, group: Option<Group
     let (stop, termination, market, instance_store, addresses, volumes, last_target) = tokio::try_join!(
         is_set(hands, id, InstanceAttributeName::DisableApiStop),
         is_set(hands, id, InstanceAttributeName::DisableApiTermination),
-        market(hands, found),
+        market(hands, id, found),
         has_instance_store(hands, id, found),
         elastic_ips(hands, id),
         volumes::of(hands, found),
@@ -101,12 +101,15 @@ async fn is_set(hands: &AwsHands, id: &str, name: InstanceAttributeName) -> Resu
 }
 
 /// A spot instance whose request can't be read, or is gone, counts as asked for once.
-async fn market(hands: &AwsHands, found: &Instance) -> Result<Market, String> {
+async fn market(hands: &AwsHands, id: &str, found: &Instance) -> Result<Market, String> {
     if found.instance_lifecycle != Some(InstanceLifecycleType::Spot) {
         return Ok(Market::OnDemand);
     }
-    let Some(request) = &found.spot_instance_request_id else { return Ok(Market::SpotOneTime) };
-    let call = hands.ec2.describe_spot_instance_requests().spot_instance_request_ids(request);
+    let call = hands.ec2.describe_spot_instance_requests();
+    let call = match &found.spot_instance_request_id {
+        Some(request) => call.spot_instance_request_ids(request),
+        None => call.filters(filter("instance-id", [id.to_owned()])),
+    };
     let reply = ask("ec2:DescribeSpotInstanceRequests", call.send()).await;
     let requests = reply.ok().and_then(|r| r.spot_instance_requests).unwrap_or_default();
     let is_persistent = requests.iter().any(|r| r.r#type == Some(SpotInstanceType::Persistent));

@@ -8,11 +8,12 @@ use forewarn_rules::recovery::trigger::{Cause, Check, Trigger};
 
 /// Looks again at what can be looked at: checks, and events that AWS has scheduled. The rest holds; others know better.
 pub(super) fn still_holds(hands: &AwsHands, trigger: &Trigger) -> Read<bool> {
-    let fits = |holds: fn(&InstanceStatus, Cause) -> bool| {
-        match hands.aws.block_on(status(&hands.ec2, &trigger.instance_id)) {
-            Ok(found) => Read::Known(found.is_some_and(|s| holds(&s, trigger.cause))),
-            Err(trouble) => Read::Failed(trouble.words),
-        }
+    let fits = |holds: fn(&InstanceStatus, Cause) -> bool| match hands
+        .aws
+        .block_on(status(&hands.ec2, &trigger.instance_id))
+    {
+        Ok(found) => Read::Known(found.is_some_and(|s| holds(&s, trigger.cause))),
+        Err(trouble) => Read::Failed(trouble.words),
     };
     match trigger.cause {
         Cause::CheckFailed { .. } => fits(check_fails),

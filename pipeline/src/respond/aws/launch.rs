@@ -31,6 +31,7 @@ const NO_ROOM: [&str; 6] = [
 #[derive(Debug)]
 pub(super) struct Launches;
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
 impl Part for Launches {
     fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
         match errand.kind {

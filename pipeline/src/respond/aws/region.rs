@@ -77,7 +77,9 @@ async fn settle(hands: &AwsHands, errand: &Errand) -> Result<Before, String> {
     let old = record(&Client::new(&hands.config), &other.hosted_zone_id, &other.record_name).await?;
     if let Some(id) = old.as_ref().and_then(|r| r.set_identifier.as_ref()) {
         let name = &other.record_name;
-        return Err(format!("{name} is one of several records that Route 53 chooses among ({id}): it is not for us to set"));
+        return Err(format!(
+            "{name} is one of several records that Route 53 chooses among ({id}): it is not for us to set"
+        ));
     }
     let old = old.map(|r| Old {
         ttl_s: r.ttl,
@@ -144,7 +146,10 @@ async fn look(client: &Client, errand: &Errand, before: &Before, change: &str) -
             if says.iter().any(|v| v.value == before.ip) {
                 Reply::Done(before.ip.clone())
             } else {
-                Reply::Unknown(format!("{} does not say {}, though every server has our change", before.name, before.ip))
+                Reply::Unknown(format!(
+                    "{} does not say {}, though every server has our change",
+                    before.name, before.ip
+                ))
             }
         }
         Err(why) => Reply::Unknown(why),

@@ -77,7 +77,7 @@ async fn of_launch(
         }
     }
     let call = arguments.call(&arguments.ec2(hands), "", 0).set_client_token(None).dry_run(true);
-    match ask("ec2:RunInstances (dry run)", call.send()).await {
+    match ask("ec2:RunInstances (dry run)", Box::pin(call.send())).await {
         Ok(_) => Err("ec2:RunInstances: a dry run that AWS did not answer as one".to_owned()),
         Err(trouble) if trouble.code == FINE => Ok(None),
         Err(trouble) if MISSING.contains(&trouble.code.as_str()) => Ok(Some(trouble.words)),

@@ -64,16 +64,3 @@ fn an_address_of_somebody_else_stays_where_it_is() {
     waits(&hands.perform(&settled));
     done(hands.perform(&settled));
 }
-
-#[test]
-fn which_of_several_moves_is_for_people_to_say() {
-    let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let (hands, old) = (world.hands(), launch(&world, ""));
-    allocate(&world, &old);
-    allocate(&world, &old);
-    let asked = hands.prepare(&moving(&old, "i-0123456789abcdef0"));
-    // Moto leaves one instance one address per interface: then the second has taken the first one's place.
-    if let Err(why) = asked {
-        assert!(why.contains("name the one in the policy"), "{why}");
-    }
-}

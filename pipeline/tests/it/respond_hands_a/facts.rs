@@ -6,6 +6,13 @@ use forewarn::respond::hands::{Hands, Seen};
 use forewarn_rules::recovery::facts::{BrokenVolume, InstanceFacts, InstanceState, Market, Read};
 use serde_json::json;
 
+/// What is to hold of the facts.
+type Says = fn(&InstanceFacts) -> bool;
+
+/// A root volume, which moto leaves out where a mapping does not name it, and another.
+const WITH_DATA: &str = "'BlockDeviceMappings': [{'DeviceName': '/dev/sda1', 'Ebs': {'VolumeSize': 8}}, \
+                         {'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 9}}]";
+
 fn facts(seen: Seen) -> InstanceFacts {
     match seen.instance {
         Read::Known(facts) => facts,
@@ -21,11 +28,10 @@ fn tagged(key: &str, value: &str) -> String {
 fn an_instance_is_what_its_description_says() {
     let Some(world) = World::start(&["ec2", "autoscaling", "elbv2"], &[]) else { return };
     let hands = world.hands();
-    let data = "'BlockDeviceMappings': [{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 9}}]";
+    let data = WITH_DATA;
     let spot = |kind: &str| {
         format!("'InstanceMarketOptions': {{'MarketType': 'spot', 'SpotOptions': {{'SpotInstanceType': '{kind}'}}}}")
     };
-    type Says = fn(&InstanceFacts) -> bool;
     let table: [(String, Says); 13] = [
         (String::new(), |f| f.state == InstanceState::Running && f.market == Market::OnDemand && f.group.is_none()),
         (String::new(), |f| !f.enrolled && !f.stateful && !f.elastic_ip && !f.multi_attach && !f.last_target),
@@ -33,7 +39,9 @@ fn an_instance_is_what_its_description_says() {
         (tagged("AutoRecovery", "Enabled"), |f| f.enrolled),
         (tagged("SelfHeal", "true"), |f| f.enrolled),
         (tagged("eks:nodegroup-name", "blue"), |f| f.controller.as_deref() == Some("EKS")),
-        ("'DisableApiStop': True, 'DisableApiTermination': True".to_owned(), |f| f.stop_protection && f.termination_protection),
+        ("'DisableApiStop': True, 'DisableApiTermination': True".to_owned(), |f| {
+            f.stop_protection && f.termination_protection
+        }),
         ("'InstanceType': 'm5d.large'".to_owned(), |f| f.instance_store),
         ("'InstanceType': 'm5.large'".to_owned(), |f| !f.instance_store),
         (data.to_owned(), |f| f.stateful),
@@ -78,8 +86,7 @@ fn addresses_are_of_two_kinds() {
 #[test]
 fn a_broken_volume_is_the_root_another_or_only_shut_off() {
     let Some(world) = World::start(&["ec2", "autoscaling", "elbv2"], &[]) else { return };
-    let (hands, id) =
-        (world.hands(), launch(&world, "'BlockDeviceMappings': [{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 9}}]"));
+    let (hands, id) = (world.hands(), launch(&world, WITH_DATA));
     let volume = |is_root: &str| {
         world.python(&format!(
             "i = aws('ec2').describe_instances(InstanceIds=['{id}'])['Reservations'][0]['Instances'][0]\n\
@@ -88,12 +95,12 @@ fn a_broken_volume_is_the_root_another_or_only_shut_off() {
     };
     let (root, data) = (volume("True"), volume("False"));
     assert_eq!(facts(hands.look(&id, NOW)).broken_volume, None);
-    for (volume, io_enabled, broken) in [
-        (&data, true, BrokenVolume::Data),
-        (&root, true, BrokenVolume::Root),
-        (&data, false, BrokenVolume::IoDisabled),
-    ] {
-        world.script(&json!({"kind": "volume_status", "volume": volume, "status": "impaired", "io_enabled": io_enabled}));
+    for (volume, io_enabled, broken) in
+        [(&data, true, BrokenVolume::Data), (&root, true, BrokenVolume::Root), (&data, false, BrokenVolume::IoDisabled)]
+    {
+        world.script(
+            &json!({"kind": "volume_status", "volume": volume, "status": "impaired", "io_enabled": io_enabled}),
+        );
         assert_eq!(facts(hands.look(&id, NOW)).broken_volume, Some(broken));
     }
 }

@@ -12,7 +12,8 @@ use serde_json::json;
 fn what_is_impaired_counts_in_its_zone_and_in_all() {
     let Some(world) = World::start(&["ec2", "autoscaling", "elbv2"], &[]) else { return };
     let hands = world.hands();
-    let [a, b, c] = ["a", "a", "b"].map(|z| launch(&world, &format!("'Placement': {{'AvailabilityZone': 'us-east-1{z}'}}")));
+    let [a, b, c] =
+        ["a", "a", "b"].map(|z| launch(&world, &format!("'Placement': {{'AvailabilityZone': 'us-east-1{z}'}}")));
     world.script(&json!([
         {"kind": "status", "instance": a, "checks": {"system": "impaired"}},
         {"kind": "status", "instance": b, "checks": {"instance": "initializing"}},
@@ -42,7 +43,6 @@ fn a_member_of_a_group_is_one_however_it_is_known() {
          DesiredCapacity=2, AvailabilityZones=['us-east-1a'])\n\
          a.suspend_processes(AutoScalingGroupName='web', ScalingProcesses=['Launch'])\n\
          i = a.describe_auto_scaling_groups()['AutoScalingGroups'][0]['Instances']\n\
-         a.set_instance_health(InstanceId=i[1]['InstanceId'], HealthStatus='Unhealthy') if False else None\n\
          print(i[0]['InstanceId'])",
         super::IMAGE
     ));
@@ -72,7 +72,9 @@ fn a_check_that_is_well_again_does_not_hold() {
         hands.still_holds(&trigger)
     };
     let failed = |check| Cause::CheckFailed { check };
-    world.script(&json!({"kind": "status", "instance": id, "checks": {"system": "impaired", "instance": "initializing"}}));
+    world.script(
+        &json!({"kind": "status", "instance": id, "checks": {"system": "impaired", "instance": "initializing"}}),
+    );
     assert_eq!(holds(failed(Check::System)), Read::Known(true));
     assert_eq!(holds(failed(Check::Instance)), Read::Known(false));
     assert_eq!(holds(failed(Check::AttachedEbs)), Read::Known(false));

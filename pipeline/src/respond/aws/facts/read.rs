@@ -73,7 +73,7 @@ pub(in crate::respond::aws) async fn instance(ec2: &Client, id: &str) -> Result<
 /// Describes the instances that fit filters, each a name and its values.
 pub(in crate::respond::aws) async fn instances(
     ec2: &Client,
-    filters: &[(&str, &[String])],
+    filters: &[(&str, Vec<String>)],
 ) -> Result<Vec<Instance>, Trouble> {
     let filters = filters.iter().map(|(name, values)| filter(name, values.iter().cloned())).collect();
     let reply = ask("ec2:DescribeInstances", ec2.describe_instances().set_filters(Some(filters)).send()).await?;

@@ -80,7 +80,8 @@ mod tests {
         ] {
             assert_eq!(controller(&tag(key, "x")).as_deref(), expected, "{key}");
         }
-        let both = BTreeMap::from(["eks:cluster-name", "karpenter.sh/nodepool"].map(|k| (k.to_owned(), "x".to_owned())));
+        let both =
+            BTreeMap::from(["eks:cluster-name", "karpenter.sh/nodepool"].map(|k| (k.to_owned(), "x".to_owned())));
         assert_eq!(controller(&both).as_deref(), Some("Karpenter"));
     }
 

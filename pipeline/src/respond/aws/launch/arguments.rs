@@ -131,7 +131,7 @@ impl Arguments {
     /// Finds what was launched with these, whichever type it is.
     pub(super) async fn launched(&self, ec2: &Client, token: &str) -> Result<Option<String>, Trouble> {
         let tokens: Vec<String> = (0..self.types.len()).map(|n| token_of(token, n)).collect();
-        let found = instances(ec2, &[("client-token", &tokens)]).await?;
+        let found = instances(ec2, &[("client-token", tokens)]).await?;
         Ok(found.into_iter().find_map(|i| i.instance_id))
     }
 
@@ -154,7 +154,11 @@ impl Arguments {
         let some = |of: &[String]| (!of.is_empty()).then(|| of.to_vec());
         let devices: Vec<BlockDeviceMapping> = self.devices.iter().map(Device::mapping).collect();
         let profile = self.profile.as_ref().map(|arn| IamInstanceProfileSpecification::builder().arn(arn).build());
-        let credits = self.credits.as_ref().filter(|_| self.is_burstable(n)).map(|c| CreditSpecificationRequest::builder().cpu_credits(c).build());
+        let credits = self
+            .credits
+            .as_ref()
+            .filter(|_| self.is_burstable(n))
+            .map(|c| CreditSpecificationRequest::builder().cpu_credits(c).build());
         ec2.run_instances()
             .client_token(token_of(token, n))
             .min_count(1)
@@ -174,7 +178,7 @@ impl Arguments {
             .set_disable_api_stop(self.stop_protection)
             .set_credit_specification(credits)
             .set_block_device_mappings((!devices.is_empty()).then_some(devices))
-            .set_tag_specifications(Some(self.tag_specifications()))
+            .set_tag_specifications(self.tag_specifications())
     }
 
     /// EC2 refuses the credits of a type that has none; a template's own type is not known here, nor are its credits said.
@@ -182,8 +186,10 @@ impl Arguments {
         self.types.get(n).and_then(Option::as_deref).is_some_and(is_burstable)
     }
 
-    fn tag_specifications(&self) -> Vec<TagSpecification> {
-        [ResourceType::Instance, ResourceType::Volume].map(|of| specification(of, &self.tags)).into()
+    /// EC2 refuses a specification of no tags: a dry run for an instance without any has none.
+    fn tag_specifications(&self) -> Option<Vec<TagSpecification>> {
+        let both = || [ResourceType::Instance, ResourceType::Volume].map(|of| specification(of, &self.tags)).into();
+        (!self.tags.is_empty()).then(both)
     }
 
     /// Launches the n-th type.
@@ -195,7 +201,7 @@ impl Arguments {
         user_data: Option<&str>,
     ) -> Result<String, Trouble> {
         let call = self.call(ec2, token, n).set_user_data(user_data.map(str::to_owned));
-        let reply = ask("ec2:RunInstances", call.send()).await?;
+        let reply = ask("ec2:RunInstances", Box::pin(call.send())).await?;
         let id = reply.instances.unwrap_or_default().into_iter().next().and_then(|i| i.instance_id);
         id.ok_or_else(|| Trouble {
             code: String::new(),

@@ -149,9 +149,7 @@ async fn elsewhere(hands: &AwsHands, wish: &Wish<'_>) -> Result<Arguments, Strin
 /// Gives the tags that go along: people's own, and what they say of data; not what earlier recoveries noted.
 fn carried(old: &Instance) -> std::collections::BTreeMap<String, String> {
     let mut tags = tags(old.tags.as_deref());
-    tags.retain(|key, _| {
-        !key.starts_with("aws:") && (!key.starts_with("forewarn:") || key == "forewarn:stateful")
-    });
+    tags.retain(|key, _| !key.starts_with("aws:") && (!key.starts_with("forewarn:") || key == "forewarn:stateful"));
     tags
 }
 
@@ -181,5 +179,10 @@ pub(super) async fn user_data(hands: &AwsHands, id: &str) -> Result<Option<Strin
 
 /// Gives the SHA-256 of a text in hexadecimal digits.
 pub(super) fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        for nibble in [byte >> 4, byte & 15] {
+            hex.extend(char::from_digit(nibble.into(), 16));
+        }
+        hex
+    })
 }

@@ -84,7 +84,10 @@ pub(super) async fn from_snapshots(
     let missing: Vec<&str> =
         attached.iter().map(|a| a.volume.as_str()).filter(|volume| !of.contains_key(volume)).collect();
     if !missing.is_empty() {
-        return Err(format!("there is no snapshot of {}: a part of the volumes of {id} is not enough", missing.join(", ")));
+        return Err(format!(
+            "there is no snapshot of {}: a part of the volumes of {id} is not enough",
+            missing.join(", ")
+        ));
     }
     let root_device = old.root_device_name.as_deref();
     let root_volume = attached.iter().find(|a| root_device == Some(&a.device)).map(|a| a.volume.clone());

@@ -59,16 +59,15 @@ pub(super) async fn ended(hands: &AwsHands, errand: &Errand) -> Result<Option<St
 }
 
 async fn launched(ec2: &Client, errand: &Errand) -> Result<Vec<Instance>, Trouble> {
-    match &errand.successor {
-        Some(successor) => Ok(instance(ec2, successor).await?.into_iter().collect()),
-        None => {
-            let (plan, old) = ([errand.plan_id.clone()], [errand.subject.clone()]);
-            let (recovery, filters) = ([errand.recovery_id.clone()], ["tag:forewarn:plan", "tag:ReplacedInstance"]);
-            let filters: [(&str, &[String]); 3] =
-                [(filters[0], &plan), (filters[1], &old), ("tag:forewarn:recovery", &recovery)];
-            instances(ec2, &filters).await
-        }
+    if let Some(successor) = &errand.successor {
+        return Ok(instance(ec2, successor).await?.into_iter().collect());
     }
+    let tags = [
+        ("tag:forewarn:plan", vec![errand.plan_id.clone()]),
+        ("tag:forewarn:recovery", vec![errand.recovery_id.clone()]),
+        ("tag:ReplacedInstance", vec![errand.subject.clone()]),
+    ];
+    instances(ec2, &tags).await
 }
 
 fn is_ending(found: &Instance) -> bool {
@@ -101,10 +100,8 @@ async fn end(ec2: &Client, errand: &Errand, id: &str, found: &Instance) -> Resul
 
 /// Settles the tags of an old instance.
 pub(super) fn settle_tags(errand: &Errand, until: &str) -> Result<String, String> {
-    let mut tags = BTreeMap::from([
-        ("forewarn:kept-for", errand.recovery_id.as_str()),
-        ("forewarn:terminate-after", until),
-    ]);
+    let mut tags =
+        BTreeMap::from([("forewarn:kept-for", errand.recovery_id.as_str()), ("forewarn:terminate-after", until)]);
     if let Some(successor) = &errand.successor {
         tags.insert("forewarn:replaced-by", successor);
     }

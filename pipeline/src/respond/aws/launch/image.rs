@@ -28,7 +28,6 @@ pub(super) async fn ready(ec2: &Client, root: &Root, tags: &BTreeMap<String, Str
     usable(found)
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enumeration is open")]
 fn usable(found: Image) -> Result<String, Reply> {
     let id = found.image_id.ok_or_else(|| Reply::Failed("an image without an id".to_owned()))?;
     match found.state {

@@ -51,11 +51,11 @@ pub(super) async fn in_another_zone(
     let reply = ask("ec2:DescribeSubnets", call.send()).await.map_err(words)?;
     let kind = kind.ok_or_else(|| format!("EC2 names no type of {id}"))?;
     let offered = zones_with(hands, &hands.region, kind).await?;
-    best(reply.subnets.unwrap_or_default(), own, old.subnet_id.as_deref(), &offered)
+    best(reply.subnets(), own, old.subnet_id.as_deref(), &offered)
         .ok_or_else(|| format!("{vpc} has no subnet outside {own} where {kind} is offered"))
 }
 
-fn best(subnets: Vec<Subnet>, own_zone: &str, own: Option<&str>, offered: &BTreeSet<String>) -> Option<String> {
+fn best(subnets: &[Subnet], own_zone: &str, own: Option<&str>, offered: &BTreeSet<String>) -> Option<String> {
     let is_public = |s: &Subnet| s.map_public_ip_on_launch.unwrap_or(false);
     let like = subnets.iter().find(|s| s.subnet_id.as_deref() == own).map(is_public);
     let fits = |s: &Subnet| {
@@ -64,7 +64,8 @@ fn best(subnets: Vec<Subnet>, own_zone: &str, own: Option<&str>, offered: &BTree
             && s.state != Some(SubnetState::Pending)
             && s.available_ip_address_count != Some(0)
     };
-    let order = |s: &Subnet| (like.is_some_and(|l| l != is_public(s)), s.availability_zone.clone(), s.subnet_id.clone());
+    let order =
+        |s: &Subnet| (like.is_some_and(|l| l != is_public(s)), s.availability_zone.clone(), s.subnet_id.clone());
     subnets.iter().filter(|s| fits(s)).min_by_key(|s| order(s)).and_then(|s| s.subnet_id.clone())
 }
 
@@ -90,7 +91,7 @@ mod tests {
             ]
         };
         let offered = |zones: &[&str]| zones.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
-        let best = |zones: &[&str]| best(all(), "a", Some("s-old"), &offered(zones));
+        let best = |zones: &[&str]| best(&all(), "a", Some("s-old"), &offered(zones));
         assert_eq!(best(&["a", "b", "c"]).as_deref(), Some("s-private"));
         assert_eq!(best(&["a", "b"]).as_deref(), Some("s-public"));
         assert_eq!(best(&["a"]), None);
