@@ -1,0 +1,210 @@
+"""The failure modes that RECOVERY.md lists, each injected, and the response that it states."""
+
+from proofs.kit import Short
+from proofs.recovery.bed import Executors
+from proofs.recovery.cases import all_of, described, is_in, owner, replaced, snapshots, state, tags, volumes
+
+POLICY_SHORT = {}
+
+
+def carried_out(bed, line, name, instance, action, policy=None, until="done", approve=False):
+    executors = Executors(bed, line.fresh(name), policy=policy)
+    recovery = executors.trigger(instance, action)
+    if approve:
+        executors.forewarn("recoveries", "approve", recovery, "--by", "proof").ok()
+    executors.work(until=until, timeout=420).ok()
+    return executors, recovery, executors.row(recovery)["state"], executors.events(recovery)
+
+
+def kinds(events, name):
+    return [e for e in events if e["event"] == name]
+
+
+def reasons(events):
+    return " | ".join(e["reason"] for e in events if e["event"] in ("step_failed", "escalated", "stuck"))
+
+
+def calls(bed, action, instance):
+    return [c for c in bed.calls() if c["action"] == action and instance in str(c["args"])]
+
+
+def said(events, word):
+    return word.lower() in str(events).lower()
+
+
+def ssm_offline_escalates(bed, line):
+    """SSM offline: a restart of the application escalates to a safe restart."""
+    with bed.turn:
+        i = bed.launch("ssm-offline")
+    bed.script({"kind": "ssm", "instance": i, "outcome": "offline"})
+    _, r, s, events = carried_out(bed, line, "ssm_offline_escalates", i, "restart_application")
+    return all_of(("escalated to", [e["to"] for e in kinds(events, "escalated")][:1], ["restart"]), ("says why", said(events, "offline"), True), ("runs", state(bed, i), "running"), ("snapshots", len(snapshots(bed, r)), 1)), len(events)
+
+
+def ssm_timed_out_is_cancelled(bed, line):
+    """TimedOut: CancelCommand, escalate."""
+    with bed.turn:
+        i = bed.launch("ssm-late")
+    bed.script({"kind": "ssm", "instance": i, "outcome": "TimedOut", "after_ms": 100})
+    _, _, s, events = carried_out(bed, line, "ssm_timed_out_is_cancelled", i, "restart_application")
+    return all_of(("escalated to", [e["to"] for e in kinds(events, "escalated")][:1], ["restart"]), ("runs", state(bed, i), "running")), len(events)
+
+
+def ssm_invocation_comes_late(bed, line):
+    """InvocationDoesNotExist early: asked again, and the command is sent once."""
+    with bed.turn:
+        i = bed.launch("ssm-unseen")
+    bed.script({"kind": "ssm", "instance": i, "outcome": "Success", "missing_polls": 3})
+    _, _, s, events = carried_out(bed, line, "ssm_invocation_comes_late", i, "restart_application")
+    return all_of(("ended", s["phase"], {"closed": {"outcome": "recovered"}}), ("commands", len([c for c in calls(bed, "SendCommand", i) if "systemctl restart" in str(c["args"])]), 1)), len(events)
+
+
+def hung_stop_is_forced(bed, line):
+    """A hung stop: Force."""
+    with bed.turn:
+        i = bed.launch("hung")
+    bed.script({"kind": "hung_stop", "instance": i, "yields_to": "force"})
+    _, _, s, events = carried_out(bed, line, "hung_stop_is_forced", i, "safe_restart")
+    forced = [c for c in calls(bed, "StopInstances", i) if "true" in str(c["args"].get("Force", "")).lower()]
+    return all_of(("ended", s["phase"], {"closed": {"outcome": "recovered"}}), ("forced", len(forced) >= 1, True), ("runs", state(bed, i), "running")), len(events)
+
+
+def no_capacity_on_start(bed, line):
+    """InsufficientInstanceCapacity on start: back off, then rung 2: a replacement of another type."""
+    with bed.turn:
+        i = bed.launch("no-room")
+        allocation = bed.address(i)
+    bed.script({"kind": "capacity", "call": "StartInstances", "type": "m5.large", "times": None})
+    policy = {"targets": {"isolation_group": bed.shut, "replacement": {"instance_type": "m5.xlarge"}}}
+    try:
+        _, _, s, events = carried_out(bed, line, "no_capacity_on_start", i, "safe_restart", policy)
+    finally:
+        bed.script({"kind": "clear"})
+    new = [n["InstanceId"] for n in replaced(bed, i)]
+    return all_of(("escalated to", [e["to"] for e in kinds(events, "escalated")][:1], ["replace"]), ("says why", said(events, "InsufficientInstanceCapacity"), True), ("one successor", len(new), 1), ("address", [owner(bed, allocation)], new), ("old", state(bed, i), "stopped")), len(events)
+
+
+def an_unexpected_owner_stops_it(bed, line):
+    """An owner of the address that nobody expects: it stops, and people are told; the address stays."""
+    with bed.turn:
+        i, stranger = bed.launch("owned"), bed.launch("stranger")
+        allocation = bed.address(i)
+    policy = {"targets": {"isolation_group": bed.shut, "replacement": {"allocation_id": bed.address(stranger)}}}
+    mine = policy["targets"]["replacement"]["allocation_id"]
+    _, _, s, events = carried_out(bed, line, "an_unexpected_owner_stops_it", i, "replace", policy)
+    return all_of(("the stranger's address", owner(bed, mine), stranger), ("says why", said(events, "expects"), True), ("handed over", s["phase"], {"closed": {"outcome": "handed_over"}})), len(events)
+
+
+def a_snapshot_in_error_rejects_the_set(bed, line):
+    """A partial set is rejected: nothing is launched from it, and the old instance comes back."""
+    with bed.turn:
+        i = bed.launch("partial", data=1)
+    bad = volumes(bed.instance(i))["/dev/sdf"]
+    bed.script({"kind": "snapshot_error", "volume": bad, "times": None})
+    _, _, s, events = carried_out(bed, line, "a_snapshot_in_error_rejects_the_set", i, "replace_stateful")
+    return all_of(("successors", replaced(bed, i), []), ("old runs again", state(bed, i), "running"), ("undone", len(kinds(events, "undoing")), 1)), len(events)
+
+
+def no_capacity_in_the_zone_falls_back(bed, line):
+    """Capacity: the next type."""
+    with bed.turn:
+        i = bed.launch("fallback")
+    bed.script({"kind": "capacity", "call": "RunInstances", "type": "c5.2xlarge", "times": None})
+    policy = {"targets": {"isolation_group": bed.shut, "replacement": {"instance_type": "c5.2xlarge", "fallback_types": ["c5.4xlarge"]}}}
+    _, _, s, events = carried_out(bed, line, "no_capacity_in_the_zone_falls_back", i, "replace", policy)
+    return all_of(("type", [n["InstanceType"] for n in replaced(bed, i)], ["c5.4xlarge"]), ("ended", s["phase"], {"closed": {"outcome": "recovered"}})), len(events)
+
+
+def an_attach_that_fails_puts_the_old_volume_back(bed, line):
+    """Attach fails: the old volume goes back, and the instance runs."""
+    with bed.turn:
+        i = bed.launch("attach", data=1)
+    before = volumes(bed.instance(i))
+    bad = before["/dev/sdf"]
+    bed.script({"kind": "volume_status", "volume": bad, "status": "impaired", "io_enabled": True})
+    # The three tries of the new volume; the old one's is not refused.
+    bed.script({"kind": "attach_error", "instance": i, "code": "IncorrectState", "message": "scripted", "times": 3})
+    _, _, s, events = carried_out(bed, line, "an_attach_that_fails_puts_the_old_volume_back", i, "repair_volume")
+    return all_of(("volumes", volumes(described(bed, i)).get("/dev/sdf"), bad), ("undone", len(kinds(events, "undoing")) >= 1, True), ("runs", state(bed, i), "running")), len(events)
+
+
+def a_root_replacement_that_fails_is_told(bed, line):
+    """The task fails: the old root stays."""
+    with bed.turn:
+        i = bed.launch("root-fails")
+    before = volumes(bed.instance(i))
+    bed.script({"kind": "replace_root", "instance": i, "outcome": "failed", "times": None})
+    _, _, s, events = carried_out(bed, line, "a_root_replacement_that_fails_is_told", i, "replace_root_volume")
+    return all_of(("root", volumes(described(bed, i)).get("/dev/sda1") in before.values() or bool(replaced(bed, i)), True), ("says why", said(events, "failed"), True)), len(events)
+
+
+def standby_blocked_by_the_minimum(bed, line):
+    """Standby blocked: processes are suspended and resumed, only those that nobody had suspended."""
+    name = "at-minimum"
+    with bed.turn:
+        i = bed.group(name, size=2, least=2)[0]
+    bed.asg.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["ReplaceUnhealthy"])
+    # A person's wish is kept: with it suspended, only HealthCheck is ours.
+    _, _, s, events = carried_out(bed, line, "standby_blocked_by_the_minimum", i, "safe_restart")
+    left = sorted(p["ProcessName"] for p in bed.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]["SuspendedProcesses"])
+    return all_of(("ended", s["phase"], {"closed": {"outcome": "recovered"}}), ("still suspended", left, ["ReplaceUnhealthy"]), ("ours", len(calls(bed, "SuspendProcesses", name)) >= 2, True), ("standby", calls(bed, "EnterStandby", name), [])), len(events)
+
+
+def standby_and_back(bed, line):
+    """A member is taken into standby with decrement, and comes back."""
+    name = "standby"
+    with bed.turn:
+        i = bed.group(name, size=2, least=1)[0]
+    _, _, s, events = carried_out(bed, line, "standby_and_back", i, "safe_restart")
+    group = bed.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
+    inside = {m["InstanceId"]: m["LifecycleState"] for m in group["Instances"]}
+    return all_of(("ended", s["phase"], {"closed": {"outcome": "recovered"}}), ("in service", inside.get(i), "InService"), ("desired", group["DesiredCapacity"], 2), ("entered", len(calls(bed, "EnterStandby", name)), 1)), len(events)
+
+
+def a_suspended_group_is_left_alone(bed, line):
+    """Administrative suspension: nothing is done, and it is said."""
+    name = "suspended"
+    with bed.turn:
+        i = bed.group(name, size=2)[0]
+    bed.asg.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["ReplaceUnhealthy"])
+    executors, r, s, events = carried_out(bed, line, "a_suspended_group_is_left_alone", i, "replace_in_group", until="idle")
+    return all_of(("says why", said(events, "group_suspended"), True), ("touched", calls(bed, "SetInstanceHealth", i), [])), len(events)
+
+
+def a_spot_drain_goes_on_without_ssm(bed, line):
+    """SSM offline: the snapshot is taken at once all the same."""
+    with bed.turn:
+        i = bed.launch("spot-offline", data=1, InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "one-time"}})
+    before = volumes(bed.instance(i))
+    bed.script({"kind": "ssm", "instance": i, "outcome": "offline"})
+    _, r, s, events = carried_out(bed, line, "a_spot_drain_goes_on_without_ssm", i, "drain_spot")
+    return all_of(("snapshots", snapshots(bed, r), sorted(before.values())), ("ended", s["phase"], {"closed": {"outcome": "recovered"}})), len(events)
+
+
+def a_stale_copy_is_said(bed, line):
+    """The copy in the other region is stale: its age is shown, and nothing starts there."""
+    with bed.turn:
+        i = bed.launch("stale-copy")
+    there = bed.client("ec2", "us-west-2")
+    image = there.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    subnet = there.describe_subnets()["Subnets"][0]["SubnetId"]
+    policy = {"targets": {"other_region": {"region": "us-west-2", "image_id": image, "subnet_id": subnet, "hosted_zone_id": "Z0", "record_name": "app.example.com", "copy_age_ms": 1}}}
+    executors, r, s, events = carried_out(bed, line, "a_stale_copy_is_said", i, "fail_over_region", policy, until="idle", approve=True)
+    return all_of(("says its age", said(kinds(events, "deferred") + kinds(events, "denied"), "capacity"), True), ("runs here", state(bed, i), "running"), ("successors there", bed.successors(i, "us-west-2"), [])), len(events)
+
+
+def it_does_not_get_well(bed, line):
+    """What does not get well is escalated, and at the end of the ladder people have it."""
+    with bed.turn:
+        i = bed.launch("never-well")
+    bed.script({"kind": "status", "instance": i, "checks": {"instance": "impaired"}}, {"kind": "new_status", "type": "m5.4xlarge", "checks": {"instance": "impaired"}, "times": None})
+    policy = {"targets": {"isolation_group": bed.shut, "replacement": {"instance_type": "m5.4xlarge"}}}
+    executors, r, s, events = carried_out(bed, line, "it_does_not_get_well", i, "safe_restart", policy)
+    return all_of(("handed over", s["phase"], {"closed": {"outcome": "handed_over"}}), ("rungs", [e["to"] for e in kinds(events, "escalated")], ["replace", "region"]), ("no successor left", replaced(bed, i), [])), len(events)
+
+
+MODES = (
+    ssm_offline_escalates, ssm_timed_out_is_cancelled, ssm_invocation_comes_late, hung_stop_is_forced, no_capacity_on_start, an_unexpected_owner_stops_it,
+    a_snapshot_in_error_rejects_the_set, no_capacity_in_the_zone_falls_back, an_attach_that_fails_puts_the_old_volume_back, a_root_replacement_that_fails_is_told,
+    standby_blocked_by_the_minimum, standby_and_back, a_suspended_group_is_left_alone, a_spot_drain_goes_on_without_ssm, a_stale_copy_is_said, it_does_not_get_well,
+)
