@@ -10,9 +10,10 @@ pub(super) mod subnet;
 use super::super::hands::{Errand, Reply};
 use super::facts::read::{bounded, words};
 use super::{AwsHands, Part};
+use crate::log::chain::sha256_hex;
 use crate::time::{DAY_MS, format_ms};
 use arguments::Arguments;
-use capture::{Wish, digest};
+use capture::Wish;
 use devices::Snapshot;
 use forewarn_rules::recovery::action::RecoveryAction;
 use forewarn_rules::recovery::step::StepKind as S;
@@ -133,7 +134,7 @@ async fn user_data(hands: &AwsHands, arguments: &Arguments) -> Result<Option<Str
     let Some(wanted) = &arguments.user_data else { return Ok(None) };
     let text = capture::user_data(hands, &wanted.of).await?;
     match text {
-        Some(text) if digest(&text) == wanted.sha256 => Ok(Some(text)),
+        Some(text) if sha256_hex(text.as_bytes()) == wanted.sha256 => Ok(Some(text)),
         _ => Err(format!("the user data of {} is not what it was when the launch was settled", wanted.of)),
     }
 }

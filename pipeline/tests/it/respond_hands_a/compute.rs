@@ -70,6 +70,8 @@ fn a_start_without_room_has_had_no_effect_and_one_of_what_has_ended_never_has() 
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (hands, id) = (world.hands(), launch(&world, ""));
     waits(&hands.perform(&prepared(&hands, errand(Stop, SafeRestart, &id))));
+    // A launch time has seconds, and the stop takes none here.
+    world.advance(MINUTE);
     world.script(&json!({"kind": "capacity", "call": "StartInstances"}));
     let start = prepared(&hands, errand(Start, SafeRestart, &id));
     fails(hands.perform(&start), "InsufficientInstanceCapacity");
@@ -92,6 +94,7 @@ fn a_move_lets_go_of_the_host_only_where_it_is_bound_to_one() {
         world.python(&format!(
             "aws('ec2').modify_instance_placement(InstanceId='{id}', Tenancy='dedicated', Affinity='{affinity}')"
         ));
+        world.advance(MINUTE);
         let start = prepared(&hands, errand(Start, MigrateHost, &id));
         waits(&hands.perform(&start));
         done(hands.perform(&start));

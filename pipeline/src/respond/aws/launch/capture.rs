@@ -5,10 +5,10 @@ use super::super::facts::read::{ask, instance, tags, words, zone};
 use super::arguments::{Arguments, MOST_TYPES, Metadata, Template, UserData, is_burstable};
 use super::devices::{self, Snapshot};
 use super::subnet;
+use crate::log::chain::sha256_hex;
 use aws_sdk_ec2::types::{Instance, InstanceAttributeName, MonitoringState, Tenancy};
 use forewarn_rules::recovery::action::RecoveryAction;
 use forewarn_rules::recovery::policy::Policy;
-use sha2::{Digest, Sha256};
 
 /// What is wanted.
 #[derive(Debug)]
@@ -112,7 +112,9 @@ async fn of_any_region(hands: &AwsHands, id: &str, old: &Instance) -> Result<Arg
     let monitoring = old.monitoring.as_ref().and_then(|m| m.state.as_ref());
     Ok(Arguments {
         profile: old.iam_instance_profile.as_ref().and_then(|p| p.arn.clone()),
-        user_data: user_data(hands, id).await?.map(|text| UserData { of: id.to_owned(), sha256: digest(&text) }),
+        user_data: user_data(hands, id)
+            .await?
+            .map(|text| UserData { of: id.to_owned(), sha256: sha256_hex(text.as_bytes()) }),
         metadata: old.metadata_options.as_ref().map(|m| Metadata {
             tokens: m.http_tokens.as_ref().map(|v| v.as_str().to_owned()),
             hops: m.http_put_response_hop_limit,
@@ -175,14 +177,4 @@ pub(super) async fn user_data(hands: &AwsHands, id: &str) -> Result<Option<Strin
     let call = hands.ec2.describe_instance_attribute().instance_id(id).attribute(InstanceAttributeName::UserData);
     let reply = ask("ec2:DescribeInstanceAttribute", call.send()).await.map_err(words)?;
     Ok(reply.user_data.and_then(|v| v.value).filter(|text| !text.is_empty()))
-}
-
-/// Gives the SHA-256 of a text in hexadecimal digits.
-pub(super) fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        for nibble in [byte >> 4, byte & 15] {
-            hex.extend(char::from_digit(nibble.into(), 16));
-        }
-        hex
-    })
 }
