@@ -24,7 +24,10 @@ mod metric_stream;
 mod operator;
 mod output;
 mod pilot;
+mod policy;
 mod pull;
+mod recoveries;
+mod respond;
 mod rules;
 mod run;
 mod schema;
@@ -106,6 +109,12 @@ enum Command {
     Silence(silence::Args),
     /// Takes note of an episode, and says whether it was right
     Ack(ack::Args),
+    /// Heals what was predicted or has failed
+    Respond(respond::Args),
+    /// Lists recoveries, shows one, and tells it what a person says
+    Recoveries(recoveries::Args),
+    /// Reads and changes what may be done to instances
+    Policy(policy::Args),
     /// Writes the JSON Schemas and the AsyncAPI document
     Schema(schema::Args),
     /// Checks that this machine and its settings are fit to run forewarn
@@ -186,6 +195,9 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Mark(args) => args.run(&mut context),
         Command::Silence(args) => args.run(&mut context),
         Command::Ack(args) => args.run(&mut context),
+        Command::Respond(args) => args.run(&mut context),
+        Command::Recoveries(args) => args.run(&mut context),
+        Command::Policy(args) => args.run(&mut context),
         Command::Schema(args) => args.run(&mut context),
         Command::Doctor(args) => args.run(&mut context),
         Command::FaultProxy(args) => args.run(&mut context),

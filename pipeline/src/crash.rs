@@ -8,6 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The variable that arms a point: `NAME` or `NAME:N` for its N-th passing.
 pub const CRASH_AT: &str = "FOREWARN_CRASH_AT";
 
+/// The variable that says how the process dies at the point: by default it aborts; `KILL` and `STOP` have the system send it that
+/// signal, and a process that was stopped goes on when it is continued.
+pub const CRASH_SIGNAL: &str = "FOREWARN_CRASH_SIGNAL";
+
 static ARMED: OnceLock<Option<(String, u64)>> = OnceLock::new();
 static PASSED: AtomicU64 = AtomicU64::new(0);
 
@@ -29,9 +33,22 @@ pub fn point(name: &str) {
         && at == name
         && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *nth
     {
-        tracing::error!(point = name, "aborting at the armed crash point");
+        tracing::error!(point = name, "ending at the armed crash point");
+        match std::env::var(CRASH_SIGNAL).as_deref() {
+            Ok(signal @ ("KILL" | "STOP")) => signalled(signal),
+            _ => std::process::abort(),
+        }
+    }
+}
+
+/// Has the system send this very process a signal, and waits until it has come.
+fn signalled(signal: &str) {
+    let pid = std::process::id().to_string();
+    let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+    if !sent.is_ok_and(|s| s.success()) {
         std::process::abort();
     }
+    std::thread::sleep(std::time::Duration::from_millis(200));
 }
 
 fn trace_file() -> Option<File> {

@@ -20,6 +20,8 @@ pub(crate) use doc::is_id;
 pub use parse::parse;
 pub use queue::{Poll, Queue, poll};
 pub use reason::Reason;
+pub(crate) use reason::quoted;
+pub(crate) use unwrap::unwrap;
 
 /// Longest event, in bytes: what EventBridge and SQS carry.
 pub const MAX_BYTES: usize = 256 << 10;

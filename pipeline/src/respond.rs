@@ -1,5 +1,14 @@
 //! The recovery executor: carries out what `forewarn_rules::recovery` decides, and writes it down before and after.
 
+pub mod agenda;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod executor;
+pub mod facts;
 pub mod hands;
+pub mod inbox;
+pub mod ledger;
+pub mod policies;
+pub mod serve;
+pub mod store;
+pub mod triggers;

@@ -9,7 +9,7 @@ use serde_json::Value;
 const LAYERS: usize = 2;
 
 /// Parses a message and gives the event in it.
-pub(super) fn unwrap(raw: &[u8]) -> Result<Value, Reason> {
+pub(crate) fn unwrap(raw: &[u8]) -> Result<Value, Reason> {
     let mut value = json(raw, MAX_BYTES, MAX_DEPTH)?;
     for _ in 0..LAYERS {
         let Some(inner) = wrapped(&value)? else { break };

@@ -195,29 +195,55 @@ events! {
     /// A workload episode is over.
     WorkloadCleared(workload::Over) = "workload.cleared" v 1;
     /// A recovery was asked for.
-    RecoveryRequested(recovery::Requested) = "recovery.requested" v 1;
+    RecoveryRequested(recovery::Happened<recovery::Requested>) = "recovery.requested" v 2;
+    /// Another trigger asked for the same.
+    RecoveryJoined(recovery::Happened<recovery::Joined>) = "recovery.joined" v 1;
     /// A recovery has a plan.
-    RecoveryPlanned(recovery::Planned) = "recovery.planned" v 1;
-    /// All gates let a recovery through.
-    RecoveryAdmitted(recovery::Admitted) = "recovery.admitted" v 1;
+    RecoveryPlanned(recovery::Happened<recovery::Planned>) = "recovery.planned" v 2;
     /// A gate refused a recovery.
-    RecoveryDenied(recovery::Denied) = "recovery.denied" v 1;
-    /// A recovery waits.
-    RecoveryDeferred(recovery::Deferred) = "recovery.deferred" v 1;
-    /// A step is about to be issued.
-    RecoveryStepIntended(recovery::StepIntended) = "recovery.step_intended" v 1;
-    /// A step succeeded.
-    RecoveryStepDone(recovery::StepDone) = "recovery.step_done" v 1;
+    RecoveryDenied(recovery::Happened<recovery::Denied>) = "recovery.denied" v 2;
+    /// A recovery waits for a gate.
+    RecoveryDeferred(recovery::Happened<recovery::Deferred>) = "recovery.deferred" v 2;
+    /// People were told, and may object.
+    RecoveryAnnounced(recovery::Happened<recovery::Announced>) = "recovery.announced" v 1;
+    /// A person objected.
+    RecoveryObjected(recovery::Happened<recovery::Objected>) = "recovery.objected" v 1;
+    /// A person approved.
+    RecoveryApproved(recovery::Happened<recovery::Approved>) = "recovery.approved" v 1;
+    /// A recovery may begin.
+    RecoveryAdmitted(recovery::Happened<recovery::Admitted>) = "recovery.admitted" v 2;
+    /// An executor took a recovery for a while.
+    RecoveryLeased(recovery::Happened<recovery::Leased>) = "recovery.leased" v 1;
+    /// A step is about to be made.
+    RecoveryStepIntended(recovery::Happened<recovery::StepIntended>) = "recovery.step_intended" v 2;
+    /// A step has had its effect.
+    RecoveryStepDone(recovery::Happened<recovery::StepDone>) = "recovery.step_done" v 2;
+    /// What a step began is on its way.
+    RecoveryStepWaiting(recovery::Happened<recovery::StepWaiting>) = "recovery.step_waiting" v 1;
     /// A step failed.
-    RecoveryStepFailed(recovery::StepFailed) = "recovery.step_failed" v 1;
-    /// The instance was found healthy after a recovery.
-    RecoveryVerified(recovery::Verified) = "recovery.verified" v 1;
+    RecoveryStepFailed(recovery::Happened<recovery::StepFailed>) = "recovery.step_failed" v 2;
+    /// What was done is taken back.
+    RecoveryUndoing(recovery::Happened<recovery::Undoing>) = "recovery.undoing" v 1;
+    /// All steps are done, and have to last.
+    RecoveryVerified(recovery::Happened<recovery::Verified>) = "recovery.verified" v 2;
     /// A recovery moved up the ladder.
-    RecoveryEscalated(recovery::Escalated) = "recovery.escalated" v 1;
+    RecoveryEscalated(recovery::Happened<recovery::Escalated>) = "recovery.escalated" v 2;
     /// A recovery ended.
-    RecoveryCompleted(recovery::Completed) = "recovery.completed" v 1;
+    RecoveryCompleted(recovery::Happened<recovery::Completed>) = "recovery.completed" v 2;
     /// A recovery needs a person.
-    RecoveryStuck(recovery::Stuck) = "recovery.stuck" v 1;
+    RecoveryStuck(recovery::Happened<recovery::Stuck>) = "recovery.stuck" v 2;
+    /// A person ended a recovery.
+    RecoveryStopped(recovery::Happened<recovery::Stopped>) = "recovery.stopped" v 1;
+    /// A person let a recovery try again.
+    RecoveryRetried(recovery::Happened<recovery::Retried>) = "recovery.retried" v 1;
+    /// A recovery goes on in an account and region.
+    AdmissionEntered(recovery::Noted<recovery::Entered>) = "admission.admitted" v 1;
+    /// It goes on no more.
+    AdmissionReleased(recovery::Noted<recovery::Released>) = "admission.released" v 1;
+    /// An instance took the place of another.
+    AdmissionSucceeded(recovery::Noted<recovery::Succeeded>) = "admission.succeeded" v 1;
+    /// Too much is impaired for anything new to begin.
+    AdmissionStormSeen(recovery::Noted<recovery::StormSeen>) = "admission.storm_seen" v 1;
     /// A notice reached its channel.
     NoticeSent(notice::Sent) = "notice.sent" v 1;
     /// A notice did not reach its channel.

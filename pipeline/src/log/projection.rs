@@ -1,12 +1,13 @@
 //! Folds entries into tables of current state: one pure function serves the live path and the rebuild.
 
 use super::envelope::Envelope;
-use super::event::Event;
 use super::event::operator::OperatorAction;
 use super::event::prediction::Resolved;
+use super::event::{Event, recovery};
 use super::port::{LogError, Recorded};
-use super::row::{Ack, CurrentPrediction, Episode, Instance, InstanceEpisode, Row, Silence, Workload};
+use super::row::{Ack, CurrentPrediction, Episode, Instance, InstanceEpisode, RecoveryRow, Row, Silence, Workload};
 use forewarn_rules::prediction::{Level, Prediction};
+use forewarn_rules::recovery::state::Recovery;
 use forewarn_rules::workload::WorkloadEpisode;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -33,10 +34,14 @@ pub enum Table {
     Acks,
     /// Instances by id.
     Instances,
+    /// Recoveries by id.
+    Recoveries,
+    /// What AWS Health announced, by ARN.
+    HealthEvents,
 }
 
 /// Every table.
-pub const TABLES: [Table; 9] = [
+pub const TABLES: [Table; 11] = [
     Table::PredictionsCurrent,
     Table::Episodes,
     Table::EpisodeStates,
@@ -46,6 +51,8 @@ pub const TABLES: [Table; 9] = [
     Table::Silences,
     Table::Acks,
     Table::Instances,
+    Table::Recoveries,
+    Table::HealthEvents,
 ];
 
 impl Table {
@@ -61,6 +68,8 @@ impl Table {
             Self::Silences => "silences",
             Self::Acks => "acks",
             Self::Instances => "instances",
+            Self::Recoveries => "recoveries",
+            Self::HealthEvents => "health_events",
         }
     }
 }
@@ -103,10 +112,11 @@ pub fn keys(event: &Event) -> Vec<Key> {
             vec![key(Table::Silences, &e.target)]
         }
         Event::OperatorActed(e) if e.action == OperatorAction::Ack => vec![key(Table::Acks, &e.target)],
+        Event::HealthEvent(e) => vec![key(Table::HealthEvents, &e.event_arn)],
         Event::InstanceStateChanged(e) => vec![key(Table::Instances, &e.instance_id)],
         Event::InstanceCheckFailed(e) => vec![key(Table::Instances, &e.instance_id)],
         Event::InstanceLeft(e) => vec![key(Table::Instances, &e.instance_id)],
-        _ => Vec::new(),
+        _ => recovery::of(event).map(|(id, _, _)| key(Table::Recoveries, id)).into_iter().collect(),
     }
 }
 
@@ -154,6 +164,8 @@ pub fn evolve(key: &Key, row: Option<Row>, envelope: &Envelope, event: &Event) -
             verdict: e.verdict,
             note: e.reason.clone(),
         })),
+        (Table::HealthEvents, Event::HealthEvent(e)) => Some(Row::Health(Box::new(e.clone()))),
+        (Table::Recoveries, _) => Some(Row::Recovery(Box::new(recovered(row, envelope, event)?))),
         (Table::Instances, _) => Some(Row::Instance(instance(&key.id, row, envelope, event))),
         _ => row,
     }
@@ -264,6 +276,34 @@ fn instance(id: &str, row: Option<Row>, envelope: &Envelope, event: &Event) -> I
         _ => {}
     }
     now
+}
+
+/// Moves a recovery on by one event of its stream.
+fn recovered(row: Option<Row>, envelope: &Envelope, event: &Event) -> Option<RecoveryRow> {
+    let (id, instance_id, event) = recovery::of(event)?;
+    let mut now = match row {
+        Some(Row::Recovery(row)) => *row,
+        _ => RecoveryRow {
+            recovery_id: id.to_owned(),
+            instance_id: instance_id.to_owned(),
+            lineage: String::new(),
+            version: 0,
+            open: true,
+            opened_at: envelope.time.clone(),
+            updated_at: envelope.time.clone(),
+            illegal: None,
+            state: Recovery::default(),
+        },
+    };
+    now.version += 1;
+    now.updated_at.clone_from(&envelope.time);
+    match now.state.clone().evolve(event) {
+        Ok(state) => now.state = state,
+        Err(e) => now.illegal = now.illegal.or_else(|| Some(format!("event {}: {e}", now.version))),
+    }
+    now.lineage.clone_from(&now.state.lineage);
+    now.open = now.state.is_open();
+    Some(now)
 }
 
 /// Orders levels by trouble; a level that says nothing stands below them all.

@@ -1,6 +1,7 @@
 //! Rows of the tables of current state.
 
 use super::event::change::ChangeMarked;
+use super::event::health::HealthEvent;
 use super::event::incident::IncidentObserved;
 use super::event::instance::{Check, InstanceState, LeftCause};
 use super::event::operator::Opinion;
@@ -8,6 +9,7 @@ use super::event::prediction::{Outcome, Verdict};
 use super::projection::Table;
 use forewarn_rules::episode::EpisodeState;
 use forewarn_rules::prediction::{FailureType, Level, Prediction};
+use forewarn_rules::recovery::state::Recovery;
 use forewarn_rules::workload::WorkloadEpisode;
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +159,30 @@ pub struct Workload {
     pub episode: WorkloadEpisode,
 }
 
+/// A recovery as its stream has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryRow {
+    /// Identifies the recovery.
+    pub recovery_id: String,
+    /// The EC2 instance that it began with.
+    pub instance_id: String,
+    /// The first of the instances that replaced one another.
+    pub lineage: String,
+    /// How many entries its stream has.
+    pub version: u64,
+    /// Whether it may still do something.
+    pub open: bool,
+    /// When it began (RFC 3339, UTC).
+    pub opened_at: String,
+    /// When its last event happened (RFC 3339, UTC).
+    pub updated_at: String,
+    /// The first event that could not follow on what was before it; nothing is done for the recovery then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub illegal: Option<String>,
+    /// Where it stands.
+    pub state: Recovery,
+}
+
 /// A row of any table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -179,6 +205,10 @@ pub enum Row {
     Ack(Ack),
     /// Of [`Table::Instances`].
     Instance(Instance),
+    /// Of [`Table::Recoveries`].
+    Recovery(Box<RecoveryRow>),
+    /// Of [`Table::HealthEvents`].
+    Health(Box<HealthEvent>),
 }
 
 impl Row {
@@ -197,6 +227,8 @@ impl Row {
             Table::Silences => Self::Silence(serde_json::from_str(text)?),
             Table::Acks => Self::Ack(serde_json::from_str(text)?),
             Table::Instances => Self::Instance(serde_json::from_str(text)?),
+            Table::Recoveries => Self::Recovery(serde_json::from_str(text)?),
+            Table::HealthEvents => Self::Health(serde_json::from_str(text)?),
         })
     }
 }

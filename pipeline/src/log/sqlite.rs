@@ -26,7 +26,7 @@ use std::time::Duration;
 /// Marks the file as a forewarn log: `FWLG`.
 pub const APPLICATION_ID: i32 = 0x4657_4C47;
 /// The version of the tables in the file.
-pub const SCHEMA_VERSION: i32 = 3;
+pub const SCHEMA_VERSION: i32 = 4;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -95,6 +95,30 @@ impl SqliteLog {
     /// When the file cannot be read or a row is damaged.
     pub fn table(&self, table: super::Table) -> Result<BTreeMap<String, super::Row>, LogError> {
         rebuild::stored(&self.lock(), table)
+    }
+
+    /// Gives one row of a table of current state.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the row is damaged.
+    pub fn row(&self, table: super::Table, key: &str) -> Result<Option<super::Row>, LogError> {
+        tables::get(&self.lock(), &super::Key { table, id: key.to_owned() })
+    }
+
+    /// Gives the ids of the recoveries that may still do something, and when each last moved, the oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn open_recoveries(&self) -> Result<Vec<String>, LogError> {
+        query::open_recoveries(&self.lock())
+    }
+
+    /// Gives the open recovery of a lineage, the oldest where there are several.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn open_recovery_of(&self, lineage: &str) -> Result<Option<String>, LogError> {
+        query::open_recovery_of(&self.lock(), lineage)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

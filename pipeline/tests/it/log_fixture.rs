@@ -10,7 +10,9 @@ use std::path::Path;
 use tempfile::tempdir;
 
 /// Tables that version 0.1.0 did not have yet.
-const LATER: [Table; 1] = [Table::WorkloadEpisodes];
+const LATER: [Table; 3] = [Table::WorkloadEpisodes, Table::Recoveries, Table::HealthEvents];
+/// The first entry of a type that has another version today: from there on, what is written again is not what it was.
+const RECOVERIES: usize = 14;
 
 fn fixture(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
@@ -25,8 +27,8 @@ fn tables(projection: &Projection) -> Value {
     for table in TABLES {
         let rows = projection.table(table).map(|(key, row)| (key.to_owned(), serde_json::to_value(row).unwrap()));
         let rows: Map<String, Value> = rows.collect();
-        // A table that came later is empty, and an old fixture doesn't know it.
-        if !(rows.is_empty() && LATER.contains(&table)) {
+        // An old fixture doesn't know a table that came later.
+        if !LATER.contains(&table) {
             all.insert(table.name().to_owned(), Value::Object(rows));
         }
     }
@@ -46,6 +48,11 @@ fn the_old_log_replays_to_the_same_tables() {
     }
     let expected: Value = serde_json::from_str(&fixture("log-v1.tables.json")).unwrap();
     assert_eq!(tables(&projection), expected);
+    // What version 0.1.0 called a recovery no executor wrote: it is read, and nothing is ever done for it.
+    let (id, row) = projection.table(Table::Recoveries).next().unwrap();
+    let row = serde_json::to_value(row).unwrap();
+    assert_eq!((id, row["instance_id"].as_str()), ("r-1", Some("i-0123456789abcdef0")));
+    assert!(row["illegal"].is_string(), "{row}");
     assert_eq!(projection.unknown.into_iter().collect::<Vec<_>>(), [("forewarn.weather.changed.v3".to_owned(), 1)]);
 }
 
@@ -54,7 +61,9 @@ fn the_old_log_written_again_has_the_same_hashes() {
     let dir = tempdir().unwrap();
     let log = SqliteLog::open(&dir.path().join("log.db")).unwrap();
     let old = entries();
-    for entry in &old {
+    assert!(old[RECOVERIES].envelope.type_.starts_with("forewarn.recovery."));
+    let old = &old[..RECOVERIES];
+    for entry in old {
         let e = &entry.envelope;
         let event = NewEvent {
             id: e.id.clone(),
@@ -68,8 +77,6 @@ fn the_old_log_written_again_has_the_same_hashes() {
     assert_eq!(log.read_all(0, usize::MAX).unwrap(), old);
     let report = log.verify().unwrap();
     assert_eq!(report.fault, None);
-    assert_eq!(report.unknown["forewarn.weather.changed.v3"], 1);
     let rebuilt = log.rebuild().unwrap();
     assert!(rebuilt.identical, "{rebuilt:?}");
-    assert_eq!(rebuilt.unknown["forewarn.weather.changed.v3"], 1);
 }

@@ -3,8 +3,7 @@
 use forewarn::log::event::blob::BlobRef;
 use forewarn::log::event::prediction::{Announced, Cleared, Made, Observed, Outcome, Resolved, Updated, Verdict};
 use forewarn::log::event::{
-    alarm, change, group, health, incident, instance, matched, notice, operator, policy, pruned, recovery, spot,
-    volume, workload,
+    alarm, change, group, health, incident, instance, matched, notice, operator, policy, pruned, spot, volume, workload,
 };
 use forewarn::log::{Event, NewEvent};
 use forewarn_rules::episode::{EpisodeState, LastSeen, OpenEpisode};
@@ -177,11 +176,16 @@ fn s(text: &str) -> Option<String> {
 /// One event of every known type, in the order of `KINDS`.
 #[expect(clippy::too_many_lines, reason = "one literal for each type")]
 pub(crate) fn every_event() -> Vec<Event> {
+    let mut all = other_events();
+    all.extend(crate::log_samples_recovery::every_recovery_event());
+    all
+}
+
+fn other_events() -> Vec<Event> {
     let i = || "i-0123456789abcdef0".to_owned();
     let account = || "123456789012".to_owned();
     let region = || "eu-central-1".to_owned();
     let time = || TIME.to_owned();
-    let r = || "r-1".to_owned();
     let t = |text: &str| text.to_owned();
     vec![
         Event::InstanceStateChanged(instance::StateChanged {
@@ -282,66 +286,6 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::WorkloadPredicted(workload::Predicted { episode: workload_episode(3) }),
         Event::WorkloadUpdated(workload::Grown { previous: Level::Low, episode: workload_episode(4) }),
         Event::WorkloadCleared(workload::Over { previous: Level::High, episode: workload_episode(2) }),
-        Event::RecoveryRequested(recovery::Requested {
-            recovery_id: r(),
-            instance_id: i(),
-            trigger: recovery::Trigger::CheckFailed,
-            cause: s("e-1"),
-            episode_id: None,
-        }),
-        Event::RecoveryPlanned(recovery::Planned {
-            recovery_id: r(),
-            rung: 1,
-            steps: vec![t("snapshot"), t("stop"), t("start")],
-            downtime_s: Some(240),
-            undo_until: s("snapshot"),
-            dry_run: false,
-        }),
-        Event::RecoveryAdmitted(recovery::Admitted {
-            recovery_id: r(),
-            gates: vec![t("mode"), t("budget")],
-            lease_until: time(),
-        }),
-        Event::RecoveryDenied(recovery::Denied { recovery_id: r(), gate: t("cooldown"), reason: t("too soon") }),
-        Event::RecoveryDeferred(recovery::Deferred { recovery_id: r(), until: time(), reason: t("window") }),
-        Event::RecoveryStepIntended(recovery::StepIntended {
-            recovery_id: r(),
-            step: t("stop"),
-            attempt: 1,
-            token: t("tok"),
-            arguments: serde_json::json!({"z": 1, "a": [true, null, 0.5]}),
-            before: serde_json::json!({"state": "running"}),
-        }),
-        Event::RecoveryStepDone(recovery::StepDone {
-            recovery_id: r(),
-            step: t("stop"),
-            attempt: 1,
-            result: serde_json::json!("stopped"),
-            adopted: true,
-        }),
-        Event::RecoveryStepFailed(recovery::StepFailed {
-            recovery_id: r(),
-            step: t("start"),
-            attempt: 2,
-            error: t("InsufficientInstanceCapacity"),
-            retry: true,
-        }),
-        Event::RecoveryVerified(recovery::Verified { recovery_id: r(), checks: vec![t("system")] }),
-        Event::RecoveryEscalated(recovery::Escalated { recovery_id: r(), from: 1, to: 2, reason: t("no capacity") }),
-        Event::RecoveryCompleted(recovery::Completed {
-            recovery_id: r(),
-            instance_id: i(),
-            outcome: recovery::RecoveryOutcome::NotNeeded,
-            successor: None,
-            downtime_s: Some(0),
-        }),
-        Event::RecoveryStuck(recovery::Stuck {
-            recovery_id: r(),
-            instance_id: i(),
-            step: s("start"),
-            reason: t("a person must look"),
-            details: None,
-        }),
         Event::NoticeSent(notice::Sent { notice_id: t("n"), channel: t("slack"), about: t("e-1"), attempt: 1 }),
         Event::NoticeFailed(notice::Failed {
             notice_id: t("n"),

@@ -26,6 +26,7 @@ mod log_emit;
 mod log_fixture;
 mod log_prune;
 mod log_samples;
+mod log_samples_recovery;
 mod log_tamper;
 mod lookahead;
 #[cfg(all(feature = "aws", unix))]
@@ -36,6 +37,7 @@ mod port;
 #[cfg(all(feature = "aws", unix))]
 mod recovery_world;
 #[cfg(all(feature = "aws", unix))]
+mod respond_hands_a;
 mod respond_hands_b;
 #[cfg(all(feature = "aws", unix))]
 mod s3;

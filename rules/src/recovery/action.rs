@@ -117,6 +117,11 @@ impl RecoveryAction {
         )
     }
 
+    /// Says whether it has to leave a healthy instance behind; the others have done what they can once their steps are done.
+    pub const fn has_to_last(self) -> bool {
+        !matches!(self, Self::NotifyOnly | Self::Quarantine | Self::DrainSpot | Self::ReplaceInGroup)
+    }
+
     /// Says whether another instance takes this one's place by our own launch.
     pub const fn launches(self) -> bool {
         matches!(self, Self::Replace | Self::ReplaceStateful | Self::FailOverZone | Self::FailOverRegion)

@@ -38,6 +38,26 @@ impl Default for Caps {
     }
 }
 
+impl Caps {
+    /// Checks that every cap makes sense.
+    ///
+    /// # Errors
+    /// Which does not, and what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        for (name, share) in [("share", self.share), ("storm_share", self.storm_share)] {
+            if !(share > 0.0 && share <= 1.0) {
+                return Err(format!("{name} is {share}, expected a share above 0 and at most 1"));
+            }
+        }
+        for (name, count) in [("open", self.open), ("hourly", self.hourly), ("by_action", self.by_action)] {
+            if count == 0 {
+                return Err(format!("{name} is 0: nothing would ever be done; say so by the policies' mode instead"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How well a set of instances is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Health {
@@ -134,6 +154,18 @@ pub struct Admission {
     storm_ms: Option<i64>,
 }
 
+impl AdmissionEvent {
+    /// Gives the event's name, as in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Admitted { .. } => "admitted",
+            Self::Released { .. } => "released",
+            Self::Succeeded { .. } => "succeeded",
+            Self::StormSeen { .. } => "storm_seen",
+        }
+    }
+}
+
 impl Admission {
     /// Moves on by one event.
     #[must_use]
@@ -174,6 +206,11 @@ impl Admission {
         last.map_or(wanted, |rung| rung.above().unwrap_or(Rung::Notify).max(wanted))
     }
 
+    /// Gives the recoveries that go on.
+    pub fn open_ids(&self) -> impl Iterator<Item = &str> {
+        self.open.keys().map(String::as_str)
+    }
+
     /// Counts the recoveries that go on.
     pub fn open(&self) -> usize {
         self.open.len()
@@ -194,6 +231,10 @@ impl Admission {
         }
         let mut reasons = Vec::new();
         let mut note = Vec::new();
+        if ask.slot.action == RecoveryAction::DrainSpot {
+            // AWS ends it within two minutes whatever we do: emptying it harms nobody, however many they are.
+            return self.one_of_lineage(ask, now_ms);
+        }
         let sets = [Some(ask.fleet), ask.group];
         let storm = sets.into_iter().flatten().find(|h| is_storm(*h, caps));
         if let Some(health) = storm {
@@ -205,10 +246,19 @@ impl Admission {
         self.by_lineage(ask, now_ms, &mut reasons);
         self.by_caps(ask, caps, now_ms, &mut reasons);
         if reasons.is_empty() {
-            let (recovery_id, slot) = (ask.recovery_id.clone(), ask.slot.clone());
-            return Ok(vec![AdmissionEvent::Admitted { recovery_id, slot, at_ms: now_ms }]);
+            return Ok(vec![admitted(ask, now_ms)]);
         }
         Err(Refused { reasons, note })
+    }
+
+    fn one_of_lineage(&self, ask: &Ask, now_ms: i64) -> Result<Vec<AdmissionEvent>, Refused> {
+        match self.open_of(&ask.slot.lineage) {
+            None => Ok(vec![admitted(ask, now_ms)]),
+            Some(id) => {
+                let reasons = vec![Refusal::OpenIncident { recovery_id: id.to_owned() }];
+                Err(Refused { reasons, note: Vec::new() })
+            }
+        }
     }
 
     fn by_lineage(&self, ask: &Ask, now_ms: i64, out: &mut Vec<Refusal>) {
@@ -250,6 +300,10 @@ impl Admission {
             out.push(Refusal::HourlyCap { begun });
         }
     }
+}
+
+fn admitted(ask: &Ask, now_ms: i64) -> AdmissionEvent {
+    AdmissionEvent::Admitted { recovery_id: ask.recovery_id.clone(), slot: ask.slot.clone(), at_ms: now_ms }
 }
 
 /// Why something is not admitted.

@@ -11,6 +11,9 @@ use crate::predict::digest;
 /// How long after a gate refused without a date it is asked again, milliseconds.
 pub const ASK_AGAIN_MS: i64 = 60_000;
 
+/// How long after it found no approval it is looked at again, milliseconds; an approval itself is acted on at once.
+pub const REMIND_MS: i64 = 15 * 60_000;
+
 /// What somebody wants of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -173,7 +176,7 @@ pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<Rec
         Command::Plan { plan, refusals, dry_run } => {
             must(state, matches!(state.phase, Phase::Requested | Phase::Deferred { .. }))?;
             due(state, now_ms)?;
-            Ok(planned(plan, refusals, dry_run, now_ms))
+            Ok(planned(state, plan, refusals, dry_run, now_ms))
         }
         Command::Announce { objection_ms } => {
             must(state, state.phase == Phase::Planned)?;
@@ -190,7 +193,7 @@ pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<Rec
         Command::Admit { refusals } => {
             must(state, matches!(state.phase, Phase::Announced { .. }))?;
             due(state, now_ms)?;
-            Ok(refused(refusals, now_ms).unwrap_or_else(|| vec![RecoveryEvent::Admitted]))
+            Ok(refused(state, refusals, now_ms).unwrap_or_else(|| vec![RecoveryEvent::Admitted]))
         }
         Command::Lease { holder, for_ms } => lease(state, holder, for_ms, now_ms),
         Command::Intend { epoch, before } => intend(state, epoch, before, now_ms),
@@ -258,23 +261,39 @@ fn request(state: &Recovery, trigger: Trigger, lineage: String, rung: Rung, now_
     vec![RecoveryEvent::Joined { trigger_id: trigger.id }]
 }
 
-fn planned(plan: Plan, refusals: Vec<Refusal>, dry_run: bool, now_ms: i64) -> Vec<RecoveryEvent> {
+fn planned(state: &Recovery, plan: Plan, refusals: Vec<Refusal>, dry_run: bool, now_ms: i64) -> Vec<RecoveryEvent> {
     if dry_run {
         let end = RecoveryEvent::Completed { outcome: Outcome::DryRun };
         return vec![RecoveryEvent::Planned { plan, dry_run }, end];
     }
     // People are told of what waits for their approval, so that is no reason to keep the plan back.
     let gates = refusals.into_iter().filter(|r| *r != Refusal::Unapproved).collect();
-    refused(gates, now_ms).unwrap_or_else(|| vec![RecoveryEvent::Planned { plan, dry_run }])
+    match refused(state, gates, now_ms) {
+        None => vec![RecoveryEvent::Planned { plan, dry_run }],
+        // What would have been done is written down all the same.
+        Some(mut events) if events.len() > 1 => {
+            events.insert(0, RecoveryEvent::Planned { plan, dry_run: true });
+            events
+        }
+        Some(events) => events,
+    }
 }
 
-fn refused(refusals: Vec<Refusal>, now_ms: i64) -> Option<Vec<RecoveryEvent>> {
+fn refused(state: &Recovery, refusals: Vec<Refusal>, now_ms: i64) -> Option<Vec<RecoveryEvent>> {
     Some(match together(&refusals)? {
+        // What a rung below has left unhealed is not dropped because this one is not allowed.
+        Verdict::Deny if state.epoch > 0 && state.rung != Rung::Notify => {
+            let reason = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let mut events = vec![RecoveryEvent::Denied { refusals }];
+            events.extend(escalate(state, &reason, now_ms));
+            events
+        }
         Verdict::Deny => {
             vec![RecoveryEvent::Denied { refusals }, RecoveryEvent::Completed { outcome: Outcome::Denied }]
         }
         Verdict::Defer(at) => {
-            let until_ms = at.unwrap_or(now_ms).max(now_ms.saturating_add(ASK_AGAIN_MS));
+            let again = if refusals.iter().all(|r| *r == Refusal::Unapproved) { REMIND_MS } else { ASK_AGAIN_MS };
+            let until_ms = at.unwrap_or(now_ms).max(now_ms.saturating_add(again));
             vec![RecoveryEvent::Deferred { refusals, until_ms }]
         }
     })
@@ -321,7 +340,8 @@ fn reissue(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEven
     settled(state, epoch)?;
     let Some(open) = &state.intent else { return Err(Wrong::NoIntent) };
     // Before that the call of a lost executor may still take effect.
-    if now_ms < open.settles_ms {
+    let harmless = state.step().is_some_and(|s| s.kind.only_reads());
+    if now_ms < open.settles_ms && !harmless {
         return Err(Wrong::Early { at_ms: open.settles_ms });
     }
     intent(state, open.attempt, open.token.clone(), open.before.clone(), now_ms)
@@ -374,7 +394,7 @@ fn conclude(state: &Recovery, hold_ms: i64, now_ms: i64) -> Result<Vec<RecoveryE
     }
     let reason = state.reason.as_deref().unwrap_or("its steps failed").to_owned();
     match (state.phase, state.step(), state.has_given_up()) {
-        (Phase::Running, None, _) if state.rung == Rung::Notify => {
+        (Phase::Running, None, _) if state.plan.as_ref().is_none_or(|p| !p.action.mutates()) => {
             Ok(vec![RecoveryEvent::Completed { outcome: Outcome::HandedOver }])
         }
         (Phase::Running, None, _) => {

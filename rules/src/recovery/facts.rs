@@ -11,6 +11,8 @@ pub enum Read<T> {
     Known(T),
     /// Nothing, for this reason.
     Failed(String),
+    /// That there is no such thing, in words.
+    Absent(String),
 }
 
 /// The state of an instance, as EC2 names it.

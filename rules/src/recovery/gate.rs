@@ -69,6 +69,10 @@ fn known<'a, T>(what: &str, read: &'a Read<T>, out: &mut Vec<Refusal>) -> Option
             out.push(Refusal::Unreadable { what: what.to_owned(), why: why.clone() });
             None
         }
+        Read::Absent(what) => {
+            out.push(Refusal::Unknown { what: what.clone() });
+            None
+        }
     }
 }
 

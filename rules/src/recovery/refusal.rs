@@ -163,6 +163,12 @@ pub enum Refusal {
     /// We stopped it ourselves.
     #[error("we stopped it ourselves")]
     OwnStop,
+    /// There is no such thing.
+    #[error("{what}")]
+    Unknown {
+        /// What, in words.
+        what: String,
+    },
     /// There is no such instance any more.
     #[error("the instance is {state}")]
     Gone {
@@ -213,6 +219,7 @@ impl Refusal {
             | Self::Predictive { .. }
             | Self::Stale
             | Self::OwnStop
+            | Self::Unknown { .. }
             | Self::Gone { .. } => Verdict::Deny,
         }
     }

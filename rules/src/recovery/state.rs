@@ -3,7 +3,7 @@
 use super::action::Rung;
 use super::event::{Outcome, RecoveryEvent};
 use super::plan::{Plan, Step};
-use super::step::StepKind;
+use super::step::{Repeat, StepKind};
 use super::trigger::Trigger;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -231,10 +231,18 @@ impl Recovery {
             (Phase::Requested | Phase::Deferred { .. } | Phase::Announced { .. }, E::Deferred { until_ms, .. }) => {
                 self.phase = Phase::Deferred { until_ms: *until_ms };
             }
-            (Phase::Requested | Phase::Deferred { .. } | Phase::Announced { .. }, E::Denied { .. })
+            (
+                Phase::Requested | Phase::Deferred { .. } | Phase::Planned | Phase::Announced { .. },
+                E::Denied { .. },
+            )
             | (Phase::Planned | Phase::Announced { .. }, E::Objected { .. }) => {}
             (Phase::Planned, E::Announced { until_ms }) => self.phase = Phase::Announced { until_ms: *until_ms },
-            (_, E::Approved { .. }) if self.is_open() => self.approved = true,
+            (_, E::Approved { .. }) if self.is_open() => {
+                self.approved = true;
+                if matches!(self.phase, Phase::Deferred { .. }) {
+                    self.phase = Phase::Requested;
+                }
+            }
             (_, E::Stopped { .. }) if self.is_open() && !self.is_at_work() => {}
             (Phase::Announced { .. }, E::Admitted) => self.phase = Phase::Running,
             (Phase::Running | Phase::Undoing, E::Leased { holder, epoch, until_ms }) if *epoch > self.epoch => {
@@ -250,6 +258,10 @@ impl Recovery {
                 let (token, before) = (token.clone(), before.clone());
                 if let Some(kind) = self.step().map(|s| s.kind) {
                     // What is looked at again stands as it was before the first call.
+                    if kind.repeat() == Repeat::Token {
+                        // Each try has its own token, and the arguments that go with it.
+                        self.notes.remove(&kind);
+                    }
                     self.notes.entry(kind).or_insert_with(|| Note { before: before.clone(), result: None });
                 }
                 self.intent = Some(Intent { step, attempt, token, before, epoch, settles_ms });
@@ -273,7 +285,16 @@ impl Recovery {
             (Phase::Running, E::Verified { hold_until_ms }) if self.step().is_none() => {
                 self.phase = Phase::Holding { until_ms: *hold_until_ms };
             }
-            (Phase::Running | Phase::Undoing | Phase::Holding { .. }, E::Escalated { to, .. }) if *to > self.rung => {
+            (
+                Phase::Running
+                | Phase::Undoing
+                | Phase::Holding { .. }
+                | Phase::Requested
+                | Phase::Deferred { .. }
+                | Phase::Planned
+                | Phase::Announced { .. },
+                E::Escalated { to, .. },
+            ) if *to > self.rung => {
                 (self.rung, self.phase) = (*to, Phase::Requested);
                 (self.intent, self.approved) = (None, false);
             }

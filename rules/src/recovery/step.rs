@@ -161,6 +161,11 @@ impl StepKind {
         }
     }
 
+    /// Says whether it changes nothing in AWS: what is not known of such a call can be asked again at once.
+    pub const fn only_reads(self) -> bool {
+        matches!(self, Self::Notify | Self::AwaitSnapshot | Self::AwaitHealthy | Self::AwaitInService)
+    }
+
     /// Says whether the recovery goes on when it fails for good: telling people and collecting diagnostics hold nothing up.
     pub const fn is_optional(self) -> bool {
         matches!(self, Self::Notify | Self::Diagnose | Self::DrainApplication)

@@ -1,199 +1,206 @@
-//! Events of a recovery workflow; intents are written before the calls that carry them out.
+//! Events of recoveries, and of what an account and region admits: what `forewarn_rules::recovery` decides, each with whom it is about.
+//!
+//! Intents are written before the calls that carry them out.
 
-use super::blob::BlobRef;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+pub(super) mod old;
 
-/// What asked for a recovery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Trigger {
-    /// A high-confidence prediction.
-    Prediction,
-    /// A failed status check.
-    CheckFailed,
-    /// An announcement of AWS Health.
-    Health,
-    /// A Spot notice.
-    Spot,
-    /// An operator.
-    Operator,
+use super::Event;
+use forewarn_rules::recovery::admission::AdmissionEvent;
+use forewarn_rules::recovery::event::RecoveryEvent;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+/// Names one kind of event among those of its stream.
+pub trait Named {
+    /// The name, as in `event`.
+    const NAME: &'static str;
 }
 
-/// Says that a recovery was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Requested {
+/// Something that happened to a recovery; `N` says which kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Happened<N> {
     /// Identifies the recovery.
     pub recovery_id: String,
-    /// The EC2 instance id.
+    /// The EC2 instance that it began with.
     pub instance_id: String,
-    /// What asked.
-    pub trigger: Trigger,
-    /// The event that asked, by its id.
-    pub cause: Option<String>,
-    /// The episode it answers.
-    pub episode_id: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: RecoveryEvent,
+    #[serde(skip)]
+    kind: PhantomData<N>,
 }
 
-/// Says what a recovery would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Planned {
-    /// The recovery.
-    pub recovery_id: String,
-    /// The rung of the ladder, 0 to 4.
-    pub rung: u8,
-    /// The steps, in order.
-    pub steps: Vec<String>,
-    /// The expected downtime in seconds.
-    pub downtime_s: Option<u64>,
-    /// The last step that can be undone.
-    pub undo_until: Option<String>,
-    /// True when the plan is only shown.
-    pub dry_run: bool,
+/// Something that an account and region took note of about recoveries; `N` says which kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Noted<N> {
+    /// The AWS account id.
+    pub account: String,
+    /// The AWS region.
+    pub region: String,
+    /// What was noted.
+    #[serde(flatten)]
+    pub event: AdmissionEvent,
+    #[serde(skip)]
+    kind: PhantomData<N>,
 }
 
-/// Says that all gates let a recovery through.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Admitted {
-    /// The recovery.
-    pub recovery_id: String,
-    /// The gates asked, in order.
-    pub gates: Vec<String>,
-    /// Until when it may act (RFC 3339, UTC).
-    pub lease_until: String,
+/// As [`Happened`] is written, whatever its kind.
+#[derive(Deserialize, JsonSchema)]
+struct AnyHappened {
+    /// Identifies the recovery.
+    recovery_id: String,
+    /// The EC2 instance that it began with.
+    instance_id: String,
+    #[serde(flatten)]
+    event: RecoveryEvent,
 }
 
-/// Says that a gate refused a recovery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Denied {
-    /// The recovery.
-    pub recovery_id: String,
-    /// The gate.
-    pub gate: String,
-    /// The reason in words.
-    pub reason: String,
+/// As [`Noted`] is written, whatever its kind.
+#[derive(Deserialize, JsonSchema)]
+struct AnyNoted {
+    /// The AWS account id.
+    account: String,
+    /// The AWS region.
+    region: String,
+    #[serde(flatten)]
+    event: AdmissionEvent,
 }
 
-/// Says that a recovery waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Deferred {
-    /// The recovery.
-    pub recovery_id: String,
-    /// Until when (RFC 3339, UTC).
-    pub until: String,
-    /// The reason in words.
-    pub reason: String,
+impl<'de, N: Named> Deserialize<'de> for Happened<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let AnyHappened { recovery_id, instance_id, event } = AnyHappened::deserialize(deserializer)?;
+        is_named::<N, D::Error>(event.name())?;
+        Ok(Self { recovery_id, instance_id, event, kind: PhantomData })
+    }
 }
 
-/// Says that a step is about to be issued.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct StepIntended {
-    /// The recovery.
-    pub recovery_id: String,
-    /// The step.
-    pub step: String,
-    /// Counts the attempts from 1.
-    pub attempt: u32,
-    /// The idempotency token of the call.
-    pub token: String,
-    /// The arguments of the call.
-    pub arguments: serde_json::Value,
-    /// What stood before, for undoing it.
-    pub before: serde_json::Value,
+impl<'de, N: Named> Deserialize<'de> for Noted<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let AnyNoted { account, region, event } = AnyNoted::deserialize(deserializer)?;
+        is_named::<N, D::Error>(event.name())?;
+        Ok(Self { account, region, event, kind: PhantomData })
+    }
 }
 
-/// Says that a step succeeded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct StepDone {
-    /// The recovery.
-    pub recovery_id: String,
-    /// The step.
-    pub step: String,
-    /// Counts the attempts from 1.
-    pub attempt: u32,
-    /// What came of it.
-    pub result: serde_json::Value,
-    /// True when the result was found rather than made, after a restart.
-    pub adopted: bool,
+fn is_named<N: Named, E: serde::de::Error>(found: &str) -> Result<(), E> {
+    if found == N::NAME { Ok(()) } else { Err(E::custom(format!("event is {found:?}, expected {:?}", N::NAME))) }
 }
 
-/// Says that a step failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StepFailed {
-    /// The recovery.
-    pub recovery_id: String,
-    /// The step.
-    pub step: String,
-    /// Counts the attempts from 1.
-    pub attempt: u32,
-    /// What went wrong.
-    pub error: String,
-    /// True when it will be tried again.
-    pub retry: bool,
+impl<N: Named> JsonSchema for Happened<N> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("recovery_{}", N::NAME).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        only(AnyHappened::json_schema(generator), N::NAME)
+    }
 }
 
-/// Says that the instance was found healthy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Verified {
-    /// The recovery.
-    pub recovery_id: String,
-    /// What was looked at.
-    pub checks: Vec<String>,
+impl<N: Named> JsonSchema for Noted<N> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("admission_{}", N::NAME).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        only(AnyNoted::json_schema(generator), N::NAME)
+    }
 }
 
-/// Says that a recovery moved up the ladder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Escalated {
-    /// The recovery.
-    pub recovery_id: String,
-    /// The rung before.
-    pub from: u8,
-    /// The rung now.
-    pub to: u8,
-    /// The reason in words.
-    pub reason: String,
+/// Leaves one kind of a schema of all kinds.
+fn only(mut schema: Schema, name: &str) -> Schema {
+    let is_it = |kind: &serde_json::Value| kind["properties"]["event"]["const"] == name;
+    if let Some(kinds) = schema.get_mut("oneOf").and_then(|k| k.as_array_mut()) {
+        kinds.retain(is_it);
+    }
+    schema
 }
 
-/// How a recovery ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RecoveryOutcome {
-    /// The instance, or its successor, is healthy.
-    Recovered,
-    /// Everything was undone.
-    Compensated,
-    /// Nothing had to be done.
-    NotNeeded,
-    /// People were told, nothing else.
-    Notified,
+macro_rules! kinds {
+    ($($marker:ident = $name:literal, $rule:ident as $variant:ident;)* -- $($note:ident = $note_name:literal, $note_rule:ident as $note_variant:ident;)*) => {
+        $(
+            #[doc = concat!("Names `", $name, "`.")]
+            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            pub enum $marker {}
+            impl Named for $marker {
+                const NAME: &'static str = $name;
+            }
+        )*
+        $(
+            #[doc = concat!("Names `", $note_name, "`.")]
+            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            pub enum $note {}
+            impl Named for $note {
+                const NAME: &'static str = $note_name;
+            }
+        )*
+
+        /// Makes the log's event of what happened to a recovery.
+        pub fn happened(recovery_id: &str, instance_id: &str, event: RecoveryEvent) -> Event {
+            let (recovery_id, instance_id) = (recovery_id.to_owned(), instance_id.to_owned());
+            match event {
+                $(RecoveryEvent::$rule { .. } => {
+                    Event::$variant(Happened { recovery_id, instance_id, event, kind: PhantomData })
+                })*
+            }
+        }
+
+        /// Makes the log's event of what an account and region noted.
+        pub fn noted(account: &str, region: &str, event: AdmissionEvent) -> Event {
+            let (account, region) = (account.to_owned(), region.to_owned());
+            match event {
+                $(AdmissionEvent::$note_rule { .. } => {
+                    Event::$note_variant(Noted { account, region, event, kind: PhantomData })
+                })*
+            }
+        }
+
+        /// Gives the recovery, its instance and what happened to it; none for events of other families.
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the other families are not asked for")]
+        pub fn of(event: &Event) -> Option<(&str, &str, &RecoveryEvent)> {
+            match event {
+                $(Event::$variant(e) => Some((&e.recovery_id, &e.instance_id, &e.event)),)*
+                _ => None,
+            }
+        }
+
+        /// Gives what an account and region noted; none for events of other families.
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the other families are not asked for")]
+        pub fn note_of(event: &Event) -> Option<&AdmissionEvent> {
+            match event {
+                $(Event::$note_variant(e) => Some(&e.event),)*
+                _ => None,
+            }
+        }
+    };
 }
 
-/// Says that a recovery ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Completed {
-    /// The recovery.
-    pub recovery_id: String,
-    /// The EC2 instance id.
-    pub instance_id: String,
-    /// How it ended.
-    pub outcome: RecoveryOutcome,
-    /// The instance that took over.
-    pub successor: Option<String>,
-    /// The downtime in seconds, as measured.
-    pub downtime_s: Option<u64>,
-}
-
-/// Says that a recovery needs a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Stuck {
-    /// The recovery.
-    pub recovery_id: String,
-    /// The EC2 instance id.
-    pub instance_id: String,
-    /// The step it stands at.
-    pub step: Option<String>,
-    /// The reason in words.
-    pub reason: String,
-    /// What was seen, kept outside the chain.
-    pub details: Option<BlobRef>,
+kinds! {
+    Requested = "requested", Requested as RecoveryRequested;
+    Joined = "joined", Joined as RecoveryJoined;
+    Planned = "planned", Planned as RecoveryPlanned;
+    Denied = "denied", Denied as RecoveryDenied;
+    Deferred = "deferred", Deferred as RecoveryDeferred;
+    Announced = "announced", Announced as RecoveryAnnounced;
+    Objected = "objected", Objected as RecoveryObjected;
+    Approved = "approved", Approved as RecoveryApproved;
+    Admitted = "admitted", Admitted as RecoveryAdmitted;
+    Leased = "leased", Leased as RecoveryLeased;
+    StepIntended = "step_intended", StepIntended as RecoveryStepIntended;
+    StepDone = "step_done", StepDone as RecoveryStepDone;
+    StepWaiting = "step_waiting", StepWaiting as RecoveryStepWaiting;
+    StepFailed = "step_failed", StepFailed as RecoveryStepFailed;
+    Undoing = "undoing", Undoing as RecoveryUndoing;
+    Verified = "verified", Verified as RecoveryVerified;
+    Escalated = "escalated", Escalated as RecoveryEscalated;
+    Completed = "completed", Completed as RecoveryCompleted;
+    Stuck = "stuck", Stuck as RecoveryStuck;
+    Stopped = "stopped", Stopped as RecoveryStopped;
+    Retried = "retried", Retried as RecoveryRetried;
+    --
+    Entered = "admitted", Admitted as AdmissionEntered;
+    Released = "released", Released as AdmissionReleased;
+    Succeeded = "succeeded", Succeeded as AdmissionSucceeded;
+    StormSeen = "storm_seen", StormSeen as AdmissionStormSeen;
 }

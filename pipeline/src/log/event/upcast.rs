@@ -16,7 +16,7 @@ pub(super) struct Upcast {
 }
 
 /// Every step there is. A step stays for as long as a log may hold its version.
-pub(super) const UPCASTS: &[Upcast] = &[];
+pub(super) const UPCASTS: &[Upcast] = super::recovery::old::UPCASTS;
 
 /// Rewrites data of version `found` as data of version `current`.
 pub(super) fn to_current<'a>(

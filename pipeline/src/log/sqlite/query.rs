@@ -52,6 +52,20 @@ pub(super) fn by_id(connection: &Connection, id: &str) -> Result<Option<Recorded
     Ok(select(connection, "WHERE id = ?1", vec![Value::Text(id.to_owned())])?.pop())
 }
 
+/// Gives the ids of recoveries that are open, the one that has waited longest first.
+pub(super) fn open_recoveries(connection: &Connection) -> Result<Vec<String>, LogError> {
+    let sql = "SELECT key FROM recoveries WHERE open ORDER BY updated_at, key";
+    let mut statement = connection.prepare(sql).map_err(failed("ask for open recoveries"))?;
+    let ids = statement.query_map([], |row| row.get(0)).map_err(failed("read open recoveries"))?;
+    ids.map(|id| id.map_err(failed("read an open recovery"))).collect()
+}
+
+/// Gives the open recovery of a lineage.
+pub(super) fn open_recovery_of(connection: &Connection, lineage: &str) -> Result<Option<String>, LogError> {
+    let sql = "SELECT key FROM recoveries WHERE open AND lineage = ?1 ORDER BY opened_at, key LIMIT 1";
+    connection.query_row(sql, [lineage], |row| row.get(0)).optional().map_err(failed("ask for an open recovery"))
+}
+
 /// Reads a stream.
 pub(super) fn stream(
     connection: &Connection,

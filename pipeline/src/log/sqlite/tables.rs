@@ -69,6 +69,8 @@ const fn computed(table: Table) -> &'static [&'static str] {
         Table::Changes => &["instance_id", "workload", "kind", "at", "until", "text"],
         Table::Silences => &["since", "until", "reason"],
         Table::Acks => &["at", "verdict", "note"],
+        Table::HealthEvents => &["service", "code", "category", "status", "region", "start", "end"],
+        Table::Recoveries => &["instance_id", "lineage", "open", "opened_at", "updated_at"],
         Table::Instances => &["state", "failed_check", "failed_since", "left_at", "left_cause"],
     }
 }
@@ -168,7 +170,8 @@ pub(super) fn project(tx: &Transaction<'_>, envelope: &Envelope, event: &Event) 
     Ok(())
 }
 
-fn get(tx: &Transaction<'_>, key: &Key) -> Result<Option<Row>, LogError> {
+/// Reads one row.
+pub(super) fn get(tx: &Connection, key: &Key) -> Result<Option<Row>, LogError> {
     let sql = format!("SELECT row FROM {} WHERE key = ?1", key.table.name());
     let text: Option<String> =
         tx.query_row(&sql, [&key.id], |row| row.get(0)).optional().map_err(failed("read current state"))?;

@@ -1,18 +1,168 @@
-//! NOT BUILT YET.
+//! Points DNS to the successor in the other region.
 
 use super::super::hands::{Errand, Reply};
+use super::facts::read::{ask, ec2_of_successor, instance, words};
 use super::{AwsHands, Part};
+use aws_sdk_route53::Client;
+use aws_sdk_route53::error::BuildError;
+use aws_sdk_route53::types::{
+    Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
-/// NOT BUILT YET.
+/// How long after the change it is asked whether every server has it, milliseconds.
+const LOOK_AGAIN_MS: i64 = 5_000;
+
+/// What the name is to say, and what it said before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Before {
+    zone: String,
+    name: String,
+    ttl_s: i64,
+    ip: String,
+    old: Option<Old>,
+}
+
+/// A record as it was, for people who want it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Old {
+    ttl_s: Option<i64>,
+    values: Vec<String>,
+    alias: Option<String>,
+}
+
+/// Changes of this process that some server may not have yet, by their steps' tokens. One that is forgotten is made again, and says
+/// the same.
+static CHANGES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// `PointDns`.
 #[derive(Debug)]
 pub(super) struct Dns;
 
 impl Part for Dns {
-    fn perform(&self, _hands: &AwsHands, errand: &Errand) -> Reply {
-        Reply::Failed(format!("{:?} is not built", errand.kind))
+    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
+        let before = hands.aws.block_on(settle(hands, errand))?;
+        serde_json::to_string(&before).map_err(|e| e.to_string())
+    }
+
+    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
+        let before: Before = match serde_json::from_str(&errand.before) {
+            Ok(before) => before,
+            Err(e) => return Reply::Failed(format!("the record to set can't be read: {e}")),
+        };
+        let client = Client::new(&hands.config);
+        let change = CHANGES.lock().unwrap_or_else(PoisonError::into_inner).get(&errand.token).cloned();
+        match change {
+            Some(change) => hands.aws.block_on(look(&client, errand, &before, &change)),
+            None => hands.aws.block_on(point(&client, errand, &before)),
+        }
     }
 
     fn find(&self, _hands: &AwsHands, _errand: &Errand) -> Result<Option<String>, String> {
+        // A record that says so may not be on every server yet. The change made again says the same, and tells when it is.
         Ok(None)
+    }
+}
+
+async fn settle(hands: &AwsHands, errand: &Errand) -> Result<Before, String> {
+    let other = errand.policy.targets.other_region.as_ref();
+    let other = other.ok_or("the policy names no other region, and so no record")?;
+    let successor = errand.successor.as_deref().ok_or("there is no successor to point to")?;
+    let found = instance(&ec2_of_successor(hands, errand), successor).await.map_err(words)?;
+    let found = found.ok_or_else(|| format!("EC2 knows no instance {successor} in {}", other.region))?;
+    let ip = found.public_ip_address.or(found.private_ip_address);
+    let ip = ip.ok_or_else(|| format!("{successor} has no address yet"))?;
+    let old = record(&Client::new(&hands.config), &other.hosted_zone_id, &other.record_name).await?;
+    if let Some(id) = old.as_ref().and_then(|r| r.set_identifier.as_ref()) {
+        let name = &other.record_name;
+        return Err(format!(
+            "{name} is one of several records that Route 53 chooses among ({id}): it is not for us to set"
+        ));
+    }
+    let old = old.map(|r| Old {
+        ttl_s: r.ttl,
+        values: r.resource_records.unwrap_or_default().into_iter().map(|v| v.value).collect(),
+        alias: r.alias_target.map(|a| a.dns_name),
+    });
+    Ok(Before { zone: other.hosted_zone_id.clone(), name: other.record_name.clone(), ttl_s: other.ttl_s, ip, old })
+}
+
+/// Reads the address record of a name; a list begins there, and may go on with others.
+async fn record(client: &Client, zone: &str, name: &str) -> Result<Option<ResourceRecordSet>, String> {
+    let call = client.list_resource_record_sets().hosted_zone_id(zone).start_record_name(name);
+    let call = call.start_record_type(RrType::A).max_items(1).send();
+    let reply = ask("route53:ListResourceRecordSets", call).await.map_err(words)?;
+    let is_it = |r: &ResourceRecordSet| r.r#type == RrType::A && is_same_name(&r.name, name);
+    Ok(reply.resource_record_sets.into_iter().find(is_it))
+}
+
+fn is_same_name(one: &str, other: &str) -> bool {
+    one.trim_end_matches('.').eq_ignore_ascii_case(other.trim_end_matches('.'))
+}
+
+async fn point(client: &Client, errand: &Errand, before: &Before) -> Reply {
+    let batch = match batch(before, &errand.token) {
+        Ok(batch) => batch,
+        Err(e) => return Reply::Failed(format!("the record can't be set so: {e}")),
+    };
+    let call = client.change_resource_record_sets().hosted_zone_id(&before.zone).change_batch(batch);
+    let change = match ask("route53:ChangeResourceRecordSets", call.send()).await {
+        Ok(reply) => reply.change_info.map(|c| c.id).unwrap_or_default(),
+        // The request before it is still being carried out.
+        Err(trouble) if trouble.code == "PriorRequestNotComplete" => return Reply::Waiting(LOOK_AGAIN_MS),
+        Err(trouble) => return trouble.reply(),
+    };
+    CHANGES.lock().unwrap_or_else(PoisonError::into_inner).insert(errand.token.clone(), change.clone());
+    look(client, errand, before, &change).await
+}
+
+fn batch(before: &Before, token: &str) -> Result<ChangeBatch, BuildError> {
+    let record = ResourceRecordSet::builder()
+        .name(&before.name)
+        .r#type(RrType::A)
+        .ttl(before.ttl_s)
+        .resource_records(ResourceRecord::builder().value(&before.ip).build()?)
+        .build()?;
+    let change = Change::builder().action(ChangeAction::Upsert).resource_record_set(record).build()?;
+    ChangeBatch::builder().comment(format!("forewarn {token}")).changes(change).build()
+}
+
+async fn look(client: &Client, errand: &Errand, before: &Before, change: &str) -> Reply {
+    let reply = match ask("route53:GetChange", client.get_change().id(change).send()).await {
+        Ok(reply) => reply,
+        // Whether every server has it can be asked again.
+        Err(trouble) => return Reply::Unknown(trouble.words),
+    };
+    if reply.change_info.is_none_or(|c| c.status != ChangeStatus::Insync) {
+        return Reply::Waiting(LOOK_AGAIN_MS);
+    }
+    // Somebody else may have set it meanwhile.
+    match record(client, &before.zone, &before.name).await {
+        Ok(found) => {
+            CHANGES.lock().unwrap_or_else(PoisonError::into_inner).remove(&errand.token);
+            let says = found.and_then(|r| r.resource_records).unwrap_or_default();
+            if says.iter().any(|v| v.value == before.ip) {
+                Reply::Done(before.ip.clone())
+            } else {
+                Reply::Unknown(format!(
+                    "{} does not say {}, though every server has our change",
+                    before.name, before.ip
+                ))
+            }
+        }
+        Err(why) => Reply::Unknown(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_same_with_and_without_its_last_dot() {
+        assert!(is_same_name("App.example.com.", "app.example.com"));
+        assert!(!is_same_name("app2.example.com", "app.example.com"));
     }
 }

@@ -1,0 +1,95 @@
+//! Remembers which recovery is to be looked at when, and hands each to one worker at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is to be done, and when.
+#[derive(Debug, Default)]
+pub struct Agenda {
+    due: BTreeSet<(i64, String)>,
+    at: BTreeMap<String, i64>,
+    busy: BTreeSet<String>,
+    /// Those that something happened to while a worker had them.
+    again: BTreeSet<String>,
+}
+
+impl Agenda {
+    /// Asks for a look at a time, milliseconds; an earlier wish stands.
+    pub fn put(&mut self, id: &str, at_ms: i64) {
+        if self.busy.contains(id) {
+            self.again.insert(id.to_owned());
+            return;
+        }
+        if let Some(before) = self.at.get(id).copied() {
+            if before <= at_ms {
+                return;
+            }
+            self.due.remove(&(before, id.to_owned()));
+        }
+        self.at.insert(id.to_owned(), at_ms);
+        self.due.insert((at_ms, id.to_owned()));
+    }
+
+    /// Hands out the first that is due.
+    pub fn take(&mut self, now_ms: i64) -> Option<String> {
+        let first = self.due.first().filter(|(at, _)| *at <= now_ms)?.clone();
+        self.due.remove(&first);
+        self.at.remove(&first.1);
+        self.busy.insert(first.1.clone());
+        Some(first.1)
+    }
+
+    /// Takes one back, to be looked at again at a time; none: when something happens to it.
+    pub fn give_back(&mut self, id: &str, at_ms: Option<i64>) {
+        self.busy.remove(id);
+        if self.again.remove(id) {
+            self.put(id, i64::MIN);
+        } else if let Some(at) = at_ms {
+            self.put(id, at);
+        }
+    }
+
+    /// Gives the time of the first wish, milliseconds.
+    pub fn next(&self) -> Option<i64> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Says whether a worker has one.
+    pub fn is_busy(&self) -> bool {
+        !self.busy.is_empty()
+    }
+
+    /// Counts the wishes.
+    pub fn len(&self) -> usize {
+        self.due.len()
+    }
+
+    /// Says whether nothing is wished for.
+    pub fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Agenda;
+
+    #[test]
+    fn the_earliest_wish_stands_and_one_at_work_is_not_handed_out_twice() {
+        let mut agenda = Agenda::default();
+        agenda.put("a", 10);
+        agenda.put("a", 20);
+        agenda.put("b", 5);
+        assert_eq!(agenda.next(), Some(5));
+        assert_eq!(agenda.take(4), None);
+        assert_eq!(agenda.take(100).as_deref(), Some("b"));
+        agenda.put("b", 1);
+        assert_eq!(agenda.take(100).as_deref(), Some("a"));
+        assert_eq!(agenda.take(100), None);
+        // Something happened to b meanwhile: it is looked at at once, whatever its worker said.
+        agenda.give_back("b", Some(1_000));
+        assert_eq!(agenda.take(0).as_deref(), Some("b"));
+        agenda.give_back("b", None);
+        agenda.give_back("a", Some(7));
+        assert_eq!((agenda.next(), agenda.len()), (Some(7), 1));
+    }
+}

@@ -1,0 +1,173 @@
+//! Gathers what the gates look at: from AWS, from the policies, and from the log.
+
+use super::hands::{Hands, Place};
+use super::ledger::Entry;
+use super::policies::{self, Policies};
+use super::store::Store;
+use crate::log::event::health::HealthStatus;
+use crate::log::{Row, Table};
+use crate::silence;
+use crate::time::format_ms;
+use forewarn_rules::prediction::Level;
+use forewarn_rules::recovery::action::{RecoveryAction, Rung};
+use forewarn_rules::recovery::facts::{Facts, InstanceFacts, InstanceState, Read};
+use forewarn_rules::recovery::gate::{Wish, refusals};
+use forewarn_rules::recovery::plan::{Plan, choose, plan};
+use forewarn_rules::recovery::policy::Policy;
+use forewarn_rules::recovery::refusal::Refusal;
+use forewarn_rules::recovery::step::StepKind;
+use forewarn_rules::recovery::trigger::{Cause, Trigger};
+
+/// How long the news of a prediction is fresh, milliseconds: it is made anew each hour.
+const FRESH_MS: i64 = 2 * 3_600_000;
+
+/// What would be done, what speaks against it, and what both rest on.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// The plan.
+    pub plan: Plan,
+    /// Every reason against it, but for the account's admission.
+    pub refusals: Vec<Refusal>,
+    /// Where the instance stands among others.
+    pub place: Read<Place>,
+    /// What people allow; what is built in where it could not be read, and then a refusal says so.
+    pub policy: Policy,
+    /// What the gates looked at.
+    pub facts: Facts,
+}
+
+/// What facts are read with.
+#[derive(Debug, Clone, Copy)]
+pub struct Eyes<'a> {
+    /// AWS.
+    pub hands: &'a dyn Hands,
+    /// The policies.
+    pub policies: &'a dyn Policies,
+    /// The log.
+    pub store: &'a dyn Store,
+}
+
+impl Eyes<'_> {
+    /// Reads the facts for a recovery as it stands, plans, and asks every gate.
+    pub fn assess(&self, entry: &Entry, trigger: &Trigger, now_ms: i64) -> Assessment {
+        let state = &entry.state;
+        self.about(&entry.id, &state.subject, trigger, state.rung, state.approved, now_ms)
+    }
+
+    /// As [`Eyes::assess`], for a recovery that need not exist.
+    pub fn about(
+        &self,
+        id: &str,
+        subject: &str,
+        trigger: &Trigger,
+        rung: Rung,
+        approved: bool,
+        now_ms: i64,
+    ) -> Assessment {
+        let seen = self.hands.look(subject, now_ms);
+        let policy = policies::read(self.policies, subject);
+        let policy_or_default = match &policy {
+            Read::Known(policy) => policy.clone(),
+            Read::Failed(_) | Read::Absent(_) => Policy::default(),
+        };
+        let plan = match &seen.instance {
+            Read::Known(instance) => plan(choose(trigger.cause, rung, instance), instance),
+            // Nothing can be planned for what can't be seen, and the gates say why.
+            Read::Failed(_) | Read::Absent(_) => {
+                Plan { action: RecoveryAction::NotifyOnly, steps: Vec::new(), forward_from: None }
+            }
+        };
+        let action = plan.action;
+        let needs_room = action.launches() || action.stops_instance();
+        let trigger_holds = match trigger.cause {
+            // What an earlier rung stopped or moved no longer shows what it was stopped for.
+            _ if self.is_in_hand(id) => Read::Known(true),
+            Cause::Predicted { .. } => self.is_predicted(trigger, now_ms),
+            Cause::CheckFailed { .. }
+            | Cause::ApplicationDown
+            | Cause::SpotWarned { .. }
+            | Cause::RebalanceRecommended
+            | Cause::Scheduled
+            | Cause::Operator { .. } => self.hands.still_holds(trigger),
+        };
+        let facts = Facts {
+            trigger_holds,
+            own_stop: self.stopped_by_us(id, subject, &seen.instance),
+            aws_recovers_until: seen.aws_recovers_until,
+            service_event: self.service_event(),
+            silence: self.silence(subject, now_ms),
+            shortage: if needs_room {
+                self.hands.shortage(action, subject, &policy_or_default)
+            } else {
+                Read::Known(None)
+            },
+            instance: seen.instance,
+            policy,
+        };
+        let refusals = refusals(Wish { action, cause: trigger.cause, approved, now_ms }, &facts);
+        Assessment { plan, refusals, place: seen.place, policy: policy_or_default, facts }
+    }
+
+    /// Says whether a recovery has already done something: then what triggered it may look different because of us.
+    fn is_in_hand(&self, id: &str) -> bool {
+        matches!(self.store.row(Table::Recoveries, id), Ok(Some(Row::Recovery(r))) if r.state.epoch > 0)
+    }
+
+    /// Says whether an episode of the instance is still open at high; where this log knows none, whether the news of it is fresh.
+    fn is_predicted(&self, trigger: &Trigger, now_ms: i64) -> Read<bool> {
+        match self.store.row(Table::PredictionsCurrent, &trigger.instance_id) {
+            Ok(Some(Row::Prediction(p))) => Read::Known(p.open && p.confidence == Level::High),
+            Ok(_) => Read::Known(now_ms.saturating_sub(trigger.at_ms) < FRESH_MS),
+            Err(e) => Read::Failed(e.to_string()),
+        }
+    }
+
+    /// Says whether an instance that is down is down because another recovery of ours stopped it.
+    fn stopped_by_us(&self, id: &str, subject: &str, instance: &Read<InstanceFacts>) -> Read<bool> {
+        let Read::Known(instance) = instance else { return Read::Known(false) };
+        if !matches!(instance.state, InstanceState::Stopped | InstanceState::Stopping) {
+            return Read::Known(false);
+        }
+        let rows = match self.store.rows(Table::Recoveries) {
+            Ok(rows) => rows,
+            Err(e) => return Read::Failed(e.to_string()),
+        };
+        Read::Known(rows.iter().any(|row| match row {
+            Row::Recovery(r) => {
+                r.recovery_id != id && r.state.subject == subject && r.state.notes.contains_key(&StepKind::Stop)
+            }
+            _ => false,
+        }))
+    }
+
+    /// Says whether AWS has trouble of its own with EC2 or EBS in the region.
+    fn service_event(&self) -> Read<bool> {
+        let (_, region) = self.hands.home();
+        match self.store.rows(Table::HealthEvents) {
+            Ok(rows) => Read::Known(rows.iter().any(|row| match row {
+                Row::Health(e) => {
+                    e.status == HealthStatus::Open
+                        && e.category == "issue"
+                        && matches!(e.service.as_str(), "EC2" | "EBS")
+                        && e.region == region
+                }
+                _ => false,
+            })),
+            Err(e) => Read::Failed(e.to_string()),
+        }
+    }
+
+    /// Gives the silence that holds for an instance, or for everything.
+    fn silence(&self, instance: &str, now_ms: i64) -> Read<Option<String>> {
+        let now = format_ms(now_ms);
+        match self.store.rows(Table::Silences) {
+            Ok(rows) => Read::Known(rows.iter().find_map(|row| match row {
+                Row::Silence(s) if (s.target == instance || s.target == "all") && silence::holds_at(s, &now) => {
+                    Some(silence::id(&s.target, &s.since))
+                }
+                _ => None,
+            })),
+            Err(e) => Read::Failed(e.to_string()),
+        }
+    }
+}

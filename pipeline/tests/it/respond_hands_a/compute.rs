@@ -1,0 +1,102 @@
+//! Stop and start.
+
+use super::{MINUTE, NOW, done, errand, fails, launch, prepared, waits};
+use crate::recovery_world::World;
+use forewarn::respond::hands::Hands;
+use forewarn_rules::recovery::action::RecoveryAction::{MigrateHost, SafeRestart};
+use forewarn_rules::recovery::step::StepKind::{Start, Stop};
+use serde_json::json;
+
+const LAG: [&str; 2] = ["--lag-ms", "60000:60000"];
+
+#[test]
+fn a_stop_and_a_start_are_called_once_and_waited_for() {
+    let Some(world) = World::start(&["ec2"], &LAG) else { return };
+    let (hands, id) = (world.hands(), launch(&world, ""));
+    let stop = prepared(&hands, errand(Stop, SafeRestart, &id));
+    // It is pending, and can't be stopped yet.
+    waits(&hands.perform(&stop));
+    assert_eq!(world.count("StopInstances"), 0);
+    world.advance(MINUTE);
+    for _ in 0..3 {
+        assert_eq!(hands.find(&stop), Ok(None));
+        waits(&hands.perform(&stop));
+    }
+    world.advance(MINUTE);
+    assert!(done(hands.perform(&stop)).contains("stopped"));
+    assert!(hands.find(&stop).unwrap().is_some());
+
+    let start = prepared(&hands, errand(Start, SafeRestart, &id));
+    for _ in 0..3 {
+        assert_eq!(hands.find(&start), Ok(None));
+        waits(&hands.perform(&start));
+    }
+    world.advance(MINUTE);
+    assert!(hands.find(&start).unwrap().is_some());
+    assert!(done(hands.perform(&start)).contains("running"));
+    assert_eq!((world.count("StopInstances"), world.count("StartInstances")), (1, 1));
+}
+
+#[test]
+fn a_stop_that_hangs_is_forced_after_five_minutes_and_never_skips_the_shutdown() {
+    let Some(world) = World::start(&["ec2"], &[]) else { return };
+    let (hands, id) = (world.hands(), launch(&world, ""));
+    world.script(&json!({"kind": "hung_stop", "instance": id}));
+    let mut stop = prepared(&hands, errand(Stop, SafeRestart, &id));
+    waits(&hands.perform(&stop));
+    stop.now_ms = NOW + 4 * MINUTE;
+    waits(&hands.perform(&stop));
+    assert_eq!(world.count("StopInstances"), 1);
+    stop.now_ms = NOW + 6 * MINUTE;
+    waits(&hands.perform(&stop));
+    done(hands.perform(&stop));
+    let stops: Vec<_> = world.calls().into_iter().filter(|c| c["action"] == "StopInstances").collect();
+    let forced: Vec<bool> = stops.iter().map(|c| !c["args"]["Force"].is_null()).collect();
+    assert_eq!(forced, [false, true], "{stops:?}");
+    assert!(!stops.iter().any(|c| c["args"].to_string().contains("SkipOsShutdown")));
+}
+
+#[test]
+fn what_runs_all_the_time_need_not_be_started() {
+    let Some(world) = World::start(&["ec2"], &[]) else { return };
+    let (hands, id) = (world.hands(), launch(&world, "'DisableApiStop': True"));
+    fails(hands.perform(&prepared(&hands, errand(Stop, SafeRestart, &id))), "OperationNotPermitted");
+    done(hands.perform(&prepared(&hands, errand(Start, SafeRestart, &id))));
+    assert_eq!(world.count("StartInstances"), 0);
+}
+
+#[test]
+fn a_start_without_room_has_had_no_effect_and_one_of_what_has_ended_never_has() {
+    let Some(world) = World::start(&["ec2"], &[]) else { return };
+    let (hands, id) = (world.hands(), launch(&world, ""));
+    waits(&hands.perform(&prepared(&hands, errand(Stop, SafeRestart, &id))));
+    world.script(&json!({"kind": "capacity", "call": "StartInstances"}));
+    let start = prepared(&hands, errand(Start, SafeRestart, &id));
+    fails(hands.perform(&start), "InsufficientInstanceCapacity");
+    waits(&hands.perform(&start));
+    done(hands.perform(&start));
+    world.python(&format!("aws('ec2').terminate_instances(InstanceIds=['{id}'])"));
+    fails(hands.perform(&start), "has ended");
+    assert!(done(hands.perform(&prepared(&hands, errand(Stop, SafeRestart, &id)))).contains("terminated"));
+    let unknown = errand(Stop, SafeRestart, "i-0123456789abcdef0");
+    assert!(hands.prepare(&unknown).unwrap_err().contains("i-0123456789abcdef0"));
+}
+
+#[test]
+fn a_move_lets_go_of_the_host_only_where_it_is_bound_to_one() {
+    let Some(world) = World::start(&["ec2"], &[]) else { return };
+    let hands = world.hands();
+    for (affinity, moves) in [("host", 1), ("default", 1)] {
+        let id = launch(&world, "");
+        waits(&hands.perform(&prepared(&hands, errand(Stop, MigrateHost, &id))));
+        world.python(&format!(
+            "aws('ec2').modify_instance_placement(InstanceId='{id}', Tenancy='dedicated', Affinity='{affinity}')"
+        ));
+        let start = prepared(&hands, errand(Start, MigrateHost, &id));
+        waits(&hands.perform(&start));
+        done(hands.perform(&start));
+        // Python's own calls are listed as well.
+        let ours = world.count("ModifyInstancePlacement") - if affinity == "host" { 1 } else { 2 };
+        assert_eq!(ours, moves, "{affinity}");
+    }
+}
