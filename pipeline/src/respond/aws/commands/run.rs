@@ -148,9 +148,10 @@ pub(super) fn cancel(hands: &AwsHands, command: &str, instance: &str) {
 /// Keeps the beginning of a text, or its end, with nothing in it but what can be shown.
 fn plain(text: &str, from_end: bool) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { ' ' } else { c };
-    let text: String = text.trim().chars().map(shown).collect();
+    let text: String = text.chars().map(shown).collect();
+    let text = text.trim();
     if text.len() <= KEPT {
-        return text;
+        return text.to_owned();
     }
     if from_end {
         let from = (text.len() - KEPT..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or_default();

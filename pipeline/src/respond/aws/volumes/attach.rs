@@ -15,8 +15,8 @@ enum Place {
     Nowhere,
     /// It is free.
     Free,
-    /// It is attached to the instance, at a device, to be deleted with it or not.
-    Here(String, bool),
+    /// It is attached to the instance, at a device.
+    Here(String),
     /// It is on its way to it.
     Coming,
     /// It is on its way from it.
@@ -49,10 +49,7 @@ fn place_of(volume: &Volume, instance: &str) -> Place {
     match state(here).as_str() {
         "attaching" => Place::Coming,
         "detaching" | "busy" => Place::Going,
-        _ => {
-            let device = here.device().unwrap_or_default().to_owned();
-            Place::Here(device, here.delete_on_termination().unwrap_or_default())
-        }
+        _ => Place::Here(here.device().unwrap_or_default().to_owned()),
     }
 }
 
@@ -64,7 +61,15 @@ pub(super) fn is_off(hands: &AwsHands, errand: &Errand, volume: &str) -> Result<
 /// Says whether a volume is attached as it is to be.
 pub(super) fn is_on(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<bool, String> {
     let place = place(hands, &disk.volume, &errand.subject).map_err(sight::words)?;
-    Ok(place == Place::Here(disk.device.clone(), disk.delete_on_termination))
+    let is_here = place == Place::Here(disk.device.clone());
+    Ok(is_here && ends_with_it(hands, errand, disk).map_err(sight::words)? == Some(disk.delete_on_termination))
+}
+
+/// Says whether an attached volume ends with its instance, as the instance tells; none where it does not show the volume yet.
+fn ends_with_it(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<Option<bool>, Trouble> {
+    let machine = sight::machine(hands, &errand.subject)?;
+    let disks = machine.into_iter().flat_map(|m| m.disks);
+    Ok(disks.into_iter().find(|d| d.volume == disk.volume).map(|d| d.delete_on_termination))
 }
 
 /// Takes a volume off the subject, which must have stopped.
@@ -109,12 +114,14 @@ pub(super) fn on(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<Reply
     }
     let volume = &disk.volume;
     match seen {
-        Place::Here(device, _) if device != disk.device => {
+        Place::Here(device) if device != disk.device => {
             Ok(Reply::Failed(format!("{volume} is attached as {device}, not as {}", disk.device)))
         }
-        Place::Here(_, ends_with_it) => {
-            if ends_with_it != disk.delete_on_termination {
-                keep_or_delete(hands, errand, disk)?;
+        Place::Here(_) => {
+            match ends_with_it(hands, errand, disk).map_err(sight::unread)? {
+                None => return Ok(Reply::Waiting(AGAIN_MS)),
+                Some(as_is) if as_is == disk.delete_on_termination => {}
+                Some(_) => keep_or_delete(hands, errand, disk)?,
             }
             mark_replaced(hands, errand, disk);
             Ok(Reply::Done(volume.clone()))
@@ -143,7 +150,7 @@ pub(super) fn back(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<Rep
                         return Ok(Reply::Waiting(AGAIN_MS));
                     }
                 }
-                Place::Here(device, _) if device == disk.device => {
+                Place::Here(device) if device == disk.device => {
                     return Ok(Reply::Failed(format!("{other} is attached as {device}, and is not ours")));
                 }
                 Place::Nowhere
