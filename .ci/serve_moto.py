@@ -1,7 +1,9 @@
 """Serves much of AWS on a free port of 127.0.0.1, says the port on stdout, and ends with its standard input.
 
 Arguments: the services that will be asked for, loaded first. Kinesis is mended, for resharding in moto 5.2.5 is not what AWS
-does: a split puts its parent's records again, a merge copies those of both parents, and new ones go on going into closed shards.
+does: a split puts its parent's records again, a merge copies those of both parents, and new ones go on going into closed shards. DynamoDB
+does one call at a time, for moto's transactions would undo what others wrote meanwhile, and gets up to 100 items in one. It never says
+TransactionConflict, and it knows a transaction's ClientRequestToken only if `tokens` is among the services.
 """
 
 import sys
@@ -80,7 +82,34 @@ records_stay("merge_shards", 2)
 for method in ("put_record", "put_records", "get_records", "split_shard", "merge_shards", "list_shards"):
     one_at_a_time(backend, method)
 
-for service in sys.argv[1:]:
+def mend_dynamodb(tokens):
+    """What moto's DynamoDB does otherwise than AWS's; loaded only where it is asked for."""
+    from moto.dynamodb import responses
+    from moto.dynamodb.exceptions import DynamodbException
+
+    handler = responses.DynamoHandler
+    write, done = handler.transact_write_items, {}
+
+    def write_once(self):
+        """A transaction whose token was seen is not carried out again, and its token is for no other."""
+        token, items = self.body.get("ClientRequestToken"), self.body["TransactItems"]
+        if token not in done:
+            result = write(self)
+            done[token] = (items, result)
+        if done[token][0] != items:
+            raise DynamodbException("IdempotentParameterMismatchException", "This token was another transaction's")
+        return done[token][1]
+
+    if tokens:
+        handler.transact_write_items = write_once
+    responses.TRANSACTION_MAX_ITEMS = 100
+    one_at_a_time(handler, "call_action")
+
+
+services = [service for service in sys.argv[1:] if service != "tokens"]
+if "dynamodb" in services:
+    mend_dynamodb("tokens" in sys.argv[1:])
+for service in services:
     get_backend(service)
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()

@@ -7,6 +7,8 @@
 
 pub mod chain;
 pub mod conformance;
+#[cfg(feature = "aws")]
+pub mod dynamodb;
 pub mod envelope;
 pub mod event;
 pub mod filter;
@@ -15,7 +17,10 @@ pub mod port;
 pub mod projection;
 pub mod row;
 pub mod sqlite;
+mod walk;
 
+#[cfg(feature = "aws")]
+pub use dynamodb::DynamoLog;
 pub use envelope::{Envelope, InvalidEvent, NewEvent};
 pub use event::{DecodeError, Event};
 pub use filter::Filter;

@@ -34,7 +34,9 @@ impl TakeError {
     pub const fn is_poison(&self) -> bool {
         match self {
             Self::Decode { .. } | Self::Invalid(_) => true,
-            Self::Append(e) => matches!(e, AppendError::Invalid(_) | AppendError::Stream(_)),
+            Self::Append(e) => {
+                matches!(e, AppendError::Invalid(_) | AppendError::Stream(_) | AppendError::TooLarge { .. })
+            }
         }
     }
 }

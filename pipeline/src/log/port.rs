@@ -83,6 +83,14 @@ pub enum AppendError {
     /// The stream's name is not fit for the log: mend the input.
     #[error("stream name {0:?} must be short and without control characters")]
     Stream(String),
+    /// The store cannot take so much at once, and nothing was written: append less.
+    #[error("cannot append to stream {stream:?}: {what}")]
+    TooLarge {
+        /// The stream.
+        stream: String,
+        /// What is too much, and how much is allowed.
+        what: String,
+    },
     /// The log could not be reached or read: try again, or look at it.
     #[error(transparent)]
     Log(#[from] LogError),

@@ -22,6 +22,8 @@ mod invariance;
 #[cfg(all(feature = "aws", unix))]
 mod kinesis;
 mod log;
+#[cfg(all(feature = "aws", unix))]
+mod log_dynamodb;
 mod log_emit;
 mod log_fixture;
 mod log_prune;

@@ -4,6 +4,7 @@ use super::super::chain;
 use super::super::event::Event;
 use super::super::event::pruned::LogPruned;
 use super::super::port::{LogError, Recorded};
+use super::super::walk::Walk;
 use super::{Checkpoint, failed};
 use rusqlite::{Connection, TransactionBehavior};
 use serde::Serialize;
@@ -48,15 +49,15 @@ pub(super) fn verify(connection: &mut Connection) -> Result<VerifyReport, LogErr
         unknown: BTreeMap::new(),
         fault: file_fault(&tx)?,
     };
-    let mut walk = Walk::from(&report);
+    let mut check = Check::from(&report);
     if report.fault.is_none() {
-        report.fault = walk.entries(&tx, &mut report)?;
+        report.fault = check.entries(&tx, &mut report)?;
     }
     if report.fault.is_none() {
-        report.fault = walk.checkpoint_fault(&report);
+        report.fault = check.checkpoint_fault(&report);
     }
     if report.fault.is_none() {
-        report.fault = cursor_fault(&tx, walk.position)?;
+        report.fault = cursor_fault(&tx, check.walk.position)?;
     }
     Ok(report)
 }
@@ -68,23 +69,23 @@ fn file_fault(connection: &Connection) -> Result<Option<Fault>, LogError> {
 }
 
 /// How far a check has come.
-struct Walk {
-    /// The last position that was found good, or the checkpoint's.
-    position: u64,
-    versions: BTreeMap<String, u64>,
+struct Check {
+    /// The last good entry, or the checkpoint.
+    walk: Walk,
     /// What the last entry about a pruning says.
     pruned: Option<LogPruned>,
 }
 
-impl Walk {
+impl Check {
     /// Starts where the log does.
     fn from(report: &VerifyReport) -> Self {
         let start = report.checkpoint.as_ref();
-        Self {
-            position: start.map_or(0, |c| c.position),
-            versions: start.map_or_else(BTreeMap::new, |c| c.streams.clone()),
-            pruned: None,
-        }
+        let walk = start.map_or_else(Walk::new, |c| Walk {
+            position: c.position,
+            hash: c.hash.clone(),
+            versions: c.streams.clone(),
+        });
+        Self { walk, pruned: None }
     }
 
     fn entries(&mut self, connection: &Connection, report: &mut VerifyReport) -> Result<Option<Fault>, LogError> {
@@ -102,7 +103,7 @@ impl Walk {
                 return Ok(Some(Fault { position, what }));
             }
         }
-        report.streams = self.versions.len() as u64;
+        report.streams = self.walk.versions.len() as u64;
         Ok(None)
     }
 
@@ -121,20 +122,6 @@ impl Walk {
 
     /// Says what is wrong with an entry, or counts it as good.
     fn fault_of(&mut self, row: &Stored, report: &mut VerifyReport) -> Option<String> {
-        if row.position != self.position + 1 {
-            return Some(format!(
-                "its position is {}, expected {}: an entry is missing",
-                row.position,
-                self.position + 1
-            ));
-        }
-        let version = self.versions.get(&row.stream).map_or(1, |v| v + 1);
-        if row.version != version {
-            return Some(format!("its version in stream {:?} is {}, expected {version}", row.stream, row.version));
-        }
-        if row.previous_hash != report.hash {
-            return Some("it is not chained to the entry before it".to_owned());
-        }
         let envelope = match serde_json::from_str(&row.text) {
             Ok(envelope) => envelope,
             Err(e) => return Some(format!("its envelope is not one: {e}")),
@@ -147,7 +134,7 @@ impl Walk {
             previous_hash: row.previous_hash.clone(),
             hash: row.hash.clone(),
         };
-        match entry_fault(&entry) {
+        match self.walk.check(&entry) {
             Err(what) => return Some(what),
             Ok(Event::Unknown { type_, .. }) => *report.unknown.entry(type_).or_default() += 1,
             Ok(Event::LogPruned(pruned)) => self.pruned = Some(pruned),
@@ -162,10 +149,9 @@ impl Walk {
         {
             return Some("its columns id, type, subject and time_ms say something else than its envelope".to_owned());
         }
-        self.position = row.position;
+        self.walk.pass(&entry);
         report.entries += 1;
         report.hash.clone_from(&row.hash);
-        self.versions.insert(entry.stream, version);
         None
     }
 }
@@ -197,23 +183,6 @@ fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
         subject: row.get(8)?,
         time_ms: row.get(9)?,
     })
-}
-
-/// Checks the hash and the envelope of one entry; gives its event.
-fn entry_fault(entry: &Recorded) -> Result<Event, String> {
-    let hash = chain::link(&entry.previous_hash, entry.position, &entry.stream, entry.version, &entry.envelope)
-        .map_err(|e| format!("it cannot be hashed: {e}"))?;
-    if hash != entry.hash {
-        return Err(format!("its hash is {}, but its content hashes to {hash}: it was altered", entry.hash));
-    }
-    entry.envelope.check().map_err(|e| format!("its envelope is not valid: {}", chained(&e)))?;
-    entry.event().map_err(|e| format!("its data is not valid: {}", chained(&e)))
-}
-
-/// Writes an error with its causes.
-fn chained(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |e| e.source())
-        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A reader cannot be ahead of the log, unless the log has lost its end.

@@ -23,7 +23,12 @@ impl Backoff {
 
     /// Draws the wait after so many failed tries, milliseconds: between half of what is due and all of it.
     pub fn wait_ms(&mut self, failed: u32) -> u64 {
-        let due = BASE_MS.saturating_mul(1 << failed.saturating_sub(1).min(20)).min(CAP_MS);
+        self.within_ms(failed, BASE_MS, CAP_MS)
+    }
+
+    /// Draws a wait in the same way with a first wait and a cap of one's own, milliseconds.
+    pub fn within_ms(&mut self, failed: u32, base_ms: u64, cap_ms: u64) -> u64 {
+        let due = base_ms.saturating_mul(1 << failed.saturating_sub(1).min(20)).min(cap_ms);
         due / 2 + (self.0.random::<f64>() * (due / 2) as f64) as u64
     }
 }
