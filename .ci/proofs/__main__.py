@@ -5,6 +5,7 @@ import importlib
 import pathlib
 import sys
 
+from proofs import kit
 from proofs.kit import Proof
 
 
@@ -25,6 +26,7 @@ def main():
         return 2
     only = {int(n) for n in args.only.split(",") if n}
     package = importlib.import_module(f"proofs.{args.name}")
+    kit.FOLDER = getattr(package, "FOLDER", "release")
     proof = Proof(args.name, sabotage=args.sabotage, warm=args.warm, features=getattr(package, "CARGO", ("--no-default-features",)))
     return proof.run(package.LINES, only)
 

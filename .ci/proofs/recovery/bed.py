@@ -161,11 +161,10 @@ class Executors:
         more = ["--name", name] if name else []
         return self.forewarn("respond", "--until", until, "--caps", self.caps, *more, env=env, timeout=timeout)
 
-    def start(self, env=None, until="stopped", name=None):
+    def start(self, env=None, until="stopped", name=None, more=()):
         """Starts one that goes on by itself."""
         log = open(self.state / f"executor-{name or 'one'}.log", "ab")
-        more = ["--name", name] if name else []
-        args = [kit.binary(), "respond", "--until", until, "--caps", self.caps, *more, "--state", self.state]
+        args = [kit.binary(), "respond", "--until", until, "--caps", self.caps, *(["--name", name] if name else []), *more, "--state", self.state]
         return subprocess.Popen([str(a) for a in args], env=kit.CLEAN | {k: str(v) for k, v in self.env(env).items()}, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def row(self, recovery):

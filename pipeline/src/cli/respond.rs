@@ -100,6 +100,12 @@ impl Args {
     fn serve(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let caps = caps(self.caps.as_deref())?;
         let bench = self.how.bench(caps, context)?;
+        // What somebody changed afterwards can't be told from what happened: nothing is done on such a log.
+        if let Some(fault) = bench.log.verify()?.fault {
+            let (at, what) = (fault.position, fault.what);
+            let why = format!("entry {at} of the event log is damaged: {what}; nothing is done, see `forewarn log verify`");
+            return Err(CliError::failed(why));
+        }
         let queues = self.how.queues(self.queue.as_deref())?;
         let dead = JsonLinesDead::in_state(&bench.state);
         let stop = Interrupt::listen()?;

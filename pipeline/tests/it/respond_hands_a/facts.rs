@@ -16,7 +16,7 @@ const WITH_DATA: &str = "'BlockDeviceMappings': [{'DeviceName': '/dev/sda1', 'Eb
 fn facts(seen: Seen) -> InstanceFacts {
     match seen.instance {
         Read::Known(facts) => facts,
-        Read::Failed(why) => panic!("{why}"),
+        Read::Failed(why) | Read::Absent(why) => panic!("{why}"),
     }
 }
 

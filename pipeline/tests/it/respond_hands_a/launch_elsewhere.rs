@@ -85,7 +85,7 @@ fn what_is_missing_is_told_in_words() {
     let missing = |action, policy: &Policy| match hands.shortage(action, &old, policy) {
         Read::Known(Some(words)) => words,
         Read::Known(None) => panic!("nothing is missing"),
-        Read::Failed(why) => panic!("{why}"),
+        Read::Failed(why) | Read::Absent(why) => panic!("{why}"),
     };
     assert!(missing(FailOverRegion, &policy).contains("no other region"));
     let mut elsewhere_policy = Policy::default();

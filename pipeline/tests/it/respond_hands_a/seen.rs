@@ -31,7 +31,8 @@ fn what_is_impaired_counts_in_its_zone_and_in_all() {
     assert!((8 * MINUTE..=10 * MINUTE).contains(&ahead), "{ahead}");
     assert_eq!(hands.look(&c, NOW).aws_recovers_until, Read::Known(None));
     let absent = hands.look("i-0123456789abcdef0", NOW).instance;
-    assert_eq!(absent, Read::Failed("EC2 knows no instance i-0123456789abcdef0 in us-east-1".to_owned()));
+    let words = "EC2 knows no instance i-0123456789abcdef0 in account 123456789012 and us-east-1";
+    assert_eq!(absent, Read::Absent(words.to_owned()));
 }
 
 #[test]
