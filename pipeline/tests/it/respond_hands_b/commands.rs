@@ -3,6 +3,7 @@
 use super::Scene;
 use forewarn::respond::hands::{Hands, Reply};
 use forewarn_rules::recovery::action::RecoveryAction;
+use forewarn_rules::recovery::facts::Read;
 use forewarn_rules::recovery::step::StepKind as S;
 use serde_json::{Value, json};
 
@@ -105,4 +106,20 @@ fn an_application_is_stopped_while_there_is_time() {
     let reply = scene.perform();
     assert!(matches!(&reply, Reply::Failed(why) if why.contains("no time left")), "{reply:?}");
     assert_eq!(scene.world.count("SendCommand"), 1);
+}
+
+#[test]
+fn an_application_on_the_instance_itself_is_asked_there() {
+    let Some(mut scene) = scene(RecoveryAction::RestartApplication) else { return };
+    scene.errand.policy.health_endpoint = Some("http://localhost:8080/health".to_owned());
+    let well = |scene: &Scene| scene.hands.is_well(&scene.errand.subject, &scene.errand.policy);
+    assert_eq!(well(&scene), Read::Known(true));
+    let calls = scene.world.calls();
+    let sent = &calls.iter().find(|c| c["action"] == "SendCommand").unwrap()["args"];
+    let line = "curl -gfsS -m 5 -o /dev/null 'http://localhost:8080/health'";
+    assert_eq!(sent["Parameters"]["commands"], json!([line]));
+    ssm(&scene, json!({"outcome": "Failed"}));
+    assert_eq!(well(&scene), Read::Known(false));
+    ssm(&scene, json!({"outcome": "offline"}));
+    assert!(matches!(well(&scene), Read::Failed(why) if why.contains("SSM is offline")));
 }

@@ -61,14 +61,15 @@ pub(super) fn drain(targets: &Targets) -> Result<Vec<String>, String> {
 /// # Errors
 /// When it is no such address.
 pub(super) fn curl(endpoint: &str) -> Result<Vec<String>, String> {
-    let rest = ["http://localhost", "http://127.0.0.1"].iter().find_map(|own| endpoint.strip_prefix(own));
+    let rest =
+        ["http://localhost", "http://127.0.0.1", "http://[::1]"].iter().find_map(|own| endpoint.strip_prefix(own));
     let is_end = |rest: &str| rest.is_empty() || rest.starts_with([':', '/', '?']);
     // Between single quotes the shell reads nothing but the closing quote.
     let is_plain = endpoint.len() <= 2_000 && endpoint.bytes().all(|b| b.is_ascii_graphic() && b != b'\'');
     if !rest.is_some_and(is_end) || !is_plain {
         return Err(format!("{endpoint:?} is no address on the instance itself"));
     }
-    Ok(vec![format!("curl -fsS -m 5 -o /dev/null '{endpoint}'")])
+    Ok(vec![format!("curl -gfsS -m 5 -o /dev/null '{endpoint}'")])
 }
 
 #[cfg(test)]
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn only_the_instances_own_addresses_are_asked() {
-        for own in ["http://localhost", "http://localhost:80/health?a=b&c", "http://127.0.0.1/"] {
+        for own in ["http://localhost", "http://localhost:80/health?a=b&c", "http://127.0.0.1/", "http://[::1]:8080/"] {
             assert!(curl(own).is_ok(), "{own}");
         }
         for other in [
