@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
 from functools import partial
 
 from moto.autoscaling.exceptions import AutoscalingClientError
-from moto.autoscaling.models import autoscaling_backends
+from moto.autoscaling.models import AutoScalingBackend, autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import EmptyResult
 from moto.moto_api._internal import mock_random
@@ -23,8 +23,26 @@ refuse = partial(patch.refuse, error=AutoscalingClientError)
 def install():
     """Adds the two operations that moto lacks, and the refusal."""
     around(AutoScalingResponse, "enter_standby")(enter_standby)
+    around(AutoScalingBackend, "set_instance_health")(set_instance_health)
     adds(AutoScalingResponse)(complete_lifecycle_action)
     adds(AutoScalingResponse)(record_lifecycle_action_heartbeat)
+
+
+def set_instance_health(inner, backend, instance_id, health_status):
+    """https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html: the group ends a member that is
+    unhealthy and launches another, unless that is suspended."""
+    inner(backend, instance_id, health_status)
+    if health_status == "Unhealthy":
+        WORLD.later(WORLD.draw("lag"), partial(replace_member, backend, instance_id))
+
+
+def replace_member(backend, instance_id):
+    """Ends a member that is still unhealthy and launches another in its place."""
+    for group in backend.autoscaling_groups.values():
+        for member in group.instance_states:
+            if member.instance.id == instance_id and member.health_status == "Unhealthy" and "ReplaceUnhealthy" not in group.suspended_processes:
+                backend.terminate_instance(instance_id, should_decrement=False)
+                return
 
 
 def enter_standby(inner, response):

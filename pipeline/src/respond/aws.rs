@@ -100,8 +100,9 @@ impl AwsHands {
     /// # Errors
     /// When AWS does not say who we are.
     pub fn new(aws: &Aws, region: &str, role: Option<&Role>) -> Result<Self, HandsError> {
-        let config = call::without_retries(&aws.config(region, role));
+        let config = aws.config(region, role);
         let account = call::account(aws, &config).map_err(HandsError::Account)?;
+        let config = call::without_retries(&config);
         Ok(Self {
             ec2: aws_sdk_ec2::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),

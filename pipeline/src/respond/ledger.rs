@@ -123,6 +123,8 @@ impl Ledger {
         }
         let expected = Expected::Version(entry.version);
         match self.store.append(&stream_of(&entry.id), expected, &new) {
+            // An event that is there already is another executor's, who decided the same.
+            Ok(appended) if appended.written < new.len() => return Ok(false),
             Ok(_) => {}
             Err(AppendError::Conflict { .. }) => return Ok(false),
             Err(AppendError::Log(e)) => return Err(e.into()),
@@ -168,6 +170,7 @@ impl Ledger {
             new.push(self.event(id, &self.account, noted(&self.account, &self.region, note.clone())));
         }
         match self.store.append(&self.admission_stream(), Expected::Version(version), &new) {
+            Ok(appended) if appended.written < new.len() => Ok(false),
             Ok(_) => {
                 crash::point("respond.noted");
                 Ok(true)
