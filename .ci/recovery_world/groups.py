@@ -40,7 +40,7 @@ def replace_member(backend, instance_id):
     """Ends a member that is still unhealthy and launches another in its place."""
     for group in backend.autoscaling_groups.values():
         for member in group.instance_states:
-            if member.instance.id == instance_id and member.health_status == "Unhealthy" and "ReplaceUnhealthy" not in group.suspended_processes:
+            if member.instance.id == instance_id and member.health_status == "Unhealthy" and "ReplaceUnhealthy" not in group._suspended_processes:
                 backend.terminate_instance(instance_id, should_decrement=False)
                 return
 

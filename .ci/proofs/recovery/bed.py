@@ -119,7 +119,10 @@ class Bed(Server):
             VPCZoneIdentifier=self.subnets[ZONE], Tags=[{"Key": "AutoRecovery", "Value": "enabled", "PropagateAtLaunch": True, "ResourceId": name, "ResourceType": "auto-scaling-group"}],
         )
         self.until(lambda: len(self.members(name)) == size, f"group {name} is up")
-        return [m["InstanceId"] for m in self.members(name)]
+        members = [m["InstanceId"] for m in self.members(name)]
+        for m in members:
+            self.until(lambda m=m: self.instance(m)["State"]["Name"] == "running", f"{m} runs")
+        return members
 
     def members(self, name):
         return self.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]["Instances"]

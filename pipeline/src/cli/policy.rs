@@ -87,7 +87,7 @@ struct Pause {
     whose: Whose,
     /// The pause's name
     #[arg(long = "name", value_name = "NAME")]
-    pause: String,
+    named: String,
     /// How long
     #[arg(long = "for", value_name = "SPAN", value_parser = span, required_unless_present = "lift")]
     span: Option<i64>,
@@ -197,8 +197,8 @@ impl Pause {
         let now = context.now_ms;
         let until_ms = self.span.map(|span| now.saturating_add(span));
         let summary = match until_ms {
-            Some(until) => format!("paused by {} until {}", self.pause, crate::time::format_ms(until)),
-            None => format!("pause {} lifted", self.pause),
+            Some(until) => format!("paused by {} until {}", self.named, crate::time::format_ms(until)),
+            None => format!("pause {} lifted", self.named),
         };
         self.whose.change(context, &summary, |row| {
             let all = row.entry("pauses").or_insert_with(|| json!({}));
@@ -206,12 +206,12 @@ impl Pause {
             all.retain(|_, until| until.as_i64().is_none_or(|t| t > now));
             match until_ms {
                 Some(until) => {
-                    all.insert(self.pause.clone(), json!(until));
+                    all.insert(self.named.clone(), json!(until));
                 }
-                None if all.remove(&self.pause).is_none() => {
+                None if all.remove(&self.named).is_none() => {
                     return Err(CliError::input(format!(
                         "no pause {} is in force for {}",
-                        self.pause, self.whose.name
+                        self.named, self.whose.name
                     )));
                 }
                 None => {}

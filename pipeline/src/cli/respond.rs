@@ -103,10 +103,11 @@ impl Args {
         // What somebody changed afterwards can't be told from what happened: nothing is done on such a log.
         if let Some(fault) = bench.log.verify()?.fault {
             let (at, what) = (fault.position, fault.what);
-            let why = format!("entry {at} of the event log is damaged: {what}; nothing is done, see `forewarn log verify`");
+            let why =
+                format!("entry {at} of the event log is damaged: {what}; nothing is done, see `forewarn log verify`");
             return Err(CliError::failed(why));
         }
-        let queues = self.how.queues(self.queue.as_deref())?;
+        let queues = How::queues(self.queue.as_deref())?;
         let dead = JsonLinesDead::in_state(&bench.state);
         let stop = Interrupt::listen()?;
         let mut inbox = Inbox::open(&*bench.log, &bench.executor, queues, &dead).map_err(CliError::failed)?;
@@ -164,14 +165,14 @@ impl How {
     }
 
     #[cfg(feature = "aws")]
-    fn queues(&self, urls: Option<&str>) -> Result<Vec<Box<dyn Queue>>, CliError> {
+    fn queues(urls: Option<&str>) -> Result<Vec<Box<dyn Queue>>, CliError> {
         let Some(urls) = urls else { return Ok(Vec::new()) };
         let aws = crate::aws::Aws::load().map_err(CliError::failed)?;
         Ok(crate::events::sqs::SqsQueue::each(&aws, urls, 1))
     }
 
     #[cfg(not(feature = "aws"))]
-    fn queues(&self, urls: Option<&str>) -> Result<Vec<Box<dyn Queue>>, CliError> {
+    fn queues(urls: Option<&str>) -> Result<Vec<Box<dyn Queue>>, CliError> {
         match urls {
             None => Ok(Vec::new()),
             Some(_) => Err(CliError::input("this forewarn was built without AWS; build it with the feature `aws`")),

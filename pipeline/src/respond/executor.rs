@@ -191,7 +191,7 @@ impl Executor {
                 let again = self.command(entry, Command::Look { healthy })?;
                 Ok(again.map(|when| match when {
                     When::At(at) => When::At(at.min(now.saturating_add(LOOK_MS))),
-                    other => other,
+                    other @ (When::Person | When::Never) => other,
                 }))
             }
             // Not to know is no failure.

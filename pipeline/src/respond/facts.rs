@@ -132,11 +132,9 @@ impl Eyes<'_> {
             Ok(rows) => rows,
             Err(e) => return Read::Failed(e.to_string()),
         };
-        Read::Known(rows.iter().any(|row| match row {
-            Row::Recovery(r) => {
-                r.recovery_id != id && r.state.subject == subject && r.state.notes.contains_key(&StepKind::Stop)
-            }
-            _ => false,
+        Read::Known(rows.iter().any(|row| {
+            let Row::Recovery(r) = row else { return false };
+            r.recovery_id != id && r.state.subject == subject && r.state.notes.contains_key(&StepKind::Stop)
         }))
     }
 
@@ -144,14 +142,10 @@ impl Eyes<'_> {
     fn service_event(&self) -> Read<bool> {
         let (_, region) = self.hands.home();
         match self.store.rows(Table::HealthEvents) {
-            Ok(rows) => Read::Known(rows.iter().any(|row| match row {
-                Row::Health(e) => {
-                    e.status == HealthStatus::Open
-                        && e.category == "issue"
-                        && matches!(e.service.as_str(), "EC2" | "EBS")
-                        && e.region == region
-                }
-                _ => false,
+            Ok(rows) => Read::Known(rows.iter().any(|row| {
+                let Row::Health(e) = row else { return false };
+                let is_theirs = e.category == "issue" && matches!(e.service.as_str(), "EC2" | "EBS");
+                is_theirs && e.status == HealthStatus::Open && e.region == region
             })),
             Err(e) => Read::Failed(e.to_string()),
         }
@@ -161,11 +155,10 @@ impl Eyes<'_> {
     fn silence(&self, instance: &str, now_ms: i64) -> Read<Option<String>> {
         let now = format_ms(now_ms);
         match self.store.rows(Table::Silences) {
-            Ok(rows) => Read::Known(rows.iter().find_map(|row| match row {
-                Row::Silence(s) if (s.target == instance || s.target == "all") && silence::holds_at(s, &now) => {
-                    Some(silence::id(&s.target, &s.since))
-                }
-                _ => None,
+            Ok(rows) => Read::Known(rows.iter().find_map(|row| {
+                let Row::Silence(s) = row else { return None };
+                let holds = (s.target == instance || s.target == "all") && silence::holds_at(s, &now);
+                holds.then(|| silence::id(&s.target, &s.since))
             })),
             Err(e) => Read::Failed(e.to_string()),
         }

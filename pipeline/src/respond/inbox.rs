@@ -77,12 +77,12 @@ impl<'a, L: EventLog + Cursors> Inbox<'a, L> {
     /// When the log fails; what was not taken in comes again.
     pub fn take(&mut self, executor: &Executor) -> Result<Taken, LedgerError> {
         let mut taken = Taken { is_quiet: true, ..Taken::default() };
-        self.from_log(executor, &mut taken)?;
-        self.from_queues(executor, &mut taken)?;
+        self.read_log(executor, &mut taken)?;
+        self.read_queues(executor, &mut taken)?;
         Ok(taken)
     }
 
-    fn from_log(&mut self, executor: &Executor, taken: &mut Taken) -> Result<(), LedgerError> {
+    fn read_log(&mut self, executor: &Executor, taken: &mut Taken) -> Result<(), LedgerError> {
         let page = self.log.read_all(self.position, PAGE)?;
         let Some(last) = page.last().map(|e| e.position) else { return Ok(()) };
         for entry in &page {
@@ -114,7 +114,7 @@ impl<'a, L: EventLog + Cursors> Inbox<'a, L> {
         Ok(())
     }
 
-    fn from_queues(&mut self, executor: &Executor, taken: &mut Taken) -> Result<(), LedgerError> {
+    fn read_queues(&mut self, executor: &Executor, taken: &mut Taken) -> Result<(), LedgerError> {
         for queue in &mut self.queues {
             let messages = match queue.receive() {
                 Ok(messages) => messages,

@@ -164,7 +164,7 @@ mod tests {
     use forewarn_rules::recovery::policy::Mode;
     use serde_json::json;
 
-    fn object(value: Value) -> Map<String, Value> {
+    fn object(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
@@ -174,14 +174,14 @@ mod tests {
         let policies = PolicyDir::of(state.path());
         let id = "i-0123456789abcdef0";
         assert_eq!(of(&policies, id).unwrap(), Policy::default());
-        policies.put(DEFAULT, &object(json!({"mode": "act", "auto_restart": false}))).unwrap();
-        policies.put(id, &object(json!({"auto_restart": true}))).unwrap();
+        policies.put(DEFAULT, &object(&json!({"mode": "act", "auto_restart": false}))).unwrap();
+        policies.put(id, &object(&json!({"auto_restart": true}))).unwrap();
         let policy = of(&policies, id).unwrap();
         assert_eq!((policy.mode, policy.auto_restart), (Mode::Act, true));
         assert!(!of(&policies, "i-00000000").unwrap().auto_restart);
 
-        policies.put(DEFAULT, &object(json!({"pauses": {"release": 7}}))).unwrap();
-        policies.put(id, &object(json!({"pauses": {"mine": 8}}))).unwrap();
+        policies.put(DEFAULT, &object(&json!({"pauses": {"release": 7}}))).unwrap();
+        policies.put(id, &object(&json!({"pauses": {"mine": 8}}))).unwrap();
         let pauses = of(&policies, id).unwrap().pauses;
         assert_eq!(pauses.into_iter().collect::<Vec<_>>(), [("mine".to_owned(), 8), ("release".to_owned(), 7)]);
 
@@ -189,10 +189,10 @@ mod tests {
         let why = of(&policies, id).unwrap_err().to_string();
         assert!(why.contains(id) && why.contains("boolean"), "{why}");
         assert!(matches!(read(&policies, id), Read::Failed(_)));
-        policies.put(id, &object(json!({"auto_restrat": true}))).unwrap();
+        policies.put(id, &object(&json!({"auto_restrat": true}))).unwrap();
         let why = of(&policies, id).unwrap_err().to_string();
         assert!(why.contains("auto_restrat") && why.contains("auto_restart"), "{why}");
-        policies.put(DEFAULT, &object(json!({"cooldown_ms": -1}))).unwrap();
+        policies.put(DEFAULT, &object(&json!({"cooldown_ms": -1}))).unwrap();
         assert!(of(&policies, "i-00000000").unwrap_err().to_string().contains("cooldown_ms is -1"));
     }
 

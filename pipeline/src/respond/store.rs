@@ -120,9 +120,9 @@ impl<L: EventLog + Send + Sync + fmt::Debug> Store for Folded<L> {
 
     fn open_recovery_of(&self, lineage: &str) -> Result<Option<String>, LogError> {
         let known = self.current()?;
-        let of_it = known.0.table(Table::Recoveries).filter_map(|(_, row)| match row {
-            Row::Recovery(r) if r.open && r.lineage == lineage => Some((&r.opened_at, &r.recovery_id)),
-            _ => None,
+        let of_it = known.0.table(Table::Recoveries).filter_map(|(_, row)| {
+            let Row::Recovery(r) = row else { return None };
+            (r.open && r.lineage == lineage).then_some((&r.opened_at, &r.recovery_id))
         });
         Ok(of_it.min().map(|(_, id)| id.clone()))
     }

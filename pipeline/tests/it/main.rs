@@ -38,8 +38,10 @@ mod pilot;
 mod port;
 #[cfg(all(feature = "aws", unix))]
 mod recovery_world;
+mod respond;
 #[cfg(all(feature = "aws", unix))]
 mod respond_hands_a;
+#[cfg(all(feature = "aws", unix))]
 mod respond_hands_b;
 #[cfg(all(feature = "aws", unix))]
 mod s3;

@@ -96,7 +96,6 @@ pub enum RecoveryEvent {
         /// What makes the call the same when it is made again.
         token: String,
         /// How things stood before it, and the arguments that go with the token (JSON; empty where there is nothing to keep).
-        #[serde(default, skip_serializing_if = "String::is_empty")]
         before: String,
         /// By whom.
         epoch: u64,

@@ -15,6 +15,7 @@ use serde_json::json;
 #[command(after_help = "Examples:
   forewarn respond trigger i-0123456789abcdef0 --action safe_restart --dry-run
   forewarn respond trigger i-0123456789abcdef0 --action replace")]
+#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     #[command(flatten)]
     how: How,

@@ -157,7 +157,6 @@ macro_rules! kinds {
         }
 
         /// Gives the recovery, its instance and what happened to it; none for events of other families.
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the other families are not asked for")]
         pub fn of(event: &Event) -> Option<(&str, &str, &RecoveryEvent)> {
             match event {
                 $(Event::$variant(e) => Some((&e.recovery_id, &e.instance_id, &e.event)),)*
@@ -166,7 +165,6 @@ macro_rules! kinds {
         }
 
         /// Gives what an account and region noted; none for events of other families.
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the other families are not asked for")]
         pub fn note_of(event: &Event) -> Option<&AdmissionEvent> {
             match event {
                 $(Event::$note_variant(e) => Some(&e.event),)*

@@ -42,6 +42,7 @@ pub(super) struct Trouble {
 
 impl Trouble {
     /// Says what `SDK` gave for a call such as `ec2:StopInstances`.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK may learn to fail in further ways")]
     pub(super) fn of<E>(call: &str, e: &SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,

@@ -85,11 +85,11 @@ impl Executor {
                 return Ok(Some(When::At(self.ledger.now_ms().saturating_add(AGAIN_MS))));
             }
         };
-        self.tell(entry, command)
+        self.tell(entry, &command)
     }
 
     /// Writes down what came of a call; where another event came between, on what that left.
-    fn tell(&self, entry: &mut Entry, command: Command) -> Result<Option<When>, LedgerError> {
+    fn tell(&self, entry: &mut Entry, command: &Command) -> Result<Option<When>, LedgerError> {
         loop {
             let now = self.ledger.now_ms();
             let Ok(events) = decide(&entry.state, command.clone(), now) else { return Ok(None) };
