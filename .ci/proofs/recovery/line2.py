@@ -52,7 +52,7 @@ def delivered(bed, line):
         sqs.send_message(QueueUrl=queue, MessageBody=m)
     try:
         done = lambda: len(rows := executors.rows()) >= INSTANCES and not any(r["open"] for r in rows) and int(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]["ApproximateNumberOfMessages"]) == 0
-        wait_for(done, "every message dealt with and every recovery over", 240)
+        wait_for(done, "every message dealt with and every recovery over", 400)
     finally:
         for child in children:
             stop(child)

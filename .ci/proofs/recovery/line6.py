@@ -21,6 +21,8 @@ def first_calls(bed, line, through=None):
     instances = [bed.launch(f"latency-{n}") for n in range(TRIGGERS)]
     for i in instances:
         bed.script({"kind": "status", "instance": i, "checks": {"instance": "impaired"}, "ok_after_running_ms": 100})
+    for n in range(TRIGGERS):
+        bed.launch(f"beside-{n}")
     executors = Executors(bed, line.fresh("latency"), through=through)
     child = executors.start(more=["--queue", queue])
     took = []

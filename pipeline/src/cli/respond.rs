@@ -158,6 +158,7 @@ impl How {
     }
 
     #[cfg(not(feature = "aws"))]
+    #[expect(clippy::unused_self, reason = "as it is with AWS")]
     fn hands(&self) -> Result<Arc<dyn Hands>, CliError> {
         Err(CliError::input(
             "this forewarn was built without AWS, and there is nothing else to heal; build it with the feature `aws`",

@@ -158,7 +158,8 @@ fn by_group(action: RecoveryAction, instance: &InstanceFacts, out: &mut Vec<Refu
 
 /// What stopping a running instance would cost.
 fn by_stop(instance: &InstanceFacts, policy: &Read<Policy>, out: &mut Vec<Refusal>) {
-    let may = |allowed: fn(&Policy) -> bool| matches!(policy, Read::Known(p) if allowed(p));
+    // A policy that can't be read has refused already, and only until it is mended.
+    let may = |allowed: fn(&Policy) -> bool| !matches!(policy, Read::Known(p) if !allowed(p));
     if instance.stop_protection {
         out.push(Refusal::Protected { against: "stopping".to_owned() });
     }
