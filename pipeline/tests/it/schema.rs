@@ -71,8 +71,7 @@ fn every_event_fits_its_schema_and_a_maimed_one_does_not() {
             required += usize::from(!validator.is_valid(&Value::Object(without)));
             let mut wrong = fields.clone();
             wrong.insert(field.clone(), serde_json::json!([[]]));
-            let anything = ["arguments", "before", "result"].contains(&field.as_str());
-            assert_eq!(validator.is_valid(&Value::Object(wrong)), anything, "{name}: {field} {value}");
+            assert!(!validator.is_valid(&Value::Object(wrong)), "{name}: {field} {value}");
         }
         assert!(required > 0, "{name} demands nothing");
     }

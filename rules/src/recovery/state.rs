@@ -262,7 +262,11 @@ impl Recovery {
                         // Each try has its own token, and the arguments that go with it.
                         self.notes.remove(&kind);
                     }
-                    self.notes.entry(kind).or_insert_with(|| Note { before: before.clone(), result: None });
+                    let note = self.notes.entry(kind).or_default();
+                    // A try that could not even look leaves nothing; the first that could is the one that counts.
+                    if note.before.is_empty() {
+                        note.before.clone_from(&before);
+                    }
                 }
                 self.intent = Some(Intent { step, attempt, token, before, epoch, settles_ms });
             }

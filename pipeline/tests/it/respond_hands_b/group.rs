@@ -82,6 +82,10 @@ fn a_release_resumes_what_the_quarantine_suspended() {
 #[test]
 fn a_member_that_is_given_up_is_waited_for_until_others_serve() {
     let Some(mut scene) = scene(RecoveryAction::ReplaceInGroup) else { return };
+    // The group of the world would replace it at once.
+    let slow =
+        "aws('autoscaling').suspend_processes(AutoScalingGroupName='web', ScalingProcesses=['ReplaceUnhealthy'])";
+    scene.python(slow);
     scene.begin(S::SetUnhealthy).unwrap();
     assert_eq!(scene.find(), None);
     scene.done(S::SetUnhealthy);

@@ -27,6 +27,20 @@ fn request(id: u8) -> Command {
     Command::Request { trigger: trigger(id), lineage: "i-1".to_owned(), rung: Rung::Restart }
 }
 
+/// The first look at how things stood may fail: the next one's is kept, and no later one takes its place.
+#[test]
+fn how_things_stood_is_what_the_first_try_that_could_look_saw() {
+    let mut it = Course::at_work();
+    for (n, before) in ["", "first", "second"].into_iter().enumerate() {
+        let now = n as i64 * 40_000;
+        it.ask(Command::Intend { epoch: 1, before: before.to_owned() }, now).unwrap();
+        let kind = it.state.step().unwrap().kind;
+        let kept = if n == 0 { "" } else { "first" };
+        assert_eq!(it.state.notes[&kind].before, kept);
+        it.ask(Command::Waiting { epoch: 1, for_ms: 1 }, now).unwrap();
+    }
+}
+
 fn planned() -> Plan {
     plan(RecoveryAction::ReplaceStateful, &facts())
 }

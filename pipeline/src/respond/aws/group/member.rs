@@ -16,7 +16,8 @@ pub(super) struct Member {
 impl Member {
     /// Says whether the group has given it up, or is about to.
     pub(super) fn is_given_up(&self) -> bool {
-        self.health.eq_ignore_ascii_case("unhealthy") || self.lifecycle.starts_with("Terminat")
+        let is_ending = ["Terminating", "Terminated"].iter().any(|state| self.lifecycle.starts_with(state));
+        is_ending || self.health.eq_ignore_ascii_case("unhealthy")
     }
 }
 
