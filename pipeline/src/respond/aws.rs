@@ -1,6 +1,6 @@
 //! Hands in AWS: what each step reads and calls.
 //!
-//! Reads and calls of one kind of thing stand together in one [`Part`]; which step belongs to which is said in [`part`].
+//! Reads and calls of one kind of thing stand together in one `Part`; which step belongs to which is said in `part`.
 
 mod address;
 mod call;

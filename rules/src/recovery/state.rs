@@ -256,18 +256,7 @@ impl Recovery {
                 let (step, attempt, epoch, settles_ms) = (*step, *attempt, *epoch, *settles_ms);
                 self.began_ms = self.began_ms.or(Some(*at_ms));
                 let (token, before) = (token.clone(), before.clone());
-                if let Some(kind) = self.step().map(|s| s.kind) {
-                    // What is looked at again stands as it was before the first call.
-                    if kind.repeat() == Repeat::Token {
-                        // Each try has its own token, and the arguments that go with it.
-                        self.notes.remove(&kind);
-                    }
-                    let note = self.notes.entry(kind).or_default();
-                    // A try that could not even look leaves nothing; the first that could is the one that counts.
-                    if note.before.is_empty() {
-                        note.before.clone_from(&before);
-                    }
-                }
+                self.note(&before);
                 self.intent = Some(Intent { step, attempt, token, before, epoch, settles_ms });
             }
             (Phase::Running | Phase::Undoing, E::StepWaiting { again_ms }) if self.intent.is_some() => {
@@ -311,6 +300,20 @@ impl Recovery {
             (phase, event) => return Err(Illegal { phase, event: event.name() }),
         }
         Ok(self)
+    }
+
+    /// Keeps how things stood before the step that is next.
+    fn note(&mut self, before: &str) {
+        let Some(kind) = self.step().map(|s| s.kind) else { return };
+        if kind.repeat() == Repeat::Token {
+            // Each try has its own token, and the arguments that go with it.
+            self.notes.remove(&kind);
+        }
+        // What is looked at again stands as it was before the first call; a try that could not even look leaves nothing.
+        let note = self.notes.entry(kind).or_default();
+        if note.before.is_empty() {
+            before.clone_into(&mut note.before);
+        }
     }
 
     fn step_done(&mut self, result: &str) {
