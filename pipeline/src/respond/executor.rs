@@ -5,20 +5,17 @@
 mod admit;
 mod steps;
 
-use super::facts::{Assessment, Eyes};
+use super::facts::Eyes;
 use super::hands::Hands;
 use super::ledger::{Entry, Ledger, LedgerError};
 use super::policies::{self, Policies};
 use crate::log::envelope::event_id;
-use forewarn_rules::recovery::action::RecoveryAction;
 use forewarn_rules::recovery::admission::Caps;
 use forewarn_rules::recovery::decide::{Command, Wrong, decide};
 use forewarn_rules::recovery::facts::Read;
 use forewarn_rules::recovery::next::{LEASE_MS, Next, next};
-use forewarn_rules::recovery::plan::plan;
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::refusal::Refusal;
-use forewarn_rules::recovery::state::Phase;
 use forewarn_rules::recovery::trigger::{Cause, Trigger};
 use std::sync::Arc;
 
@@ -153,31 +150,15 @@ impl Executor {
 
     fn plan(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
         let Some(trigger) = entry.state.trigger.clone() else { return Ok(Some(When::Never)) };
-        let assessed = self.assess(entry, &trigger);
+        let assessed = self.eyes().assess(entry, &trigger, self.ledger.now_ms());
         tracing::info!(recovery = entry.id, action = ?assessed.plan.action, refusals = assessed.refusals.len(), "planned");
         self.command(entry, Command::Plan { plan: assessed.plan, refusals: assessed.refusals, dry_run: false })
     }
 
-    /// Assesses, and leaves out a rung that nothing is prepared for.
-    fn assess(&self, entry: &Entry, trigger: &Trigger) -> Assessment {
-        let mut assessed = self.eyes().assess(entry, trigger, self.ledger.now_ms());
-        let unprepared = assessed.policy.targets.other_region.is_none();
-        if assessed.plan.action == RecoveryAction::FailOverRegion
-            && unprepared
-            && let Read::Known(instance) = &assessed.facts.instance
-        {
-            assessed.plan = plan(RecoveryAction::NotifyOnly, instance);
-            assessed.refusals.clear();
-        }
-        assessed
-    }
-
     fn announce(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
-        let cause = entry.state.trigger.as_ref().map(|t| t.cause);
-        // Who asked for it has had the time, and what AWS takes away leaves none.
-        let at_once = matches!(cause, Some(Cause::Operator { .. } | Cause::SpotWarned { .. }));
-        let mutates = entry.state.plan.as_ref().is_some_and(|p| p.action.mutates());
-        let objection_ms = if at_once || !mutates { 0 } else { self.policy(entry).objection_ms };
+        let (trigger, plan) = (entry.state.trigger.as_ref(), entry.state.plan.as_ref());
+        let policy = self.policy(entry);
+        let objection_ms = trigger.zip(plan).map_or(0, |(t, p)| policy.objection_to(p.action, t.cause));
         self.command(entry, Command::Announce { objection_ms })
     }
 
@@ -208,8 +189,7 @@ impl Executor {
     }
 
     fn hold_ms(&self, entry: &Entry) -> i64 {
-        let lasts = entry.state.plan.as_ref().is_some_and(|p| p.action.has_to_last());
-        if lasts { self.policy(entry).hold_ms } else { 0 }
+        entry.state.plan.as_ref().map_or(0, |p| self.policy(entry).hold_after(p.action))
     }
 
     /// Says that people have to be asked about a plan that no longer fits what is there.
@@ -218,10 +198,5 @@ impl Executor {
             what: "the plan".to_owned(),
             why: "the instance has changed since it was made".to_owned(),
         }
-    }
-
-    /// Says whether a recovery is over.
-    pub fn is_over(phase: Phase) -> bool {
-        matches!(phase, Phase::Closed { .. })
     }
 }

@@ -47,31 +47,54 @@ pub struct Eyes<'a> {
     pub store: &'a dyn Store,
 }
 
+/// Which recovery is assessed.
+#[derive(Debug, Clone, Copy)]
+pub struct Matter<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The instance that it is about now.
+    pub subject: &'a str,
+    /// Where on the ladder it is.
+    pub rung: Rung,
+    /// Whether a person has approved this rung.
+    pub approved: bool,
+    /// Whether it has already done something: what triggered it may then look different because of us.
+    pub is_in_hand: bool,
+}
+
+impl<'a> Matter<'a> {
+    /// One that has not begun.
+    pub const fn new(subject: &'a str, rung: Rung) -> Self {
+        Self { id: "-", subject, rung, approved: false, is_in_hand: false }
+    }
+}
+
 impl Eyes<'_> {
     /// Reads the facts for a recovery as it stands, plans, and asks every gate.
     pub fn assess(&self, entry: &Entry, trigger: &Trigger, now_ms: i64) -> Assessment {
         let state = &entry.state;
-        self.about(&entry.id, &state.subject, trigger, state.rung, state.approved, now_ms)
+        let matter = Matter {
+            id: &entry.id,
+            subject: &state.subject,
+            rung: state.rung,
+            approved: state.approved,
+            is_in_hand: state.epoch > 0,
+        };
+        self.about(matter, trigger, now_ms)
     }
 
     /// As [`Eyes::assess`], for a recovery that need not exist.
-    pub fn about(
-        &self,
-        id: &str,
-        subject: &str,
-        trigger: &Trigger,
-        rung: Rung,
-        approved: bool,
-        now_ms: i64,
-    ) -> Assessment {
+    pub fn about(&self, matter: Matter<'_>, trigger: &Trigger, now_ms: i64) -> Assessment {
+        let Matter { id, subject, rung, approved, is_in_hand } = matter;
         let seen = self.hands.look(subject, now_ms);
         let policy = policies::read(self.policies, subject);
         let policy_or_default = match &policy {
             Read::Known(policy) => policy.clone(),
             Read::Failed(_) | Read::Absent(_) => Policy::default(),
         };
+        let has_other_region = policy_or_default.targets.other_region.is_some();
         let plan = match &seen.instance {
-            Read::Known(instance) => plan(choose(trigger.cause, rung, instance), instance),
+            Read::Known(instance) => plan(choose(trigger.cause, rung, instance, has_other_region), instance),
             // Nothing can be planned for what can't be seen, and the gates say why.
             Read::Failed(_) | Read::Absent(_) => {
                 Plan { action: RecoveryAction::NotifyOnly, steps: Vec::new(), forward_from: None }
@@ -81,7 +104,7 @@ impl Eyes<'_> {
         let needs_room = action.launches() || action.stops_instance();
         let trigger_holds = match trigger.cause {
             // What an earlier rung stopped or moved no longer shows what it was stopped for.
-            _ if self.is_in_hand(id) => Read::Known(true),
+            _ if is_in_hand => Read::Known(true),
             Cause::Predicted { .. } => self.is_predicted(trigger, now_ms),
             Cause::CheckFailed { .. }
             | Cause::ApplicationDown
@@ -106,11 +129,6 @@ impl Eyes<'_> {
         };
         let refusals = refusals(Wish { action, cause: trigger.cause, approved, now_ms }, &facts);
         Assessment { plan, refusals, place: seen.place, policy: policy_or_default, facts }
-    }
-
-    /// Says whether a recovery has already done something: then what triggered it may look different because of us.
-    fn is_in_hand(&self, id: &str) -> bool {
-        matches!(self.store.row(Table::Recoveries, id), Ok(Some(Row::Recovery(r))) if r.state.epoch > 0)
     }
 
     /// Says whether an episode of the instance is still open at high; where this log knows none, whether the news of it is fresh.

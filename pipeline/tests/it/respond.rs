@@ -29,6 +29,7 @@ fn facts() -> InstanceFacts {
         state: InstanceState::Running,
         market: Market::OnDemand,
         enrolled: true,
+        self_heal: false,
         stop_protection: false,
         termination_protection: false,
         instance_store: false,

@@ -78,6 +78,8 @@ pub struct InstanceFacts {
     pub market: Market,
     /// Whether its tag `AutoRecovery` enrols it.
     pub enrolled: bool,
+    /// Whether its tag `SelfHeal` lets it be replaced, and nothing else.
+    pub self_heal: bool,
     /// Whether it is protected against being stopped.
     pub stop_protection: bool,
     /// Whether it is protected against being ended.

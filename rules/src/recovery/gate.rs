@@ -123,7 +123,8 @@ fn by_instance(wish: Wish, instance: &InstanceFacts, policy: &Read<Policy>, out:
     if !action.mutates() {
         return;
     }
-    if !instance.enrolled {
+    let is_replaced = matches!(action, RecoveryAction::Replace | RecoveryAction::ReplaceStateful);
+    if !(instance.enrolled || (instance.self_heal && is_replaced)) {
         out.push(Refusal::NotEnrolled);
     }
     if let Some(controller) = &instance.controller {

@@ -45,7 +45,15 @@ pub struct Plan {
 }
 
 /// Chooses what to do on a rung.
-pub fn choose(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAction {
+///
+/// `has_other_region` says whether people have prepared one: without it people are told instead.
+pub fn choose(cause: Cause, rung: Rung, instance: &InstanceFacts, has_other_region: bool) -> RecoveryAction {
+    let action = on_rung(cause, rung, instance);
+    let is_unprepared = action == RecoveryAction::FailOverRegion && !has_other_region;
+    if is_unprepared { RecoveryAction::NotifyOnly } else { action }
+}
+
+fn on_rung(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAction {
     let first = match (cause.first_action(), instance.broken_volume) {
         (RecoveryAction::RepairVolume, Some(BrokenVolume::Root)) => RecoveryAction::ReplaceRootVolume,
         (first, _) => first,

@@ -2,6 +2,7 @@
 
 use super::action::RecoveryAction;
 use super::targets::Targets;
+use super::trigger::Cause;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -197,6 +198,17 @@ impl Policy {
         let special = self.action_modes.get(&action).copied().unwrap_or(self.mode);
         // Several at once: the most careful of them.
         self.overrides.iter().filter(|o| now_ms < o.until_ms).map(|o| o.mode).min().unwrap_or(special)
+    }
+
+    /// Gives how long people may object to an action, milliseconds: who asked for it has had the time, and what AWS takes away leaves none.
+    pub const fn objection_to(&self, action: RecoveryAction, cause: Cause) -> i64 {
+        let at_once = matches!(cause, Cause::Operator { .. } | Cause::SpotWarned { .. });
+        if at_once || !action.mutates() { 0 } else { self.objection_ms }
+    }
+
+    /// Gives how long what an action has left behind has to stay well, milliseconds.
+    pub const fn hold_after(&self, action: RecoveryAction) -> i64 {
+        if action.has_to_last() { self.hold_ms } else { 0 }
     }
 
     /// Says whether this kind of action is allowed at all.

@@ -14,6 +14,7 @@ fn instance() -> InstanceFacts {
         state: InstanceState::Running,
         market: Market::OnDemand,
         enrolled: true,
+        self_heal: false,
         stop_protection: false,
         termination_protection: false,
         instance_store: false,

@@ -3,7 +3,7 @@
 use super::super::error::CliError;
 use super::super::{Context, End};
 use super::How;
-use crate::respond::facts::Assessment;
+use crate::respond::facts::{Assessment, Matter};
 use crate::respond::policies::{DEFAULT, check_name};
 use crate::respond::triggers::{Manual, ManualType};
 use forewarn_rules::recovery::action::RecoveryAction;
@@ -56,7 +56,7 @@ impl Args {
         let (rung, now) = (self.action.rung(), context.now_ms);
         let eyes = bench.executor.eyes();
         // Who asks by hand is told at once what speaks against it, rather than by the log.
-        let assessed = eyes.about("-", &self.instance, &trigger, rung, false, now);
+        let assessed = eyes.about(Matter::new(&self.instance, rung), &trigger, now);
         if let forewarn_rules::recovery::facts::Read::Absent(what) = &assessed.facts.instance {
             return Err(CliError::input(what.clone()));
         }

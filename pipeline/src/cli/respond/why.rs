@@ -5,6 +5,7 @@ use super::super::{Context, End};
 use super::How;
 use crate::log::event::recovery::of;
 use crate::log::{Event, Filter};
+use crate::respond::facts::Matter;
 use crate::respond::policies::check_name;
 use forewarn_rules::prediction::Action;
 use forewarn_rules::recovery::action::RecoveryAction;
@@ -69,7 +70,7 @@ impl Args {
             evidence: String::new(),
         };
         let rung = cause.first_action().rung();
-        let assessed = bench.executor.eyes().about("-", &self.instance, &trigger, rung, false, context.now_ms);
+        let assessed = bench.executor.eyes().about(Matter::new(&self.instance, rung), &trigger, context.now_ms);
         if let Read::Absent(what) = &assessed.facts.instance {
             return Err(CliError::input(what.clone()));
         }

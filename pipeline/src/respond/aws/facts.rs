@@ -77,6 +77,7 @@ async fn facts(hands: &AwsHands, id: &str, found: &Instance, group: Option<Group
         state,
         market,
         enrolled: tags::is_enrolled(&tags),
+        self_heal: tags::is_self_healing(&tags),
         stop_protection: stop,
         termination_protection: termination,
         instance_store,

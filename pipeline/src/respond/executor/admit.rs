@@ -17,7 +17,7 @@ impl Executor {
         let (Some(trigger), Some(plan)) = (entry.state.trigger.clone(), entry.state.plan.clone()) else {
             return Ok(Some(When::Never));
         };
-        let assessed = self.assess(entry, &trigger);
+        let assessed = self.eyes().assess(entry, &trigger, self.ledger.now_ms());
         let mut refusals = assessed.refusals;
         if assessed.plan != plan {
             refusals.push(Self::changed());

@@ -37,7 +37,7 @@ fn an_instance_is_what_its_description_says() {
         (String::new(), |f| !f.enrolled && !f.stateful && !f.elastic_ip && !f.multi_attach && !f.last_target),
         (String::new(), |f| !f.stop_protection && !f.termination_protection && f.controller.is_none()),
         (tagged("AutoRecovery", "Enabled"), |f| f.enrolled),
-        (tagged("SelfHeal", "true"), |f| f.enrolled),
+        (tagged("SelfHeal", "true"), |f| f.self_heal && !f.enrolled),
         (tagged("eks:nodegroup-name", "blue"), |f| f.controller.as_deref() == Some("EKS")),
         ("'DisableApiStop': True, 'DisableApiTermination': True".to_owned(), |f| {
             f.stop_protection && f.termination_protection

@@ -2,9 +2,10 @@
 
 use super::instance;
 use forewarn_rules::prediction::Action;
-use forewarn_rules::recovery::action::RecoveryAction as A;
+use forewarn_rules::recovery::action::{RecoveryAction as A, Rung};
 use forewarn_rules::recovery::facts::{Facts, Group, InstanceFacts, InstanceState, Market, Read};
 use forewarn_rules::recovery::gate::{Wish, refusals};
+use forewarn_rules::recovery::plan::choose;
 use forewarn_rules::recovery::policy::{DailyWindow, Mode, Override, Policy};
 use forewarn_rules::recovery::refusal::{Refusal, Verdict, together};
 use forewarn_rules::recovery::trigger::{Cause, Check};
@@ -56,6 +57,23 @@ fn with_policy(change: impl FnOnce(&mut Policy)) -> Facts {
 
 fn group(suspended: &[&str]) -> Group {
     Group { name: "web".to_owned(), suspended: suspended.iter().map(|&s| s.to_owned()).collect(), at_minimum: false }
+}
+
+#[test]
+fn the_tag_of_self_healing_alone_lets_an_instance_be_replaced_and_nothing_else() {
+    let alone = with_instance(|i| (i.enrolled, i.self_heal) = (false, true));
+    for action in A::ALL.into_iter().filter(|a| a.mutates()) {
+        let may = matches!(action, A::Replace | A::ReplaceStateful);
+        let refused = refusals(wish(action, FAILED), &alone).contains(&Refusal::NotEnrolled);
+        assert_eq!(refused, !may, "{action:?}");
+    }
+}
+
+#[test]
+fn without_another_region_people_are_told_instead() {
+    for (prepared, action) in [(true, A::FailOverRegion), (false, A::NotifyOnly)] {
+        assert_eq!(choose(FAILED, Rung::Region, &instance(), prepared), action);
+    }
 }
 
 #[test]

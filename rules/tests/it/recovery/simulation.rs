@@ -210,7 +210,7 @@ impl Sim {
             Next::Plan => {
                 let lineage: usize = state.lineage[2..6].parse().unwrap();
                 let cause = state.trigger.as_ref().unwrap().cause;
-                let plan = plan(choose(cause, state.rung, &facts(lineage)), &facts(lineage));
+                let plan = plan(choose(cause, state.rung, &facts(lineage), true), &facts(lineage));
                 self.command(&id, Command::Plan { plan, refusals: vec![], dry_run: false });
             }
             Next::Announce => {

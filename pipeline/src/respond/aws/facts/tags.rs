@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
-/// Says whether people have enrolled an instance for recovery, or for its replacement alone.
+/// Says whether people have enrolled an instance for recovery.
 pub(super) fn is_enrolled(tags: &BTreeMap<String, String>) -> bool {
-    let is = |key: &str, values: &[&str]| {
-        tags.get(key).is_some_and(|v| values.iter().any(|wanted| v.trim().eq_ignore_ascii_case(wanted)))
-    };
-    is("AutoRecovery", &["enabled", "true"]) || is("SelfHeal", &["true"])
+    is(tags, "AutoRecovery", &["enabled", "true"])
+}
+
+/// Says whether people let an instance be replaced, and nothing else.
+pub(super) fn is_self_healing(tags: &BTreeMap<String, String>) -> bool {
+    is(tags, "SelfHeal", &["true"])
+}
+
+fn is(tags: &BTreeMap<String, String>, key: &str, values: &[&str]) -> bool {
+    tags.get(key).is_some_and(|v| values.iter().any(|wanted| v.trim().eq_ignore_ascii_case(wanted)))
 }
 
 /// Gives the controller that owns an instance by its tags.
@@ -59,7 +65,9 @@ mod tests {
             ("SelfHeal", "enabled", false),
             ("autorecovery", "true", false),
         ] {
-            assert_eq!(is_enrolled(&tag(key, value)), expected, "{key}={value}");
+            let tags = tag(key, value);
+            assert_eq!(is_enrolled(&tags), expected && key == "AutoRecovery", "{key}={value}");
+            assert_eq!(is_self_healing(&tags), expected && key == "SelfHeal", "{key}={value}");
         }
     }
 
