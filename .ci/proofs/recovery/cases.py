@@ -247,4 +247,17 @@ def fail_over_region(bed):
     return Case("fail_over_region", i, policy, expect, approve=True)
 
 
-BY_ACTION = {f.__name__: f for f in (notify_only, restart_application, safe_restart, migrate_host, replace, replace_stateful, fail_over_zone, repair_volume, replace_root_volume, quarantine, release, drain_spot, replace_in_group, fail_over_region)}
+def terminate_replaced(bed):
+    """Of an instance that was replaced two days ago."""
+    i, new = bed.launch(f"replaced-{next(number)}", data=1), bed.launch(f"successor-{next(number)}")
+    before = volumes(bed.instance(i))
+    bed.ec2.stop_instances(InstanceIds=[i])
+    bed.ec2.create_tags(Resources=[i], Tags=[{"Key": "forewarn:replaced-by", "Value": new}, {"Key": "forewarn:terminate-after", "Value": "2026-01-01T00:00:00Z"}])
+
+    def expect(r):
+        return all_of(("ended", state(bed, i), "terminated"), ("successor", state(bed, new), "running"), ("snapshots", snapshots(bed, r), sorted(before.values())), ("successors", replaced(bed, i), []))
+
+    return Case("terminate_replaced", i, {}, expect, approve=True)
+
+
+BY_ACTION = {f.__name__: f for f in (notify_only, restart_application, safe_restart, migrate_host, replace, replace_stateful, fail_over_zone, repair_volume, replace_root_volume, quarantine, release, drain_spot, replace_in_group, fail_over_region, terminate_replaced)}

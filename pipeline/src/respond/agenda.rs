@@ -10,6 +10,8 @@ pub struct Agenda {
     busy: BTreeSet<String>,
     /// Those that something happened to while a worker had them.
     again: BTreeSet<String>,
+    /// Those that wait for a person, and are only looked at to remind them.
+    reminders: BTreeSet<String>,
 }
 
 impl Agenda {
@@ -19,6 +21,7 @@ impl Agenda {
             self.again.insert(id.to_owned());
             return;
         }
+        self.reminders.remove(id);
         if let Some(before) = self.at.get(id).copied() {
             if before <= at_ms {
                 return;
@@ -34,6 +37,7 @@ impl Agenda {
         let first = self.due.first().filter(|(at, _)| *at <= now_ms)?.clone();
         self.due.remove(&first);
         self.at.remove(&first.1);
+        self.reminders.remove(&first.1);
         self.busy.insert(first.1.clone());
         Some(first.1)
     }
@@ -48,9 +52,23 @@ impl Agenda {
         }
     }
 
+    /// Takes one back that waits for a person, to be looked at again at a time all the same.
+    pub fn remind(&mut self, id: &str, at_ms: i64) {
+        let is_touched = self.again.contains(id);
+        self.give_back(id, Some(at_ms));
+        if !is_touched {
+            self.reminders.insert(id.to_owned());
+        }
+    }
+
     /// Gives the time of the first wish, milliseconds.
     pub fn next(&self) -> Option<i64> {
         self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Says whether something is to be done without a person.
+    pub fn has_work(&self) -> bool {
+        self.due.iter().any(|(_, id)| !self.reminders.contains(id))
     }
 
     /// Says whether a worker has one.
@@ -91,5 +109,21 @@ mod tests {
         agenda.give_back("b", None);
         agenda.give_back("a", Some(7));
         assert_eq!((agenda.next(), agenda.len()), (Some(7), 1));
+    }
+
+    #[test]
+    fn what_waits_for_a_person_is_no_work_until_something_happens_to_it() {
+        let mut agenda = Agenda::default();
+        agenda.put("a", 1);
+        assert!(agenda.has_work());
+        agenda.take(1);
+        agenda.remind("a", 100);
+        assert_eq!((agenda.next(), agenda.has_work()), (Some(100), false));
+        agenda.put("a", 50);
+        assert_eq!((agenda.next(), agenda.has_work()), (Some(50), true));
+        agenda.take(50);
+        agenda.put("a", 60);
+        agenda.remind("a", 100);
+        assert!(agenda.has_work(), "something happened to it meanwhile");
     }
 }

@@ -6,6 +6,7 @@ mod address;
 mod call;
 mod commands;
 mod compute;
+mod ending;
 mod facts;
 mod group;
 mod holds;
@@ -83,6 +84,7 @@ fn part(kind: S) -> Option<&'static dyn Part> {
         S::Stop | S::Start => &compute::Compute,
         S::Snapshot | S::AwaitSnapshot => &snapshots::Snapshots,
         S::Launch | S::Discard | S::KeepOld => &launch::Launches,
+        S::Terminate => &ending::Ending,
         S::AwaitHealthy => &well::Wellness,
         S::MoveAddress => &address::Addresses,
         S::CreateVolume | S::DeleteVolume | S::Detach | S::AttachOld | S::AttachNew | S::DetachNew | S::EnableIo => {

@@ -31,6 +31,8 @@ const AGAIN_MS: i64 = 15_000;
 pub enum When {
     /// At this time, milliseconds since 1970.
     At(i64),
+    /// When a person has acted; until then, it is looked at again at this time, milliseconds since 1970.
+    Reminder(i64),
     /// When a person has acted.
     Person,
     /// Never: it is over.
@@ -70,7 +72,7 @@ impl Executor {
     pub fn request(&self, trigger: &Trigger) -> Result<String, LedgerError> {
         loop {
             let (admission, _) = self.ledger.admission()?;
-            let lineage = admission.lineage(&trigger.instance_id).to_owned();
+            let lineage = trigger.lineage_of(admission.lineage(&trigger.instance_id));
             let first = event_id("recovery", &[&lineage, &trigger.id]);
             // The one that this very trigger began comes before any other.
             let is_known = self.ledger.load(&first, &trigger.instance_id)?.version > 0;
@@ -79,7 +81,8 @@ impl Executor {
             let mut entry = self.ledger.load(&id, &trigger.instance_id)?;
             let now = self.ledger.now_ms();
             let wanted = trigger.cause.first_action().rung();
-            let is_ours_to_choose = !matches!(trigger.cause, Cause::Operator { .. }) && !trigger.cause.is_predictive();
+            let is_ours_to_choose =
+                !matches!(trigger.cause, Cause::Operator { .. } | Cause::Replaced) && !trigger.cause.is_predictive();
             let rung = if is_ours_to_choose { admission.first_rung(&lineage, wanted, now) } else { wanted };
             let command = Command::Request { trigger: trigger.clone(), lineage, rung };
             let events = decide(&entry.state, command, now).unwrap_or_default();
@@ -122,6 +125,7 @@ impl Executor {
                 self.command(entry, Command::Conclude { epoch: entry.state.epoch, hold_ms })
             }
             Next::Look => self.look(entry),
+            Next::Wait(at) if entry.state.waits_for_person() => Ok(Some(When::Reminder(at))),
             Next::Wait(at) => Ok(Some(When::At(at))),
             Next::Person => Ok(Some(When::Person)),
             Next::Nothing => {
@@ -164,15 +168,15 @@ impl Executor {
 
     fn look(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
         let lasts = entry.state.plan.as_ref().is_some_and(|p| p.action.has_to_last());
-        let newest = entry.state.successor.clone().unwrap_or_else(|| entry.state.subject.clone());
-        let healthy = if lasts { self.hands.is_well(&newest, &self.policy(entry)) } else { Read::Known(true) };
+        let healthy =
+            if lasts { self.hands.is_well(entry.state.serving(), &self.policy(entry)) } else { Read::Known(true) };
         let now = self.ledger.now_ms();
         match healthy {
             Read::Known(healthy) => {
                 let again = self.command(entry, Command::Look { healthy })?;
                 Ok(again.map(|when| match when {
                     When::At(at) => When::At(at.min(now.saturating_add(LOOK_MS))),
-                    other @ (When::Person | When::Never) => other,
+                    other @ (When::Reminder(_) | When::Person | When::Never) => other,
                 }))
             }
             // Not to know is no failure.

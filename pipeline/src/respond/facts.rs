@@ -106,11 +106,15 @@ impl Eyes<'_> {
             // What an earlier rung stopped or moved no longer shows what it was stopped for.
             _ if is_in_hand => Read::Known(true),
             Cause::Predicted { .. } => self.is_predicted(trigger, now_ms),
+            Cause::ApplicationDown if policy_or_default.health_endpoint.is_some() => {
+                self.is_down(subject, &policy_or_default)
+            }
             Cause::CheckFailed { .. }
             | Cause::ApplicationDown
             | Cause::SpotWarned { .. }
             | Cause::RebalanceRecommended
             | Cause::Scheduled
+            | Cause::Replaced
             | Cause::Operator { .. } => self.hands.still_holds(trigger),
         };
         let facts = Facts {
@@ -137,6 +141,15 @@ impl Eyes<'_> {
             Ok(Some(Row::Prediction(p))) => Read::Known(p.open && p.confidence == Level::High),
             Ok(_) => Read::Known(now_ms.saturating_sub(trigger.at_ms) < FRESH_MS),
             Err(e) => Read::Failed(e.to_string()),
+        }
+    }
+
+    /// Says whether an application that was reported down is down still, as the instance itself is asked.
+    fn is_down(&self, subject: &str, policy: &Policy) -> Read<bool> {
+        match self.hands.is_well(subject, policy) {
+            Read::Known(well) => Read::Known(!well),
+            // Who cannot be asked does not serve either: whoever reported it stands.
+            Read::Failed(_) | Read::Absent(_) => Read::Known(true),
         }
     }
 

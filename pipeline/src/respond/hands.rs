@@ -25,6 +25,8 @@ pub struct Errand {
     pub subject: String,
     /// The instance that this plan has launched in its place.
     pub successor: Option<String>,
+    /// The instance that is to serve in the end: on the way back the old one, whoever was launched.
+    pub serves: String,
     /// What makes the call the same when it is made again: 32 hexadecimal digits; the tag `forewarn:step` of what it makes.
     pub token: String,
     /// How things stood before the first call of this step, and the call's arguments: what [`Hands::prepare`] gave.

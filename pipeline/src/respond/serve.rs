@@ -104,12 +104,12 @@ fn attend<L: EventLog + Cursors>(
         }
         let floor = shop.lock();
         let idle = !floor.agenda.is_busy() && taken.touched.is_empty() && taken.is_quiet;
-        let due = floor.agenda.next();
+        let (due, has_work) = (floor.agenda.next(), floor.agenda.has_work());
         drop(floor);
         let over = match until {
             Until::Stopped => false,
             Until::Idle => idle && due.is_none_or(|at| at > now),
-            Until::Done => idle && due.is_none(),
+            Until::Done => idle && !has_work,
         };
         if over {
             break;
@@ -152,21 +152,21 @@ impl Shop {
                 continue;
             };
             drop(floor);
-            let again = match executor.advance(&id) {
-                Ok(When::At(at)) => Some(at),
-                Ok(When::Person | When::Never) => None,
-                Err(e @ LedgerError::Illegal { .. }) => {
+            let when = executor.advance(&id).unwrap_or_else(|e| {
+                if matches!(e, LedgerError::Illegal { .. }) {
                     tracing::error!(recovery = id, error = %e, "nothing is done for it");
-                    None
+                    return When::Never;
                 }
-                Err(e) => {
-                    tracing::error!(recovery = id, error = %e, "it is looked at again");
-                    Some(executor.ledger().now_ms().saturating_add(FAILED_MS))
-                }
-            };
+                tracing::error!(recovery = id, error = %e, "it is looked at again");
+                When::At(executor.ledger().now_ms().saturating_add(FAILED_MS))
+            });
             floor = self.lock();
             floor.turns += 1;
-            floor.agenda.give_back(&id, again);
+            match when {
+                When::At(at) => floor.agenda.give_back(&id, Some(at)),
+                When::Reminder(at) => floor.agenda.remind(&id, at),
+                When::Person | When::Never => floor.agenda.give_back(&id, None),
+            }
         }
     }
 }

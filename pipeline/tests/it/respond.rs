@@ -1,7 +1,7 @@
 //! An executor on a log in memory, with hands that do at once what they are asked: what it writes down, and what people can say to it.
 
 use forewarn::clock::{Clock, ManualClock};
-use forewarn::log::{MemoryLog, SqliteLog};
+use forewarn::log::{MemoryLog, Row, SqliteLog, Table};
 use forewarn::respond::executor::{Executor, When};
 use forewarn::respond::hands::{Errand, Hands, Place, Reply, Seen};
 use forewarn::respond::ledger::{Ledger, stream_of};
@@ -40,6 +40,7 @@ fn facts() -> InstanceFacts {
         broken_volume: None,
         last_target: false,
         group: None,
+        kept: None,
         controller: None,
     }
 }
@@ -125,7 +126,7 @@ impl Bench {
     fn work(&self, executor: &Executor, id: &str) -> When {
         for _ in 0..100 {
             match executor.advance(id).unwrap() {
-                When::At(at) => self.clock.advance((at - self.clock.now_ms()).max(1)),
+                When::At(at) | When::Reminder(at) => self.clock.advance((at - self.clock.now_ms()).max(1)),
                 over @ (When::Person | When::Never) => return over,
             }
         }
@@ -194,7 +195,7 @@ fn the_same_trigger_again_and_others_of_the_lineage_are_one_recovery_for_two_exe
     for turn in 0..200 {
         let executor = if turn % 2 == 0 { &a } else { &b };
         match executor.advance(id).unwrap() {
-            When::At(at) => bench.clock.advance((at - bench.clock.now_ms()).clamp(1, 60_000)),
+            When::At(at) | When::Reminder(at) => bench.clock.advance((at - bench.clock.now_ms()).clamp(1, 60_000)),
             When::Person | When::Never => break,
         }
     }
@@ -222,6 +223,32 @@ fn watching_writes_down_what_would_be_done_and_does_nothing() {
         matches!(&events[2], RecoveryEvent::Denied { refusals } if refusals == &[Refusal::Mode { mode: "observe".to_owned() }])
     );
     assert!(bench.hands.calls.lock().unwrap().is_empty());
+}
+
+#[test]
+fn what_was_replaced_gets_a_recovery_of_its_own_that_ends_it_once() {
+    let bench = Bench::new(&json!({"mode": "act", "cross_az_failover": true}));
+    let executor = bench.executor("a");
+    let cause = Cause::Operator { action: RecoveryAction::Replace };
+    let id = executor.request(&Trigger { cause, ..failed("t") }).unwrap();
+    bench.work(&executor, &id);
+    bench.work(&bench.executor("b"), &id);
+    let rows = executor.ledger().store().rows(Table::Recoveries).unwrap();
+    let of = |row: &Row| if let Row::Recovery(r) = row { r.clone() } else { panic!("{row:?}") };
+    let others: Vec<_> = rows.iter().map(of).filter(|r| r.recovery_id != id).collect();
+    assert_eq!(others.len(), 1, "{others:?}");
+    assert_eq!(others[0].state.trigger.as_ref().unwrap().cause, Cause::Replaced);
+    // A new failure of those who serve is no part of it.
+    assert_ne!(executor.request(&failed("u")).unwrap(), others[0].recovery_id);
+    // Here nothing says that it was replaced: it is left alone.
+    bench.work(&executor, &others[0].recovery_id);
+    let wanted = |r: &Refusal| matches!(r, Refusal::StillNeeded { .. });
+    let last = bench.events(&others[0].recovery_id);
+    assert!(
+        last.iter().any(|e| matches!(e, RecoveryEvent::Denied { refusals } if refusals.iter().any(wanted))),
+        "{last:?}"
+    );
+    assert!(!bench.hands.calls.lock().unwrap().contains(&StepKind::Terminate));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod address;
 mod compute;
 mod discard;
+mod ending;
 mod facts;
 mod launch;
 mod launch_elsewhere;
@@ -34,6 +35,7 @@ fn errand(kind: StepKind, action: RecoveryAction, subject: &str) -> Errand {
         plan_id: "RECOVERY-1".to_owned(),
         subject: subject.to_owned(),
         successor: None,
+        serves: subject.to_owned(),
         token: "0123456789abcdef0123456789abcdef".to_owned(),
         before: String::new(),
         notes: BTreeMap::new(),

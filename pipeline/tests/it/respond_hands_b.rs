@@ -59,6 +59,7 @@ impl Scene {
             plan_id: "recovery-7-1".to_owned(),
             subject: made["who"].as_str().unwrap().to_owned(),
             successor: None,
+            serves: made["who"].as_str().unwrap().to_owned(),
             token: String::new(),
             before: String::new(),
             notes: BTreeMap::new(),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+const MINUTE_MS: i64 = 60_000;
+
 /// Something that heals, or keeps harm away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -34,6 +36,8 @@ pub enum RecoveryAction {
     ReplaceInGroup,
     /// A copy starts in the other region and DNS follows.
     FailOverRegion,
+    /// An instance that was replaced, and has been kept stopped since, is ended for good.
+    TerminateReplaced,
 }
 
 /// How far up the ladder of escalation an action stands.
@@ -56,6 +60,17 @@ impl Rung {
     /// All of them, the lowest first.
     pub const ALL: [Self; 5] = [Self::Application, Self::Restart, Self::Replace, Self::Region, Self::Notify];
 
+    /// Gives how long its steps may take until the next is tried, milliseconds; telling people has no limit.
+    pub const fn limit_ms(self) -> Option<i64> {
+        match self {
+            Self::Application => Some(5 * MINUTE_MS),
+            Self::Restart => Some(20 * MINUTE_MS),
+            Self::Replace => Some(40 * MINUTE_MS),
+            Self::Region => Some(90 * MINUTE_MS),
+            Self::Notify => None,
+        }
+    }
+
     /// Gives the next one up; the last has none.
     pub fn above(self) -> Option<Self> {
         Self::ALL.into_iter().find(|r| *r > self)
@@ -64,7 +79,7 @@ impl Rung {
 
 impl RecoveryAction {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotifyOnly,
         Self::RestartApplication,
         Self::SafeRestart,
@@ -79,12 +94,14 @@ impl RecoveryAction {
         Self::DrainSpot,
         Self::ReplaceInGroup,
         Self::FailOverRegion,
+        Self::TerminateReplaced,
     ];
 
     /// Gives where on the ladder it stands.
     pub const fn rung(self) -> Rung {
         match self {
-            Self::NotifyOnly => Rung::Notify,
+            // Where ending what was replaced fails, there is nothing to climb to but people.
+            Self::NotifyOnly | Self::TerminateReplaced => Rung::Notify,
             Self::RestartApplication => Rung::Application,
             Self::SafeRestart
             | Self::MigrateHost
@@ -119,7 +136,10 @@ impl RecoveryAction {
 
     /// Says whether it has to leave a healthy instance behind; the others have done what they can once their steps are done.
     pub const fn has_to_last(self) -> bool {
-        !matches!(self, Self::NotifyOnly | Self::Quarantine | Self::DrainSpot | Self::ReplaceInGroup)
+        !matches!(
+            self,
+            Self::NotifyOnly | Self::Quarantine | Self::DrainSpot | Self::ReplaceInGroup | Self::TerminateReplaced
+        )
     }
 
     /// Says whether another instance takes this one's place by our own launch.
@@ -127,9 +147,9 @@ impl RecoveryAction {
         matches!(self, Self::Replace | Self::ReplaceStateful | Self::FailOverZone | Self::FailOverRegion)
     }
 
-    /// Says whether the group ends the instance on our word.
+    /// Says whether the instance is gone for good afterwards, by our call or by its group's on our word.
     pub const fn ends_instance(self) -> bool {
-        matches!(self, Self::ReplaceInGroup)
+        matches!(self, Self::ReplaceInGroup | Self::TerminateReplaced)
     }
 
     /// Says whether a mere prediction may lead to it: it may tell, keep, empty and move, never end or replace.
@@ -137,8 +157,8 @@ impl RecoveryAction {
         matches!(self, Self::NotifyOnly | Self::DrainSpot | Self::MigrateHost | Self::SafeRestart)
     }
 
-    /// Says whether a person must approve it whatever the mode: two regions may both serve.
+    /// Says whether a person must approve it whatever the mode: two regions may both serve, and what is ended does not come back.
     pub const fn always_approved(self) -> bool {
-        matches!(self, Self::FailOverRegion)
+        matches!(self, Self::FailOverRegion | Self::TerminateReplaced)
     }
 }

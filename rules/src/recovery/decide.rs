@@ -267,9 +267,16 @@ fn planned(state: &Recovery, plan: Plan, refusals: Vec<Refusal>, dry_run: bool, 
         return vec![RecoveryEvent::Planned { plan, dry_run }, end];
     }
     // People are told of what waits for their approval, so that is no reason to keep the plan back.
-    let gates = refusals.into_iter().filter(|r| *r != Refusal::Unapproved).collect();
+    let gates = refusals.iter().filter(|r| **r != Refusal::Unapproved).cloned().collect();
     match refused(state, gates, now_ms) {
         None => vec![RecoveryEvent::Planned { plan, dry_run }],
+        Some(mut events) if matches!(events[..], [RecoveryEvent::Deferred { .. }]) => {
+            // What is left out above is a reason all the same.
+            if let Some(RecoveryEvent::Deferred { refusals: told, .. }) = events.first_mut() {
+                *told = refusals;
+            }
+            events
+        }
         // What would have been done is written down all the same.
         Some(mut events) if events.len() > 1 => {
             events.insert(0, RecoveryEvent::Planned { plan, dry_run: true });
@@ -378,12 +385,16 @@ fn waiting(state: &Recovery, for_ms: i64, now_ms: i64) -> Vec<RecoveryEvent> {
     if state.began_ms.is_some_and(|began| now_ms.saturating_sub(began) >= patience) {
         return failed(state, format!("it was not done within {} s", patience / 1000), now_ms);
     }
+    if state.is_over_time(now_ms) {
+        return failed(state, "it was not done while its rung had time".to_owned(), now_ms);
+    }
     vec![RecoveryEvent::StepWaiting { again_ms: now_ms.saturating_add(for_ms.max(1)) }]
 }
 
 fn failed(state: &Recovery, reason: String, now_ms: i64) -> Vec<RecoveryEvent> {
     let attempts = state.step().map_or(0, |s| s.attempts);
-    let retry_ms = (state.attempt < attempts).then(|| now_ms.saturating_add(RETRY_MS));
+    let retry_ms = now_ms.saturating_add(RETRY_MS);
+    let retry_ms = (state.attempt < attempts && !state.is_over_time(retry_ms)).then_some(retry_ms);
     vec![RecoveryEvent::StepFailed { reason, retry_ms }]
 }
 

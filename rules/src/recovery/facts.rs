@@ -56,6 +56,15 @@ pub struct Group {
     pub at_minimum: bool,
 }
 
+/// An instance that was replaced and is kept, stopped, until it may be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Until when, milliseconds since 1970.
+    pub until_ms: i64,
+    /// Whether its successor runs.
+    pub successor_runs: bool,
+}
+
 /// What is wrong with a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +109,8 @@ pub struct InstanceFacts {
     pub last_target: bool,
     /// Its Auto Scaling group.
     pub group: Option<Group>,
+    /// Whether it was replaced and is only kept.
+    pub kept: Option<Kept>,
     /// Another controller that owns it: EKS, Karpenter, ECS, EMR, Batch, Beanstalk.
     pub controller: Option<String>,
 }

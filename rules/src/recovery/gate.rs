@@ -34,7 +34,7 @@ pub fn refusals(wish: Wish, facts: &Facts) -> Vec<Refusal> {
     if known("the trigger", &facts.trigger_holds, &mut out) == Some(&false) {
         out.push(Refusal::Stale);
     }
-    if known("our own stops", &facts.own_stop, &mut out) == Some(&true) && !is_asked_for(wish.cause) {
+    if known("our own stops", &facts.own_stop, &mut out) == Some(&true) && !is_meant(wish) {
         out.push(Refusal::OwnStop);
     }
     if known("service events", &facts.service_event, &mut out) == Some(&true) && wish.action.mutates() {
@@ -57,9 +57,9 @@ pub fn refusals(wish: Wish, facts: &Facts) -> Vec<Refusal> {
     out
 }
 
-/// A person may ask for what is done to an instance that is down because of us.
-const fn is_asked_for(cause: Cause) -> bool {
-    matches!(cause, Cause::Operator { .. })
+/// A person may ask for what is done to an instance that is down because of us, and what was replaced is down for that very reason.
+fn is_meant(wish: Wish) -> bool {
+    matches!(wish.cause, Cause::Operator { .. }) || wish.action == RecoveryAction::TerminateReplaced
 }
 
 fn known<'a, T>(what: &str, read: &'a Read<T>, out: &mut Vec<Refusal>) -> Option<&'a T> {
@@ -123,7 +123,8 @@ fn by_instance(wish: Wish, instance: &InstanceFacts, policy: &Read<Policy>, out:
     if !action.mutates() {
         return;
     }
-    let is_replaced = matches!(action, RecoveryAction::Replace | RecoveryAction::ReplaceStateful);
+    let is_replaced =
+        matches!(action, RecoveryAction::Replace | RecoveryAction::ReplaceStateful | RecoveryAction::TerminateReplaced);
     if !(instance.enrolled || (instance.self_heal && is_replaced)) {
         out.push(Refusal::NotEnrolled);
     }
@@ -131,6 +132,9 @@ fn by_instance(wish: Wish, instance: &InstanceFacts, policy: &Read<Policy>, out:
         out.push(Refusal::Owned { controller: controller.clone() });
     }
     by_group(action, instance, out);
+    if action == RecoveryAction::TerminateReplaced {
+        by_ending(instance, wish.now_ms, out);
+    }
     if matches!(action, RecoveryAction::RepairVolume | RecoveryAction::ReplaceRootVolume) && instance.multi_attach {
         out.push(Refusal::MultiAttach);
     }
@@ -154,6 +158,23 @@ fn by_group(action: RecoveryAction, instance: &InstanceFacts, out: &mut Vec<Refu
         && let Some(process) = group.suspended.iter().find(|p| NEEDED.contains(&p.as_str()))
     {
         out.push(Refusal::GroupSuspended { group: group.name.clone(), process: process.clone() });
+    }
+}
+
+/// What speaks against ending an instance for good.
+fn by_ending(instance: &InstanceFacts, now_ms: i64, out: &mut Vec<Refusal>) {
+    let mut needed = |why: &str| out.push(Refusal::StillNeeded { why: why.to_owned() });
+    if instance.state != InstanceState::Stopped {
+        needed("it is not stopped");
+    }
+    if instance.elastic_ip {
+        needed("it has an Elastic IP");
+    }
+    match instance.kept {
+        None => needed("forewarn has not replaced it"),
+        Some(kept) if !kept.successor_runs => needed("its successor does not run in this region"),
+        Some(kept) if now_ms < kept.until_ms => out.push(Refusal::Kept { until_ms: kept.until_ms }),
+        Some(_) => {}
     }
 }
 

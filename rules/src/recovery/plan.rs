@@ -151,6 +151,12 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
             forward_from = Some(kinds.len());
             kinds.extend([S::AwaitHealthy, S::PointDns, S::KeepOld]);
         }
+        RecoveryAction::TerminateReplaced => {
+            // What is on its volumes outlives it, whole.
+            kinds.extend([S::Snapshot, S::AwaitSnapshot]);
+            forward_from = Some(kinds.len());
+            kinds.push(S::Terminate);
+        }
     }
     let mut steps: Vec<Step> = kinds.into_iter().map(step).collect();
     if action == RecoveryAction::DrainSpot {

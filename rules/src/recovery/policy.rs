@@ -225,7 +225,8 @@ impl Policy {
             | RecoveryAction::ReplaceStateful
             | RecoveryAction::FailOverZone
             | RecoveryAction::ReplaceInGroup
-            | RecoveryAction::FailOverRegion => self.cross_az_failover,
+            | RecoveryAction::FailOverRegion
+            | RecoveryAction::TerminateReplaced => self.cross_az_failover,
         }
     }
 }

@@ -163,6 +163,18 @@ pub enum Refusal {
     /// We stopped it ourselves.
     #[error("we stopped it ourselves")]
     OwnStop,
+    /// It was not replaced, or may still be needed: it is not ended.
+    #[error("it is not ended: {why}")]
+    StillNeeded {
+        /// What speaks for it.
+        why: String,
+    },
+    /// It was replaced too short a time ago.
+    #[error("it was replaced, and is kept until {until_ms}")]
+    Kept {
+        /// Until when, milliseconds.
+        until_ms: i64,
+    },
     /// There is no such thing.
     #[error("{what}")]
     Unknown {
@@ -190,9 +202,10 @@ impl Refusal {
     /// Says whether it passes with time.
     pub const fn verdict(&self) -> Verdict {
         match self {
-            Self::Paused { until_ms, .. } | Self::Cooldown { until_ms } | Self::AwsRecovers { until_ms } => {
-                Verdict::Defer(Some(*until_ms))
-            }
+            Self::Paused { until_ms, .. }
+            | Self::Cooldown { until_ms }
+            | Self::AwsRecovers { until_ms }
+            | Self::Kept { until_ms } => Verdict::Defer(Some(*until_ms)),
             Self::OutsideWindow { opens_ms } => Verdict::Defer(Some(*opens_ms)),
             Self::Unreadable { .. }
             | Self::Unapproved
@@ -219,6 +232,7 @@ impl Refusal {
             | Self::Predictive { .. }
             | Self::Stale
             | Self::OwnStop
+            | Self::StillNeeded { .. }
             | Self::Unknown { .. }
             | Self::Gone { .. } => Verdict::Deny,
         }

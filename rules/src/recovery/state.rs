@@ -2,9 +2,11 @@
 
 use super::action::Rung;
 use super::event::{Outcome, RecoveryEvent};
+use super::next::LEASE_MS;
 use super::plan::{Plan, Step};
+use super::refusal::Refusal;
 use super::step::{Repeat, StepKind};
-use super::trigger::Trigger;
+use super::trigger::{Cause, Trigger};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,6 +87,7 @@ pub struct Note {
 
 /// A recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Recovery {
     /// Where it stands.
     pub phase: Phase,
@@ -106,6 +109,8 @@ pub struct Recovery {
     pub plans: u32,
     /// Whether a person has approved this rung.
     pub approved: bool,
+    /// Whether what it waits for includes an approval.
+    pub unapproved: bool,
     /// Who may act.
     pub holder: Option<Holder>,
     /// The greatest epoch there was.
@@ -116,6 +121,10 @@ pub struct Recovery {
     pub attempt: u32,
     /// When this try of it began, milliseconds.
     pub began_ms: Option<i64>,
+    /// When this rung's steps began, milliseconds; what snapshots took, and what passed while nobody had it, is left out.
+    pub rung_began_ms: Option<i64>,
+    /// Since when it waits for snapshots, milliseconds.
+    pub snapshot_since_ms: Option<i64>,
     /// When it may be tried, or looked at, again, milliseconds.
     pub retry_ms: i64,
     /// The call whose result is not known.
@@ -143,11 +152,14 @@ impl Default for Recovery {
             plan: None,
             plans: 0,
             approved: false,
+            unapproved: false,
             holder: None,
             epoch: 0,
             cursor: 0,
             attempt: 1,
             began_ms: None,
+            rung_began_ms: None,
+            snapshot_since_ms: None,
             retry_ms: i64::MIN,
             intent: None,
             done: Vec::new(),
@@ -190,6 +202,12 @@ impl Recovery {
         self.steps().get(self.cursor).copied()
     }
 
+    /// Gives the instance that serves once this plan, or its way back, is gone through: back is the old one, whoever was launched.
+    pub fn serving(&self) -> &str {
+        let launched = self.successor.as_deref().filter(|_| self.phase != Phase::Undoing);
+        launched.unwrap_or(&self.subject)
+    }
+
     /// Says whether it may still do something.
     pub const fn is_open(&self) -> bool {
         !matches!(self.phase, Phase::New | Phase::Closed { .. })
@@ -226,9 +244,14 @@ impl Recovery {
                 self.at(0);
                 (self.done, self.undo) = (Vec::new(), Vec::new());
                 self.notes.clear();
+                (self.rung_began_ms, self.snapshot_since_ms) = (None, None);
                 self.phase = Phase::Planned;
             }
-            (Phase::Requested | Phase::Deferred { .. } | Phase::Announced { .. }, E::Deferred { until_ms, .. }) => {
+            (
+                Phase::Requested | Phase::Deferred { .. } | Phase::Announced { .. },
+                E::Deferred { until_ms, refusals },
+            ) => {
+                self.unapproved = refusals.contains(&Refusal::Unapproved);
                 self.phase = Phase::Deferred { until_ms: *until_ms };
             }
             (
@@ -238,7 +261,7 @@ impl Recovery {
             | (Phase::Planned | Phase::Announced { .. }, E::Objected { .. }) => {}
             (Phase::Planned, E::Announced { until_ms }) => self.phase = Phase::Announced { until_ms: *until_ms },
             (_, E::Approved { .. }) if self.is_open() => {
-                self.approved = true;
+                (self.approved, self.unapproved) = (true, false);
                 if matches!(self.phase, Phase::Deferred { .. }) {
                     self.phase = Phase::Requested;
                 }
@@ -247,6 +270,7 @@ impl Recovery {
             (Phase::Announced { .. }, E::Admitted) => self.phase = Phase::Running,
             (Phase::Running | Phase::Undoing, E::Leased { holder, epoch, until_ms }) if *epoch > self.epoch => {
                 self.epoch = *epoch;
+                self.skip_idle(until_ms.saturating_sub(LEASE_MS));
                 self.holder = Some(Holder { name: holder.clone(), epoch: *epoch, until_ms: *until_ms });
             }
             (
@@ -254,7 +278,7 @@ impl Recovery {
                 E::StepIntended { step, attempt, token, before, epoch, at_ms, settles_ms },
             ) if *epoch == self.epoch && *step == self.cursor => {
                 let (step, attempt, epoch, settles_ms) = (*step, *attempt, *epoch, *settles_ms);
-                self.began_ms = self.began_ms.or(Some(*at_ms));
+                self.begin(*at_ms);
                 let (token, before) = (token.clone(), before.clone());
                 self.note(&before);
                 self.intent = Some(Intent { step, attempt, token, before, epoch, settles_ms });
@@ -300,6 +324,53 @@ impl Recovery {
             (phase, event) => return Err(Illegal { phase, event: event.name() }),
         }
         Ok(self)
+    }
+
+    /// Notes when a try, and its rung, began.
+    fn begin(&mut self, at_ms: i64) {
+        self.began_ms = self.began_ms.or(Some(at_ms));
+        let began = *self.rung_began_ms.get_or_insert(at_ms);
+        if self.step().is_some_and(|s| s.kind == StepKind::AwaitSnapshot) {
+            self.snapshot_since_ms.get_or_insert(at_ms);
+        } else if let Some(since) = self.snapshot_since_ms.take() {
+            self.rung_began_ms = Some(began.saturating_add(at_ms.saturating_sub(since)));
+        }
+    }
+
+    /// Leaves out of its rung's time what has passed, up to a new lease's begin, while nobody had it.
+    fn skip_idle(&mut self, leased_ms: i64) {
+        let idle = self.holder.as_ref().map_or(0, |h| leased_ms.saturating_sub(h.until_ms).max(0));
+        for time in [&mut self.rung_began_ms, &mut self.snapshot_since_ms].into_iter().flatten() {
+            *time = time.saturating_add(idle);
+        }
+    }
+
+    /// Says whether this rung has had its time. Snapshots take as long as they take, and what is taken back is taken back to its end.
+    pub fn is_over_time(&self, now_ms: i64) -> bool {
+        if self.phase != Phase::Running || self.snapshot_since_ms.is_some() {
+            return false;
+        }
+        let limit = self.rung.limit_ms();
+        self.rung_began_ms.zip(limit).is_some_and(|(began, limit)| now_ms.saturating_sub(began) >= limit)
+    }
+
+    /// Gives the call for the end of the instance that was replaced; none where nothing was, or it is still needed.
+    pub fn ending(&self, now_ms: i64) -> Option<Trigger> {
+        let is_kept = self.notes.get(&StepKind::KeepOld).is_some_and(|n| n.result.is_some());
+        let (old, new) = (&self.subject, self.successor.as_ref()?);
+        let is_over = matches!(self.phase, Phase::Closed { outcome: Outcome::Recovered });
+        (is_kept && is_over).then(|| Trigger {
+            id: format!("replaced {old}"),
+            instance_id: old.clone(),
+            cause: Cause::Replaced,
+            at_ms: now_ms,
+            evidence: format!("{new} has taken its place"),
+        })
+    }
+
+    /// Says whether nothing goes on until a person acts.
+    pub const fn waits_for_person(&self) -> bool {
+        matches!(self.phase, Phase::Stuck) || (matches!(self.phase, Phase::Deferred { .. }) && self.unapproved)
     }
 
     /// Keeps how things stood before the step that is next.

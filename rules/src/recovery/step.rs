@@ -44,6 +44,8 @@ pub enum StepKind {
     MoveAddress,
     /// Tag the old instance, stopped, for a later decision.
     KeepOld,
+    /// End the old instance that was kept.
+    Terminate,
     /// Make a volume of the snapshot.
     CreateVolume,
     /// Delete a volume that we made and nobody used.
@@ -110,7 +112,8 @@ impl StepKind {
             | Self::PointDns
             | Self::EnableIo
             | Self::SuspendProcesses
-            | Self::ResumeProcesses => Repeat::Converge,
+            | Self::ResumeProcesses
+            | Self::Terminate => Repeat::Converge,
             Self::Notify
             | Self::AwaitSnapshot
             | Self::AwaitHealthy
@@ -148,6 +151,7 @@ impl StepKind {
             | Self::AwaitHealthy
             | Self::MoveAddress
             | Self::KeepOld
+            | Self::Terminate
             | Self::DeleteVolume
             | Self::AttachOld
             | Self::DetachNew

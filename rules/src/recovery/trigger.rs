@@ -41,6 +41,8 @@ pub enum Cause {
     RebalanceRecommended,
     /// AWS retires the host or maintains it.
     Scheduled,
+    /// Its successor serves, and it has been kept since.
+    Replaced,
     /// A person asks for it.
     Operator {
         /// For what.
@@ -69,8 +71,20 @@ impl Cause {
             Self::CheckFailed { check: Check::AttachedEbs } => RecoveryAction::RepairVolume,
             Self::ApplicationDown => RecoveryAction::RestartApplication,
             Self::SpotWarned { .. } | Self::RebalanceRecommended => RecoveryAction::DrainSpot,
+            Self::Replaced => RecoveryAction::TerminateReplaced,
             Self::Operator { action } => action,
         }
+    }
+}
+
+impl Trigger {
+    /// Gives the lineage that a recovery of it belongs to: `lineage`, the instance's own, but for what was replaced. That is no incident
+    /// of those who serve, and must neither keep one of theirs back nor join it.
+    pub fn lineage_of(&self, lineage: &str) -> String {
+        if self.cause.first_action() == RecoveryAction::TerminateReplaced {
+            return format!("{} replaced", self.instance_id);
+        }
+        lineage.to_owned()
     }
 }
 

@@ -25,6 +25,7 @@ fn instance() -> InstanceFacts {
         broken_volume: None,
         last_target: false,
         group: None,
+        kept: None,
         controller: None,
     }
 }

@@ -3,15 +3,17 @@
 mod group;
 mod place;
 pub(super) mod read;
-mod tags;
+pub(super) mod tags;
 mod targets;
 mod volumes;
 
 use super::super::hands::{Place, Seen};
 use super::AwsHands;
+use crate::time::parse_instant;
 use aws_sdk_ec2::types::{Instance, InstanceAttributeName, InstanceLifecycleType, InstanceType, SpotInstanceType};
-use forewarn_rules::recovery::facts::{Group, InstanceFacts, Market, Read};
+use forewarn_rules::recovery::facts::{Group, InstanceFacts, InstanceState, Kept, Market, Read};
 use read::{ask, bounded, filter, state, words, zone};
+use std::collections::BTreeMap;
 
 /// Looks at an instance.
 pub(super) fn look(hands: &AwsHands, instance: &str, _now_ms: i64) -> Seen {
@@ -73,6 +75,7 @@ async fn facts(hands: &AwsHands, id: &str, found: &Instance, group: Option<Group
         targets::is_last(hands, id, found),
     )?;
     let tags = read::tags(found.tags.as_deref());
+    let kept = kept(hands, id, &tags).await?;
     Ok(InstanceFacts {
         state,
         market,
@@ -88,8 +91,19 @@ async fn facts(hands: &AwsHands, id: &str, found: &Instance, group: Option<Group
         broken_volume: volumes.broken,
         last_target,
         group,
+        kept,
         controller: tags::controller(&tags),
     })
+}
+
+/// Reads what the tags say of an instance that was replaced, and whether its successor runs.
+async fn kept(hands: &AwsHands, id: &str, tags: &BTreeMap<String, String>) -> Result<Option<Kept>, String> {
+    let Some((until, successor)) = tags::kept(tags) else { return Ok(None) };
+    let until_ms = parse_instant(until, None).map_err(|_| {
+        format!("tag {} of {id} is {until:?}, expected a time such as 2026-02-15T06:00:00Z", tags::UNTIL)
+    })?;
+    let found = read::instance(&hands.ec2, successor).await.map_err(words)?;
+    Ok(Some(Kept { until_ms, successor_runs: found.as_ref().and_then(state) == Some(InstanceState::Running) }))
 }
 
 /// Reads one of the two protections.

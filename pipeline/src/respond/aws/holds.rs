@@ -22,6 +22,7 @@ pub(super) fn still_holds(hands: &AwsHands, trigger: &Trigger) -> Read<bool> {
         | Cause::ApplicationDown
         | Cause::SpotWarned { .. }
         | Cause::RebalanceRecommended
+        | Cause::Replaced
         | Cause::Operator { .. } => Read::Known(true),
     }
 }

@@ -42,7 +42,7 @@ impl Part for Traffic {
     fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
         let targets: Vec<Target> = sight::thaw(&errand.before)?;
         let (who, wanted): (_, fn(Standing) -> bool) =
-            if errand.kind == S::Deregister { (&errand.subject, is_out(errand)) } else { (newest(errand), is_in) };
+            if errand.kind == S::Deregister { (&errand.subject, is_out(errand)) } else { (&errand.serves, is_in) };
         for (arn, of_group) in by_group(&targets) {
             if !standing(hands, &arn, who, &of_group).map_err(sight::words)?.into_iter().all(|(_, s)| wanted(s)) {
                 return Ok(None);
@@ -50,11 +50,6 @@ impl Part for Traffic {
         }
         Ok(Some(errand.before.clone()))
     }
-}
-
-/// Gives the instance that serves from now on.
-fn newest(errand: &Errand) -> &String {
-    errand.successor.as_ref().unwrap_or(&errand.subject)
 }
 
 /// Says what counts as out of traffic: where AWS takes the instance, nobody waits for the drain.
@@ -108,7 +103,7 @@ fn leave(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
 
 fn enter(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
     let targets: Vec<Target> = sight::before(errand)?;
-    let who = newest(errand);
+    let who = &errand.serves;
     let mut has_called = false;
     for (arn, ports) in by_group(&targets) {
         let seen = standing(hands, &arn, who, &ports).map_err(sight::unread)?;

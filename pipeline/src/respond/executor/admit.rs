@@ -81,9 +81,14 @@ impl Executor {
         })
     }
 
-    /// Gives back the place of a recovery that is over, once.
+    /// Gives back the place of a recovery that is over, once, and sees to it that what it has replaced is ended one day.
     pub(super) fn release(&self, entry: &Entry) -> Result<(), LedgerError> {
         let Phase::Closed { outcome } = entry.state.phase else { return Ok(()) };
+        if self.ledger.admission()?.0.open_ids().any(|id| id == entry.id)
+            && let Some(trigger) = entry.state.ending(self.ledger.now_ms())
+        {
+            self.request(&trigger)?;
+        }
         self.until_noted(|admission| {
             let is_open = admission.open_ids().any(|id| id == entry.id);
             let (recovery_id, rung) = (entry.id.clone(), entry.state.rung);

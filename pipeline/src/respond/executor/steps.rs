@@ -117,6 +117,7 @@ impl Executor {
             plan_id: format!("{}-{}", entry.id, state.plans),
             subject: state.subject.clone(),
             successor: state.successor.clone(),
+            serves: state.serving().to_owned(),
             token: intent.map(|i| i.token.clone()).unwrap_or_default(),
             before: intent.map(|i| i.before.clone()).unwrap_or_default(),
             notes: state.notes.clone(),

@@ -66,6 +66,11 @@ fn a_successor_takes_the_place_of_the_subject_and_who_serves_nobody_leaves_nothi
         "print(ec2.run_instances(ImageId='ami-12c6146b', MinCount=1, MaxCount=1)['Instances'][0]['InstanceId'])",
     );
     scene.errand.successor = Some(new.clone());
+    // On the way back it is the old one that serves.
+    scene.done(S::Register);
+    assert_eq!(scene.python(TARGETS), "1");
+    scene.errand.notes.remove(&S::Register);
+    scene.errand.serves = new.clone();
     scene.done(S::Register);
     let calls = scene.world.calls();
     let call = calls.iter().rfind(|c| c["action"] == "RegisterTargets").unwrap();

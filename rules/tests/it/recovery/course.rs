@@ -9,6 +9,7 @@ use forewarn_rules::recovery::next::{LEASE_MS, Next, next};
 use forewarn_rules::recovery::plan::{CALL_MS, Plan, plan};
 use forewarn_rules::recovery::refusal::Refusal;
 use forewarn_rules::recovery::state::{Phase, Recovery};
+use forewarn_rules::recovery::step::StepKind;
 use forewarn_rules::recovery::trigger::{Cause, Check, Trigger};
 use proptest::prelude::*;
 
@@ -136,6 +137,107 @@ fn a_log_that_was_tampered_with_is_no_recovery() {
         let read = Recovery::of(rest);
         assert!(read.is_err(), "without event {gone}: {read:?}");
     }
+}
+
+#[test]
+fn a_rung_has_its_time_and_snapshots_take_theirs() {
+    let minute = 60_000;
+    let mut it = Course::at_work();
+    let mut now = 0;
+    let renew = |it: &mut Course, now: i64| {
+        it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, now).unwrap();
+        it.state.epoch
+    };
+    // Up to the launch, half a minute each, but for the snapshots.
+    while it.state.step().unwrap().kind != StepKind::AwaitHealthy {
+        let epoch = renew(&mut it, now);
+        it.ask(Command::Intend { epoch, before: String::new() }, now).unwrap();
+        let takes = if it.state.step().unwrap().kind == StepKind::AwaitSnapshot { 50 * minute } else { minute / 2 };
+        now += takes;
+        let epoch = renew(&mut it, now);
+        it.ask(Command::Done { epoch, result: "i-2".to_owned() }, now).unwrap();
+    }
+    assert!(!it.state.is_over_time(now), "{now}");
+    let limit = it.state.rung.limit_ms().unwrap();
+    let mut last = now;
+    while !it.state.has_given_up() {
+        let epoch = renew(&mut it, now);
+        if now >= it.state.retry_ms {
+            it.ask(Command::Intend { epoch, before: String::new() }, now).unwrap();
+            it.ask(Command::Waiting { epoch, for_ms: minute }, now).unwrap();
+            last = now;
+        }
+        now += minute;
+    }
+    let began = it.state.rung_began_ms.unwrap();
+    assert!((limit..limit + 2 * minute).contains(&(last - began)), "{last} {began}");
+}
+
+#[test]
+fn who_was_replaced_is_ended_by_a_recovery_of_its_own() {
+    let mut it = Course::default();
+    let command = Command::Plan { plan: plan(RecoveryAction::Replace, &instance()), refusals: vec![], dry_run: false };
+    it.ask(request(1), 0).unwrap();
+    it.ask(command, 0).unwrap();
+    it.ask(Command::Announce { objection_ms: 0 }, 0).unwrap();
+    it.ask(Command::Admit { refusals: vec![] }, 0).unwrap();
+    it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, 0).unwrap();
+    while it.state.step().is_some() {
+        assert_eq!(it.state.ending(1), None);
+        it.ask(Command::Intend { epoch: 1, before: String::new() }, 1).unwrap();
+        it.ask(Command::Done { epoch: 1, result: "i-2".to_owned() }, 1).unwrap();
+    }
+    it.ask(Command::Conclude { epoch: 1, hold_ms: 0 }, 1).unwrap();
+    it.ask(Command::Look { healthy: true }, 1).unwrap();
+    let ending = it.state.ending(2).unwrap();
+    assert_eq!((ending.instance_id.as_str(), ending.cause), ("i-1", Cause::Replaced));
+    assert_eq!(ending.lineage_of("i-1"), "i-1 replaced");
+    assert_eq!(trigger(1).lineage_of("i-1"), "i-1");
+    let ends = plan(RecoveryAction::TerminateReplaced, &facts());
+    let kinds: Vec<StepKind> = ends.steps.iter().map(|s| s.kind).collect();
+    assert_eq!(kinds, [StepKind::Notify, StepKind::Snapshot, StepKind::AwaitSnapshot, StepKind::Terminate]);
+}
+
+#[test]
+fn on_the_way_back_the_old_instance_is_the_one_that_serves() {
+    let mut it = Course::default();
+    let command = Command::Plan { plan: plan(RecoveryAction::Replace, &instance()), refusals: vec![], dry_run: false };
+    it.ask(request(1), 0).unwrap();
+    it.ask(command, 0).unwrap();
+    it.ask(Command::Announce { objection_ms: 0 }, 0).unwrap();
+    it.ask(Command::Admit { refusals: vec![] }, 0).unwrap();
+    let mut now = 0;
+    while it.state.phase == Phase::Running {
+        it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, now).unwrap();
+        let epoch = it.state.epoch;
+        if it.state.has_given_up() {
+            assert_eq!(it.state.serving(), "i-2");
+            it.ask(Command::Conclude { epoch, hold_ms: 0 }, now).unwrap();
+            continue;
+        }
+        it.ask(Command::Intend { epoch, before: String::new() }, now).unwrap();
+        if it.state.step().unwrap().kind == StepKind::Stop {
+            it.ask(Command::Failed { epoch, reason: "it hangs".to_owned() }, now).unwrap();
+            now += 30_000;
+        } else {
+            it.ask(Command::Done { epoch, result: "i-2".to_owned() }, now).unwrap();
+        }
+    }
+    let back: Vec<StepKind> = it.state.undo.iter().map(|s| s.kind).collect();
+    assert_eq!(back, [StepKind::Start, StepKind::Register, StepKind::Discard]);
+    assert_eq!((it.state.serving(), it.state.successor.as_deref()), ("i-1", Some("i-2")));
+}
+
+#[test]
+fn what_waits_for_approval_says_so_beside_what_has_a_date() {
+    let mut it = Course::default();
+    it.ask(request(1), 0).unwrap();
+    let refusals = vec![Refusal::Unapproved, Refusal::Kept { until_ms: 86_400_000 }];
+    it.ask(Command::Plan { plan: planned(), refusals: refusals.clone(), dry_run: false }, 0).unwrap();
+    assert_eq!(it.log.last(), Some(&RecoveryEvent::Deferred { refusals, until_ms: 86_400_000 }));
+    assert!(it.state.waits_for_person());
+    it.ask(Command::Approve { by: "ann".to_owned() }, 1).unwrap();
+    assert!(!it.state.waits_for_person());
 }
 
 fn command() -> impl Strategy<Value = Command> {

@@ -3,7 +3,7 @@
 use super::instance;
 use forewarn_rules::prediction::Action;
 use forewarn_rules::recovery::action::{RecoveryAction as A, Rung};
-use forewarn_rules::recovery::facts::{Facts, Group, InstanceFacts, InstanceState, Market, Read};
+use forewarn_rules::recovery::facts::{Facts, Group, InstanceFacts, InstanceState, Kept, Market, Read};
 use forewarn_rules::recovery::gate::{Wish, refusals};
 use forewarn_rules::recovery::plan::choose;
 use forewarn_rules::recovery::policy::{DailyWindow, Mode, Override, Policy};
@@ -55,6 +55,8 @@ fn with_policy(change: impl FnOnce(&mut Policy)) -> Facts {
     Facts { policy: Read::Known(it), ..facts() }
 }
 
+type Change = fn(&mut InstanceFacts);
+
 fn group(suspended: &[&str]) -> Group {
     Group { name: "web".to_owned(), suspended: suspended.iter().map(|&s| s.to_owned()).collect(), at_minimum: false }
 }
@@ -63,7 +65,7 @@ fn group(suspended: &[&str]) -> Group {
 fn the_tag_of_self_healing_alone_lets_an_instance_be_replaced_and_nothing_else() {
     let alone = with_instance(|i| (i.enrolled, i.self_heal) = (false, true));
     for action in A::ALL.into_iter().filter(|a| a.mutates()) {
-        let may = matches!(action, A::Replace | A::ReplaceStateful);
+        let may = matches!(action, A::Replace | A::ReplaceStateful | A::TerminateReplaced);
         let refused = refusals(wish(action, FAILED), &alone).contains(&Refusal::NotEnrolled);
         assert_eq!(refused, !may, "{action:?}");
     }
@@ -248,6 +250,35 @@ fn a_person_may_heal_what_we_stopped_and_an_override_ends_by_itself() {
     assert_eq!(refusals(wish(A::SafeRestart, FAILED), &held), [Refusal::Mode { mode: "observe".to_owned() }]);
     let ended = with_policy(|p| p.overrides = vec![over(NOON)]);
     assert_eq!(refusals(wish(A::SafeRestart, FAILED), &ended), []);
+}
+
+#[test]
+fn what_was_replaced_is_ended_only_when_approved_and_only_while_nobody_needs_it() {
+    let kept = |change: fn(&mut InstanceFacts)| {
+        let ours = with_instance(|i| {
+            (i.state, i.elastic_ip) = (InstanceState::Stopped, false);
+            i.kept = Some(Kept { until_ms: NOON, successor_runs: true });
+            change(i);
+        });
+        Facts { own_stop: Read::Known(true), ..ours }
+    };
+    let approved = Wish { approved: true, ..wish(A::TerminateReplaced, Cause::Replaced) };
+    assert_eq!(refusals(approved, &kept(|_| {})), []);
+    assert_eq!(refusals(Wish { approved: false, ..approved }, &kept(|_| {})), [Refusal::Unapproved]);
+    let early = Wish { now_ms: NOON - 1, ..approved };
+    assert_eq!(refusals(early, &kept(|_| {})), [Refusal::Kept { until_ms: NOON }]);
+    let table: [(Change, &str); 4] = [
+        (|i| i.kept = None, "forewarn has not replaced it"),
+        (|i| i.state = InstanceState::Running, "it is not stopped"),
+        (|i| i.elastic_ip = true, "it has an Elastic IP"),
+        (|i| i.kept = Some(Kept { until_ms: 0, successor_runs: false }), "its successor does not run in this region"),
+    ];
+    for (change, why) in table {
+        let expected = Refusal::StillNeeded { why: why.to_owned() };
+        assert_eq!(refusals(approved, &kept(change)), [expected]);
+    }
+    let protected = Refusal::Protected { against: "termination".to_owned() };
+    assert_eq!(refusals(approved, &kept(|i| i.termination_protection = true)), [protected]);
 }
 
 #[test]

@@ -406,6 +406,7 @@ fn target(state: &Recovery, id: &str, token: &str) -> Target {
         lineage: state.lineage[2..6].parse().unwrap(),
         subject: state.subject.clone(),
         successor: state.successor.clone(),
+        serves: state.serving().to_owned(),
         token: token.to_owned(),
         plan: format!("{id}-{}", state.plans),
     }

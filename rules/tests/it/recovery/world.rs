@@ -39,6 +39,8 @@ pub(super) struct Target {
     pub(super) lineage: usize,
     pub(super) subject: String,
     pub(super) successor: Option<String>,
+    /// Who is to serve in the end.
+    pub(super) serves: String,
     pub(super) token: String,
     /// What makes the volumes and snapshots of one plan one another's.
     pub(super) plan: String,
@@ -120,7 +122,6 @@ impl World {
     pub(super) fn call(&mut self, kind: S, to: &Target, now: i64, rng: &mut impl Rng) -> Reply {
         self.settle(now);
         *self.calls.entry(kind).or_default() += 1;
-        let newest = to.successor.clone().unwrap_or_else(|| to.subject.clone());
         match kind {
             S::Launch => self.launch(to, now, rng),
             S::Stop => self.turn(&to.subject, Power::Stopped, now, rng),
@@ -131,11 +132,11 @@ impl World {
                 done("")
             }
             S::Register | S::PointDns => {
-                let machine = self.machine(&newest);
+                let machine = self.machine(&to.serves);
                 (machine.registered, machine.has_served) = (true, true);
                 done("")
             }
-            S::AwaitHealthy => self.health(&newest, rng),
+            S::AwaitHealthy => self.health(&to.serves, rng),
             S::MoveAddress => self.move_address(to),
             S::Snapshot => {
                 self.snapshots.insert(to.plan.clone(), now + rng.random_range(5..900) * SECOND);
@@ -195,6 +196,7 @@ impl World {
             | S::EnterStandby
             | S::ExitStandby
             | S::KeepOld
+            | S::Terminate
             | S::EnableIo
             | S::ReplaceRoot
             | S::Isolate

@@ -37,6 +37,16 @@ pub(super) fn controller(tags: &BTreeMap<String, String>) -> Option<String> {
     owners.first().map(ToString::to_string)
 }
 
+/// The tag of when an instance that was replaced may be ended.
+pub(in crate::respond::aws) const UNTIL: &str = "forewarn:terminate-after";
+/// The tag of who has taken its place.
+pub(in crate::respond::aws) const SUCCESSOR: &str = "forewarn:replaced-by";
+
+/// Gives until when an instance that was replaced is kept, as it was written, and its successor.
+pub(super) fn kept(tags: &BTreeMap<String, String>) -> Option<(&str, &str)> {
+    Some((tags.get(UNTIL)?, tags.get(SUCCESSOR)?))
+}
+
 /// Gives what people say of whether an instance has data that its successor needs.
 pub(super) fn stateful(tags: &BTreeMap<String, String>) -> Option<bool> {
     match tags.get("forewarn:stateful")?.trim().to_ascii_lowercase().as_str() {

@@ -4,6 +4,7 @@ use super::super::super::hands::{Errand, Reply};
 use super::super::AwsHands;
 use super::super::call::Trouble;
 use super::super::facts::read::{ask, ec2_of_successor, filter, instance, instances, state, tags, words};
+use super::super::facts::tags::{SUCCESSOR, UNTIL};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttributeBooleanValue, Instance, Tag};
 use forewarn_rules::recovery::facts::InstanceState;
@@ -100,10 +101,9 @@ async fn end(ec2: &Client, errand: &Errand, id: &str, found: &Instance) -> Resul
 
 /// Settles the tags of an old instance.
 pub(super) fn settle_tags(errand: &Errand, until: &str) -> Result<String, String> {
-    let mut tags =
-        BTreeMap::from([("forewarn:kept-for", errand.recovery_id.as_str()), ("forewarn:terminate-after", until)]);
+    let mut tags = BTreeMap::from([("forewarn:kept-for", errand.recovery_id.as_str()), (UNTIL, until)]);
     if let Some(successor) = &errand.successor {
-        tags.insert("forewarn:replaced-by", successor);
+        tags.insert(SUCCESSOR, successor);
     }
     serde_json::to_string(&tags).map_err(|e| e.to_string())
 }
