@@ -11,6 +11,7 @@ RULES = {
     "capacity": (("call", "type", "zone"), (), 1),
     "hung_stop": (("instance",), ("yields_to",), 1),
     "snapshot_error": (("volume",), (), 1),
+    "dark": (("region",), (), EVER),
     "attach_error": (("volume", "instance"), ("code", "message"), 1),
     "attach_stuck": (("volume", "instance"), (), 1),
     "detach_busy": (("volume",), (), 1),

@@ -39,12 +39,21 @@ def recorded(inner, response):
     if changes:
         # Written down before it is carried out: the order of this list is the order of effects.
         WORLD.calls.append(entry)
-    status, headers, body = inner(response)
+    status, headers, body = DARK if is_dark(response) else inner(response)
     code = error_code(body) if int(status) >= 400 else None
     if code in SERVER_ERRORS:
         status, headers = 500, {**headers, "status": "500"}
     entry |= {"status": int(status), "error": code}
     return status, headers, body
+
+
+# Services that have an endpoint of their own in each region; what they answer while it is down.
+REGIONAL = IN_TURN | {"sts"}
+DARK = 503, {"status": "503"}, "<Response><Errors><Error><Code>ServiceUnavailable</Code><Message>scripted</Message></Error></Errors></Response>"
+
+
+def is_dark(response):
+    return response.service_name in REGIONAL and WORLD.script.take("dark", region=response.region) is not None
 
 
 def given(response):

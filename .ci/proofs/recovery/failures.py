@@ -1,8 +1,8 @@
 """The failure modes that RECOVERY.md lists, each injected, and the response that it states."""
 
 from proofs.kit import Short
-from proofs.recovery.bed import Executors
-from proofs.recovery.cases import all_of, described, is_in, owner, replaced, snapshots, state, tags, volumes
+from proofs.recovery.bed import REGION, Bed, Executors
+from proofs.recovery.cases import all_of, described, fail_over_region, is_in, owner, replaced, snapshots, state, tags, volumes
 
 POLICY_SHORT = {}
 
@@ -203,8 +203,76 @@ def it_does_not_get_well(bed, line):
     return all_of(("handed over", s["phase"], {"closed": {"outcome": "handed_over"}}), ("rungs", [e["to"] for e in kinds(events, "escalated")], ["replace", "region"]), ("no successor left", replaced(bed, i), [])), len(events)
 
 
+def a_stop_that_nothing_helps_is_cut_off_where_allowed(bed, line):
+    """A hung stop that Force does not help: SkipOsShutdown, where the policy approves of it."""
+    with bed.turn:
+        i = bed.launch("cut-off")
+    bed.script({"kind": "hung_stop", "instance": i, "yields_to": "skip_os_shutdown"})
+    _, _, s, events = carried_out(bed, line, "a_stop_that_nothing_helps_is_cut_off_where_allowed", i, "safe_restart", {"may_skip_os_shutdown": True})
+    cut = [c for c in calls(bed, "StopInstances", i) if "SkipOsShutdown" in c["args"]]
+    return all_of(("ended", s["phase"], {"closed": {"outcome": "recovered"}}), ("cut off", len(cut) >= 1, True), ("runs", state(bed, i), "running")), len(events)
+
+
+def unfenced(bed, line, name, with_set):
+    """An instance whose stop never ends, carried up the ladder until a person has to approve; gives what the rest needs."""
+    with bed.turn:
+        i = bed.launch(name, data=1)
+        allocation = bed.address(i)
+    disks = volumes(bed.instance(i))
+    if with_set:
+        for volume in disks.values():
+            bed.ec2.create_snapshot(VolumeId=volume, TagSpecifications=[{"ResourceType": "snapshot", "Tags": [{"Key": "forewarn:set", "Value": name}]}])
+    bed.script({"kind": "hung_stop", "instance": i, "yields_to": "never"})
+    executors, r, s, events = carried_out(bed, line, name, i, "replace_stateful")
+    wrong = all_of(("waits for a person", isinstance(s["phase"], dict) and "deferred" in s["phase"], True), ("plan", (s["plan"] or {}).get("action"), "replace_unfenced"), ("launched before approval", replaced(bed, i), []))
+    executors.forewarn("recoveries", "approve", r, "--by", "proof").ok()
+    executors.work(timeout=420).ok()
+    return wrong, i, allocation, disks, executors.row(r)["state"], executors.events(r)
+
+
+def a_fence_that_cannot_be_proven_needs_approval(bed, line):
+    """Fence unprovable: approval; then the newest complete tagged set within the recovery point."""
+    wrong, i, allocation, disks, s, events = unfenced(bed, line, "a_fence_that_cannot_be_proven_needs_approval", True)
+    new = replaced(bed, i)
+    if len(new) != 1:
+        return [*wrong, f"successors: {len(new)}: {s['phase']} {s.get('reason')}"], len(events)
+    return [*wrong, *all_of(("ended", s["phase"], {"closed": {"outcome": "recovered"}}), ("devices", set(volumes(new[0])) >= set(disks), True), ("address", owner(bed, allocation), new[0]["InstanceId"]), ("old", state(bed, i), "stopping"))], len(events)
+
+
+def no_set_of_snapshots_is_for_people(bed, line):
+    """No complete set: a human has it, and nothing is launched."""
+    wrong, i, allocation, _, s, events = unfenced(bed, line, "no_set_of_snapshots_is_for_people", False)
+    return [*wrong, *all_of(("ended", s["phase"], {"closed": {"outcome": "handed_over"}}), ("says why", said(events, "no whole set"), True), ("launched", replaced(bed, i), []), ("address", owner(bed, allocation), i))], len(events)
+
+
+def a_volume_without_io_is_enabled(bed, line):
+    """I/O disabled: EnableVolumeIO, and nothing is detached."""
+    with bed.turn:
+        i = bed.launch("io", data=1)
+    before = volumes(bed.instance(i))
+    bed.script({"kind": "volume_status", "volume": before["/dev/sdf"], "status": "impaired", "io_enabled": False})
+    _, r, s, events = carried_out(bed, line, "a_volume_without_io_is_enabled", i, "repair_volume")
+    enabled = [c for c in bed.calls() if c["action"] == "EnableVolumeIO" and before["/dev/sdf"] in str(c["args"])]
+    return all_of(("ended", s["phase"], {"closed": {"outcome": "recovered"}}), ("enabled", len(enabled), 1), ("volumes", volumes(described(bed, i)), before), ("stopped", calls(bed, "StopInstances", i), [])), len(events)
+
+
+def a_home_region_that_is_dark(_, line):
+    """The home region answers nothing: a person asks and approves, and the copy in the other region serves."""
+    with Bed("--seed", "21") as bed:
+        case = fail_over_region(bed)
+        targets = case.policy["targets"] | {"isolation_group": bed.shut, "replacement": {"instance_type": "m5.large"}}
+        bed.script({"kind": "dark", "region": REGION})
+        executors, r, s, events = carried_out(bed, line, "a_home_region_that_is_dark", case.instance, "fail_over_region", {"targets": targets}, approve=True)
+        bed.script({"kind": "clear"})
+        # Nobody could stop the old one: that is what the person accepted.
+        wrong = [w for w in case.expect(r) if not w.startswith("old stopped")]
+        return [*wrong, *all_of(("ended", s["phase"], {"closed": {"outcome": "recovered"}}), ("approved", len(kinds(events, "approved")), 1))], len(events)
+
+
 MODES = (
     ssm_offline_escalates, ssm_timed_out_is_cancelled, ssm_invocation_comes_late, hung_stop_is_forced, no_capacity_on_start, an_unexpected_owner_stops_it,
     a_snapshot_in_error_rejects_the_set, no_capacity_in_the_zone_falls_back, an_attach_that_fails_puts_the_old_volume_back, a_root_replacement_that_fails_is_told,
     standby_blocked_by_the_minimum, standby_and_back, a_suspended_group_is_left_alone, a_spot_drain_goes_on_without_ssm, a_stale_copy_is_said, it_does_not_get_well,
+    a_stop_that_nothing_helps_is_cut_off_where_allowed, a_fence_that_cannot_be_proven_needs_approval, no_set_of_snapshots_is_for_people, a_volume_without_io_is_enabled,
+    a_home_region_that_is_dark,
 )

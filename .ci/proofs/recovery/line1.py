@@ -74,11 +74,16 @@ def mutations(bed, line, action):
     return list(dict.fromkeys(c["action"] for c in bed.calls()))
 
 
+def world():
+    """A world that has seen many instances answers slowly, and calls of AWS have less than a second here: each batch has its own."""
+    return Bed("--seed", "11", "--lag-ms", "30:250", "--hide-ms", "0:200", is_quick=True)
+
+
 def everything(line, action):
     """Every kill of one action; gives the kills by where, and what was wrong."""
     kills, wrongs = collections.Counter(), []
 
-    def note(name, crash, rules=None):
+    def note(bed, name, crash, rules=None):
         try:
             wrong, where, died = run(bed, line, action, name, crash, rules)
         except Short as e:
@@ -89,32 +94,38 @@ def everything(line, action):
             kills[where if not rules else f"lost reply of {rules[0]['operation']}"] += 1
         return died
 
-    with Bed("--seed", "11", "--lag-ms", "30:250", "--hide-ms", "0:200", is_quick=True) as bed, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        # A launch is tried dry when it is asked for, before the plan and before admission: the fourth is the one that counts.
-        rule = lambda operation: [{"operation": operation, "nth": 4 if operation == "RunInstances" else 1, "action": "lose_reply"}]
-        lost = [(f"{action}-lost-{operation}", "respond.unanswered:1", rule(operation)) for operation in mutations(bed, line, action)]
-        list(pool.map(lambda of: note(*of), lost))
-        for point in POINTS:
-            for begin in range(1, MOST, AT_ONCE):
-                batch = [(f"{action}-{point.split('.')[1]}-{n}", f"{point}:{n}") for n in range(begin, begin + AT_ONCE)]
-                # One that came to its end alive has passed every place there is.
-                if not all(list(pool.map(lambda of: note(*of), batch))):
-                    break
+    def batch(of):
+        with world() as bed, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda each: note(bed, *each), of))
+
+    with world() as bed:
+        made = mutations(bed, line, action)
+    # A launch is tried dry when it is asked for, before the plan and before admission: the fourth is the one that counts.
+    rule = lambda operation: [{"operation": operation, "nth": 4 if operation == "RunInstances" else 1, "action": "lose_reply"}]
+    batch([(f"{action}-lost-{operation}", "respond.unanswered:1", rule(operation)) for operation in made])
+    for point in POINTS:
+        for begin in range(1, MOST, AT_ONCE):
+            # One that came to its end alive has passed every place there is.
+            if not all(batch([(f"{action}-{point.split('.')[1]}-{n}", f"{point}:{n}") for n in range(begin, begin + AT_ONCE)])):
+                break
     return kills, wrongs
+
+
+def told(line, name, kills, wrongs):
+    for wrong in wrongs[:5]:
+        line.note(wrong)
+    line.note(f"{name}: " + ", ".join(f"{where} {n}" for where, n in sorted(kills.items())))
+    total = sum(kills.values())
+    line.check(name, "killed, each time at another place, and ended by its successor", total > 0 and not wrongs, f"{total} kills, {len(wrongs)} with something wrong", "none wrong")
 
 
 def prove(line):
     only = os.environ.get("FOREWARN_PROOF_ACTIONS")
     names = [n for n in BY_ACTION if not only or n in only.split(",")]
     with concurrent.futures.ThreadPoolExecutor(ACTIONS_AT_ONCE) as pool:
-        ran = {name: pool.submit(everything, line, name) for name in names}
-    for name, future in ran.items():
-        kills, wrongs = future.result()
-        for wrong in wrongs[:5]:
-            line.note(wrong)
-        line.note(f"{name}: " + ", ".join(f"{where} {n}" for where, n in sorted(kills.items())))
-        total = sum(kills.values())
-        line.check(name, "killed, each time at another place, and ended by its successor", total > 0 and not wrongs, f"{total} kills, {len(wrongs)} with something wrong", "none wrong")
+        ran = {pool.submit(everything, line, name): name for name in names}
+        for future in concurrent.futures.as_completed(ran):
+            told(line, ran[future], *future.result())
 
 
 def sabotage(line, broken):

@@ -82,7 +82,7 @@ fn part(kind: S) -> Option<&'static dyn Part> {
         | S::CompleteLifecycle => &group::Groups,
         S::Deregister | S::Register => &traffic::Traffic,
         S::Stop | S::Start => &compute::Compute,
-        S::Snapshot | S::AwaitSnapshot => &snapshots::Snapshots,
+        S::Snapshot | S::AwaitSnapshot | S::FindSnapshots => &snapshots::Snapshots,
         S::Launch | S::Discard | S::KeepOld => &launch::Launches,
         S::Terminate => &ending::Ending,
         S::AwaitHealthy => &well::Wellness,

@@ -12,7 +12,7 @@ use forewarn_rules::prediction::Level;
 use forewarn_rules::recovery::action::{RecoveryAction, Rung};
 use forewarn_rules::recovery::facts::{Facts, InstanceFacts, InstanceState, Read};
 use forewarn_rules::recovery::gate::{Wish, refusals};
-use forewarn_rules::recovery::plan::{Plan, choose, plan};
+use forewarn_rules::recovery::plan::{Plan, choose, plan, plan_in_the_dark};
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::refusal::Refusal;
 use forewarn_rules::recovery::step::StepKind;
@@ -95,6 +95,9 @@ impl Eyes<'_> {
         let has_other_region = policy_or_default.targets.other_region.is_some();
         let plan = match &seen.instance {
             Read::Known(instance) => plan(choose(trigger.cause, rung, instance, has_other_region), instance),
+            Read::Failed(_) if trigger.cause.asks_for_other_region() && rung == Rung::Region && has_other_region => {
+                plan_in_the_dark()
+            }
             // Nothing can be planned for what can't be seen, and the gates say why.
             Read::Failed(_) | Read::Absent(_) => {
                 Plan { action: RecoveryAction::NotifyOnly, steps: Vec::new(), forward_from: None }

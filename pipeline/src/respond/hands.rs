@@ -54,8 +54,8 @@ pub enum Reply {
     Unknown(String),
 }
 
-/// Where an instance stands among others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where an instance stands among others; by default nothing of it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place {
     /// Its zone.
     pub zone: String,

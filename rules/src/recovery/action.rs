@@ -20,6 +20,8 @@ pub enum RecoveryAction {
     Replace,
     /// The old instance is fenced, then a new one starts from snapshots of its volumes.
     ReplaceStateful,
+    /// The old instance can't be stopped: a new one starts from the newest whole set of snapshots, once a person accepts that two may run.
+    ReplaceUnfenced,
     /// As a stateful replacement, in another zone.
     FailOverZone,
     /// A data volume is replaced by one made from its snapshot.
@@ -79,13 +81,14 @@ impl Rung {
 
 impl RecoveryAction {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NotifyOnly,
         Self::RestartApplication,
         Self::SafeRestart,
         Self::MigrateHost,
         Self::Replace,
         Self::ReplaceStateful,
+        Self::ReplaceUnfenced,
         Self::FailOverZone,
         Self::RepairVolume,
         Self::ReplaceRootVolume,
@@ -110,7 +113,11 @@ impl RecoveryAction {
             | Self::Quarantine
             | Self::Release
             | Self::DrainSpot => Rung::Restart,
-            Self::Replace | Self::ReplaceStateful | Self::FailOverZone | Self::ReplaceInGroup => Rung::Replace,
+            Self::Replace
+            | Self::ReplaceStateful
+            | Self::ReplaceUnfenced
+            | Self::FailOverZone
+            | Self::ReplaceInGroup => Rung::Replace,
             Self::FailOverRegion => Rung::Region,
         }
     }
@@ -144,7 +151,10 @@ impl RecoveryAction {
 
     /// Says whether another instance takes this one's place by our own launch.
     pub const fn launches(self) -> bool {
-        matches!(self, Self::Replace | Self::ReplaceStateful | Self::FailOverZone | Self::FailOverRegion)
+        matches!(
+            self,
+            Self::Replace | Self::ReplaceStateful | Self::ReplaceUnfenced | Self::FailOverZone | Self::FailOverRegion
+        )
     }
 
     /// Says whether the instance is gone for good afterwards, by our call or by its group's on our word.
@@ -157,8 +167,8 @@ impl RecoveryAction {
         matches!(self, Self::NotifyOnly | Self::DrainSpot | Self::MigrateHost | Self::SafeRestart)
     }
 
-    /// Says whether a person must approve it whatever the mode: two regions may both serve, and what is ended does not come back.
+    /// Says whether a person must approve it whatever the mode: two may both serve, and what is ended does not come back.
     pub const fn always_approved(self) -> bool {
-        matches!(self, Self::FailOverRegion | Self::TerminateReplaced)
+        matches!(self, Self::ReplaceUnfenced | Self::FailOverRegion | Self::TerminateReplaced)
     }
 }

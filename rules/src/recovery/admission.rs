@@ -290,7 +290,10 @@ impl Admission {
             caps.by_action,
         );
         let zone = count(slots().filter(|s| s.zone == ask.slot.zone));
-        scope(format!("zone {}", ask.slot.zone), zone, share_of(ask.zone.members, caps.share));
+        // Of a region that answers nothing no zone is known.
+        if ask.zone.members > 0 {
+            scope(format!("zone {}", ask.slot.zone), zone, share_of(ask.zone.members, caps.share));
+        }
         if let (Some(group), Some(health)) = (&ask.slot.group, ask.group) {
             let open = count(slots().filter(|s| s.group.as_ref() == Some(group)));
             scope(format!("group {group}"), open, share_of(health.members, caps.share));

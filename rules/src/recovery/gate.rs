@@ -19,6 +19,14 @@ pub struct Wish {
     pub now_ms: i64,
 }
 
+impl Wish {
+    /// Says whether it is a failover that a person asks for while the home region answers nothing.
+    fn is_in_the_dark<T>(self, instance: &Read<T>) -> bool {
+        let asked = self.cause.asks_for_other_region() && self.action == RecoveryAction::FailOverRegion;
+        asked && matches!(instance, Read::Failed(_))
+    }
+}
+
 /// The processes of a group without which it replaces nothing.
 const NEEDED: [&str; 3] = ["Launch", "Terminate", "ReplaceUnhealthy"];
 
@@ -27,6 +35,11 @@ pub fn refusals(wish: Wish, facts: &Facts) -> Vec<Refusal> {
     let mut out = Vec::new();
     if let Some(policy) = known("the policy", &facts.policy, &mut out) {
         by_policy(wish, policy, &mut out);
+    }
+    if wish.is_in_the_dark(&facts.instance) {
+        // What can't be seen there is what the person who asks, and approves, answers for.
+        read_elsewhere(wish, facts, &mut out);
+        return out;
     }
     if let Some(instance) = known("the instance", &facts.instance, &mut out) {
         by_instance(wish, instance, &facts.policy, &mut out);
@@ -37,7 +50,9 @@ pub fn refusals(wish: Wish, facts: &Facts) -> Vec<Refusal> {
     if known("our own stops", &facts.own_stop, &mut out) == Some(&true) && !is_meant(wish) {
         out.push(Refusal::OwnStop);
     }
-    if known("service events", &facts.service_event, &mut out) == Some(&true) && wish.action.mutates() {
+    let event = known("service events", &facts.service_event, &mut out) == Some(&true);
+    // Trouble of the region is what another region is for.
+    if event && wish.action.mutates() && wish.action != RecoveryAction::FailOverRegion {
         out.push(Refusal::ServiceEvent);
     }
     if let Some(Some(id)) = known("silences", &facts.silence, &mut out) {
@@ -49,12 +64,28 @@ pub fn refusals(wish: Wish, facts: &Facts) -> Vec<Refusal> {
     {
         out.push(Refusal::AwsRecovers { until_ms: *until });
     }
-    if (wish.action.launches() || wish.action.stops_instance())
-        && let Some(Some(what)) = known("capacity", &facts.shortage, &mut out)
-    {
-        out.push(Refusal::Capacity { what: what.clone() });
+    if wish.action.launches() || wish.action.stops_instance() {
+        by_room(facts, &mut out);
     }
     out
+}
+
+fn by_room(facts: &Facts, out: &mut Vec<Refusal>) {
+    if let Some(Some(what)) = known("capacity", &facts.shortage, out) {
+        out.push(Refusal::Capacity { what: what.clone() });
+    }
+}
+
+/// What has to be known all the same where the home region answers nothing.
+fn read_elsewhere(wish: Wish, facts: &Facts, out: &mut Vec<Refusal>) {
+    if known("the trigger", &facts.trigger_holds, out) == Some(&false) {
+        out.push(Refusal::Stale);
+    }
+    if let Some(Some(id)) = known("silences", &facts.silence, out) {
+        out.push(Refusal::Silenced { id: id.clone() });
+    }
+    by_room(facts, out);
+    debug_assert!(wish.action.always_approved());
 }
 
 /// A person may ask for what is done to an instance that is down because of us, and what was replaced is down for that very reason.

@@ -1,7 +1,7 @@
 //! Plans an action: which steps, in which order, and from where on there is no way back.
 
 use super::action::{RecoveryAction, Rung};
-use super::facts::{BrokenVolume, InstanceFacts};
+use super::facts::{BrokenVolume, InstanceFacts, InstanceState};
 use super::step::StepKind;
 use super::trigger::Cause;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ pub const OPTIONAL_TIMEOUT_MS: i64 = 45_000;
 pub const SNAPSHOT_TIMEOUT_MS: i64 = 6 * STEP_TIMEOUT_MS;
 /// How often a step is tried.
 pub const STEP_ATTEMPTS: u32 = 3;
+/// How often a step back is tried: where it fails for good a person has to come, so what AWS does not answer for minutes is waited for.
+pub const UNDO_ATTEMPTS: u32 = 10;
 /// How long after a failure it is tried again, milliseconds.
 pub const RETRY_MS: i64 = 30_000;
 
@@ -58,8 +60,7 @@ fn on_rung(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAction
         (RecoveryAction::RepairVolume, Some(BrokenVolume::Root)) => RecoveryAction::ReplaceRootVolume,
         (first, _) => first,
     };
-    let replaces =
-        matches!(first, RecoveryAction::Replace | RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone);
+    let replaces = first.launches() && first != RecoveryAction::FailOverRegion;
     // The group brings the replacement, and whoever asks for one may not know that two would write the same data: what replaces is
     // chosen by what the instance is. Only the other zone is a wish of its own.
     let is_own_wish = !replaces || (first == RecoveryAction::FailOverZone && instance.group.is_none());
@@ -70,6 +71,8 @@ fn on_rung(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAction
         Rung::Application => RecoveryAction::RestartApplication,
         Rung::Restart => RecoveryAction::SafeRestart,
         Rung::Replace if instance.group.is_some() => RecoveryAction::ReplaceInGroup,
+        // It was told to stop, and has not: nobody can say when it will have. Another region would have to wait for that as well.
+        Rung::Replace | Rung::Region if instance.state == InstanceState::Stopping => RecoveryAction::ReplaceUnfenced,
         Rung::Replace if instance.stateful => RecoveryAction::ReplaceStateful,
         Rung::Replace => RecoveryAction::Replace,
         Rung::Region => RecoveryAction::FailOverRegion,
@@ -106,6 +109,15 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
             kinds.extend([S::Diagnose, S::Deregister, S::Stop, S::Snapshot, S::AwaitSnapshot, S::Launch]);
             forward_from = Some(kinds.len());
             kinds.push(S::AwaitHealthy);
+            after_launch(instance, &mut kinds);
+        }
+        RecoveryAction::ReplaceUnfenced => {
+            kinds.push(S::Deregister);
+            if instance.stateful {
+                kinds.push(S::FindSnapshots);
+            }
+            kinds.extend([S::Launch, S::AwaitHealthy]);
+            forward_from = Some(kinds.len());
             after_launch(instance, &mut kinds);
         }
         RecoveryAction::RepairVolume if instance.broken_volume == Some(BrokenVolume::IoDisabled) => {
@@ -170,6 +182,13 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
     Plan { action, steps, forward_from }
 }
 
+/// Plans a failover to the other region while the home region answers nothing: nothing there can be looked at, stopped or marked.
+pub fn plan_in_the_dark() -> Plan {
+    use StepKind as S;
+    let kinds = [S::Notify, S::Launch, S::AwaitHealthy, S::PointDns];
+    Plan { action: RecoveryAction::FailOverRegion, steps: kinds.into_iter().map(step).collect(), forward_from: Some(2) }
+}
+
 fn after_launch(instance: &InstanceFacts, kinds: &mut Vec<StepKind>) {
     if instance.elastic_ip {
         kinds.push(StepKind::MoveAddress);
@@ -193,6 +212,9 @@ impl Plan {
 
     /// Gives the steps that take back what was done, the last first.
     pub fn undo_of(&self, done: &[usize]) -> Vec<Step> {
-        done.iter().rev().filter_map(|i| self.steps.get(*i)?.kind.undo()).map(step).collect()
+        let back = done.iter().rev().filter_map(|i| self.steps.get(*i)?.kind.undo()).map(step);
+        // One that does not start again is what the next rung is for.
+        let is_past_over = |s: &Step| s.optional || s.kind == StepKind::Start;
+        back.map(|s| Step { optional: is_past_over(&s), attempts: s.attempts.max(UNDO_ATTEMPTS), ..s }).collect()
     }
 }

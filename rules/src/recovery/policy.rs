@@ -98,6 +98,10 @@ pub struct Policy {
     pub may_lose_instance_store: bool,
     /// Whether stopping may cost the address that AWS assigned.
     pub may_lose_public_ip: bool,
+    /// Whether an instance that hangs even when its stop is forced may be cut off without its shutdown: what it has not written is lost.
+    pub may_skip_os_shutdown: bool,
+    /// How old the snapshots may be that an instance is replaced from when it can't be stopped, milliseconds.
+    pub recovery_point_ms: i64,
     /// When disturbing actions on a mere prediction may run; without one, at any time.
     pub maintenance_window: Option<DailyWindow>,
     /// How long people may object before something is done, milliseconds.
@@ -134,6 +138,8 @@ impl Default for Policy {
             notification_channels: Vec::new(),
             may_lose_instance_store: false,
             may_lose_public_ip: false,
+            may_skip_os_shutdown: false,
+            recovery_point_ms: DAY_MS,
             maintenance_window: None,
             objection_ms: 5 * MINUTE_MS,
             hold_ms: 30 * MINUTE_MS,
@@ -185,6 +191,8 @@ impl Policy {
         for (field, value) in spans {
             bound(field, value, (0..=7 * DAY_MS).contains(&value), "0 to a week in milliseconds")?;
         }
+        let point = self.recovery_point_ms;
+        bound("recovery_point_ms", point, (1..=30 * DAY_MS).contains(&point), "1 to 30 days in milliseconds")?;
         if let Some(window) = &self.maintenance_window {
             for minute in [window.from_minute, window.to_minute] {
                 bound("maintenance_window", minute.into(), minute < 1440, "minutes after midnight, 0 to 1439")?;
@@ -223,6 +231,7 @@ impl Policy {
             RecoveryAction::DrainSpot => self.recovery_enabled,
             RecoveryAction::Replace
             | RecoveryAction::ReplaceStateful
+            | RecoveryAction::ReplaceUnfenced
             | RecoveryAction::FailOverZone
             | RecoveryAction::ReplaceInGroup
             | RecoveryAction::FailOverRegion

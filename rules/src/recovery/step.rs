@@ -34,6 +34,8 @@ pub enum StepKind {
     Snapshot,
     /// Wait until the snapshots are complete.
     AwaitSnapshot,
+    /// Choose the newest whole set of snapshots that is not too old.
+    FindSnapshots,
     /// Launch the successor.
     Launch,
     /// End a successor that never served.
@@ -116,6 +118,7 @@ impl StepKind {
             | Self::Terminate => Repeat::Converge,
             Self::Notify
             | Self::AwaitSnapshot
+            | Self::FindSnapshots
             | Self::AwaitHealthy
             | Self::AwaitInService
             | Self::KeepOld
@@ -147,6 +150,7 @@ impl StepKind {
             | Self::Register
             | Self::Snapshot
             | Self::AwaitSnapshot
+            | Self::FindSnapshots
             | Self::Discard
             | Self::AwaitHealthy
             | Self::MoveAddress
@@ -167,7 +171,10 @@ impl StepKind {
 
     /// Says whether it changes nothing in AWS: what is not known of such a call can be asked again at once.
     pub const fn only_reads(self) -> bool {
-        matches!(self, Self::Notify | Self::AwaitSnapshot | Self::AwaitHealthy | Self::AwaitInService)
+        matches!(
+            self,
+            Self::Notify | Self::AwaitSnapshot | Self::FindSnapshots | Self::AwaitHealthy | Self::AwaitInService
+        )
     }
 
     /// Says whether the recovery goes on when it fails for good: telling people and collecting diagnostics hold nothing up.

@@ -88,6 +88,13 @@ impl Trigger {
     }
 }
 
+impl Cause {
+    /// Says whether a person asks for another region, whatever can be seen of this one.
+    pub const fn asks_for_other_region(self) -> bool {
+        matches!(self, Self::Operator { action: RecoveryAction::FailOverRegion })
+    }
+}
+
 /// One call for a recovery, as it was delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Trigger {

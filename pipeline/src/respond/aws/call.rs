@@ -3,9 +3,9 @@
 use super::super::hands::Reply;
 use crate::aws::Aws;
 use crate::time::real_duration;
-use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 /// How long one call may take, milliseconds: a step makes six at most, and has a minute.
@@ -63,6 +63,11 @@ impl Trouble {
         Self { code: String::new(), words: format!("{call}: {why}"), certain }
     }
 
+    /// Says whether nobody answered, or nobody who could.
+    fn is_silence(&self) -> bool {
+        self.code.is_empty() || matches!(self.code.as_str(), "ServiceUnavailable" | "Unavailable" | "InternalFailure")
+    }
+
     /// Makes it a step's reply.
     pub(super) fn reply(self) -> Reply {
         if self.certain { Reply::Failed(self.words) } else { Reply::Unknown(self.words) }
@@ -78,9 +83,23 @@ pub(super) fn without_retries(config: &SdkConfig) -> SdkConfig {
     config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts).build()
 }
 
-/// Asks who we are.
+/// Regions that are asked who we are when the own one does not answer.
+const OTHERS: [&str; 2] = ["us-east-1", "eu-west-1"];
+
+/// Asks who we are: the own region, and others where that is dark.
 pub(super) fn account(aws: &Aws, config: &SdkConfig) -> Result<String, String> {
+    let own = ask_account(aws, config);
+    if own.as_ref().is_err_and(Trouble::is_silence) {
+        let there = OTHERS.iter().map(|region| config.to_builder().region(Region::new(*region)).build());
+        if let Some(account) = there.into_iter().find_map(|config| ask_account(aws, &config).ok()) {
+            return Ok(account);
+        }
+    }
+    own.map_err(|trouble| trouble.words)
+}
+
+fn ask_account(aws: &Aws, config: &SdkConfig) -> Result<String, Trouble> {
     let reply = aws.block_on(aws_sdk_sts::Client::new(config).get_caller_identity().send());
-    let reply = reply.map_err(|e| Trouble::of("sts:GetCallerIdentity", &e).words)?;
-    reply.account.ok_or_else(|| "the reply names no account".to_owned())
+    let reply = reply.map_err(|e| Trouble::of("sts:GetCallerIdentity", &e))?;
+    reply.account.ok_or_else(|| Trouble::silent("sts:GetCallerIdentity", "the reply names no account", true))
 }

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 const LOOK_AGAIN_MS: i64 = 5_000;
 /// How long a stop may take until it is forced, milliseconds.
 const HUNG_MS: i64 = 5 * 60_000;
+/// How long until it is clear that this has not helped either, milliseconds.
+const STUCK_MS: i64 = 2 * HUNG_MS;
 
 /// How things stood before.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,9 +89,12 @@ async fn stop(hands: &AwsHands, errand: &Errand, before: &Before, found: &Instan
         Some(State::Stopping) if errand.now_ms - first_ms(errand, before) > HUNG_MS => true,
         _ => return Reply::Waiting(LOOK_AGAIN_MS),
     };
-    // The guest is always asked to shut down: SkipOsShutdown is not for a program to choose.
+    // The guest is always asked to shut down, unless people have said that it may be cut off, and nothing else has helped.
+    let is_cut_off =
+        is_forced && errand.policy.may_skip_os_shutdown && errand.now_ms - first_ms(errand, before) > STUCK_MS;
     let call = hands.ec2.stop_instances().instance_ids(&errand.subject);
     let call = if is_forced { call.force(true) } else { call };
+    let call = if is_cut_off { call.skip_os_shutdown(true) } else { call };
     after(ask("ec2:StopInstances", call.send()).await)
 }
 
@@ -105,6 +110,10 @@ async fn start(hands: &AwsHands, errand: &Errand, before: &Before, found: &Insta
         Some(State::Stopped) => {}
         Some(State::ShuttingDown | State::Terminated) => {
             return Reply::Failed(format!("{} has ended, and can't be started", errand.subject));
+        }
+        // The stop that is to be taken back has not come to its end, and nobody can say when it will.
+        Some(State::Stopping) if errand.now_ms - first_ms(errand, before) > STUCK_MS => {
+            return Reply::Failed(format!("{} hangs on its way down, and can't be started", errand.subject));
         }
         _ if has_started(before, found) => return Reply::Done(result(found)),
         _ => return Reply::Waiting(LOOK_AGAIN_MS),

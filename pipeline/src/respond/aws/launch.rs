@@ -75,7 +75,9 @@ fn read(errand: &Errand) -> Result<Arguments, String> {
 
 async fn settle(hands: &AwsHands, errand: &Errand) -> Result<Arguments, String> {
     let takes_data = matches!(errand.action, RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone);
-    let snapshots = if takes_data { Some(snapshots(errand)?) } else { None };
+    let found = errand.notes.contains_key(&S::FindSnapshots).then_some(S::FindSnapshots);
+    let from = takes_data.then_some(S::Snapshot).or(found);
+    let snapshots = from.map(|step| snapshots(errand, step)).transpose()?;
     let wish = Wish { action: errand.action, subject: &errand.subject, policy: &errand.policy, snapshots };
     let mut arguments = capture::settle(hands, &wish).await?;
     arguments.tags.extend(
@@ -92,8 +94,8 @@ async fn settle(hands: &AwsHands, errand: &Errand) -> Result<Arguments, String> 
     Ok(arguments)
 }
 
-fn snapshots(errand: &Errand) -> Result<Vec<Snapshot>, String> {
-    let result = errand.notes.get(&S::Snapshot).and_then(|note| note.result.as_deref());
+fn snapshots(errand: &Errand, step: S) -> Result<Vec<Snapshot>, String> {
+    let result = errand.notes.get(&step).and_then(|note| note.result.as_deref());
     let result = result.ok_or_else(|| format!("this plan has no snapshots of {}", errand.subject))?;
     serde_json::from_str(result).map_err(|e| format!("the snapshots of {} can't be read: {e}", errand.subject))
 }

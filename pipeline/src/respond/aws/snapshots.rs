@@ -1,6 +1,7 @@
 //! Snapshots: every volume once, found again by the step's tag, for the calls have no token.
 
 mod choice;
+mod newest;
 mod taken;
 
 use super::super::hands::{Errand, Reply};
@@ -38,23 +39,28 @@ pub(super) struct Wanted {
     names: Vec<String>,
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
 impl Part for Snapshots {
     fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
         if let Some(before) = sight::settled(errand) {
             return Ok(before);
         }
-        if errand.kind == S::AwaitSnapshot {
+        if matches!(errand.kind, S::AwaitSnapshot | S::FindSnapshots) {
             return sight::freeze(&Since { at_ms: errand.now_ms });
         }
         sight::freeze(&choice::wanted(hands, errand)?)
     }
 
     fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        sight::either(if errand.kind == S::AwaitSnapshot { complete(hands, errand) } else { take(hands, errand) })
+        sight::either(match errand.kind {
+            S::AwaitSnapshot => complete(hands, errand),
+            S::FindSnapshots => newest::find(hands, errand),
+            _ => take(hands, errand),
+        })
     }
 
     fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        if errand.kind == S::AwaitSnapshot {
+        if matches!(errand.kind, S::AwaitSnapshot | S::FindSnapshots) {
             return Ok(None);
         }
         let wanted: Wanted = sight::thaw(&errand.before)?;

@@ -68,13 +68,14 @@ fn well(id: &str, endpoint: Option<&String>) -> Reply {
 /// Says whether an instance is well now; one that EC2 does not know here is looked for in the other region, where there is one.
 pub(super) fn is_well(hands: &AwsHands, instance: &str, policy: &Policy) -> Read<bool> {
     let checks = hands.aws.block_on(async {
-        match checks(&hands.ec2, instance).await {
-            Ok(Checks::NotOk) => match &policy.targets.other_region {
-                Some(other) if is_unknown(&hands.ec2, instance).await => {
-                    checks(&ec2_in(hands, &other.region), instance).await
-                }
-                _ => Ok(Checks::NotOk),
-            },
+        let here = checks(&hands.ec2, instance).await;
+        let Some(other) = &policy.targets.other_region else { return here };
+        let there = ec2_in(hands, &other.region);
+        match here {
+            Ok(Checks::NotOk) if is_unknown(&hands.ec2, instance).await => checks(&there, instance).await,
+            // Home answers nothing; what serves may be there.
+            Err(why) if is_unknown(&there, instance).await => Err(why),
+            Err(_) => checks(&there, instance).await,
             read => read,
         }
     });

@@ -1,10 +1,13 @@
 //! Passes the account's admission, and gives the place back.
 
+use super::super::facts::Assessment;
+use super::super::hands::Place;
 use super::super::ledger::{Entry, LedgerError};
 use super::{Executor, When};
+use forewarn_rules::recovery::action::RecoveryAction;
 use forewarn_rules::recovery::admission::{AdmissionEvent, Ask, Slot};
 use forewarn_rules::recovery::decide::Command;
-use forewarn_rules::recovery::facts::{InstanceFacts, Read};
+use forewarn_rules::recovery::facts::Read;
 use forewarn_rules::recovery::refusal::Refusal;
 use forewarn_rules::recovery::state::Phase;
 
@@ -17,33 +20,15 @@ impl Executor {
         let (Some(trigger), Some(plan)) = (entry.state.trigger.clone(), entry.state.plan.clone()) else {
             return Ok(Some(When::Never));
         };
-        let assessed = self.eyes().assess(entry, &trigger, self.ledger.now_ms());
-        let mut refusals = assessed.refusals;
+        let mut assessed = self.eyes().assess(entry, &trigger, self.ledger.now_ms());
+        let mut refusals = std::mem::take(&mut assessed.refusals);
         if assessed.plan != plan {
             refusals.push(Self::changed());
         }
         if refusals.is_empty() && plan.action.mutates() {
-            refusals = match (&assessed.place, &assessed.facts.instance) {
-                (Read::Known(place), Read::Known(instance)) => {
-                    let ask = Ask {
-                        recovery_id: entry.id.clone(),
-                        slot: Slot {
-                            lineage: entry.state.lineage.clone(),
-                            group: group_of(instance),
-                            zone: place.zone.clone(),
-                            action: plan.action,
-                        },
-                        group: place.group,
-                        zone: place.in_zone,
-                        fleet: place.fleet,
-                        cooldown_ms: assessed.policy.cooldown_ms,
-                        daily_budget: assessed.policy.daily_budget,
-                    };
-                    self.ask(&ask)?
-                }
-                (Read::Failed(why) | Read::Absent(why), _) | (_, Read::Failed(why) | Read::Absent(why)) => {
-                    vec![Refusal::Unreadable { what: "the fleet's health".to_owned(), why: why.clone() }]
-                }
+            refusals = match ask_of(entry, plan.action, &assessed) {
+                Ok(ask) => self.ask(&ask)?,
+                Err(why) => vec![Refusal::Unreadable { what: "the fleet's health".to_owned(), why }],
             };
         }
         self.command(entry, Command::Admit { refusals })
@@ -127,6 +112,21 @@ impl Executor {
     }
 }
 
-fn group_of(instance: &InstanceFacts) -> Option<String> {
-    instance.group.as_ref().map(|g| g.name.clone())
+/// Says what is asked for. Where the gates have let a wish pass though the instance can't be seen, nothing is known of its place either.
+fn ask_of(entry: &Entry, action: RecoveryAction, assessed: &Assessment) -> Result<Ask, String> {
+    let dark = Place::default();
+    let (place, group) = match (&assessed.place, &assessed.facts.instance) {
+        (_, Read::Failed(_)) => (&dark, None),
+        (Read::Known(place), Read::Known(instance)) => (place, instance.group.as_ref().map(|g| g.name.clone())),
+        (Read::Failed(why) | Read::Absent(why), _) | (_, Read::Absent(why)) => return Err(why.clone()),
+    };
+    Ok(Ask {
+        recovery_id: entry.id.clone(),
+        slot: Slot { lineage: entry.state.lineage.clone(), group, zone: place.zone.clone(), action },
+        group: place.group,
+        zone: place.in_zone,
+        fleet: place.fleet,
+        cooldown_ms: assessed.policy.cooldown_ms,
+        daily_budget: assessed.policy.daily_budget,
+    })
 }

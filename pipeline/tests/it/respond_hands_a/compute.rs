@@ -4,6 +4,7 @@ use super::{MINUTE, NOW, done, errand, fails, launch, prepared, waits};
 use crate::recovery_world::World;
 use forewarn::respond::hands::Hands;
 use forewarn_rules::recovery::action::RecoveryAction::{MigrateHost, SafeRestart};
+use forewarn_rules::recovery::state::Note;
 use forewarn_rules::recovery::step::StepKind::{Start, Stop};
 use serde_json::json;
 
@@ -54,6 +55,28 @@ fn a_stop_that_hangs_is_forced_after_five_minutes_and_never_skips_the_shutdown()
     let forced: Vec<bool> = stops.iter().map(|c| !c["args"]["Force"].is_null()).collect();
     assert_eq!(forced, [false, true], "{stops:?}");
     assert!(!stops.iter().any(|c| c["args"].to_string().contains("SkipOsShutdown")));
+}
+
+#[test]
+fn what_hangs_even_when_forced_is_cut_off_only_where_people_allow_it_and_is_not_started_again() {
+    let Some(world) = World::start(&["ec2"], &[]) else { return };
+    let (hands, id) = (world.hands(), launch(&world, ""));
+    world.script(&json!({"kind": "hung_stop", "instance": id, "yields_to": "skip_os_shutdown"}));
+    let mut stop = prepared(&hands, errand(Stop, SafeRestart, &id));
+    for minutes in [0, 6, 11] {
+        stop.now_ms = NOW + minutes * MINUTE;
+        waits(&hands.perform(&stop));
+    }
+    let cut_off = || world.calls().iter().filter(|c| c["args"].to_string().contains("SkipOsShutdown")).count();
+    assert_eq!(cut_off(), 0);
+    let mut start = prepared(&hands, errand(Start, SafeRestart, &id));
+    start.now_ms = NOW + 11 * MINUTE;
+    start.notes.insert(Stop, Note { before: stop.before.clone(), result: None });
+    fails(hands.perform(&start), "hangs on its way down");
+    stop.policy.may_skip_os_shutdown = true;
+    waits(&hands.perform(&stop));
+    assert_eq!(cut_off(), 1);
+    done(hands.perform(&stop));
 }
 
 #[test]

@@ -197,6 +197,7 @@ impl World {
             | S::ExitStandby
             | S::KeepOld
             | S::Terminate
+            | S::FindSnapshots
             | S::EnableIo
             | S::ReplaceRoot
             | S::Isolate

@@ -4,7 +4,7 @@ use super::super::AwsHands;
 use super::super::call::Trouble;
 use super::super::sight;
 use super::Errand;
-use aws_sdk_ec2::types::{Filter, SnapshotState};
+use aws_sdk_ec2::types::{Filter, Snapshot, SnapshotState};
 use serde::{Deserialize, Serialize};
 
 /// A snapshot.
@@ -24,6 +24,13 @@ impl Taken {
     pub(super) fn new(volume: String, snapshot: String, state: Option<&SnapshotState>) -> Option<Self> {
         let state = state.map_or_else(String::new, |s| s.as_str().to_owned());
         (!volume.is_empty() && !snapshot.is_empty()).then_some(Self { volume, snapshot, device: String::new(), state })
+    }
+
+    /// Reads EC2's description of one.
+    pub(super) fn read(s: Snapshot) -> Option<Self> {
+        let device = sight::value(s.tags(), "forewarn:device").unwrap_or_default().to_owned();
+        let taken = Self::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())?;
+        Some(Self { device, ..taken })
     }
 
     /// Says whether nothing can be made of it.
@@ -57,10 +64,5 @@ pub(super) fn by_id(hands: &AwsHands, ids: impl Iterator<Item = String>) -> Resu
 fn described(hands: &AwsHands, filters: Vec<Filter>) -> Result<Vec<Taken>, Trouble> {
     let call = hands.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
     let found = sight::ask(hands, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default();
-    let read = |s: aws_sdk_ec2::types::Snapshot| {
-        let device = sight::value(s.tags(), "forewarn:device").unwrap_or_default().to_owned();
-        let taken = Taken::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())?;
-        Some(Taken { device, ..taken })
-    };
-    Ok(found.into_iter().filter_map(read).collect())
+    Ok(found.into_iter().filter_map(Taken::read).collect())
 }
