@@ -86,7 +86,7 @@ fn announcements_and_the_analysis_fit_their_schemas() {
     let validator_of_line = validator("announcement.json");
     let announced: Vec<Announcement> =
         log.read_all(0, 100).unwrap().iter().filter_map(|e| Announcement::of(e).unwrap()).collect();
-    assert_eq!(announced.len(), 13);
+    assert_eq!(announced.len(), 16);
     for line in announced {
         assert!(validator_of_line.is_valid(&serde_json::to_value(&line).unwrap()));
         assert!(validator(&format!("{}.json", line.event_type)).is_valid(&line.detail));
