@@ -131,6 +131,29 @@ def replace_stateful(bed):
     return stateful(bed, "replace_stateful", ZONE)
 
 
+def replace_unfenced(bed):
+    """Of an instance that hangs on its way down, from the snapshots of the night before."""
+    name = f"hung-{next(number)}"
+    i = bed.launch(name, data=1)
+    allocation = bed.address(i)
+    before = volumes(bed.instance(i))
+    for volume in before.values():
+        bed.ec2.create_snapshot(VolumeId=volume, TagSpecifications=[{"ResourceType": "snapshot", "Tags": [{"Key": "forewarn:set", "Value": name}]}])
+    bed.script({"kind": "hung_stop", "instance": i, "yields_to": "never"})
+    bed.ec2.stop_instances(InstanceIds=[i])
+
+    def expect(r):
+        new = replaced(bed, i)
+        if len(new) != 1:
+            return [f"successors: {[n['InstanceId'] for n in new]}"]
+        return all_of(
+            ("new runs", new[0]["State"]["Name"], "running"), ("old hangs", state(bed, i), "stopping"), ("same devices", set(volumes(new[0])) >= set(before), True),
+            ("address", owner(bed, allocation), new[0]["InstanceId"]), ("snapshots made", snapshots(bed, r), []),
+        )
+
+    return Case("replace_unfenced", i, {}, expect, approve=True)
+
+
 def fail_over_zone(bed):
     return stateful(bed, "fail_over_zone", OTHER_ZONE)
 
@@ -260,4 +283,4 @@ def terminate_replaced(bed):
     return Case("terminate_replaced", i, {}, expect, approve=True)
 
 
-BY_ACTION = {f.__name__: f for f in (notify_only, restart_application, safe_restart, migrate_host, replace, replace_stateful, fail_over_zone, repair_volume, replace_root_volume, quarantine, release, drain_spot, replace_in_group, fail_over_region, terminate_replaced)}
+BY_ACTION = {f.__name__: f for f in (notify_only, restart_application, safe_restart, migrate_host, replace, replace_stateful, replace_unfenced, fail_over_zone, repair_volume, replace_root_volume, quarantine, release, drain_spot, replace_in_group, fail_over_region, terminate_replaced)}
