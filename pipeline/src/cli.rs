@@ -16,6 +16,7 @@ mod fit;
 mod history;
 mod import;
 mod ingest;
+mod kept;
 #[cfg(feature = "aws")]
 mod lambda;
 mod log;

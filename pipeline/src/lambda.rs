@@ -2,6 +2,7 @@
 //!
 //! `ingest`, `analyze` and `emit` are for schedules, `archive` for an event source mapping on Kinesis, `events` for one on SQS; both
 //! answer with a partial batch response. The state directory must outlast an invocation: a file system that the function mounts.
+//! `respond` takes what calls for a recovery, however it comes, and can do without that file system: its log and policies may be tables.
 
 use crate::announce::log_path;
 use crate::archive::{Archive, SetAside};
@@ -36,6 +37,8 @@ pub enum Handler {
     Analyze,
     /// Announces.
     Emit,
+    /// Carries recoveries out.
+    Respond,
 }
 
 impl Handler {
@@ -50,7 +53,10 @@ impl Handler {
             "events" => Ok(Self::Events),
             "analyze" => Ok(Self::Analyze),
             "emit" => Ok(Self::Emit),
-            _ => Err(format!("no handler is called {name:?}; there are ingest, archive, events, analyze and emit")),
+            "respond" => Ok(Self::Respond),
+            _ => Err(format!(
+                "no handler is called {name:?}; there are ingest, archive, events, analyze, emit and respond"
+            )),
         }
     }
 }
@@ -58,19 +64,20 @@ impl Handler {
 /// What pulls metrics: made by the caller, who knows from where.
 pub type Pull = Arc<dyn Fn() -> Result<Value, Failure> + Send + Sync>;
 
-/// Serves invocations until Lambda ends the process.
+/// Serves invocations until Lambda ends the process, each with its event and the time at which it is ended, milliseconds since 1970.
 ///
 /// # Errors
 /// When the runtime cannot be started or Lambda cannot be reached.
-pub fn serve(job: Job, handler: Handler, pull: Pull) -> Result<(), Failure> {
+pub fn serve(answer: impl Fn(&Value, i64) -> Result<Value, Failure> + Send + Sync + 'static) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let job = Arc::new(job);
+    let answer = Arc::new(answer);
     runtime.block_on(lambda_runtime::run(lambda_runtime::service_fn(
         move |event: lambda_runtime::LambdaEvent<Value>| {
-            let (job, pull) = (Arc::clone(&job), Arc::clone(&pull));
+            let answer = Arc::clone(&answer);
             async move {
+                let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
                 // Everything below blocks, and has runtimes of its own.
-                tokio::task::spawn_blocking(move || answer(&job, handler, &event.payload, &pull)).await?
+                tokio::task::spawn_blocking(move || answer(&event.payload, deadline_ms)).await?
             }
         },
     )))
@@ -87,6 +94,7 @@ pub fn answer(job: &Job, handler: Handler, event: &Value, pull: &Pull) -> Result
         Handler::Events => events(job, &serde_json::to_vec(event)?),
         Handler::Analyze => analyze(job),
         Handler::Emit => emit(job),
+        Handler::Respond => Err("recoveries are no part of the pipeline's job".into()),
     }
 }
 

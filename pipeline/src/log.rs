@@ -17,7 +17,7 @@ pub mod port;
 pub mod projection;
 pub mod row;
 pub mod sqlite;
-mod walk;
+pub(crate) mod walk;
 
 #[cfg(feature = "aws")]
 pub use dynamodb::DynamoLog;

@@ -7,6 +7,7 @@ pub mod executor;
 pub mod facts;
 pub mod hands;
 pub mod inbox;
+pub mod invocation;
 pub mod ledger;
 pub mod policies;
 pub mod serve;

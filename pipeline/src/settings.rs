@@ -27,7 +27,7 @@ const fn key(name: &'static str, env: &'static str, about: &'static str) -> Sett
 }
 
 /// Every key there is.
-pub const KEYS: [SettingKey; 16] = [
+pub const KEYS: [SettingKey; 18] = [
     key("history", "FOREWARN_HISTORY", "where the history is: a directory or s3://BUCKET/PREFIX"),
     key("state", "FOREWARN_STATE", "the directory of the event log and of everything else that is kept"),
     key("rules", "FOREWARN_RULES", "a rule set to use instead of the one built in"),
@@ -53,6 +53,16 @@ pub const KEYS: [SettingKey; 16] = [
         "metrics that may be asked of CloudWatch in a calendar month, for each account and region",
     ),
     key("shadow", "FOREWARN_SHADOW", "a second rule set that is scored silently on live data"),
+    key(
+        "recovery_log",
+        "FOREWARN_RECOVERY_LOG",
+        "where recoveries are written down: dynamodb:TABLE; by default the event log in the state",
+    ),
+    key(
+        "policies",
+        "FOREWARN_POLICIES",
+        "where policies are: dynamodb:TABLE; by default the directory policies in the state",
+    ),
     key(
         "metrics_listen",
         "FOREWARN_METRICS_LISTEN",
@@ -148,6 +158,10 @@ pub struct Live {
     pub budget: Option<String>,
     /// See [`KEYS`].
     pub shadow: Option<String>,
+    /// See [`KEYS`].
+    pub recovery_log: Option<String>,
+    /// See [`KEYS`].
+    pub policies: Option<String>,
     /// See [`KEYS`].
     pub metrics_listen: Option<String>,
 }
@@ -283,6 +297,8 @@ fn build(mut values: BTreeMap<&'static str, (String, Origin)>) -> Result<Setting
         eventbridge: text("eventbridge")?,
         budget: text("budget")?,
         shadow: text("shadow")?,
+        recovery_log: text("recovery_log")?,
+        policies: text("policies")?,
         metrics_listen: text("metrics_listen")?,
     };
     let emit = match take("emit") {

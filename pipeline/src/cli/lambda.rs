@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::output::Out;
 use super::{Cli, Command, Context, settle};
-use crate::lambda::{HANDLER, Handler, Pull, serve};
+use crate::lambda::{HANDLER, Handler, Pull, answer, serve};
 use crate::run::supervise::Failure;
 use crate::source::ingest::pull;
 use crate::source::state::State;
@@ -32,9 +32,12 @@ fn begin() -> Result<(), CliError> {
     let Command::Run(args) = cli.command else { return Err(CliError::input("the bootstrap runs nothing else")) };
     let mut out = Out::stdout();
     let context = Context { settings, out: &mut out, now_ms: crate::time::system_now_ms() };
+    if handler == Handler::Respond {
+        return super::respond::function(&context);
+    }
     let job = args.job(&context)?;
     let puller = puller(&args, handler, &job, &context)?;
-    serve(job, handler, puller).map_err(CliError::failed)
+    serve(move |event, _| answer(&job, handler, event, &puller)).map_err(CliError::failed)
 }
 
 /// Makes what the handler `ingest` calls; its places keep their pace from one invocation to the next.

@@ -1,15 +1,16 @@
 //! `forewarn policy`: what may be done to an instance.
 
-use super::common::{StateArg, span};
+use super::common::span;
 use super::error::CliError;
-use super::operator;
+use super::kept::KeptArg;
 use super::{Context, End};
 use crate::log::chain::sha256_hex;
 use crate::log::event::policy::PolicyChanged;
-use crate::log::{Event, EventLog, Expected, NewEvent};
-use crate::respond::policies::{self, DEFAULT, Policies, PolicyDir};
+use crate::log::{Event, Expected, NewEvent};
+use crate::respond::policies::{self, DEFAULT, Policies};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// Reads and changes policies: what may be done to an instance, or to all (`default`).
 #[derive(Debug, clap::Args)]
@@ -21,7 +22,8 @@ use serde_json::{Map, Value, json};
   forewarn policy pause i-0123456789abcdef0 --name release --for 2h --state S
   forewarn policy pause default --name release --lift --state S
 
-A policy that can't be read allows nothing. Rows are files in STATE/policies, and may be written by hand.")]
+A policy that can't be read allows nothing. Rows are files in STATE/policies, or items of a table of DynamoDB (--policies),
+and may be written by hand.")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Sub,
@@ -42,11 +44,11 @@ enum Sub {
 #[derive(Debug, clap::Args)]
 struct Whose {
     #[command(flatten)]
-    state: StateArg,
+    kept: KeptArg,
     /// The EC2 instance id, or `default`
     #[arg(value_name = "INSTANCE|default")]
     name: String,
-    /// Who changes it; kept apart from the log's chain, and forgotten after 90 days
+    /// Who changes it; kept apart from the log's chain, and forgotten after 90 days (a log in DynamoDB does not keep it)
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }
@@ -108,9 +110,9 @@ impl Args {
 }
 
 impl Whose {
-    fn policies(&self, context: &Context<'_>) -> Result<PolicyDir, CliError> {
+    fn policies(&self, context: &Context<'_>) -> Result<Arc<dyn Policies>, CliError> {
         policies::check_name(&self.name).map_err(CliError::input)?;
-        Ok(PolicyDir::of(&self.state.dir(context)))
+        self.kept.policies(context)
     }
 
     /// Changes the row, checks what comes of it, writes it, and notes it in the log.
@@ -121,14 +123,15 @@ impl Whose {
         change: impl FnOnce(&mut Map<String, Value>) -> Result<(), CliError>,
     ) -> Result<End, CliError> {
         let policies = self.policies(context)?;
-        let mut row = policies.row(&self.name).map_err(CliError::input)?.unwrap_or_default();
+        let was = policies.row(&self.name).map_err(CliError::input)?;
+        let mut row = was.clone().unwrap_or_default();
         change(&mut row)?;
-        policies::checked(&policies, &self.name, &row).map_err(CliError::input)?;
-        policies.put(&self.name, &row).map_err(CliError::failed)?;
-        let log = operator::open(&self.state, context)?;
+        policies::checked(&*policies, &self.name, &row).map_err(CliError::input)?;
+        let log = self.kept.log(context)?;
+        policies.put(&self.name, was.as_ref(), &row).map_err(CliError::failed)?;
         let now = Timestamp::from_millisecond(context.now_ms).map_err(CliError::failed)?;
         let remembered = now + SignedDuration::from_hours(90 * 24);
-        let by = self.by.as_ref().map(|name| log.put_blob(name.as_bytes(), remembered)).transpose()?;
+        let by = self.by.as_ref().map(|name| log.keep_name(name, remembered)).transpose()?.flatten();
         let sha256 = sha256_hex(Value::Object(row).to_string().as_bytes());
         let event =
             Event::PolicyChanged(PolicyChanged { policy: self.name.clone(), sha256, summary: summary.to_owned(), by });
@@ -146,9 +149,9 @@ impl Get {
         let name = &self.whose.name;
         let policy = if name == DEFAULT {
             let row = policies.row(DEFAULT).map_err(CliError::input)?.unwrap_or_default();
-            policies::checked(&policies, DEFAULT, &row).map_err(CliError::input)?
+            policies::checked(&*policies, DEFAULT, &row).map_err(CliError::input)?
         } else {
-            policies::of(&policies, name).map_err(CliError::input)?
+            policies::of(&*policies, name).map_err(CliError::input)?
         };
         context.out.json(&policy)?;
         Ok(End::Done)

@@ -1,15 +1,15 @@
 //! `forewarn recoveries`: what goes on, and what a person says to it.
 
-use super::common::StateArg;
 use super::error::CliError;
 use super::history::ReportFormat;
-use super::operator;
+use super::kept::KeptArg;
 use super::{Context, End};
 use crate::clock::SystemClock;
 use crate::log::event::recovery::of;
 use crate::log::row::RecoveryRow;
-use crate::log::{EventLog, Row, SqliteLog, Table};
+use crate::log::{Recorded, Row, Table};
 use crate::respond::ledger::{Ledger, LedgerError, stream_of};
+use crate::respond::store::Store;
 use forewarn_rules::recovery::decide::{Command, decide};
 use forewarn_rules::recovery::state::Phase;
 use serde_json::json;
@@ -47,7 +47,7 @@ enum Sub {
 #[derive(Debug, clap::Args)]
 struct List {
     #[command(flatten)]
-    state: StateArg,
+    kept: KeptArg,
     /// Those that are over as well
     #[arg(long)]
     all: bool,
@@ -62,7 +62,7 @@ struct List {
 #[derive(Debug, clap::Args)]
 struct One {
     #[command(flatten)]
-    state: StateArg,
+    kept: KeptArg,
     /// The recovery
     #[arg(value_name = "ID")]
     id: String,
@@ -74,7 +74,7 @@ struct One {
 #[derive(Debug, clap::Args)]
 struct Say {
     #[command(flatten)]
-    state: StateArg,
+    kept: KeptArg,
     /// The recovery
     #[arg(value_name = "ID")]
     id: String,
@@ -96,8 +96,8 @@ impl Args {
     }
 }
 
-fn rows(log: &SqliteLog) -> Result<Vec<RecoveryRow>, CliError> {
-    let rows = log.table(Table::Recoveries)?.into_values();
+pub(super) fn rows(log: &dyn Store) -> Result<Vec<RecoveryRow>, CliError> {
+    let rows = log.rows(Table::Recoveries)?.into_iter();
     let mut rows: Vec<RecoveryRow> =
         rows.filter_map(|row| if let Row::Recovery(r) = row { Some(*r) } else { None }).collect();
     rows.sort_by(|a, b| (&a.opened_at, &a.recovery_id).cmp(&(&b.opened_at, &b.recovery_id)));
@@ -105,12 +105,24 @@ fn rows(log: &SqliteLog) -> Result<Vec<RecoveryRow>, CliError> {
 }
 
 /// Finds the one that an id, or its beginning, means.
-fn find(log: &SqliteLog, id: &str) -> Result<RecoveryRow, CliError> {
+fn find(log: &dyn Store, id: &str) -> Result<RecoveryRow, CliError> {
     let mut found: Vec<RecoveryRow> = rows(log)?.into_iter().filter(|r| r.recovery_id.starts_with(id)).collect();
     match (found.len(), found.pop()) {
         (1, Some(row)) => Ok(row),
         (0, _) => Err(CliError::input(format!("no recovery {id:?}; `forewarn recoveries list --all` lists them"))),
         (n, _) => Err(CliError::input(format!("{n} recoveries begin with {id:?}; write more of it"))),
+    }
+}
+
+/// Reads all that happened to a recovery.
+pub(super) fn events(log: &dyn Store, id: &str) -> Result<Vec<Recorded>, CliError> {
+    let (stream, mut all) = (stream_of(id), Vec::new());
+    loop {
+        let page = log.read(&stream, all.len() as u64 + 1, 1000)?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
     }
 }
 
@@ -136,8 +148,8 @@ fn phase(row: &RecoveryRow) -> String {
 
 impl List {
     fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
-        let log = operator::open(&self.state, context)?;
-        let mut rows = rows(&log)?;
+        let log = self.kept.log(context)?;
+        let mut rows = rows(&*log)?;
         rows.retain(|r| {
             (self.all || r.open) && self.instance.as_ref().is_none_or(|i| r.instance_id == *i || r.state.subject == *i)
         });
@@ -157,9 +169,9 @@ impl List {
 
 impl One {
     fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
-        let log = operator::open(&self.state, context)?;
-        let row = find(&log, &self.id)?;
-        let entries = log.read(&stream_of(&row.recovery_id), 1, usize::MAX)?;
+        let log = self.kept.log(context)?;
+        let row = find(&*log, &self.id)?;
+        let entries = events(&*log, &row.recovery_id)?;
         if self.format == ReportFormat::Json {
             context.out.json(&json!({"recovery": row, "events": entries}))?;
             return Ok(End::Done);
@@ -180,8 +192,8 @@ impl Say {
         if self.by.trim().is_empty() || self.by.len() > 200 {
             return Err(CliError::input("--by is a name of 1 to 200 bytes"));
         }
-        let log = Arc::new(operator::open(&self.state, context)?);
-        let row = find(&log, &self.id)?;
+        let log = self.kept.log(context)?;
+        let row = find(&*log, &self.id)?;
         // What a person says is about one recovery: no account's admission is touched.
         let ledger = Ledger::new(log, Arc::new(SystemClock), ("-", "-"));
         loop {

@@ -1,23 +1,23 @@
 //! `forewarn respond`: carries recoveries out.
 
+mod function;
 mod trigger;
 mod why;
 
-use super::common::StateArg;
 use super::error::CliError;
-use super::operator;
+use super::kept::KeptArg;
 use super::{Context, End};
 use crate::clock::SystemClock;
 use crate::events::JsonLinesDead;
 use crate::events::queue::Queue;
 use crate::interrupt::Interrupt;
-use crate::log::SqliteLog;
+use crate::log::LogError;
 use crate::respond::executor::Executor;
 use crate::respond::hands::Hands;
 use crate::respond::inbox::Inbox;
 use crate::respond::ledger::Ledger;
-use crate::respond::policies::PolicyDir;
 use crate::respond::serve::{Until, serve};
+use crate::respond::store::Store;
 use forewarn_rules::recovery::admission::Caps;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +30,7 @@ use std::sync::Arc;
   forewarn respond --state S
   forewarn respond --state S --queue https://sqs.eu-central-1.amazonaws.com/123456789012/recoveries
   forewarn respond --state S --until idle
+  forewarn respond --recovery-log dynamodb:forewarn-recoveries --policies dynamodb:forewarn-policies --create
   forewarn respond trigger i-0123456789abcdef0 --action safe_restart --dry-run
   forewarn respond why i-0123456789abcdef0
 
@@ -47,6 +48,9 @@ pub(super) struct Args {
     /// Recoveries that are worked on at the same time
     #[arg(long, value_name = "N", default_value_t = 8)]
     workers: usize,
+    /// Makes the tables of DynamoDB that are named and not there
+    #[arg(long)]
+    create: bool,
     /// A JSON file of caps: how much may go on at once in the account and region
     #[arg(long, value_name = "FILE")]
     caps: Option<PathBuf>,
@@ -54,11 +58,13 @@ pub(super) struct Args {
     command: Option<Sub>,
 }
 
+pub(super) use function::function;
+
 /// Where executors work.
 #[derive(Debug, clap::Args)]
 struct How {
     #[command(flatten)]
-    state: StateArg,
+    kept: KeptArg,
     /// The region [default: the SDK's own]
     #[arg(long, value_name = "R")]
     region: Option<String>,
@@ -99,14 +105,12 @@ impl Args {
 
     fn serve(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let caps = caps(self.caps.as_deref())?;
+        if self.create {
+            self.how.kept.create(context)?;
+        }
         let bench = self.how.bench(caps, context)?;
         // What somebody changed afterwards can't be told from what happened: nothing is done on such a log.
-        if let Some(fault) = bench.log.verify()?.fault {
-            let (at, what) = (fault.position, fault.what);
-            let why =
-                format!("entry {at} of the event log is damaged: {what}; nothing is done, see `forewarn log verify`");
-            return Err(CliError::failed(why));
-        }
+        bench.log.check().map_err(untrusted)?;
         let queues = How::queues(self.queue.as_deref())?;
         let dead = JsonLinesDead::in_state(&bench.state);
         let stop = Interrupt::listen()?;
@@ -125,18 +129,23 @@ impl Args {
 /// An executor and what it works on.
 struct Bench {
     state: PathBuf,
-    log: Arc<SqliteLog>,
+    log: Arc<dyn Store>,
     executor: Executor,
 }
 
 impl How {
+    /// Gives the executor this name, where nothing else names it.
+    fn named(self, name: Option<String>) -> Self {
+        Self { name: self.name.or(name), ..self }
+    }
+
     fn bench(&self, caps: Caps, context: &Context<'_>) -> Result<Bench, CliError> {
-        let log = Arc::new(operator::open(&self.state, context)?);
-        let state = self.state.dir(context);
+        let log = self.kept.log(context)?;
+        let state = self.kept.state.dir(context);
         let hands = self.hands()?;
         let ledger = Ledger::new(log.clone(), Arc::new(SystemClock), hands.home());
         let name = self.name.clone().unwrap_or_else(|| format!("{}-{}", std::process::id(), context.now_ms));
-        let executor = Executor::new(ledger, hands, Arc::new(PolicyDir::of(&state)), caps, name);
+        let executor = Executor::new(ledger, hands, self.kept.policies(context)?, caps, name);
         Ok(Bench { state, log, executor })
     }
 
@@ -179,6 +188,14 @@ impl How {
             Some(_) => Err(CliError::input("this forewarn was built without AWS; build it with the feature `aws`")),
         }
     }
+}
+
+/// Says that a log can't be trusted, or could not be read.
+fn untrusted(e: LogError) -> CliError {
+    let LogError::Corrupt { position, what } = e else { return e.into() };
+    let why =
+        format!("entry {position} of the event log is damaged: {what}; nothing is done, see `forewarn log verify`");
+    CliError::failed(why)
 }
 
 fn caps(path: Option<&Path>) -> Result<Caps, CliError> {

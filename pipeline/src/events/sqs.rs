@@ -2,6 +2,7 @@
 
 use super::queue::{Queue, QueueError, Received};
 use crate::aws::Aws;
+use crate::respond::invocation::Wake;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
@@ -44,6 +45,34 @@ impl SqsQueue {
     {
         let source = format!("{}", DisplayErrorContext(e)).into();
         QueueError { queue: self.url.clone(), doing, source }
+    }
+}
+
+/// Wakes a function by a delayed message to a queue that invokes it.
+#[derive(Debug)]
+pub struct SqsWake {
+    aws: Aws,
+    client: Client,
+    url: String,
+}
+
+impl SqsWake {
+    /// Takes a queue by its URL, in the region that its URL names, else the own.
+    pub fn new(aws: &Aws, url: &str) -> Self {
+        let own = aws.base().region().map(|r| r.as_ref().to_owned()).unwrap_or_default();
+        let config = aws.config(region_of(url).unwrap_or(&own), None);
+        Self { aws: aws.clone(), client: Client::new(&config), url: url.to_owned() }
+    }
+}
+
+impl Wake for SqsWake {
+    fn after(&self, seconds: i32) -> Result<(), String> {
+        let body = r#"{"wake": true}"#;
+        let call = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(seconds);
+        match self.aws.block_on(call.send()) {
+            Ok(_) => Ok(()),
+            Err(e) => Err(format!("sqs:SendMessage to {}: {}", self.url, DisplayErrorContext(e))),
+        }
     }
 }
 

@@ -7,23 +7,23 @@ use std::collections::BTreeMap;
 
 /// How far a check has come; whatever keeps the log hands in its entries one by one.
 #[derive(Debug, Clone)]
-pub(super) struct Walk {
+pub(crate) struct Walk {
     /// The last position that was found good.
-    pub(super) position: u64,
+    pub(crate) position: u64,
     /// Its hash.
-    pub(super) hash: String,
+    pub(crate) hash: String,
     /// The last version of each stream.
-    pub(super) versions: BTreeMap<String, u64>,
+    pub(crate) versions: BTreeMap<String, u64>,
 }
 
 impl Walk {
     /// Starts before the first entry of a log.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { position: 0, hash: chain::GENESIS.to_owned(), versions: BTreeMap::new() }
     }
 
     /// Says what is wrong with the next entry, or gives its event.
-    pub(super) fn check(&self, entry: &Recorded) -> Result<Event, String> {
+    pub(crate) fn check(&self, entry: &Recorded) -> Result<Event, String> {
         let expected = self.position + 1;
         if entry.position != expected {
             return Err(format!("its position is {}, expected {expected}: an entry is missing", entry.position));
@@ -43,7 +43,7 @@ impl Walk {
     }
 
     /// Goes past an entry that was found good.
-    pub(super) fn pass(&mut self, entry: &Recorded) {
+    pub(crate) fn pass(&mut self, entry: &Recorded) {
         self.position = entry.position;
         self.hash.clone_from(&entry.hash);
         self.versions.insert(entry.stream.clone(), entry.version);

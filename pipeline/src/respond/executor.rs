@@ -97,7 +97,18 @@ impl Executor {
     /// # Errors
     /// When the log fails.
     pub fn advance(&self, id: &str) -> Result<When, LedgerError> {
+        self.advance_while(id, &|| true)
+    }
+
+    /// As [`Executor::advance`], as long as it may: it is asked between any two calls.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn advance_while(&self, id: &str, may_go_on: &dyn Fn() -> bool) -> Result<When, LedgerError> {
         for _ in 0..MOST_TURNS {
+            if !may_go_on() {
+                break;
+            }
             let mut entry = self.ledger.load(id, "")?;
             if let Some(when) = self.turn(&mut entry)? {
                 return Ok(when);

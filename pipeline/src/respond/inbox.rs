@@ -2,12 +2,13 @@
 
 use super::executor::Executor;
 use super::ledger::LedgerError;
+use super::store::Store;
 use super::triggers::{of_event, of_message};
 use crate::crash;
 use crate::events::dead::DeadLetters;
 use crate::events::queue::Queue;
 use crate::log::event::recovery::of;
-use crate::log::{Cursors, EventLog, LogError, Row, Table};
+use crate::log::{LogError, Row, Table};
 use forewarn_rules::prediction::Level;
 use forewarn_rules::recovery::event::RecoveryEvent as E;
 use std::collections::BTreeSet;
@@ -32,20 +33,20 @@ pub struct Taken {
 
 /// Everything that triggers come from.
 #[derive(Debug)]
-pub struct Inbox<'a, L> {
-    log: &'a L,
+pub struct Inbox<'a> {
+    log: &'a dyn Store,
     position: u64,
     queues: Vec<Box<dyn Queue>>,
     dead: &'a dyn DeadLetters,
 }
 
-impl<'a, L: EventLog + Cursors> Inbox<'a, L> {
+impl<'a> Inbox<'a> {
     /// Begins where executors have read to; where none ever has, at the present, with the predictions that are open at high now.
     ///
     /// # Errors
     /// When the log fails.
     pub fn open(
-        log: &'a L,
+        log: &'a dyn Store,
         executor: &Executor,
         queues: Vec<Box<dyn Queue>>,
         dead: &'a dyn DeadLetters,

@@ -151,7 +151,8 @@ impl Ledger {
                 }
                 known.1 = entry.version;
             }
-            if page.len() < PAGE {
+            // A page may be short though there is more.
+            if page.is_empty() {
                 return Ok(known.clone());
             }
         }

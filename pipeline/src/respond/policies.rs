@@ -1,5 +1,8 @@
 //! Policies: one JSON object for each instance, over one of defaults. What can't be read allows nothing.
 
+#[cfg(feature = "aws")]
+pub mod table;
+
 use forewarn_rules::recovery::facts::Read;
 use forewarn_rules::recovery::policy::Policy;
 use serde_json::{Map, Value};
@@ -30,6 +33,12 @@ pub enum PolicyStoreError {
         /// Why.
         why: String,
     },
+    /// Somebody else changed it meanwhile.
+    #[error("{place} has been changed meanwhile, and was left as it is; look at it and try again")]
+    Changed {
+        /// Where.
+        place: String,
+    },
     /// The name is no instance id.
     #[error("{0:?} is neither `default` nor an instance id such as i-0123456789abcdef0")]
     Name(String),
@@ -43,11 +52,16 @@ pub trait Policies: Send + Sync + fmt::Debug {
     /// When it can't be read, or is no object.
     fn row(&self, name: &str) -> Result<Option<Map<String, Value>>, PolicyStoreError>;
 
-    /// Writes a row, whole or not at all.
+    /// Writes a row in place of the one that was read, whole or not at all.
     ///
     /// # Errors
-    /// When it can't be written.
-    fn put(&self, name: &str, row: &Map<String, Value>) -> Result<(), PolicyStoreError>;
+    /// [`PolicyStoreError::Changed`] when it is another one by now; otherwise when it can't be written.
+    fn put(
+        &self,
+        name: &str,
+        was: Option<&Map<String, Value>>,
+        row: &Map<String, Value>,
+    ) -> Result<(), PolicyStoreError>;
 
     /// Says where a row is, for messages.
     fn place(&self, name: &str) -> String;
@@ -143,8 +157,15 @@ impl Policies for PolicyDir {
         row.map(Some).map_err(|e| PolicyStoreError::Bad { place: self.place(name), why: e.to_string() })
     }
 
-    fn put(&self, name: &str, row: &Map<String, Value>) -> Result<(), PolicyStoreError> {
-        check_name(name)?;
+    fn put(
+        &self,
+        name: &str,
+        was: Option<&Map<String, Value>>,
+        row: &Map<String, Value>,
+    ) -> Result<(), PolicyStoreError> {
+        if self.row(name)?.as_ref() != was {
+            return Err(PolicyStoreError::Changed { place: self.place(name) });
+        }
         fs::create_dir_all(&self.0).map_err(|e| self.failed(name, &e))?;
         let text = serde_json::to_string_pretty(row).map_err(|e| self.failed(name, &e))? + "\n";
         // Under another name first: a reader sees the old row or the new one.
@@ -164,6 +185,12 @@ mod tests {
     use forewarn_rules::recovery::policy::Mode;
     use serde_json::json;
 
+    /// Writes a row over whatever is there.
+    fn put(policies: &PolicyDir, name: &str, row: &Map<String, Value>) -> Result<(), PolicyStoreError> {
+        let was = policies.row(name).unwrap_or_default();
+        policies.put(name, was.as_ref(), row)
+    }
+
     fn object(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
@@ -174,14 +201,14 @@ mod tests {
         let policies = PolicyDir::of(state.path());
         let id = "i-0123456789abcdef0";
         assert_eq!(of(&policies, id).unwrap(), Policy::default());
-        policies.put(DEFAULT, &object(&json!({"mode": "act", "auto_restart": false}))).unwrap();
-        policies.put(id, &object(&json!({"auto_restart": true}))).unwrap();
+        put(&policies, DEFAULT, &object(&json!({"mode": "act", "auto_restart": false}))).unwrap();
+        put(&policies, id, &object(&json!({"auto_restart": true}))).unwrap();
         let policy = of(&policies, id).unwrap();
         assert_eq!((policy.mode, policy.auto_restart), (Mode::Act, true));
         assert!(!of(&policies, "i-00000000").unwrap().auto_restart);
 
-        policies.put(DEFAULT, &object(&json!({"pauses": {"release": 7}}))).unwrap();
-        policies.put(id, &object(&json!({"pauses": {"mine": 8}}))).unwrap();
+        put(&policies, DEFAULT, &object(&json!({"pauses": {"release": 7}}))).unwrap();
+        put(&policies, id, &object(&json!({"pauses": {"mine": 8}}))).unwrap();
         let pauses = of(&policies, id).unwrap().pauses;
         assert_eq!(pauses.into_iter().collect::<Vec<_>>(), [("mine".to_owned(), 8), ("release".to_owned(), 7)]);
 
@@ -189,10 +216,10 @@ mod tests {
         let why = of(&policies, id).unwrap_err().to_string();
         assert!(why.contains(id) && why.contains("boolean"), "{why}");
         assert!(matches!(read(&policies, id), Read::Failed(_)));
-        policies.put(id, &object(&json!({"auto_restrat": true}))).unwrap();
+        put(&policies, id, &object(&json!({"auto_restrat": true}))).unwrap();
         let why = of(&policies, id).unwrap_err().to_string();
         assert!(why.contains("auto_restrat") && why.contains("auto_restart"), "{why}");
-        policies.put(DEFAULT, &object(&json!({"cooldown_ms": -1}))).unwrap();
+        put(&policies, DEFAULT, &object(&json!({"cooldown_ms": -1}))).unwrap();
         assert!(of(&policies, "i-00000000").unwrap_err().to_string().contains("cooldown_ms is -1"));
     }
 

@@ -5,7 +5,6 @@ use super::executor::{Executor, When};
 use super::inbox::Inbox;
 use super::ledger::LedgerError;
 use crate::interrupt::Interrupt;
-use crate::log::{Cursors, EventLog};
 use serde::Serialize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +23,8 @@ pub enum Until {
     Stopped,
     /// Until nothing can be done now.
     Idle,
+    /// Until nothing can be done now, or this time, milliseconds since 1970.
+    IdleBy(i64),
     /// Until nothing can be done without a person.
     Done,
 }
@@ -47,9 +48,9 @@ pub struct Served {
 ///
 /// # Errors
 /// When the log can't be read at the start.
-pub fn serve<L: EventLog + Cursors>(
+pub fn serve(
     executor: &Executor,
-    inbox: &mut Inbox<'_, L>,
+    inbox: &mut Inbox<'_>,
     workers: usize,
     until: Until,
     stop: &Interrupt,
@@ -78,9 +79,9 @@ pub fn serve<L: EventLog + Cursors>(
 }
 
 /// Looks at the sources until it is done.
-fn attend<L: EventLog + Cursors>(
+fn attend(
     executor: &Executor,
-    inbox: &mut Inbox<'_, L>,
+    inbox: &mut Inbox<'_>,
     shop: &Shop,
     until: Until,
     stop: &Interrupt,
@@ -109,6 +110,7 @@ fn attend<L: EventLog + Cursors>(
         let over = match until {
             Until::Stopped => false,
             Until::Idle => idle && due.is_none_or(|at| at > now),
+            Until::IdleBy(end) => now >= end || (idle && due.is_none_or(|at| at > now)),
             Until::Done => idle && !has_work,
         };
         if over {
@@ -152,7 +154,7 @@ impl Shop {
                 continue;
             };
             drop(floor);
-            let when = executor.advance(&id).unwrap_or_else(|e| {
+            let when = executor.advance_while(&id, &|| !self.lock().closed).unwrap_or_else(|e| {
                 if matches!(e, LedgerError::Illegal { .. }) {
                     tracing::error!(recovery = id, error = %e, "nothing is done for it");
                     return When::Never;

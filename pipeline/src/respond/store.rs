@@ -1,15 +1,30 @@
 //! A log that also answers where things stand now.
 
-use crate::log::{AppendError, Appended, Expected, NewEvent, Recorded};
-use crate::log::{EventLog, Key, LogError, Projection, Row, SqliteLog, Table};
+use crate::log::event::blob::BlobRef;
+use crate::log::walk::Walk;
+use crate::log::{AppendError, Appended, Cursors, EventLog, Expected, Key, LogError, NewEvent, Projection, Recorded};
+use crate::log::{Row, SqliteLog, Table};
+use jiff::Timestamp;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Entries read at a time.
 const PAGE: usize = 1000;
 
-/// A log, and the tables that follow from it.
-pub trait Store: EventLog + Send + Sync + fmt::Debug {
+/// A log, how far its readers have come, and the tables that follow from it.
+pub trait Store: EventLog + Cursors + Send + Sync + fmt::Debug {
+    /// Checks that the log is whole and unaltered.
+    ///
+    /// # Errors
+    /// [`LogError::Corrupt`] with the first entry that is not; otherwise when the log fails.
+    fn check(&self) -> Result<(), LogError>;
+
+    /// Keeps who did something where it can be forgotten, until a time; none where the store has no such place: then it is not kept at all.
+    ///
+    /// # Errors
+    /// When the log fails.
+    fn keep_name(&self, name: &str, until: Timestamp) -> Result<Option<BlobRef>, LogError>;
+
     /// Gives one row of a table of current state.
     ///
     /// # Errors
@@ -36,6 +51,15 @@ pub trait Store: EventLog + Send + Sync + fmt::Debug {
 }
 
 impl Store for SqliteLog {
+    fn check(&self) -> Result<(), LogError> {
+        let fault = self.verify()?.fault;
+        fault.map_or(Ok(()), |f| Err(LogError::Corrupt { position: f.position, what: f.what }))
+    }
+
+    fn keep_name(&self, name: &str, until: Timestamp) -> Result<Option<BlobRef>, LogError> {
+        self.put_blob(name.as_bytes(), until).map(Some)
+    }
+
     fn row(&self, table: Table, key: &str) -> Result<Option<Row>, LogError> {
         Self::row(self, table, key)
     }
@@ -53,26 +77,28 @@ impl Store for SqliteLog {
     }
 }
 
-/// A log that keeps no tables, with the tables made in memory: each question first reads what has been appended since the last.
+/// A log that keeps no tables, with the tables made in memory: each question first reads, and checks, what has been appended since the last.
 #[derive(Debug)]
 pub struct Folded<L> {
     log: L,
-    known: Mutex<(Projection, u64)>,
+    known: Mutex<(Projection, Walk)>,
 }
 
 impl<L: EventLog> Folded<L> {
     /// Takes a log; nothing is read yet.
     pub fn new(log: L) -> Self {
-        Self { log, known: Mutex::default() }
+        Self { log, known: Mutex::new((Projection::default(), Walk::new())) }
     }
 
-    fn current(&self) -> Result<MutexGuard<'_, (Projection, u64)>, LogError> {
+    fn current(&self) -> Result<MutexGuard<'_, (Projection, Walk)>, LogError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let page = self.log.read_all(known.1, PAGE)?;
+            let page = self.log.read_all(known.1.position, PAGE)?;
             for entry in &page {
+                let position = entry.position;
+                known.1.check(entry).map_err(|what| LogError::Corrupt { position, what })?;
                 known.0.apply(entry)?;
-                known.1 = entry.position;
+                known.1.pass(entry);
             }
             if page.is_empty() {
                 return Ok(known);
@@ -103,7 +129,29 @@ impl<L: EventLog> EventLog for Folded<L> {
     }
 }
 
-impl<L: EventLog + Send + Sync + fmt::Debug> Store for Folded<L> {
+impl<L: Cursors> Cursors for Folded<L> {
+    fn cursor(&self, name: &str) -> Result<u64, LogError> {
+        self.log.cursor(name)
+    }
+
+    fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
+        self.log.has_cursor(name)
+    }
+
+    fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
+        self.log.advance(name, position)
+    }
+}
+
+impl<L: EventLog + Cursors + Send + Sync + fmt::Debug> Store for Folded<L> {
+    fn check(&self) -> Result<(), LogError> {
+        self.current().map(drop)
+    }
+
+    fn keep_name(&self, _: &str, _: Timestamp) -> Result<Option<BlobRef>, LogError> {
+        Ok(None)
+    }
+
     fn row(&self, table: Table, key: &str) -> Result<Option<Row>, LogError> {
         Ok(self.current()?.0.rows.get(&Key { table, id: key.to_owned() }).cloned())
     }

@@ -44,6 +44,8 @@ mod respond_hands_a;
 #[cfg(all(feature = "aws", unix))]
 mod respond_hands_b;
 #[cfg(all(feature = "aws", unix))]
+mod respond_tables;
+#[cfg(all(feature = "aws", unix))]
 mod s3;
 mod schema;
 mod scorecard;

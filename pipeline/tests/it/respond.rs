@@ -107,7 +107,7 @@ impl Bench {
     fn new(policy: &Value) -> Self {
         let state = tempfile::tempdir().unwrap();
         let policies = PolicyDir::of(state.path());
-        policies.put(DEFAULT, policy.as_object().unwrap()).unwrap();
+        policies.put(DEFAULT, None, policy.as_object().unwrap()).unwrap();
         Self {
             clock: Arc::new(ManualClock::at(1_771_135_200_000)),
             hands: Arc::default(),
@@ -272,14 +272,15 @@ fn what_waits_for_approval_begins_with_it_and_an_objection_ends_it() {
 #[test]
 fn a_policy_that_cannot_be_read_means_no_action_until_it_is_mended() {
     let bench = Bench::new(&json!({"mode": "act"}));
-    bench.policies.put(INSTANCE, json!({"auto_restrat": true}).as_object().unwrap()).unwrap();
+    let bad = json!({"auto_restrat": true});
+    bench.policies.put(INSTANCE, None, bad.as_object().unwrap()).unwrap();
     let executor = bench.executor("a");
     let id = executor.request(&failed("t")).unwrap();
     assert!(matches!(executor.advance(&id).unwrap(), When::At(_)));
     assert!(bench.hands.calls.lock().unwrap().is_empty());
     assert!(matches!(bench.events(&id).last(), Some(RecoveryEvent::Deferred { refusals, .. })
         if refusals[0].to_string().contains("auto_restrat")));
-    bench.policies.put(INSTANCE, json!({}).as_object().unwrap()).unwrap();
+    bench.policies.put(INSTANCE, bad.as_object(), json!({}).as_object().unwrap()).unwrap();
     assert_eq!(bench.work(&executor, &id), When::Never);
     assert!(!bench.hands.calls.lock().unwrap().is_empty());
 }

@@ -1,12 +1,15 @@
 //! `forewarn respond why`: says why something was or would be done about an instance, or not.
 
 use super::super::error::CliError;
+use super::super::recoveries::{events, rows};
 use super::super::{Context, End};
 use super::How;
+use crate::log::Event;
 use crate::log::event::recovery::of;
-use crate::log::{Event, Filter};
+use crate::log::row::RecoveryRow;
 use crate::respond::facts::Matter;
 use crate::respond::policies::check_name;
+use crate::respond::store::Store;
 use forewarn_rules::prediction::Action;
 use forewarn_rules::recovery::action::RecoveryAction;
 use forewarn_rules::recovery::admission::Caps;
@@ -60,7 +63,7 @@ impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         check_name(&self.instance).map_err(CliError::input)?;
         let bench = self.how.bench(Caps::default(), context)?;
-        let told = told(&bench.log, &self.instance)?;
+        let told = told(&*bench.log, &self.instance)?;
         let cause = self.cause.cause();
         let trigger = Trigger {
             id: "why".to_owned(),
@@ -108,43 +111,53 @@ fn name_of(action: RecoveryAction) -> String {
 }
 
 /// Gives what the log tells of an instance's recoveries, a line for what a person would ask about.
-fn told(log: &crate::log::SqliteLog, instance: &str) -> Result<Vec<String>, CliError> {
-    let filter = Filter { subject: Some(instance.to_owned()), ..Filter::default() };
+fn told(log: &dyn Store, instance: &str) -> Result<Vec<String>, CliError> {
+    let about = |r: &RecoveryRow| r.instance_id == instance || r.state.subject == instance;
     let mut lines = Vec::new();
-    for entry in log.list(&filter)? {
-        let event = entry.event().unwrap_or(Event::Unknown { type_: String::new(), data: json!(null) });
-        let Some((id, _, event)) = of(&event) else { continue };
-        let at = &entry.envelope.time;
-        let words = match event {
-            RecoveryEvent::Requested { trigger, .. } => format!("requested: {}", trigger.evidence),
-            RecoveryEvent::Joined { trigger_id } => format!("another trigger joined: {trigger_id}"),
-            RecoveryEvent::Planned { plan, dry_run } => {
-                format!("{}: {}", if *dry_run { "would have done" } else { "planned" }, name_of(plan.action))
+    for row in rows(log)?.into_iter().filter(about) {
+        for entry in events(log, &row.recovery_id)? {
+            let event = entry.event().unwrap_or(Event::Unknown { type_: String::new(), data: json!(null) });
+            if let Some((id, _, event)) = of(&event)
+                && let Some(words) = in_words(event)
+            {
+                let id = id.chars().take(12).collect::<String>();
+                lines.push(format!("{}  {id}  {words}", entry.envelope.time));
             }
-            RecoveryEvent::Denied { refusals } => format!("not done: {}", words(refusals)),
-            RecoveryEvent::Deferred { refusals, until_ms } => {
-                format!("not yet done: {}; asked again at {}", words(refusals), crate::time::format_ms(*until_ms))
-            }
-            RecoveryEvent::Admitted => "admitted".to_owned(),
-            RecoveryEvent::StepFailed { reason, .. } => format!("a step failed: {reason}"),
-            RecoveryEvent::Undoing => "what was done is taken back".to_owned(),
-            RecoveryEvent::Escalated { reason, .. } => format!("escalated: {reason}"),
-            RecoveryEvent::Completed { outcome } => format!("over: {outcome:?}"),
-            RecoveryEvent::Stuck { reason } => format!("needs a person: {reason}"),
-            RecoveryEvent::Approved { by } => format!("approved by {by}"),
-            RecoveryEvent::Objected { by } => format!("objected to by {by}"),
-            RecoveryEvent::Stopped { by } => format!("stopped by {by}"),
-            RecoveryEvent::Retried { by } => format!("tried again by {by}"),
-            RecoveryEvent::Announced { .. }
-            | RecoveryEvent::Leased { .. }
-            | RecoveryEvent::StepIntended { .. }
-            | RecoveryEvent::StepDone { .. }
-            | RecoveryEvent::StepWaiting { .. }
-            | RecoveryEvent::Verified { .. } => continue,
-        };
-        lines.push(format!("{at}  {}  {words}", id.chars().take(12).collect::<String>()));
+        }
     }
+    lines.sort();
     Ok(lines)
+}
+
+/// Says what happened, where a person would ask about it.
+fn in_words(event: &RecoveryEvent) -> Option<String> {
+    Some(match event {
+        RecoveryEvent::Requested { trigger, .. } => format!("requested: {}", trigger.evidence),
+        RecoveryEvent::Joined { trigger_id } => format!("another trigger joined: {trigger_id}"),
+        RecoveryEvent::Planned { plan, dry_run } => {
+            format!("{}: {}", if *dry_run { "would have done" } else { "planned" }, name_of(plan.action))
+        }
+        RecoveryEvent::Denied { refusals } => format!("not done: {}", words(refusals)),
+        RecoveryEvent::Deferred { refusals, until_ms } => {
+            format!("not yet done: {}; asked again at {}", words(refusals), crate::time::format_ms(*until_ms))
+        }
+        RecoveryEvent::Admitted => "admitted".to_owned(),
+        RecoveryEvent::StepFailed { reason, .. } => format!("a step failed: {reason}"),
+        RecoveryEvent::Undoing => "what was done is taken back".to_owned(),
+        RecoveryEvent::Escalated { reason, .. } => format!("escalated: {reason}"),
+        RecoveryEvent::Completed { outcome } => format!("over: {outcome:?}"),
+        RecoveryEvent::Stuck { reason } => format!("needs a person: {reason}"),
+        RecoveryEvent::Approved { by } => format!("approved by {by}"),
+        RecoveryEvent::Objected { by } => format!("objected to by {by}"),
+        RecoveryEvent::Stopped { by } => format!("stopped by {by}"),
+        RecoveryEvent::Retried { by } => format!("tried again by {by}"),
+        RecoveryEvent::Announced { .. }
+        | RecoveryEvent::Leased { .. }
+        | RecoveryEvent::StepIntended { .. }
+        | RecoveryEvent::StepDone { .. }
+        | RecoveryEvent::StepWaiting { .. }
+        | RecoveryEvent::Verified { .. } => return None,
+    })
 }
 
 fn words(refusals: &[forewarn_rules::recovery::refusal::Refusal]) -> String {
