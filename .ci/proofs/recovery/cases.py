@@ -249,25 +249,43 @@ def replace_in_group(bed):
     return Case("replace_in_group", i, {}, expect)
 
 
-def fail_over_region(bed):
-    n = next(number)
-    i = bed.launch(f"region-{n}")
+def elsewhere(bed, n):
+    """A prepared other region: a policy that names it, and EC2 there."""
     there = bed.client("ec2", OTHER)
     subnet = there.describe_subnets()["Subnets"][0]["SubnetId"]
     image = there.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     zone = bed.client("route53").create_hosted_zone(Name=f"n{n}.example.com", CallerReference=str(n))["HostedZone"]["Id"].rsplit("/", 1)[-1]
-    policy = {"targets": {"other_region": {"region": OTHER, "image_id": image, "subnet_id": subnet, "hosted_zone_id": zone, "record_name": f"app.n{n}.example.com", "copy_age_ms": 10**15}}}
+    return {"targets": {"other_region": {"region": OTHER, "image_id": image, "subnet_id": subnet, "hosted_zone_id": zone, "record_name": f"app.n{n}.example.com", "copy_age_ms": 10**15}}}, there
 
-    def expect(r):
-        found = there.describe_instances(Filters=[{"Name": "tag:ReplacedInstance", "Values": [i]}])["Reservations"]
-        new = [x for res in found for x in res["Instances"] if x["State"]["Name"] == "running"]
-        if len(new) != 1:
-            return [f"successors there: {len(new)}"]
-        records = aws(bed, "route53", "list-resource-record-sets", "--hosted-zone-id", zone)["ResourceRecordSets"]
-        points = [v["Value"] for s in records if s["Name"].startswith("app.") for v in s["ResourceRecords"]]
-        return all_of(("old stopped", state(bed, i), "stopped"), ("name points to the new one", points and points[0] in (new[0].get("PublicIpAddress"), new[0].get("PrivateIpAddress")), True), ("records", len(points), 1))
 
+def serves_there(bed, there, instance, policy):
+    """What is wrong with the one successor in the other region, and the name that points to it."""
+    found = there.describe_instances(Filters=[{"Name": "tag:ReplacedInstance", "Values": [instance]}])["Reservations"]
+    new = [x for res in found for x in res["Instances"] if x["State"]["Name"] == "running"]
+    if len(new) != 1:
+        return [f"successors there: {len(new)}"]
+    zone = policy["targets"]["other_region"]["hosted_zone_id"]
+    records = aws(bed, "route53", "list-resource-record-sets", "--hosted-zone-id", zone)["ResourceRecordSets"]
+    points = [v["Value"] for s in records if s["Name"].startswith("app.") for v in s["ResourceRecords"]]
+    return all_of(("name points to the new one", points and points[0] in (new[0].get("PublicIpAddress"), new[0].get("PrivateIpAddress")), True), ("records", len(points), 1))
+
+
+def fail_over_region(bed):
+    n = next(number)
+    i = bed.launch(f"region-{n}")
+    policy, there = elsewhere(bed, n)
+    expect = lambda r: [*serves_there(bed, there, i, policy), *all_of(("old stopped", state(bed, i), "stopped"))]
     return Case("fail_over_region", i, policy, expect, approve=True)
+
+
+def fail_over_dark(bed):
+    """Of an instance of a home region that answers nothing; nothing else can be done in that world."""
+    n = next(number)
+    i = f"i-{n:017x}"
+    policy, there = elsewhere(bed, n)
+    policy["targets"] |= {"isolation_group": bed.shut, "replacement": {"instance_type": "m5.large"}}
+    bed.script({"kind": "dark", "region": REGION})
+    return Case("fail_over_dark", i, policy, lambda r: serves_there(bed, there, i, policy), approve=True)
 
 
 def terminate_replaced(bed):
@@ -283,4 +301,6 @@ def terminate_replaced(bed):
     return Case("terminate_replaced", i, {}, expect, approve=True)
 
 
+# What can't be done beside others in one world.
+ALONE = {"fail_over_dark": fail_over_dark}
 BY_ACTION = {f.__name__: f for f in (notify_only, restart_application, safe_restart, migrate_host, replace, replace_stateful, replace_unfenced, fail_over_zone, repair_volume, replace_root_volume, quarantine, release, drain_spot, replace_in_group, fail_over_region, terminate_replaced)}

@@ -262,7 +262,7 @@ def a_home_region_that_is_dark(_, line):
         case = fail_over_region(bed)
         targets = case.policy["targets"] | {"isolation_group": bed.shut, "replacement": {"instance_type": "m5.large"}}
         bed.script({"kind": "dark", "region": REGION})
-        executors, r, s, events = carried_out(bed, line, "a_home_region_that_is_dark", case.instance, "fail_over_region", {"targets": targets}, approve=True)
+        executors, r, s, events = carried_out(bed, line, "a_home_region_that_is_dark", case.instance, "fail_over_dark", {"targets": targets}, approve=True)
         bed.script({"kind": "clear"})
         # Nobody could stop the old one: that is what the person accepted.
         wrong = [w for w in case.expect(r) if not w.startswith("old stopped")]

@@ -8,10 +8,11 @@ import signal
 from proofs.kit import Short
 from proofs.live.world import proxy
 from proofs.recovery.bed import Bed, Executors
-from proofs.recovery.cases import BY_ACTION
+from proofs.recovery import cases
 
 NUMBER = 1
 TITLE = "killed between every two events and after every lost reply: one instance, one snapshot set, one owner of the address, the log whole"
+BY_ACTION = cases.BY_ACTION | cases.ALONE
 SABOTAGE = ("snapshots", "what the lost call made is robbed of the tag by which its successor finds it")
 # More events than any action has.
 MOST = 150

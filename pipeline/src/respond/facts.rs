@@ -95,7 +95,7 @@ impl Eyes<'_> {
         let has_other_region = policy_or_default.targets.other_region.is_some();
         let plan = match &seen.instance {
             Read::Known(instance) => plan(choose(trigger.cause, rung, instance, has_other_region), instance),
-            Read::Failed(_) if trigger.cause.asks_for_other_region() && rung == Rung::Region && has_other_region => {
+            Read::Failed(_) if trigger.cause.asks_in_the_dark() && rung == Rung::Region && has_other_region => {
                 plan_in_the_dark()
             }
             // Nothing can be planned for what can't be seen, and the gates say why.

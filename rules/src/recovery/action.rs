@@ -38,6 +38,8 @@ pub enum RecoveryAction {
     ReplaceInGroup,
     /// A copy starts in the other region and DNS follows.
     FailOverRegion,
+    /// The same while the home region answers nothing: nothing there can be stopped, and a person accepts that two may run.
+    FailOverDark,
     /// An instance that was replaced, and has been kept stopped since, is ended for good.
     TerminateReplaced,
 }
@@ -81,7 +83,7 @@ impl Rung {
 
 impl RecoveryAction {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NotifyOnly,
         Self::RestartApplication,
         Self::SafeRestart,
@@ -97,6 +99,7 @@ impl RecoveryAction {
         Self::DrainSpot,
         Self::ReplaceInGroup,
         Self::FailOverRegion,
+        Self::FailOverDark,
         Self::TerminateReplaced,
     ];
 
@@ -118,7 +121,7 @@ impl RecoveryAction {
             | Self::ReplaceUnfenced
             | Self::FailOverZone
             | Self::ReplaceInGroup => Rung::Replace,
-            Self::FailOverRegion => Rung::Region,
+            Self::FailOverRegion | Self::FailOverDark => Rung::Region,
         }
     }
 
@@ -153,7 +156,12 @@ impl RecoveryAction {
     pub const fn launches(self) -> bool {
         matches!(
             self,
-            Self::Replace | Self::ReplaceStateful | Self::ReplaceUnfenced | Self::FailOverZone | Self::FailOverRegion
+            Self::Replace
+                | Self::ReplaceStateful
+                | Self::ReplaceUnfenced
+                | Self::FailOverZone
+                | Self::FailOverRegion
+                | Self::FailOverDark
         )
     }
 
@@ -169,6 +177,11 @@ impl RecoveryAction {
 
     /// Says whether a person must approve it whatever the mode: two may both serve, and what is ended does not come back.
     pub const fn always_approved(self) -> bool {
-        matches!(self, Self::ReplaceUnfenced | Self::FailOverRegion | Self::TerminateReplaced)
+        matches!(self, Self::ReplaceUnfenced | Self::FailOverRegion | Self::FailOverDark | Self::TerminateReplaced)
+    }
+
+    /// Says whether its successor is in another region.
+    pub const fn leaves_region(self) -> bool {
+        matches!(self, Self::FailOverRegion | Self::FailOverDark)
     }
 }

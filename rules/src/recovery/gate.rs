@@ -22,8 +22,7 @@ pub struct Wish {
 impl Wish {
     /// Says whether it is a failover that a person asks for while the home region answers nothing.
     fn is_in_the_dark<T>(self, instance: &Read<T>) -> bool {
-        let asked = self.cause.asks_for_other_region() && self.action == RecoveryAction::FailOverRegion;
-        asked && matches!(instance, Read::Failed(_))
+        self.action == RecoveryAction::FailOverDark && matches!(instance, Read::Failed(_))
     }
 }
 
@@ -52,7 +51,7 @@ pub fn refusals(wish: Wish, facts: &Facts) -> Vec<Refusal> {
     }
     let event = known("service events", &facts.service_event, &mut out) == Some(&true);
     // Trouble of the region is what another region is for.
-    if event && wish.action.mutates() && wish.action != RecoveryAction::FailOverRegion {
+    if event && wish.action.mutates() && !wish.action.leaves_region() {
         out.push(Refusal::ServiceEvent);
     }
     if let Some(Some(id)) = known("silences", &facts.silence, &mut out) {

@@ -51,16 +51,17 @@ pub struct Plan {
 /// `has_other_region` says whether people have prepared one: without it people are told instead.
 pub fn choose(cause: Cause, rung: Rung, instance: &InstanceFacts, has_other_region: bool) -> RecoveryAction {
     let action = on_rung(cause, rung, instance);
-    let is_unprepared = action == RecoveryAction::FailOverRegion && !has_other_region;
-    if is_unprepared { RecoveryAction::NotifyOnly } else { action }
+    if action.leaves_region() && !has_other_region { RecoveryAction::NotifyOnly } else { action }
 }
 
 fn on_rung(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAction {
     let first = match (cause.first_action(), instance.broken_volume) {
         (RecoveryAction::RepairVolume, Some(BrokenVolume::Root)) => RecoveryAction::ReplaceRootVolume,
+        // Home can be seen after all: then the old one is stopped first.
+        (RecoveryAction::FailOverDark, _) => RecoveryAction::FailOverRegion,
         (first, _) => first,
     };
-    let replaces = first.launches() && first != RecoveryAction::FailOverRegion;
+    let replaces = first.launches() && !first.leaves_region();
     // The group brings the replacement, and whoever asks for one may not know that two would write the same data: what replaces is
     // chosen by what the instance is. Only the other zone is a wish of its own.
     let is_own_wish = !replaces || (first == RecoveryAction::FailOverZone && instance.group.is_none());
@@ -163,6 +164,8 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
             forward_from = Some(kinds.len());
             kinds.extend([S::AwaitHealthy, S::PointDns, S::KeepOld]);
         }
+        // Of an instance that can be seen it is never planned.
+        RecoveryAction::FailOverDark => return plan_in_the_dark(),
         RecoveryAction::TerminateReplaced => {
             // What is on its volumes outlives it, whole.
             kinds.extend([S::Snapshot, S::AwaitSnapshot]);
@@ -184,10 +187,11 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
 
 /// Plans a failover to the other region while the home region answers nothing: nothing there can be looked at, stopped or marked.
 pub fn plan_in_the_dark() -> Plan {
-    use StepKind as S;
-    let kinds = [S::Notify, S::Launch, S::AwaitHealthy, S::PointDns];
-    Plan { action: RecoveryAction::FailOverRegion, steps: kinds.into_iter().map(step).collect(), forward_from: Some(2) }
+    let steps = IN_THE_DARK.into_iter().map(step).collect();
+    Plan { action: RecoveryAction::FailOverDark, steps, forward_from: Some(IN_THE_DARK.len() - 2) }
 }
+
+const IN_THE_DARK: [StepKind; 4] = [StepKind::Notify, StepKind::Launch, StepKind::AwaitHealthy, StepKind::PointDns];
 
 fn after_launch(instance: &InstanceFacts, kinds: &mut Vec<StepKind>) {
     if instance.elastic_ip {

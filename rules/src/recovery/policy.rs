@@ -235,6 +235,7 @@ impl Policy {
             | RecoveryAction::FailOverZone
             | RecoveryAction::ReplaceInGroup
             | RecoveryAction::FailOverRegion
+            | RecoveryAction::FailOverDark
             | RecoveryAction::TerminateReplaced => self.cross_az_failover,
         }
     }

@@ -89,9 +89,9 @@ impl Trigger {
 }
 
 impl Cause {
-    /// Says whether a person asks for another region, whatever can be seen of this one.
-    pub const fn asks_for_other_region(self) -> bool {
-        matches!(self, Self::Operator { action: RecoveryAction::FailOverRegion })
+    /// Says whether a person asks for another region though nothing can be seen of this one.
+    pub const fn asks_in_the_dark(self) -> bool {
+        matches!(self, Self::Operator { action: RecoveryAction::FailOverDark })
     }
 }
 

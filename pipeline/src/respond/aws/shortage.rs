@@ -61,7 +61,7 @@ async fn of_launch(
     id: &str,
     policy: &Policy,
 ) -> Result<Option<String>, String> {
-    if action == RecoveryAction::FailOverRegion {
+    if action.leaves_region() {
         let Some(other) = &policy.targets.other_region else {
             return Ok(Some("the policy names no other region".to_owned()));
         };

@@ -9,7 +9,6 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName, InstanceStatus, Tag};
-use forewarn_rules::recovery::action::RecoveryAction;
 use forewarn_rules::recovery::facts::InstanceState;
 use std::collections::BTreeMap;
 
@@ -52,7 +51,7 @@ pub(in crate::respond::aws) fn ec2_in(hands: &AwsHands, region: &str) -> Client 
 /// Gives EC2 where the successor is: in the other region for a failover there.
 pub(in crate::respond::aws) fn ec2_of_successor(hands: &AwsHands, errand: &Errand) -> Client {
     let other = errand.policy.targets.other_region.as_ref();
-    match other.filter(|_| errand.action == RecoveryAction::FailOverRegion) {
+    match other.filter(|_| errand.action.leaves_region()) {
         Some(other) => ec2_in(hands, &other.region),
         None => hands.ec2.clone(),
     }

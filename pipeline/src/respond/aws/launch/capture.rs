@@ -22,7 +22,7 @@ pub(in crate::respond::aws) struct Wish<'a> {
 
 /// Settles all of it but for the tags that say which launch it is. It only reads.
 pub(in crate::respond::aws) async fn settle(hands: &AwsHands, wish: &Wish<'_>) -> Result<Arguments, String> {
-    if wish.action == RecoveryAction::FailOverRegion {
+    if wish.action.leaves_region() {
         return elsewhere(hands, wish).await;
     }
     let replacement = &wish.policy.targets.replacement;
