@@ -8,6 +8,8 @@ pub mod facts;
 pub mod hands;
 pub mod inbox;
 pub mod ledger;
+pub mod past;
+pub mod planner;
 pub mod policies;
 pub mod serve;
 pub mod store;

@@ -12,7 +12,8 @@ use forewarn_rules::recovery::admission::{Caps, Health};
 use forewarn_rules::recovery::decide::{Command, decide};
 use forewarn_rules::recovery::event::{Outcome, RecoveryEvent};
 use forewarn_rules::recovery::facts::{InstanceFacts, InstanceState, Market, Read};
-use forewarn_rules::recovery::plan::plan;
+use forewarn_rules::recovery::outlook::check::Trial;
+use forewarn_rules::recovery::plan::{Plan, plan};
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::refusal::Refusal;
 use forewarn_rules::recovery::state::Phase;
@@ -67,6 +68,14 @@ impl Hands for Told {
     }
 
     fn shortage(&self, _: RecoveryAction, _: &str, _: &Policy) -> Read<Option<String>> {
+        Read::Known(None)
+    }
+
+    fn rehearse(&self, _: &Plan, _: &str) -> Vec<Trial> {
+        Vec::new()
+    }
+
+    fn snapshot_age(&self, _: &str, _: i64) -> Read<Option<i64>> {
         Read::Known(None)
     }
 

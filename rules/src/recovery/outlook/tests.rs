@@ -152,14 +152,18 @@ fn what_is_missing_fails_and_what_can_t_be_asked_is_not_known() {
 #[test]
 fn of_what_can_t_be_seen_nothing_is_known() {
     let silent = || Read::Failed("AWS is silent".to_owned());
-    let seen = outlook(RecoveryAction::NotifyOnly, |c| c.facts.instance = silent());
+    let seen = outlook(RecoveryAction::NotifyOnly, |c| {
+        c.plan.steps.clear();
+        c.facts.instance = silent();
+        c.refusals = vec![Refusal::Unreadable { what: "the instance".to_owned(), why: "AWS is silent".to_owned() }];
+    });
     for outlook in [seen, Outlook::unseen("AWS is silent", NOW)] {
         assert!(outlook.checks.iter().all(|c| c.state == CheckState::Unknown && c.detail == "AWS is silent"));
         assert_eq!(outlook.checks.len(), 4);
         let lines = outlook.lines();
-        assert!(
-            lines.contains(&"not known: dry run, capacity, quota, snapshots: AWS is silent".to_owned()),
-            "{lines:?}"
+        assert_eq!(
+            lines,
+            ["plan: none could be made", "not known: dry run, capacity, quota, snapshots: AWS is silent"]
         );
     }
 }

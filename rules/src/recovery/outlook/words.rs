@@ -9,6 +9,22 @@ use serde::Serialize;
 impl Outlook {
     /// Says it in words: what would be done, what was checked, how others like it ended.
     pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.intent()];
+        // What is said of a check is not said again as a reason.
+        let is_new = |r: &&String| !self.checks.iter().any(|c| c.state != CheckState::Passed && r.ends_with(&c.detail));
+        let refusals: Vec<&str> = self.refusals.iter().filter(is_new).map(String::as_str).collect();
+        if !refusals.is_empty() {
+            lines.push(format!("against it: {}", refusals.join("; ")));
+        }
+        lines.extend(self.checked());
+        lines.extend(self.similar.as_ref().and_then(ended));
+        lines
+    }
+
+    fn intent(&self) -> String {
+        if self.steps.is_empty() {
+            return "plan: none could be made".to_owned();
+        }
         let stance = match self.stance {
             Stance::Tells => "people are told, nothing else is done",
             Stance::Acts => "it would begin",
@@ -17,22 +33,16 @@ impl Outlook {
             Stance::Refuses => "it would not be done",
             Stance::Unknown => "whether it would be done can't be told",
         };
-        let mut first = format!("plan: {}; {stance}", word(&self.action));
+        let mut intent = format!("plan: {}; {stance}", word(&self.action));
         if let Some(downtime) = &self.downtime {
-            first.push_str(&format!("; down for about {}", expected(downtime)));
+            intent.push_str(&format!("; down for about {}", expected(downtime)));
         }
         if let Some(step) = &self.undo_until
             && self.action.mutates()
         {
-            first.push_str(&format!("; a failure up to `{}` is undone", word(step)));
+            intent.push_str(&format!("; a failure up to `{}` is undone", word(step)));
         }
-        let mut lines = vec![first];
-        if !self.refusals.is_empty() {
-            lines.push(format!("against it: {}", self.refusals.join("; ")));
-        }
-        lines.extend(self.checked());
-        lines.extend(self.similar.as_ref().and_then(ended));
-        lines
+        intent
     }
 
     /// Says what passed in one line, and what did not in one each; one reason is told once.
