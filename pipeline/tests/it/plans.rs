@@ -3,7 +3,7 @@
 use crate::log_samples::prediction;
 use crate::person::Ran;
 use crate::recovery_world::{REGION, World};
-use forewarn::clock::ManualClock;
+use forewarn::clock::{Clock, ManualClock};
 use forewarn::log::MemoryLog;
 use forewarn::respond::hands::Hands;
 use forewarn::respond::planner::{Planner, Reach};
@@ -160,6 +160,37 @@ fn a_world_that_falls_silent_leaves_everything_unknown() {
     let plan = plans[0].as_ref().unwrap();
     assert_eq!(plan.stance, Stance::Unknown, "{plan:#?}");
     assert!(plan.checks.len() == 4 && plan.checks.iter().all(|c| c.state == CheckState::Unknown), "{plan:#?}");
+}
+
+/// Nobody is reached, and that takes so long.
+#[derive(Debug)]
+struct Slow(Arc<ManualClock>, i64);
+
+impl Reach for Slow {
+    fn hands(&self, _: &str, region: &str) -> Result<Arc<dyn Hands>, String> {
+        self.0.advance(self.1);
+        Err(format!("nobody answers in {region}"))
+    }
+}
+
+#[test]
+fn a_round_s_plans_take_no_longer_than_they_may_and_old_rounds_have_none() {
+    let state = tempfile::tempdir().unwrap();
+    for (takes, why) in [(1_000, "nobody answers in eu-central-1"), (60_000, "this one's turn did not come")] {
+        let clock = Arc::new(ManualClock::at(100 * HOUR));
+        let reach = Arc::new(Slow(clock.clone(), takes));
+        let planner = Planner::new(reach, Arc::new(PolicyDir::of(state.path())), clock.clone());
+        assert!(planner.is_fresh(99 * HOUR) && !planner.is_fresh(98 * HOUR));
+        let all = (0..9).map(|i| taken(&format!("i-{i}"), Level::High)).collect();
+        let mut round = Round { taken: all, workloads: Vec::new() };
+        planner.attach(&mut round, &Folded::new(MemoryLog::new()));
+        // One account and region is asked for once.
+        assert_eq!(clock.now_ms(), 100 * HOUR + takes);
+        for taken in round.taken {
+            let plan = taken.prediction.plan.unwrap();
+            assert!(plan.refusals.len() == 1 && plan.refusals[0].contains(why), "{plan:#?}");
+        }
+    }
 }
 
 /// Writes eight days of two instances: one whose CPU time is stolen more and more, and one at ease.

@@ -86,8 +86,13 @@ const fn typical_s(step: StepKind) -> i64 {
         S::Notify | S::KeepOld | S::Discard | S::DeleteVolume | S::CompleteLifecycle => 0,
         S::SuspendProcesses | S::ResumeProcesses | S::EnableIo | S::Isolate | S::RestoreGroups | S::SetUnhealthy => 5,
         S::Snapshot | S::MoveAddress | S::AttachOld | S::AttachNew | S::CreateVolume => 15,
-        S::Diagnose | S::RestartUnits | S::DrainApplication | S::EnterStandby | S::ExitStandby => 30,
-        S::Detach | S::DetachNew => 30,
+        S::Diagnose
+        | S::RestartUnits
+        | S::DrainApplication
+        | S::EnterStandby
+        | S::ExitStandby
+        | S::Detach
+        | S::DetachNew => 30,
         S::Start | S::Launch | S::Register | S::PointDns => 60,
         S::Stop => 90,
         S::ReplaceRoot | S::AwaitHealthy => 180,

@@ -211,7 +211,7 @@ fn an_instance_is_down_from_the_stop_of_the_last_plan_until_that_is_verified() {
     let verified = |at_ms: i64| (at_ms, RecoveryEvent::Verified { hold_until_ms: at_ms + 1 });
     let span = |events: &[(i64, RecoveryEvent)]| downtime_ms(events.iter().map(|(at, e)| (*at, e)));
     let steps = [intended(stop - 1, 5), intended(stop, 10), intended(stop + 1, 60), verified(400)];
-    let whole: Vec<_> = std::iter::once(planned()).chain(steps.clone()).collect();
+    let whole: Vec<_> = std::iter::once(planned()).chain(steps).collect();
     assert_eq!(span(&whole), Some(390));
     let undone: Vec<_> =
         [planned(), intended(stop, 10), (20, RecoveryEvent::Undoing), intended(stop, 30)].into_iter().collect();

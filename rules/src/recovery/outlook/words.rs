@@ -33,16 +33,16 @@ impl Outlook {
             Stance::Refuses => "it would not be done",
             Stance::Unknown => "whether it would be done can't be told",
         };
-        let mut intent = format!("plan: {}; {stance}", word(&self.action));
+        let mut parts = vec![format!("plan: {}", word(&self.action)), stance.to_owned()];
         if let Some(downtime) = &self.downtime {
-            intent.push_str(&format!("; down for about {}", expected(downtime)));
+            parts.push(format!("down for about {}", expected(downtime)));
         }
         if let Some(step) = &self.undo_until
             && self.action.mutates()
         {
-            intent.push_str(&format!("; a failure up to `{}` is undone", word(step)));
+            parts.push(format!("a failure up to `{}` is undone", word(step)));
         }
-        intent
+        parts.join("; ")
     }
 
     /// Says what passed in one line, and what did not in one each; one reason is told once.
