@@ -25,6 +25,7 @@ mod metric_stream;
 mod operator;
 mod output;
 mod pilot;
+mod plans;
 mod policy;
 mod pull;
 mod recoveries;

@@ -135,6 +135,7 @@ fn analyze(job: &Job) -> Result<Value, Failure> {
         ruleset: &job.ruleset,
         shadow: job.shadow.as_ref(),
         map: &map,
+        plans: job.plans.as_ref(),
         vitals: &job.around.vitals,
     };
     let now = job.around.clock.now_ms();

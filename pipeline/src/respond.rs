@@ -9,6 +9,8 @@ pub mod hands;
 pub mod inbox;
 pub mod invocation;
 pub mod ledger;
+pub mod past;
+pub mod planner;
 pub mod policies;
 pub mod serve;
 pub mod store;

@@ -13,6 +13,7 @@ use crate::incidents::{self, IncidentsError};
 use crate::interrupt::Interrupt;
 use crate::log::{LogError, SqliteLog};
 use crate::resolve::{self, ResolveError};
+use crate::respond::planner::Planner;
 use crate::schedule::{Progress, ProgressError, Schedule};
 use crate::vitals::{OfLevel, Vitals};
 use forewarn_rules::ruleset::RuleSet;
@@ -32,6 +33,8 @@ pub struct Rounds<'a> {
     pub shadow: Option<&'a RuleSet>,
     /// Which metrics feed which signals.
     pub map: &'a SignalMap,
+    /// What gives predictions at high their plans, where somebody wants them.
+    pub plans: Option<&'a Planner>,
     /// What is counted.
     pub vitals: &'a Vitals,
 }
@@ -147,7 +150,10 @@ impl Rounds<'_> {
         let fleet = Fleet::read(self.history, &DeclaredChange::of(self.log)?, as_of)?;
         let analysis = analyze::analyze(self.history, self.ruleset, self.map, &fleet, as_of, |_, _| {})?;
         crash::point("analyze.analyzed");
-        let round = announce::round(Some(self.log), &analysis, self.ruleset)?;
+        let mut round = announce::round(Some(self.log), &analysis, self.ruleset)?;
+        if let Some(planner) = self.plans.filter(|p| p.is_fresh(as_of)) {
+            planner.attach(&mut round, self.log);
+        }
         let emitted = announce::write(self.log, &round)?;
         crash::point("analyze.written");
         announce::keep(self.history, &analysis, self.ruleset, &round)?;

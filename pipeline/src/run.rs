@@ -8,6 +8,7 @@ pub mod supervise;
 
 use crate::emit::Wanted;
 use crate::gather::SignalMap;
+use crate::respond::planner::Planner;
 use crate::schedule::Schedule;
 use crate::stream::{StreamSpec, Surroundings};
 use forewarn_rules::ruleset::RuleSet;
@@ -54,6 +55,8 @@ pub struct Job {
     pub wanted: Wanted,
     /// When rounds are held.
     pub rounds: Schedule,
+    /// What gives predictions at high their plans, where somebody wants them.
+    pub plans: Option<Planner>,
     /// Vital signs, time, and the way to end.
     pub around: Surroundings,
 }

@@ -27,7 +27,7 @@ const fn key(name: &'static str, env: &'static str, about: &'static str) -> Sett
 }
 
 /// Every key there is.
-pub const KEYS: [SettingKey; 18] = [
+pub const KEYS: [SettingKey; 20] = [
     key("history", "FOREWARN_HISTORY", "where the history is: a directory or s3://BUCKET/PREFIX"),
     key("state", "FOREWARN_STATE", "the directory of the event log and of everything else that is kept"),
     key("rules", "FOREWARN_RULES", "a rule set to use instead of the one built in"),
@@ -51,6 +51,16 @@ pub const KEYS: [SettingKey; 18] = [
         "budget",
         "FOREWARN_BUDGET",
         "metrics that may be asked of CloudWatch in a calendar month, for each account and region",
+    ),
+    key(
+        "plans",
+        "FOREWARN_PLANS",
+        "gives each prediction at high its plan, looked at in AWS as `own` or as the role that acts, by its ARN",
+    ),
+    key(
+        "plans_external_id",
+        "FOREWARN_PLANS_EXTERNAL_ID",
+        "the external id that the trust policy of that role asks for",
     ),
     key("shadow", "FOREWARN_SHADOW", "a second rule set that is scored silently on live data"),
     key(
@@ -156,6 +166,10 @@ pub struct Live {
     pub eventbridge: Option<String>,
     /// See [`KEYS`].
     pub budget: Option<String>,
+    /// See [`KEYS`].
+    pub plans: Option<String>,
+    /// See [`KEYS`].
+    pub plans_external_id: Option<String>,
     /// See [`KEYS`].
     pub shadow: Option<String>,
     /// See [`KEYS`].
@@ -296,6 +310,8 @@ fn build(mut values: BTreeMap<&'static str, (String, Origin)>) -> Result<Setting
         queue: text("queue")?,
         eventbridge: text("eventbridge")?,
         budget: text("budget")?,
+        plans: text("plans")?,
+        plans_external_id: text("plans_external_id")?,
         shadow: text("shadow")?,
         recovery_log: text("recovery_log")?,
         policies: text("policies")?,

@@ -87,6 +87,7 @@ impl RuleSet {
             notes: self.notes(table, assessed, row, identity, held_until),
             held_until: held_until.map(text::rfc3339),
             silence_id: None,
+            plan: None,
             ruleset: self.reference(),
             engine: ENGINE.to_owned(),
             links: links::links(&identity.region, instance_id, as_of, factors.first().map(|f| f.signal)),

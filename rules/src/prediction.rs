@@ -1,5 +1,6 @@
 //! Defines a prediction as people and programs receive it (public, versioned).
 
+use crate::recovery::outlook::Outlook;
 use crate::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -264,6 +265,9 @@ pub struct Prediction {
     /// The silence that kept this from being announced; absent where none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence_id: Option<String>,
+    /// What a recovery would do about it, verified when it was told; absent below high, and where nobody asked for plans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Box<Outlook>>,
     /// The rules that made it.
     pub ruleset: RuleSetRef,
     /// The version of forewarn that made it.

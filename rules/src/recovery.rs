@@ -21,3 +21,5 @@ pub mod decide;
 pub mod next;
 
 pub mod admission;
+
+pub mod outlook;

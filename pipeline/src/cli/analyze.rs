@@ -6,14 +6,16 @@ use super::buses::{self, BusArgs};
 use super::common::{HistoryArg, MapArg, RulesArg, StateArg, time};
 use super::error::CliError;
 use super::output::progress;
+use super::plans::PlanArgs;
 use super::{Context, End, trust};
 use crate::analyze::{self, Analysis};
 use crate::announce;
 use crate::emit;
 use crate::fleet::{DeclaredChange, Fleet};
 use crate::history::History;
-use crate::log::SqliteLog;
+use crate::log::{MemoryLog, SqliteLog};
 use crate::render;
+use crate::respond::store::Folded;
 use crate::schema::AnalyzeDocument;
 use forewarn_rules::prediction::{Level, Prediction};
 use forewarn_rules::ruleset::RuleSet;
@@ -39,7 +41,8 @@ pub(super) enum Format {
   forewarn analyze --history H --as-of 2026-02-15T00:00:00Z --format json
   forewarn analyze --history H --state S --emit      (write to the log and announce)
   forewarn analyze --history H --state S --due       (from a timer: every round since the last one)
-  forewarn analyze --history H --state S --emit --eventbridge forewarn")]
+  forewarn analyze --history H --state S --emit --eventbridge forewarn
+  forewarn analyze --history H --state S --plans     (what would be done about each at high, looked at now)")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,
@@ -51,6 +54,8 @@ pub(super) struct Args {
     map: MapArg,
     #[command(flatten)]
     buses: BusArgs,
+    #[command(flatten)]
+    plans: PlanArgs,
     /// The time to predict from: RFC 3339, now, now-7d, or latest (the end of the data)
     #[arg(long, value_name = "T", default_value = "now")]
     as_of: String,
@@ -86,6 +91,7 @@ impl Args {
         }
         let history = self.history.open(context)?;
         let (ruleset, _) = self.rules.load(context)?;
+        let planner = self.plans.planner(&self.state, context)?;
         let as_of = as_of(&self.as_of, &history, context)?;
         let log_path = announce::log_path(&self.state.dir(context));
         let emit = self.emit || context.settings.emit;
@@ -109,7 +115,12 @@ impl Args {
         if let (true, Some(log)) = (emit, &log) {
             trust::resolve_due(log, &history, as_of);
         }
-        let round = announce::round(log.as_ref(), &analysis, &ruleset).map_err(CliError::failed)?;
+        let mut round = announce::round(log.as_ref(), &analysis, &ruleset).map_err(CliError::failed)?;
+        match (&planner, &log) {
+            (Some(planner), Some(log)) => planner.attach(&mut round, log),
+            (Some(planner), None) => planner.attach(&mut round, &Folded::new(MemoryLog::new())),
+            (None, _) => {}
+        }
         let predictions: Vec<Prediction> =
             round.taken.iter().filter(|t| self.all || t.shown).map(|t| t.prediction.clone()).collect();
         if let Some(path) = &self.features {

@@ -4,6 +4,7 @@ use super::archive::StreamArg;
 use super::buses::BusArgs;
 use super::common::{HistoryArg, MapArg, RulesArg, StateArg, load_rules, span};
 use super::error::CliError;
+use super::plans::PlanArgs;
 use super::pull::PullArgs;
 use super::{Context, End};
 use crate::announce::log_path;
@@ -41,6 +42,8 @@ pub(super) struct Args {
     stream: StreamArg,
     #[command(flatten)]
     buses: BusArgs,
+    #[command(flatten)]
+    plans: PlanArgs,
     #[command(flatten)]
     pub(super) pull: PullArgs,
     /// The URLs of the SQS queues that EC2 events arrive in, comma-separated [default: the setting]
@@ -98,6 +101,7 @@ impl Args {
             shadow,
             names: self.map.names(),
             wanted: self.buses.wanted(&self.state, context),
+            plans: self.plans.planner(&self.state, context)?,
             rounds: Schedule { every: self.every, offset: self.offset, most: self.most },
             around: Surroundings { vitals, clock: Arc::new(SystemClock), stop: Interrupt::listen()? },
             state,

@@ -1,7 +1,7 @@
 //! Makes a detail fit where it is too large, and says in it what was taken away.
 //!
 //! Pure. In this order, and only as far as needed: long texts are shortened; factors go, the weakest first; then the
-//! counterfactual, notes and links; members, those at the lowest level first; last, what this version does not know. Ids,
+//! counterfactual, notes, links and plan; members, those at the lowest level first; last, what this version does not know. Ids,
 //! confidence, probability and window are never touched.
 
 use serde_json::{Map, Value, json};
@@ -56,7 +56,7 @@ const KEPT: &[&str] = &[
     "workload",
 ];
 /// Fields that are trimmed in a way of their own.
-const SHRUNK: &[&str] = &["counterfactual", "factors", "links", "members", "notes", "window", TRIMMED];
+const SHRUNK: &[&str] = &["counterfactual", "factors", "links", "members", "notes", "plan", "window", TRIMMED];
 
 /// Trims a detail until `size` of it is at most `limit`; one that fits is given back as it is.
 ///
@@ -69,6 +69,7 @@ pub fn trim(detail: Value, limit: usize, size: &dyn Fn(&Value) -> usize) -> Valu
         work.replace("counterfactual", Value::Null);
         work.replace("notes", json!([]));
         work.replace("links", json!({}));
+        work.replace("plan", Value::Null);
         work.shrink("members", |m| level(m.get("level").and_then(Value::as_str)));
         work.shorten(TEXTS[1]);
         work.forget_unknown();

@@ -45,6 +45,9 @@ fn block(out: &mut String, analysis: &Analysis, p: &Prediction) -> std::fmt::Res
     if let Some(change) = &p.counterfactual {
         writeln!(out, "{:12}  {}", "", change.text)?;
     }
+    for line in p.plan.iter().flat_map(|plan| plan.lines()) {
+        writeln!(out, "{:12}  {line}", "")?;
+    }
     for note in &p.notes {
         writeln!(out, "{:12}  note: {note}", "")?;
     }

@@ -6,12 +6,14 @@ mod address;
 mod call;
 mod commands;
 mod compute;
+mod dry;
 mod ending;
 mod facts;
 mod group;
 mod holds;
 mod isolation;
 mod launch;
+mod reach;
 mod region;
 mod root;
 mod shortage;
@@ -21,11 +23,15 @@ mod traffic;
 mod volumes;
 mod well;
 
+pub use reach::AwsReach;
+
 use super::hands::{Errand, Hands, Reply, Seen};
 use crate::aws::{Aws, AwsError, Role};
 use aws_config::SdkConfig;
 use forewarn_rules::recovery::action::RecoveryAction;
 use forewarn_rules::recovery::facts::Read;
+use forewarn_rules::recovery::outlook::check::Trial;
+use forewarn_rules::recovery::plan::Plan;
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::step::StepKind as S;
 use forewarn_rules::recovery::trigger::Trigger;
@@ -50,7 +56,7 @@ pub enum HandsError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// It does not say who we are.
-    #[error("cannot tell the account: sts:GetCallerIdentity: {0}")]
+    #[error("cannot tell the account: {0}")]
     Account(String),
 }
 
@@ -133,6 +139,14 @@ impl Hands for AwsHands {
 
     fn shortage(&self, action: RecoveryAction, instance: &str, policy: &Policy) -> Read<Option<String>> {
         shortage::shortage(self, action, instance, policy)
+    }
+
+    fn rehearse(&self, plan: &Plan, instance: &str) -> Vec<Trial> {
+        dry::rehearse(self, plan, instance)
+    }
+
+    fn snapshot_age(&self, instance: &str, now_ms: i64) -> Read<Option<i64>> {
+        snapshots::age(self, instance, now_ms)
     }
 
     fn prepare(&self, errand: &Errand) -> Result<String, String> {

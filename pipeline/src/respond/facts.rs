@@ -58,14 +58,14 @@ pub struct Matter<'a> {
     pub rung: Rung,
     /// Whether a person has approved this rung.
     pub approved: bool,
-    /// Whether it has already done something: what triggered it may then look different because of us.
-    pub is_in_hand: bool,
+    /// Whether what triggered it is taken as it is: an earlier rung may have changed what shows it, or it is only being told.
+    pub is_given: bool,
 }
 
 impl<'a> Matter<'a> {
     /// One that has not begun.
     pub const fn new(subject: &'a str, rung: Rung) -> Self {
-        Self { id: "-", subject, rung, approved: false, is_in_hand: false }
+        Self { id: "-", subject, rung, approved: false, is_given: false }
     }
 }
 
@@ -78,14 +78,15 @@ impl Eyes<'_> {
             subject: &state.subject,
             rung: state.rung,
             approved: state.approved,
-            is_in_hand: state.epoch > 0,
+            // What an earlier rung stopped or moved no longer shows what it was stopped for.
+            is_given: state.epoch > 0,
         };
         self.about(matter, trigger, now_ms)
     }
 
     /// As [`Eyes::assess`], for a recovery that need not exist.
     pub fn about(&self, matter: Matter<'_>, trigger: &Trigger, now_ms: i64) -> Assessment {
-        let Matter { id, subject, rung, approved, is_in_hand } = matter;
+        let Matter { id, subject, rung, approved, is_given } = matter;
         let seen = self.hands.look(subject, now_ms);
         let policy = policies::read(self.policies, subject);
         let policy_or_default = match &policy {
@@ -106,8 +107,7 @@ impl Eyes<'_> {
         let action = plan.action;
         let needs_room = action.launches() || action.stops_instance();
         let trigger_holds = match trigger.cause {
-            // What an earlier rung stopped or moved no longer shows what it was stopped for.
-            _ if is_in_hand => Read::Known(true),
+            _ if is_given => Read::Known(true),
             Cause::Predicted { .. } => self.is_predicted(trigger, now_ms),
             Cause::ApplicationDown if policy_or_default.health_endpoint.is_some() => {
                 self.is_down(subject, &policy_or_default)

@@ -3,6 +3,8 @@
 use forewarn_rules::recovery::action::RecoveryAction;
 use forewarn_rules::recovery::admission::Health;
 use forewarn_rules::recovery::facts::{InstanceFacts, Read};
+use forewarn_rules::recovery::outlook::check::Trial;
+use forewarn_rules::recovery::plan::Plan;
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::state::Note;
 use forewarn_rules::recovery::step::StepKind;
@@ -91,6 +93,13 @@ pub trait Hands: Send + Sync + fmt::Debug {
 
     /// Says what is missing for an action where its instance would start: capacity, quota, type, permission.
     fn shortage(&self, action: RecoveryAction, instance: &str, policy: &Policy) -> Read<Option<String>>;
+
+    /// Makes calls to EC2 of a plan as dry runs, which change nothing, and gives what EC2 said to each.
+    fn rehearse(&self, plan: &Plan, instance: &str) -> Vec<Trial>;
+
+    /// Says how old the data would be, milliseconds, if every volume of an instance were made from its newest complete snapshot: the
+    /// age of the oldest of these; none where a volume has none, absent where there are no volumes.
+    fn snapshot_age(&self, instance: &str, now_ms: i64) -> Read<Option<i64>>;
 
     /// Settles what goes with a step's token before anything is called: how things stand (for the way back), and the arguments.
     /// It changes nothing.

@@ -123,9 +123,9 @@ pub fn of_event(id: &str, at_ms: i64, event: &Event) -> Vec<Trigger> {
         evidence,
     };
     match event {
-        Event::PredictionMade(e) => predicted(&e.prediction, at_ms),
-        Event::PredictionUpdated(e) => predicted(&e.prediction, at_ms),
-        Event::PredictionAnnounced(e) => predicted(&e.prediction, at_ms),
+        Event::PredictionMade(e) => predicted(&e.prediction, at_ms).into_iter().collect(),
+        Event::PredictionUpdated(e) => predicted(&e.prediction, at_ms).into_iter().collect(),
+        Event::PredictionAnnounced(e) => predicted(&e.prediction, at_ms).into_iter().collect(),
         Event::InstanceCheckFailed(e) => {
             let check = match e.check {
                 LogCheck::System => Check::System,
@@ -170,20 +170,21 @@ pub fn of_event(id: &str, at_ms: i64, event: &Event) -> Vec<Trigger> {
     }
 }
 
-fn predicted(p: &Prediction, at_ms: i64) -> Vec<Trigger> {
+/// Gives the trigger of a prediction; none below high, and while it is silenced.
+pub fn predicted(p: &Prediction, at_ms: i64) -> Option<Trigger> {
     if p.confidence != Level::High || p.silence_id.is_some() {
-        return Vec::new();
+        return None;
     }
     let episode = p.episode_id.as_deref().unwrap_or(&p.prediction_id);
     let evidence = p.factors.first().map_or_else(|| "a prediction at high".to_owned(), |f| f.text.clone());
-    vec![Trigger {
+    Some(Trigger {
         // However often an episode is told of at high, it is one trouble.
         id: format!("episode {episode}"),
         instance_id: p.instance_id.clone(),
         cause: Cause::Predicted { action: p.recommended_action.unwrap_or(Action::Notify) },
         at_ms,
         evidence,
-    }]
+    })
 }
 
 #[cfg(test)]

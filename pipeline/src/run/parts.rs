@@ -95,6 +95,7 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
             ruleset: &job.ruleset,
             shadow: job.shadow.as_ref(),
             map: &map,
+            plans: job.plans.as_ref(),
             vitals: &around.vitals,
         };
         let held = rounds.catch_up(job.rounds, &progress, now, &around.stop)?;

@@ -59,6 +59,7 @@ pub(crate) fn prediction(instance: &str, episode: &str, as_of: &str, confidence:
         notes: vec![],
         held_until: None,
         silence_id: None,
+        plan: None,
         ruleset: RuleSetRef { name: "default".to_owned(), version: "1".to_owned(), sha256: "ab".repeat(32) },
         engine: "0.1.0".to_owned(),
         links: BTreeMap::from([("chart".to_owned(), "https://example.com/chart".to_owned())]),

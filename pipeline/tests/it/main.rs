@@ -35,6 +35,8 @@ mod lookahead;
 mod moto;
 mod person;
 mod pilot;
+#[cfg(all(feature = "aws", unix))]
+mod plans;
 mod port;
 #[cfg(all(feature = "aws", unix))]
 mod recovery_world;

@@ -5,6 +5,7 @@ use forewarn::log::{MemoryLog, Row, SqliteLog, Table};
 use forewarn::respond::executor::{Executor, When};
 use forewarn::respond::hands::{Errand, Hands, Place, Reply, Seen};
 use forewarn::respond::ledger::{Ledger, stream_of};
+use forewarn::respond::past;
 use forewarn::respond::policies::{DEFAULT, Policies, PolicyDir};
 use forewarn::respond::store::{Folded, Store};
 use forewarn_rules::recovery::action::{RecoveryAction, Rung};
@@ -12,7 +13,9 @@ use forewarn_rules::recovery::admission::{Caps, Health};
 use forewarn_rules::recovery::decide::{Command, decide};
 use forewarn_rules::recovery::event::{Outcome, RecoveryEvent};
 use forewarn_rules::recovery::facts::{InstanceFacts, InstanceState, Market, Read};
-use forewarn_rules::recovery::plan::plan;
+use forewarn_rules::recovery::outlook::check::Trial;
+use forewarn_rules::recovery::outlook::past::PastRecovery;
+use forewarn_rules::recovery::plan::{Plan, plan};
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::refusal::Refusal;
 use forewarn_rules::recovery::state::Phase;
@@ -68,6 +71,14 @@ impl Hands for Told {
     }
 
     fn shortage(&self, _: RecoveryAction, _: &str, _: &Policy) -> Read<Option<String>> {
+        Read::Known(None)
+    }
+
+    fn rehearse(&self, _: &Plan, _: &str) -> Vec<Trial> {
+        Vec::new()
+    }
+
+    fn snapshot_age(&self, _: &str, _: i64) -> Read<Option<i64>> {
         Read::Known(None)
     }
 
@@ -165,6 +176,27 @@ fn a_failed_check_is_healed_step_by_step_and_the_account_s_place_is_given_back()
         .filter_map(|e| if let RecoveryEvent::StepIntended { before, .. } = e { Some(before) } else { None });
     assert!(before.clone().count() == calls.len() && before.into_iter().all(|b| b.contains("for")));
     assert_eq!(executor.ledger().admission().unwrap().0.open(), 0);
+}
+
+#[test]
+fn what_is_over_is_read_from_the_log_with_how_long_the_instance_was_down() {
+    let bench = Bench::new(&json!({"mode": "act", "cooldown_ms": 0}));
+    let executor = bench.executor("a");
+    let id = executor.request(&failed("t")).unwrap();
+    assert_eq!(past::read(&*bench.store).unwrap().recoveries, []);
+    assert_eq!(bench.work(&executor, &id), When::Never);
+    let entries = bench.store.read(&stream_of(&id), 1, usize::MAX).unwrap();
+    let stop = plan(RecoveryAction::SafeRestart, &facts()).steps.iter().position(|s| s.kind == StepKind::Stop).unwrap();
+    let at = |wanted: fn(&RecoveryEvent, usize) -> bool| {
+        let is_it = |(i, e): (usize, &RecoveryEvent)| wanted(e, stop).then_some(i);
+        let i = bench.events(&id).iter().enumerate().find_map(is_it).unwrap();
+        entries[i].envelope.time.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+    };
+    let from = at(|e, stop| matches!(e, RecoveryEvent::StepIntended { step, .. } if *step == stop));
+    let until = at(|e, _| matches!(e, RecoveryEvent::Verified { .. }));
+    let (action, outcome) = (RecoveryAction::SafeRestart, Outcome::Recovered);
+    let known = PastRecovery { action, outcome, downtime_ms: Some(until - from) };
+    assert_eq!(past::read(&*bench.store).unwrap().recoveries, [known]);
 }
 
 #[test]

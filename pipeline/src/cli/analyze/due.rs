@@ -48,6 +48,7 @@ impl Args {
     pub(super) fn run_due(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let history = self.history.open(context)?;
         let (ruleset, _) = self.rules.load(context)?;
+        let planner = self.plans.planner(&self.state, context)?;
         let state = self.state.dir(context);
         create_dir(&state)?;
         let _lease = Lease::take(&state, "analyze").map_err(CliError::failed)?;
@@ -65,8 +66,15 @@ impl Args {
         let wanted = self.buses.wanted(&self.state, context);
         let mut outlets = if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &means)? };
         let map = self.map.over(&history);
-        let rounds =
-            Rounds { history: &history, log: &log, ruleset: &ruleset, shadow: None, map: &map, vitals: &means.vitals };
+        let rounds = Rounds {
+            history: &history,
+            log: &log,
+            ruleset: &ruleset,
+            shadow: None,
+            map: &map,
+            plans: planner.as_ref(),
+            vitals: &means.vitals,
+        };
         let begun = progress.read().map_err(CliError::failed)?;
         let mut held = rounds.catch_up(schedule, &progress, now, &means.stop).map_err(CliError::failed)?;
         if held.due > 0 {

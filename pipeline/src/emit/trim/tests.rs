@@ -76,6 +76,18 @@ fn factors_go_from_the_weakest_and_it_is_said() {
 }
 
 #[test]
+fn a_plan_goes_after_all_that_is_said_of_the_prediction_and_it_is_said() {
+    let outlook = forewarn_rules::recovery::outlook::Outlook::unseen("x", 0);
+    let mut detail = prediction(&[(1.0, 40)], 10, 2);
+    detail["plan"] = json!(outlook);
+    assert_eq!(trim(detail.clone(), FLOOR, &size), detail);
+    detail["plan"]["refusals"] = json!(vec!["y".repeat(60); 2_000]);
+    let trimmed = trim(detail, FLOOR, &size);
+    assert!(trimmed["plan"].is_null() && UPDATED.is_valid(&trimmed), "{trimmed:#}");
+    assert_eq!(trimmed[TRIMMED].as_array().unwrap().last(), Some(&json!("plan")));
+}
+
+#[test]
 fn members_at_the_lowest_level_go_first() {
     let trimmed = trim(workload(900), FLOOR, &size);
     let kept = trimmed["members"].as_array().unwrap();

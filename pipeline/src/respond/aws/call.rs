@@ -2,11 +2,12 @@
 
 use super::super::hands::Reply;
 use crate::aws::Aws;
+use crate::telemetry::causes;
 use crate::time::real_duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
-use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 /// How long one call may take, milliseconds: a step makes six at most, and has a minute.
 const CALL_MS: u64 = 10_000;
@@ -54,8 +55,8 @@ impl Trouble {
                 let certain = !s.raw().status().is_server_error() || REFUSALS.contains(&code.as_str());
                 Self { words: format!("{call}: {code}: {message}"), code, certain }
             }
-            SdkError::ConstructionFailure(_) => Self::silent(call, &DisplayErrorContext(e).to_string(), true),
-            other => Self::silent(call, &DisplayErrorContext(other).to_string(), false),
+            SdkError::ConstructionFailure(_) => Self::silent(call, &causes(e), true),
+            other => Self::silent(call, &causes(other), false),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is missing where an instance would start or be launched.
 
 use super::AwsHands;
+use super::dry;
 use super::facts::read::{ask, bounded, ec2_in, instance, words, zone};
 use super::launch::capture::{Wish, settle};
 use super::launch::subnet::{zone_of, zones_with};
@@ -10,21 +11,6 @@ use forewarn_rules::recovery::action::RecoveryAction;
 use forewarn_rules::recovery::facts::Read;
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::targets::OtherRegion;
-
-/// The code of a launch that would have gone well.
-const FINE: &str = "DryRunOperation";
-/// Codes that tell what is missing; others tell nothing.
-const MISSING: [&str; 9] = [
-    "UnauthorizedOperation",
-    "InsufficientInstanceCapacity",
-    "InsufficientHostCapacity",
-    "InsufficientReservedInstanceCapacity",
-    "InsufficientFreeAddressesInSubnet",
-    "InstanceLimitExceeded",
-    "VcpuLimitExceeded",
-    "MaxSpotInstanceCountExceeded",
-    "Unsupported",
-];
 
 /// Says what is missing; none if nothing is known to be.
 pub(super) fn shortage(hands: &AwsHands, action: RecoveryAction, id: &str, policy: &Policy) -> Read<Option<String>> {
@@ -77,12 +63,8 @@ async fn of_launch(
         }
     }
     let call = arguments.call(&arguments.ec2(hands), "", 0).set_client_token(None).dry_run(true);
-    match ask("ec2:RunInstances (dry run)", Box::pin(call.send())).await {
-        Ok(_) => Err("ec2:RunInstances: a dry run that AWS did not answer as one".to_owned()),
-        Err(trouble) if trouble.code == FINE => Ok(None),
-        Err(trouble) if MISSING.contains(&trouble.code.as_str()) => Ok(Some(trouble.words)),
-        Err(trouble) => Err(trouble.words),
-    }
+    let name = "ec2:RunInstances (dry run)";
+    dry::said(name, ask(name, Box::pin(call.send())).await)
 }
 
 /// The image has to be there already, and not too old.

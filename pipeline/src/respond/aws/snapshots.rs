@@ -1,5 +1,6 @@
 //! Snapshots: every volume once, found again by the step's tag, for the calls have no token.
 
+mod age;
 mod choice;
 mod newest;
 mod taken;
@@ -8,6 +9,7 @@ use super::super::hands::{Errand, Reply};
 use super::call::Trouble;
 use super::sight::{self, Disk, Since};
 use super::{AwsHands, Part};
+pub(super) use age::age;
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType};
 pub(super) use choice::broken_disk;
 use forewarn_rules::recovery::step::StepKind as S;
