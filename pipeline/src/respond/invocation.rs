@@ -121,7 +121,8 @@ impl Function<'_> {
             if body.as_ref().is_ok_and(is_call_to_go_on) {
                 continue;
             }
-            if let Err(e) = self.request(message.body.as_bytes(), &mut report.recoveries) {
+            let body = body.map_or(message.body, |body| named(body, &message.id).to_string());
+            if let Err(e) = self.request(body.as_bytes(), &mut report.recoveries) {
                 tracing::warn!(message = message.id, error = %e, "it is given again, and set aside by its queue in the end");
                 report.response.batch_item_failures.push(GivenAgain { item_identifier: message.id });
             }
@@ -156,6 +157,17 @@ impl Function<'_> {
         }
         Ok(())
     }
+}
+
+/// Names what a person asks for after its message, where they have not named it: the message given again is then the same wish.
+fn named(mut body: Value, message: &str) -> Value {
+    if let Some(fields) = body.as_object_mut()
+        && fields.contains_key("trigger_type")
+        && !fields.contains_key("id")
+    {
+        fields.insert("id".to_owned(), Value::from(message));
+    }
+    body
 }
 
 /// A schedule's tick, a message of our own, or nothing at all: nothing comes in, and what is open goes on.

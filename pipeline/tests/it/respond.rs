@@ -317,6 +317,27 @@ fn a_policy_that_cannot_be_read_means_no_action_until_it_is_mended() {
     assert!(!bench.hands.calls.lock().unwrap().is_empty());
 }
 
+#[test]
+fn a_policy_that_cannot_be_read_any_more_holds_up_what_is_under_way() {
+    let bench = Bench::new(&json!({"mode": "act", "objection_ms": 0}));
+    bench.hands.lost.lock().unwrap().push(StepKind::Stop);
+    let executor = bench.executor("a");
+    let id = executor.request(&failed("t")).unwrap();
+    executor.advance(&id).unwrap();
+    let before = bench.hands.calls.lock().unwrap().len();
+    assert!(bench.hands.calls.lock().unwrap().contains(&StepKind::Stop));
+    let bad = json!({"auto_restrat": true});
+    bench.policies.put(INSTANCE, None, bad.as_object().unwrap()).unwrap();
+    for _ in 0..5 {
+        bench.clock.advance(60_000);
+        assert!(matches!(executor.advance(&id).unwrap(), When::At(_)));
+    }
+    assert_eq!(bench.hands.calls.lock().unwrap().len(), before);
+    bench.policies.put(INSTANCE, bad.as_object(), json!({}).as_object().unwrap()).unwrap();
+    assert_eq!(bench.work(&executor, &id), When::Never);
+    assert!(bench.hands.calls.lock().unwrap().contains(&StepKind::Start));
+}
+
 /// How many recoveries are open, and where the log is to be left: `FOREWARN_SCALE`, `FOREWARN_SCALE_DIR`.
 #[test]
 fn open_recoveries_are_found_again() {

@@ -158,7 +158,13 @@ fn executor(world: &World, name: &str) -> (Executor, Arc<dyn Store>) {
     let table = PolicyTable::new(&aws, "policies");
     table.create().unwrap();
     let was = table.row("default").unwrap();
-    table.put("default", was.as_ref(), &object(&json!({"mode": "act", "objection_ms": 0, "hold_ms": 0}))).unwrap();
+    table
+        .put(
+            "default",
+            was.as_ref(),
+            &object(&json!({"mode": "act", "objection_ms": 0, "hold_ms": 0, "may_lose_public_ip": true})),
+        )
+        .unwrap();
     let ledger = Ledger::new(store.clone(), Arc::new(SystemClock), ("123456789012", REGION));
     let executor = Executor::new(ledger, Arc::new(world.hands()), Arc::new(table), Caps::default(), name.to_owned());
     (executor, store)

@@ -2,6 +2,7 @@
 
 use super::super::hands::{Errand, Reply};
 use super::super::ledger::{Entry, LedgerError};
+use super::super::policies::{self, PolicyStoreError};
 use super::{AGAIN_MS, Executor, When};
 use crate::crash;
 use forewarn_rules::recovery::decide::{Command, decide};
@@ -17,6 +18,10 @@ impl Executor {
     /// Settles the arguments, writes the intent, makes the call.
     pub(super) fn perform(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
         let Some(errand) = self.errand(entry) else { return Ok(None) };
+        let errand = match errand {
+            Ok(errand) => errand,
+            Err(e) => return Ok(Some(self.unreadable(entry, &e))),
+        };
         let epoch = entry.state.epoch;
         let prepared = match kept(&entry.state, errand.kind) {
             Some(before) => Ok(before),
@@ -40,6 +45,10 @@ impl Executor {
     /// Looks what came of a call that may have been made: takes that over, or makes it again.
     pub(super) fn adopt(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
         let Some(errand) = self.errand(entry) else { return Ok(None) };
+        let errand = match errand {
+            Ok(errand) => errand,
+            Err(e) => return Ok(Some(self.unreadable(entry, &e))),
+        };
         let epoch = entry.state.epoch;
         match self.hands.find(&errand) {
             Ok(Some(result)) => {
@@ -70,6 +79,11 @@ impl Executor {
             return Ok(None);
         }
         let Some(errand) = self.errand(entry) else { return Ok(None) };
+        let errand = match errand {
+            Ok(errand) => errand,
+            // The intent stays; whoever comes next looks what came of it, and makes the call.
+            Err(e) => return Ok(Some(self.unreadable(entry, &e))),
+        };
         let epoch = entry.state.epoch;
         let reply = self.hands.perform(&errand);
         crash::point("respond.called");
@@ -101,8 +115,14 @@ impl Executor {
         }
     }
 
+    /// Says when to look again at a recovery whose policy can't be read: what people allow is not guessed at in mid-work either.
+    fn unreadable(&self, entry: &Entry, e: &PolicyStoreError) -> When {
+        tracing::warn!(recovery = entry.id, error = %e, "nothing more is done until the policy can be read");
+        When::At(self.ledger.now_ms().saturating_add(AGAIN_MS))
+    }
+
     /// Says what the step that is next is about; none when there is none.
-    fn errand(&self, entry: &Entry) -> Option<Errand> {
+    fn errand(&self, entry: &Entry) -> Option<Result<Errand, PolicyStoreError>> {
         let state = &entry.state;
         let (step, plan) = (state.step()?, state.plan.as_ref()?);
         let intent = state.intent.as_ref();
@@ -110,7 +130,11 @@ impl Executor {
             Some(Cause::SpotWarned { deadline_ms }) => Some(deadline_ms),
             _ => None,
         };
-        Some(Errand {
+        let policy = match policies::of(&*self.policies, &state.subject) {
+            Ok(policy) => policy,
+            Err(e) => return Some(Err(e)),
+        };
+        Some(Ok(Errand {
             kind: step.kind,
             action: plan.action,
             recovery_id: entry.id.clone(),
@@ -122,9 +146,9 @@ impl Executor {
             before: intent.map(|i| i.before.clone()).unwrap_or_default(),
             notes: state.notes.clone(),
             deadline_ms,
-            policy: self.policy(entry),
+            policy,
             now_ms: self.ledger.now_ms(),
-        })
+        }))
     }
 }
 

@@ -102,7 +102,7 @@ fn a_manual_run_restarts_the_instance_and_a_wrong_one_says_why() {
     let (dir, id) = (tempfile::tempdir().unwrap(), instance(&world));
     let run = |args: &[&str]| said(&forewarn(&world, dir.path(), args)).0;
     run(&["respond", "--create", "--until", "idle"]);
-    run(&["policy", "set", "default", "mode=act", "objection_ms=0", "hold_ms=0"]);
+    run(&["policy", "set", "default", "mode=act", "objection_ms=0", "hold_ms=0", "may_lose_public_ip=true"]);
     let queue = world.python("print(aws('sqs').create_queue(QueueName='wake')['QueueUrl'])");
     // Five times as fast: what waits seconds for EC2 is over at once.
     let now = SystemClock.now_ms();
