@@ -1,5 +1,6 @@
 //! `forewarn respond`: carries recoveries out.
 
+#[cfg(feature = "aws")]
 mod function;
 mod trigger;
 mod why;
@@ -58,6 +59,7 @@ pub(super) struct Args {
     command: Option<Sub>,
 }
 
+#[cfg(feature = "aws")]
 pub(super) use function::function;
 
 /// Where executors work.
@@ -135,6 +137,7 @@ struct Bench {
 
 impl How {
     /// Gives the executor this name, where nothing else names it.
+    #[cfg(feature = "aws")]
     fn named(self, name: Option<String>) -> Self {
         Self { name: self.name.or(name), ..self }
     }

@@ -33,18 +33,8 @@ pub(in crate::cli) fn function(context: &Context<'_>) -> Result<(), CliError> {
 }
 
 /// Gives what wakes the function; none where no queue is named.
-#[cfg(feature = "aws")]
 fn wake() -> Result<Option<Box<dyn Wake>>, CliError> {
     let Some(url) = std::env::var(WAKE_QUEUE).ok().filter(|url| !url.is_empty()) else { return Ok(None) };
     let aws = crate::aws::Aws::load().map_err(CliError::failed)?;
     Ok(Some(Box::new(crate::events::sqs::SqsWake::new(&aws, &url))))
-}
-
-#[cfg(not(feature = "aws"))]
-#[expect(clippy::unnecessary_wraps, reason = "as it is with AWS")]
-fn wake() -> Result<Option<Box<dyn Wake>>, CliError> {
-    if std::env::var(WAKE_QUEUE).is_ok() {
-        tracing::warn!("{WAKE_QUEUE} is not used: this forewarn was built without AWS");
-    }
-    Ok(None)
 }
