@@ -66,17 +66,18 @@ fn well(id: &str, endpoint: Option<&String>) -> Reply {
 }
 
 /// Says whether an instance is well now; one that EC2 does not know here is looked for in the other region, where there is one.
-pub(super) fn is_well(hands: &AwsHands, instance: &str, policy: &Policy) -> Read<bool> {
+pub(super) fn is_well(hands: &AwsHands, id: &str, policy: &Policy) -> Read<bool> {
     let checks = hands.aws.block_on(async {
-        let here = checks(&hands.ec2, instance).await;
-        let Some(other) = &policy.targets.other_region else { return here };
+        let Some(other) = &policy.targets.other_region else { return checks(&hands.ec2, id).await };
         let there = ec2_in(hands, &other.region);
-        match here {
-            Ok(Checks::NotOk) if is_unknown(&hands.ec2, instance).await => checks(&there, instance).await,
+        match instance(&hands.ec2, id).await {
+            Ok(Some(_)) => checks(&hands.ec2, id).await,
+            Ok(None) => checks(&there, id).await,
             // Home answers nothing; what serves may be there.
-            Err(why) if is_unknown(&there, instance).await => Err(why),
-            Err(_) => checks(&there, instance).await,
-            read => read,
+            Err(trouble) => match instance(&there, id).await {
+                Ok(Some(_)) => checks(&there, id).await,
+                _ => Err(trouble.words),
+            },
         }
     });
     let ip = match checks {
@@ -86,13 +87,9 @@ pub(super) fn is_well(hands: &AwsHands, instance: &str, policy: &Policy) -> Read
     };
     let Some(endpoint) = &policy.health_endpoint else { return Read::Known(true) };
     match Probe::new(endpoint, ip.as_deref()) {
-        Ok(probe) => probe.passes(hands, instance, 1),
+        Ok(probe) => probe.passes(hands, id, 1),
         Err(why) => Read::Failed(why),
     }
-}
-
-async fn is_unknown(ec2: &Client, id: &str) -> bool {
-    matches!(instance(ec2, id).await, Ok(None))
 }
 
 /// An instance that EC2 does not know is not well yet: what has just been launched may not be seen.
