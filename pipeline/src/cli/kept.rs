@@ -54,11 +54,6 @@ impl KeptArg {
             .table("the log of recoveries")
     }
 
-    fn policy_table(&self, context: &Context<'_>) -> Result<Option<String>, CliError> {
-        let setting = context.settings.live.policies.as_ref();
-        Named { flag: self.policies.as_ref(), setting, variable: "INSTANCE_CONFIG_TABLE" }.table("policies")
-    }
-
     /// Opens the log of recoveries.
     pub(super) fn log(&self, context: &Context<'_>) -> Result<Arc<dyn Store>, CliError> {
         match self.log_table(context)? {
@@ -69,10 +64,7 @@ impl KeptArg {
 
     /// Gives the policies.
     pub(super) fn policies(&self, context: &Context<'_>) -> Result<Arc<dyn Policies>, CliError> {
-        match self.policy_table(context)? {
-            None => Ok(Arc::new(PolicyDir::of(&self.state.dir(context)))),
-            Some(table) => tables::policies(&table),
-        }
+        policies(self.policies.as_ref(), &self.state, context)
     }
 
     /// Makes the tables that are named and not there.
@@ -80,10 +72,27 @@ impl KeptArg {
         if let Some(table) = self.log_table(context)? {
             tables::create_log(&table)?;
         }
-        if let Some(table) = self.policy_table(context)? {
+        if let Some(table) = policy_table(self.policies.as_ref(), context)? {
             tables::create_policies(&table)?;
         }
         Ok(())
+    }
+}
+
+fn policy_table(flag: Option<&String>, context: &Context<'_>) -> Result<Option<String>, CliError> {
+    let setting = context.settings.live.policies.as_ref();
+    Named { flag, setting, variable: "INSTANCE_CONFIG_TABLE" }.table("policies")
+}
+
+/// Gives the policies that a flag, or whatever else, names; for every command that looks at them.
+pub(super) fn policies(
+    flag: Option<&String>,
+    state: &StateArg,
+    context: &Context<'_>,
+) -> Result<Arc<dyn Policies>, CliError> {
+    match policy_table(flag, context)? {
+        None => Ok(Arc::new(PolicyDir::of(&state.dir(context)))),
+        Some(table) => tables::policies(&table),
     }
 }
 

@@ -3,7 +3,10 @@
 use super::Context;
 use super::common::StateArg;
 use super::error::CliError;
+use super::kept;
 use crate::respond::planner::Planner;
+use crate::respond::policies::Policies;
+use std::sync::Arc;
 
 /// Looked at with the own credentials.
 const OWN: &str = "own";
@@ -26,27 +29,26 @@ impl PlanArgs {
         let live = &context.settings.live;
         let Some(who) = self.plans.as_ref().or(live.plans.as_ref()) else { return Ok(None) };
         let external_id = self.plans_external_id.as_ref().or(live.plans_external_id.as_ref());
-        made(who, external_id, &state.dir(context)).map(Some)
+        let policies = kept::policies(None, state, context)?;
+        made(who, external_id, policies).map(Some)
     }
 }
 
 #[cfg(feature = "aws")]
-fn made(who: &str, external_id: Option<&String>, state: &std::path::Path) -> Result<Planner, CliError> {
+fn made(who: &str, external_id: Option<&String>, policies: Arc<dyn Policies>) -> Result<Planner, CliError> {
     use crate::aws::{Aws, Role};
     use crate::clock::SystemClock;
     use crate::respond::aws::AwsReach;
-    use crate::respond::policies::PolicyDir;
-    use std::sync::Arc;
     let role = (who != OWN).then(|| Role { arn: who.to_owned(), external_id: external_id.cloned() });
     if let Some(role) = &role {
         role.account().map_err(|e| CliError::input(format!("--plans is {OWN} or a role: {e}")))?;
     }
     let reach = AwsReach::new(Aws::load().map_err(CliError::failed)?, role);
-    Ok(Planner::new(Arc::new(reach), Arc::new(PolicyDir::of(state)), Arc::new(SystemClock)))
+    Ok(Planner::new(Arc::new(reach), policies, Arc::new(SystemClock)))
 }
 
 #[cfg(not(feature = "aws"))]
-fn made(_: &str, _: Option<&String>, _: &std::path::Path) -> Result<Planner, CliError> {
+fn made(_: &str, _: Option<&String>, _: Arc<dyn Policies>) -> Result<Planner, CliError> {
     Err(CliError::input(
         "--plans looks at AWS, and this forewarn was built without; build it with the feature `aws`, or leave --plans and the \
          setting `plans` out",

@@ -7,8 +7,8 @@ use super::{Context, End};
 use crate::clock::SystemClock;
 use crate::log::event::recovery::of;
 use crate::log::row::RecoveryRow;
-use crate::log::{Recorded, Row, Table};
-use crate::respond::ledger::{Ledger, LedgerError, stream_of};
+use crate::log::{Row, Table};
+use crate::respond::ledger::{Ledger, LedgerError, events};
 use crate::respond::store::Store;
 use forewarn_rules::recovery::decide::{Command, decide};
 use forewarn_rules::recovery::state::Phase;
@@ -111,18 +111,6 @@ fn find(log: &dyn Store, id: &str) -> Result<RecoveryRow, CliError> {
         (1, Some(row)) => Ok(row),
         (0, _) => Err(CliError::input(format!("no recovery {id:?}; `forewarn recoveries list --all` lists them"))),
         (n, _) => Err(CliError::input(format!("{n} recoveries begin with {id:?}; write more of it"))),
-    }
-}
-
-/// Reads all that happened to a recovery.
-pub(super) fn events(log: &dyn Store, id: &str) -> Result<Vec<Recorded>, CliError> {
-    let (stream, mut all) = (stream_of(id), Vec::new());
-    loop {
-        let page = log.read(&stream, all.len() as u64 + 1, 1000)?;
-        if page.is_empty() {
-            return Ok(all);
-        }
-        all.extend(page);
     }
 }
 

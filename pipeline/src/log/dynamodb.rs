@@ -20,14 +20,15 @@ use super::port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, 
 use super::sqlite::VerifyReport;
 use crate::aws::Aws;
 use crate::stream::Surroundings;
-use api::Api;
+pub(crate) use api::Api;
 use append::Append;
 use aws_config::SdkConfig;
 use item::Key;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use trouble::Trouble;
+pub(crate) use table::make;
+pub(crate) use trouble::Trouble;
 
 /// A log in a DynamoDB table; threads may share it, and processes may open the same table.
 ///

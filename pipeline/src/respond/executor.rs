@@ -16,7 +16,7 @@ use forewarn_rules::recovery::facts::Read;
 use forewarn_rules::recovery::next::{LEASE_MS, Next, next};
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::refusal::Refusal;
-use forewarn_rules::recovery::trigger::{Cause, Trigger};
+use forewarn_rules::recovery::trigger::Trigger;
 use std::sync::Arc;
 
 /// Turns of one recovery without a wait, after which others have theirs.
@@ -81,9 +81,7 @@ impl Executor {
             let mut entry = self.ledger.load(&id, &trigger.instance_id)?;
             let now = self.ledger.now_ms();
             let wanted = trigger.cause.first_action().rung();
-            let is_ours_to_choose =
-                !matches!(trigger.cause, Cause::Operator { .. } | Cause::Replaced) && !trigger.cause.is_predictive();
-            let rung = if is_ours_to_choose { admission.first_rung(&lineage, wanted, now) } else { wanted };
+            let rung = if trigger.cause.climbs() { admission.first_rung(&lineage, wanted, now) } else { wanted };
             let command = Command::Request { trigger: trigger.clone(), lineage, rung };
             let events = decide(&entry.state, command, now).unwrap_or_default();
             if events.is_empty() || self.ledger.append(&mut entry, &events)? {

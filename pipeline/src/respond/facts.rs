@@ -10,11 +10,12 @@ use crate::silence;
 use crate::time::format_ms;
 use forewarn_rules::prediction::Level;
 use forewarn_rules::recovery::action::{RecoveryAction, Rung};
-use forewarn_rules::recovery::facts::{Facts, InstanceFacts, InstanceState, Read};
+use forewarn_rules::recovery::facts::{Facts, InstanceFacts, InstanceState, Read, still_down};
 use forewarn_rules::recovery::gate::{Wish, refusals};
 use forewarn_rules::recovery::plan::{Plan, choose, plan, plan_in_the_dark};
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::refusal::Refusal;
+use forewarn_rules::recovery::state::Recovery;
 use forewarn_rules::recovery::step::StepKind;
 use forewarn_rules::recovery::trigger::{Cause, Trigger};
 
@@ -56,8 +57,8 @@ pub struct Matter<'a> {
     pub subject: &'a str,
     /// Where on the ladder it is.
     pub rung: Rung,
-    /// Whether a person has approved this rung.
-    pub approved: bool,
+    /// The recovery, if it has begun.
+    pub begun: Option<&'a Recovery>,
     /// Whether what triggered it is taken as it is: an earlier rung may have changed what shows it, or it is only being told.
     pub is_given: bool,
 }
@@ -65,7 +66,7 @@ pub struct Matter<'a> {
 impl<'a> Matter<'a> {
     /// One that has not begun.
     pub const fn new(subject: &'a str, rung: Rung) -> Self {
-        Self { id: "-", subject, rung, approved: false, is_given: false }
+        Self { id: "-", subject, rung, begun: None, is_given: false }
     }
 }
 
@@ -77,7 +78,7 @@ impl Eyes<'_> {
             id: &entry.id,
             subject: &state.subject,
             rung: state.rung,
-            approved: state.approved,
+            begun: Some(state),
             // What an earlier rung stopped or moved no longer shows what it was stopped for.
             is_given: state.epoch > 0,
         };
@@ -86,7 +87,7 @@ impl Eyes<'_> {
 
     /// As [`Eyes::assess`], for a recovery that need not exist.
     pub fn about(&self, matter: Matter<'_>, trigger: &Trigger, now_ms: i64) -> Assessment {
-        let Matter { id, subject, rung, approved, is_given } = matter;
+        let Matter { id, subject, rung, begun, is_given } = matter;
         let seen = self.hands.look(subject, now_ms);
         let policy = policies::read(self.policies, subject);
         let policy_or_default = match &policy {
@@ -110,7 +111,7 @@ impl Eyes<'_> {
             _ if is_given => Read::Known(true),
             Cause::Predicted { .. } => self.is_predicted(trigger, now_ms),
             Cause::ApplicationDown if policy_or_default.health_endpoint.is_some() => {
-                self.is_down(subject, &policy_or_default)
+                still_down(&self.hands.is_well(subject, &policy_or_default))
             }
             Cause::CheckFailed { .. }
             | Cause::ApplicationDown
@@ -134,6 +135,7 @@ impl Eyes<'_> {
             instance: seen.instance,
             policy,
         };
+        let approved = begun.is_some_and(|state| state.has_approved(action));
         let refusals = refusals(Wish { action, cause: trigger.cause, approved, now_ms }, &facts);
         Assessment { plan, refusals, place: seen.place, policy: policy_or_default, facts }
     }
@@ -144,15 +146,6 @@ impl Eyes<'_> {
             Ok(Some(Row::Prediction(p))) => Read::Known(p.open && p.confidence == Level::High),
             Ok(_) => Read::Known(now_ms.saturating_sub(trigger.at_ms) < FRESH_MS),
             Err(e) => Read::Failed(e.to_string()),
-        }
-    }
-
-    /// Says whether an application that was reported down is down still, as the instance itself is asked.
-    fn is_down(&self, subject: &str, policy: &Policy) -> Read<bool> {
-        match self.hands.is_well(subject, policy) {
-            Read::Known(well) => Read::Known(!well),
-            // Who cannot be asked does not serve either: whoever reported it stands.
-            Read::Failed(_) | Read::Absent(_) => Read::Known(true),
         }
     }
 

@@ -87,7 +87,6 @@ impl Function<'_> {
     /// # Errors
     /// When the log fails or can't be trusted, or a single event can't be understood.
     pub fn invoke(&self, event: &Value, deadline_ms: i64) -> Result<Report, InvocationError> {
-        self.store.check()?;
         let mut report = Report::default();
         self.take(event, &mut report)?;
         let now = || self.executor.ledger().now_ms();

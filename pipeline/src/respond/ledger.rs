@@ -69,6 +69,22 @@ pub fn stream_of(id: &str) -> String {
     format!("recovery/{id}")
 }
 
+/// Reads all that happened to a recovery, in order.
+///
+/// # Errors
+/// When the log fails.
+pub fn events(store: &dyn Store, id: &str) -> Result<Vec<Recorded>, LogError> {
+    let (stream, mut all) = (stream_of(id), Vec::new());
+    loop {
+        // A page may be short though there is more.
+        let page = store.read(&stream, all.len() as u64 + 1, PAGE)?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}
+
 impl Ledger {
     /// Takes a log for an account and region.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, home: (&str, &str)) -> Self {

@@ -1,6 +1,6 @@
 //! Reads from the log what became of recoveries and episodes.
 
-use super::ledger::stream_of;
+use super::ledger;
 use super::store::Store;
 use crate::log::event::prediction::Outcome as Turned;
 use crate::log::event::recovery::of;
@@ -59,7 +59,7 @@ fn ended(row: &RecoveryRow) -> Option<(RecoveryAction, Outcome)> {
 
 fn down(store: &dyn Store, id: &str) -> Result<Option<i64>, LogError> {
     let mut events: Vec<(i64, RecoveryEvent)> = Vec::new();
-    for entry in store.read(&stream_of(id), 1, usize::MAX)? {
+    for entry in ledger::events(store, id)? {
         let event = entry.event().map_err(|source| LogError::Decode { position: entry.position, source })?;
         if let (Ok(at_ms), Some((_, _, event))) = (parse_instant(&entry.envelope.time, None), of(&event)) {
             events.push((at_ms, event.clone()));

@@ -105,14 +105,14 @@ fn attend(
         }
         let floor = shop.lock();
         let idle = !floor.agenda.is_busy() && taken.touched.is_empty() && taken.is_quiet;
-        let (due, has_work) = (floor.agenda.next(), floor.agenda.has_work());
-        drop(floor);
+        let due = floor.agenda.next();
         let over = match until {
             Until::Stopped => false,
             Until::Idle => idle && due.is_none_or(|at| at > now),
             Until::IdleBy(end) => now >= end || (idle && due.is_none_or(|at| at > now)),
-            Until::Done => idle && !has_work,
+            Until::Done => idle && !floor.agenda.has_work(),
         };
+        drop(floor);
         if over {
             break;
         }

@@ -318,6 +318,21 @@ fn a_policy_that_cannot_be_read_means_no_action_until_it_is_mended() {
 }
 
 #[test]
+fn an_application_that_answers_again_is_left_alone() {
+    for (endpoint, calls) in [(json!("http://localhost:8080/health"), false), (Value::Null, true)] {
+        let policy = json!({"mode": "act", "app_level_recovery": true, "objection_ms": 0, "health_endpoint": endpoint});
+        let bench = Bench::new(&policy);
+        let executor = bench.executor("a");
+        let id = executor.request(&Trigger { cause: Cause::ApplicationDown, ..failed("t") }).unwrap();
+        bench.work(&executor, &id);
+        assert_eq!(!bench.hands.calls.lock().unwrap().is_empty(), calls);
+        let stale =
+            |e: &RecoveryEvent| matches!(e, RecoveryEvent::Denied { refusals } if refusals == &[Refusal::Stale]);
+        assert_eq!(bench.events(&id).iter().any(stale), !calls);
+    }
+}
+
+#[test]
 fn a_policy_that_cannot_be_read_any_more_holds_up_what_is_under_way() {
     let bench = Bench::new(&json!({"mode": "act", "objection_ms": 0}));
     bench.hands.lost.lock().unwrap().push(StepKind::Stop);

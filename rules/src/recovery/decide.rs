@@ -289,7 +289,7 @@ fn planned(state: &Recovery, plan: Plan, refusals: Vec<Refusal>, dry_run: bool, 
 fn refused(state: &Recovery, refusals: Vec<Refusal>, now_ms: i64) -> Option<Vec<RecoveryEvent>> {
     Some(match together(&refusals)? {
         // What a rung below has left unhealed is not dropped because this one is not allowed.
-        Verdict::Deny if state.epoch > 0 && state.rung != Rung::Notify => {
+        Verdict::Deny if state.epoch > 0 => {
             let reason = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let mut events = vec![RecoveryEvent::Denied { refusals }];
             events.extend(escalate(state, &reason, now_ms));

@@ -15,6 +15,15 @@ pub enum Read<T> {
     Absent(String),
 }
 
+/// Says whether an application that was reported down is down still, where it was looked whether it is well. Who can't be asked does
+/// not serve either: the report stands.
+pub fn still_down(is_well: &Read<bool>) -> Read<bool> {
+    match is_well {
+        Read::Known(well) => Read::Known(!well),
+        Read::Failed(_) | Read::Absent(_) => Read::Known(true),
+    }
+}
+
 /// The state of an instance, as EC2 names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]

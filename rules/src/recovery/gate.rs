@@ -35,56 +35,43 @@ pub fn refusals(wish: Wish, facts: &Facts) -> Vec<Refusal> {
     if let Some(policy) = known("the policy", &facts.policy, &mut out) {
         by_policy(wish, policy, &mut out);
     }
-    if wish.is_in_the_dark(&facts.instance) {
-        // What can't be seen there is what the person who asks, and approves, answers for.
-        read_elsewhere(wish, facts, &mut out);
-        return out;
-    }
-    if let Some(instance) = known("the instance", &facts.instance, &mut out) {
-        by_instance(wish, instance, &facts.policy, &mut out);
+    // What can't be seen there is what the person who asks for it in the dark, and approves, answers for.
+    if !wish.is_in_the_dark(&facts.instance) {
+        by_home(wish, facts, &mut out);
     }
     if known("the trigger", &facts.trigger_holds, &mut out) == Some(&false) {
         out.push(Refusal::Stale);
     }
-    if known("our own stops", &facts.own_stop, &mut out) == Some(&true) && !is_meant(wish) {
+    if let Some(Some(id)) = known("silences", &facts.silence, &mut out) {
+        out.push(Refusal::Silenced { id: id.clone() });
+    }
+    if (wish.action.launches() || wish.action.stops_instance())
+        && let Some(Some(what)) = known("capacity", &facts.shortage, &mut out)
+    {
+        out.push(Refusal::Capacity { what: what.clone() });
+    }
+    out
+}
+
+/// What the home region has to tell.
+fn by_home(wish: Wish, facts: &Facts, out: &mut Vec<Refusal>) {
+    if let Some(instance) = known("the instance", &facts.instance, out) {
+        by_instance(wish, instance, &facts.policy, out);
+    }
+    if known("our own stops", &facts.own_stop, out) == Some(&true) && !is_meant(wish) {
         out.push(Refusal::OwnStop);
     }
-    let event = known("service events", &facts.service_event, &mut out) == Some(&true);
+    let event = known("service events", &facts.service_event, out) == Some(&true);
     // Trouble of the region is what another region is for.
     if event && wish.action.mutates() && !wish.action.leaves_region() {
         out.push(Refusal::ServiceEvent);
     }
-    if let Some(Some(id)) = known("silences", &facts.silence, &mut out) {
-        out.push(Refusal::Silenced { id: id.clone() });
-    }
-    if let Some(Some(until)) = known("AWS's own recovery", &facts.aws_recovers_until, &mut out)
+    if let Some(Some(until)) = known("AWS's own recovery", &facts.aws_recovers_until, out)
         && wish.now_ms < *until
         && wish.action.stops_instance()
     {
         out.push(Refusal::AwsRecovers { until_ms: *until });
     }
-    if wish.action.launches() || wish.action.stops_instance() {
-        by_room(facts, &mut out);
-    }
-    out
-}
-
-fn by_room(facts: &Facts, out: &mut Vec<Refusal>) {
-    if let Some(Some(what)) = known("capacity", &facts.shortage, out) {
-        out.push(Refusal::Capacity { what: what.clone() });
-    }
-}
-
-/// What has to be known all the same where the home region answers nothing.
-fn read_elsewhere(wish: Wish, facts: &Facts, out: &mut Vec<Refusal>) {
-    if known("the trigger", &facts.trigger_holds, out) == Some(&false) {
-        out.push(Refusal::Stale);
-    }
-    if let Some(Some(id)) = known("silences", &facts.silence, out) {
-        out.push(Refusal::Silenced { id: id.clone() });
-    }
-    by_room(facts, out);
-    debug_assert!(wish.action.always_approved());
 }
 
 /// A person may ask for what is done to an instance that is down because of us, and what was replaced is down for that very reason.

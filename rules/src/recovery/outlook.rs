@@ -139,6 +139,3 @@ fn stance(action: RecoveryAction, refusals: &[Refusal]) -> Stance {
         Stance::Tells
     }
 }
-
-#[cfg(test)]
-mod tests;

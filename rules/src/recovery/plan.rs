@@ -187,11 +187,9 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
 
 /// Plans a failover to the other region while the home region answers nothing: nothing there can be looked at, stopped or marked.
 pub fn plan_in_the_dark() -> Plan {
-    let steps = IN_THE_DARK.into_iter().map(step).collect();
-    Plan { action: RecoveryAction::FailOverDark, steps, forward_from: Some(IN_THE_DARK.len() - 2) }
+    let steps = [StepKind::Notify, StepKind::Launch, StepKind::AwaitHealthy, StepKind::PointDns].map(step).to_vec();
+    Plan { action: RecoveryAction::FailOverDark, steps, forward_from: Some(2) }
 }
-
-const IN_THE_DARK: [StepKind; 4] = [StepKind::Notify, StepKind::Launch, StepKind::AwaitHealthy, StepKind::PointDns];
 
 fn after_launch(instance: &InstanceFacts, kinds: &mut Vec<StepKind>) {
     if instance.elastic_ip {

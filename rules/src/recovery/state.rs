@@ -1,6 +1,6 @@
 //! How far a recovery has come: one transition function for the live path and for reading the log again.
 
-use super::action::Rung;
+use super::action::{RecoveryAction, Rung};
 use super::event::{Outcome, RecoveryEvent};
 use super::next::LEASE_MS;
 use super::plan::{Plan, Step};
@@ -109,6 +109,8 @@ pub struct Recovery {
     pub plans: u32,
     /// Whether a person has approved this rung.
     pub approved: bool,
+    /// What they saw when they did: the plan's action, or what was asked for where there was no plan yet.
+    pub approved_action: Option<RecoveryAction>,
     /// Whether what it waits for includes an approval.
     pub unapproved: bool,
     /// Who may act.
@@ -152,6 +154,7 @@ impl Default for Recovery {
             plan: None,
             plans: 0,
             approved: false,
+            approved_action: None,
             unapproved: false,
             holder: None,
             epoch: 0,
@@ -208,6 +211,12 @@ impl Recovery {
         launched.unwrap_or(&self.subject)
     }
 
+    /// Says whether a person has approved an action: what needs approval whatever the mode needs it for itself, and not for what was
+    /// planned before.
+    pub fn has_approved(&self, action: RecoveryAction) -> bool {
+        self.approved && (!action.always_approved() || self.approved_action == Some(action))
+    }
+
     /// Says whether it may still do something.
     pub const fn is_open(&self) -> bool {
         !matches!(self.phase, Phase::New | Phase::Closed { .. })
@@ -261,10 +270,7 @@ impl Recovery {
             | (Phase::Planned | Phase::Announced { .. }, E::Objected { .. }) => {}
             (Phase::Planned, E::Announced { until_ms }) => self.phase = Phase::Announced { until_ms: *until_ms },
             (_, E::Approved { .. }) if self.is_open() => {
-                (self.approved, self.unapproved) = (true, false);
-                if matches!(self.phase, Phase::Deferred { .. }) {
-                    self.phase = Phase::Requested;
-                }
+                self.approve();
             }
             (_, E::Stopped { .. }) if self.is_open() && !self.is_at_work() => {}
             (Phase::Announced { .. }, E::Admitted) => self.phase = Phase::Running,
@@ -324,6 +330,16 @@ impl Recovery {
             (phase, event) => return Err(Illegal { phase, event: event.name() }),
         }
         Ok(self)
+    }
+
+    /// Takes an approval of what the person saw, and lets what waits for it go on.
+    fn approve(&mut self) {
+        (self.approved, self.unapproved) = (true, false);
+        let asked = self.trigger.as_ref().map(|t| t.cause.first_action());
+        self.approved_action = self.plan.as_ref().map(|p| p.action).or(asked);
+        if matches!(self.phase, Phase::Deferred { .. }) {
+            self.phase = Phase::Requested;
+        }
     }
 
     /// Notes when a try, and its rung, began.

@@ -56,6 +56,17 @@ impl Cause {
         matches!(self, Self::Predicted { .. } | Self::RebalanceRecommended | Self::Scheduled)
     }
 
+    /// Says whether it is one of the failures that the ladder counts: what people ask for, what is only feared, and what is tidied up
+    /// begin where they say.
+    pub const fn climbs(self) -> bool {
+        !matches!(self, Self::Operator { .. } | Self::Replaced) && !self.is_predictive()
+    }
+
+    /// Says whether a person asks for another region though nothing can be seen of this one.
+    pub const fn asks_in_the_dark(self) -> bool {
+        matches!(self, Self::Operator { action: RecoveryAction::FailOverDark })
+    }
+
     /// Gives the action to begin with on an instance that no group owns.
     pub const fn first_action(self) -> RecoveryAction {
         match self {
@@ -77,24 +88,6 @@ impl Cause {
     }
 }
 
-impl Trigger {
-    /// Gives the lineage that a recovery of it belongs to: `lineage`, the instance's own, but for what was replaced. That is no incident
-    /// of those who serve, and must neither keep one of theirs back nor join it.
-    pub fn lineage_of(&self, lineage: &str) -> String {
-        if self.cause.first_action() == RecoveryAction::TerminateReplaced {
-            return format!("{} replaced", self.instance_id);
-        }
-        lineage.to_owned()
-    }
-}
-
-impl Cause {
-    /// Says whether a person asks for another region though nothing can be seen of this one.
-    pub const fn asks_in_the_dark(self) -> bool {
-        matches!(self, Self::Operator { action: RecoveryAction::FailOverDark })
-    }
-}
-
 /// One call for a recovery, as it was delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Trigger {
@@ -108,4 +101,15 @@ pub struct Trigger {
     pub at_ms: i64,
     /// What shows it, in words.
     pub evidence: String,
+}
+
+impl Trigger {
+    /// Gives the lineage that a recovery of it belongs to: `lineage`, the instance's own, but for what was replaced. That is no incident
+    /// of those who serve, and must neither keep one of theirs back nor join it.
+    pub fn lineage_of(&self, lineage: &str) -> String {
+        if self.cause.first_action() == RecoveryAction::TerminateReplaced {
+            return format!("{} replaced", self.instance_id);
+        }
+        lineage.to_owned()
+    }
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod course;
 mod gates;
+mod outlook;
 mod simulation;
 mod world;
 

@@ -2,7 +2,7 @@
 
 use super::super::error::CliError;
 use super::super::{Cli, Command, Context};
-use super::{Args, caps};
+use super::{Args, caps, untrusted};
 use crate::events::JsonLinesDead;
 use crate::lambda::serve;
 use crate::respond::invocation::{Function, Wake};
@@ -22,6 +22,8 @@ pub(in crate::cli) fn function(context: &Context<'_>) -> Result<(), CliError> {
     let Args { how, workers, caps: file, .. } = args;
     let name = std::env::var(STREAM).ok().map(|stream| format!("lambda {stream}"));
     let bench = how.named(name).bench(caps(file.as_deref())?, context)?;
+    // Once for a container, as for any executor; a log in a table is checked as it is read.
+    bench.log.check().map_err(untrusted)?;
     let dead = JsonLinesDead::in_state(&bench.state);
     let wake = wake()?;
     serve(move |event, deadline_ms| {

@@ -1,13 +1,14 @@
 //! `forewarn respond why`: says why something was or would be done about an instance, or not.
 
 use super::super::error::CliError;
-use super::super::recoveries::{events, rows};
+use super::super::recoveries::rows;
 use super::super::{Context, End};
 use super::How;
 use crate::log::Event;
 use crate::log::event::recovery::of;
 use crate::log::row::RecoveryRow;
 use crate::respond::facts::Matter;
+use crate::respond::ledger::events;
 use crate::respond::policies::check_name;
 use crate::respond::store::Store;
 use forewarn_rules::prediction::Action;

@@ -31,16 +31,16 @@ const BATCH: usize = 100;
 
 /// A call that failed for good.
 #[derive(Debug)]
-pub(super) struct Failed {
+pub(crate) struct Failed {
     /// What that means.
-    pub(super) trouble: Trouble,
+    pub(crate) trouble: Trouble,
     /// What to say.
-    pub(super) error: LogError,
+    pub(crate) error: LogError,
 }
 
 impl Failed {
     /// Says that another writer came first, or is about to.
-    pub(super) fn is_overtaken(&self) -> bool {
+    pub(crate) fn is_overtaken(&self) -> bool {
         matches!(self.trouble, Trouble::Refused | Trouble::Contended)
     }
 }
@@ -59,19 +59,19 @@ impl From<Failed> for LogError {
 
 /// The way to one table; threads may share it.
 #[derive(Debug)]
-pub(super) struct Api {
+pub(crate) struct Api {
     aws: Aws,
     client: Client,
-    pub(super) table: String,
+    pub(crate) table: String,
     /// What the table is called in messages: `dynamodb:REGION:TABLE`.
-    pub(super) label: String,
+    pub(crate) label: String,
     around: Surroundings,
     backoff: Mutex<Backoff>,
 }
 
 impl Api {
     /// Prepares the way; nothing is called yet.
-    pub(super) fn new(aws: Aws, config: &SdkConfig, table: &str, around: Surroundings) -> Self {
+    pub(crate) fn new(aws: Aws, config: &SdkConfig, table: &str, around: Surroundings) -> Self {
         let region = config.region().map_or("unknown", AsRef::as_ref);
         let label = format!("dynamodb:{region}:{table}");
         // Tried again here, by the clock that we are handed, and counted: the SDK must not do so by itself.
@@ -87,12 +87,12 @@ impl Api {
     }
 
     /// Says what was tried, and where.
-    pub(super) fn doing(&self, what: &str) -> String {
+    pub(crate) fn doing(&self, what: &str) -> String {
         format!("{what} ({})", self.label)
     }
 
     /// Makes a call, again where it failed for now, at most [`TRIES`] times and not for long.
-    pub(super) fn call<T, E, F>(
+    pub(crate) fn call<T, E, F>(
         &self,
         operation: &'static str,
         doing: &str,

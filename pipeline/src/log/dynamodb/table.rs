@@ -10,10 +10,20 @@ use aws_sdk_dynamodb::types::{
     TableDescription, TableStatus,
 };
 
-/// What the log's keys are, in words.
-const KEYS: &str = "partition key is pk (string) and sort key is sk (number)";
-/// The same as [`keys`] writes them.
-const EXPECTED: &str = "pk (HASH S), sk (RANGE N)";
+/// One key of a table: its name, kind and type.
+pub(crate) type Key = (&'static str, KeyType, ScalarAttributeType);
+
+/// Gives the log's keys.
+fn own() -> Vec<Key> {
+    vec![(PK, KeyType::Hash, ScalarAttributeType::S), (SK, KeyType::Range, ScalarAttributeType::N)]
+}
+
+/// Writes keys in words, as [`keys`] does.
+fn in_words(keys: &[Key]) -> String {
+    let one = |(name, kind, type_): &Key| format!("{name} ({} {})", kind.as_str(), type_.as_str());
+    keys.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// How often the state of a new table is asked for.
 const ASKS: u32 = 150;
 /// How long between two times, milliseconds.
@@ -21,13 +31,19 @@ const BETWEEN_MS: u64 = 2000;
 
 /// Checks that the table is there and has the log's keys.
 pub(super) fn check(api: &Api) -> Result<(), LogError> {
+    check_keys(api, &own())
+}
+
+fn check_keys(api: &Api, wanted: &[Key]) -> Result<(), LogError> {
+    let expected = in_words(wanted);
     let Some(table) = describe(api)? else {
-        return Err(foreign(api, format!("there is no such table; make one whose {KEYS}, or give another name")));
+        let what = format!("there is no such table; make one whose keys are {expected}, or give another name");
+        return Err(foreign(api, what));
     };
     let keys = keys(&table);
-    if keys != EXPECTED {
+    if keys != expected {
         let what = format!(
-            "this table is not forewarn's: its keys are {keys}; name one whose {KEYS}, or one that is still to be made"
+            "this table is not forewarn's: its keys are {keys}; name one whose keys are {expected}, or one that is still to be made"
         );
         return Err(foreign(api, what));
     }
@@ -36,17 +52,22 @@ pub(super) fn check(api: &Api) -> Result<(), LogError> {
         status => {
             let status = status.map_or("in no state", TableStatus::as_str);
             Err(LogError::unavailable(
-                api.doing("open the log"),
+                api.doing("open the table"),
                 format!("the table is {status}; wait until it is ACTIVE"),
             ))
         }
     }
 }
 
-/// Makes the table where there is none, with on-demand capacity, waits until it can be used, and turns its backups on.
+/// Makes the log's table where there is none.
 pub(super) fn create(api: &Api) -> Result<(), LogError> {
+    make(api, &own())
+}
+
+/// Makes a table with these keys where there is none, with on-demand capacity, waits until it can be used, and turns its backups on.
+pub(crate) fn make(api: &Api, keys: &[Key]) -> Result<(), LogError> {
     let unbuilt = |e: BuildError| LogError::unavailable(api.doing("make the table"), e);
-    let (schema, attributes) = key_schema().map_err(unbuilt)?;
+    let (schema, attributes) = key_schema(keys).map_err(unbuilt)?;
     let made = api.call("CreateTable", "make the table", |client| {
         client
             .create_table()
@@ -61,7 +82,7 @@ pub(super) fn create(api: &Api) -> Result<(), LogError> {
         _ => {}
     }
     wait(api)?;
-    check(api)?;
+    check_keys(api, keys)?;
     let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
     let recovery = recovery.map_err(unbuilt)?;
     api.call("UpdateContinuousBackups", "turn the table's backups on", |client| {
@@ -113,13 +134,12 @@ fn keys(table: &TableDescription) -> String {
     table.key_schema().iter().map(key).collect::<Vec<_>>().join(", ")
 }
 
-/// Makes the log's keys.
-fn key_schema() -> Result<(Vec<KeySchemaElement>, Vec<AttributeDefinition>), BuildError> {
-    let keys = [(PK, KeyType::Hash, ScalarAttributeType::S), (SK, KeyType::Range, ScalarAttributeType::N)];
+/// Makes a table's keys.
+fn key_schema(keys: &[Key]) -> Result<(Vec<KeySchemaElement>, Vec<AttributeDefinition>), BuildError> {
     let mut made = (Vec::new(), Vec::new());
     for (name, kind, type_) in keys {
-        made.0.push(KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?);
-        made.1.push(AttributeDefinition::builder().attribute_name(name).attribute_type(type_).build()?);
+        made.0.push(KeySchemaElement::builder().attribute_name(*name).key_type(kind.clone()).build()?);
+        made.1.push(AttributeDefinition::builder().attribute_name(*name).attribute_type(type_.clone()).build()?);
     }
     Ok(made)
 }

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::CancellationReason;
 
 /// What to do about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// There were too many: call again, later.
     Throttled,
     /// It may have been lost, before or after it took effect: call again.
@@ -32,7 +32,7 @@ pub(super) enum Trouble {
 }
 
 /// An error of an operation, with what a cancelled transaction says of its items.
-pub(super) trait Answer: ProvideErrorMetadata {
+pub(crate) trait Answer: ProvideErrorMetadata {
     /// Gives why a transaction was cancelled, item by item; nothing for any other error.
     fn reasons(&self) -> &[CancellationReason] {
         &[]

@@ -2,7 +2,7 @@
 
 use super::super::hands::{Errand, Reply};
 use super::super::ledger::{Entry, LedgerError};
-use super::super::policies::{self, PolicyStoreError};
+use super::super::policies;
 use super::{AGAIN_MS, Executor, When};
 use crate::crash;
 use forewarn_rules::recovery::decide::{Command, decide};
@@ -17,10 +17,9 @@ const MAX_RESULT: usize = 64 << 10;
 impl Executor {
     /// Settles the arguments, writes the intent, makes the call.
     pub(super) fn perform(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
-        let Some(errand) = self.errand(entry) else { return Ok(None) };
-        let errand = match errand {
+        let errand = match self.errand(entry) {
             Ok(errand) => errand,
-            Err(e) => return Ok(Some(self.unreadable(entry, &e))),
+            Err(when) => return Ok(when),
         };
         let epoch = entry.state.epoch;
         let prepared = match kept(&entry.state, errand.kind) {
@@ -44,10 +43,9 @@ impl Executor {
 
     /// Looks what came of a call that may have been made: takes that over, or makes it again.
     pub(super) fn adopt(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
-        let Some(errand) = self.errand(entry) else { return Ok(None) };
-        let errand = match errand {
+        let errand = match self.errand(entry) {
             Ok(errand) => errand,
-            Err(e) => return Ok(Some(self.unreadable(entry, &e))),
+            Err(when) => return Ok(when),
         };
         let epoch = entry.state.epoch;
         match self.hands.find(&errand) {
@@ -78,11 +76,10 @@ impl Executor {
             tracing::warn!(recovery = entry.id, "the lease ran out between intent and call: nothing is called");
             return Ok(None);
         }
-        let Some(errand) = self.errand(entry) else { return Ok(None) };
-        let errand = match errand {
+        let errand = match self.errand(entry) {
             Ok(errand) => errand,
             // The intent stays; whoever comes next looks what came of it, and makes the call.
-            Err(e) => return Ok(Some(self.unreadable(entry, &e))),
+            Err(when) => return Ok(when),
         };
         let epoch = entry.state.epoch;
         let reply = self.hands.perform(&errand);
@@ -115,26 +112,21 @@ impl Executor {
         }
     }
 
-    /// Says when to look again at a recovery whose policy can't be read: what people allow is not guessed at in mid-work either.
-    fn unreadable(&self, entry: &Entry, e: &PolicyStoreError) -> When {
-        tracing::warn!(recovery = entry.id, error = %e, "nothing more is done until the policy can be read");
-        When::At(self.ledger.now_ms().saturating_add(AGAIN_MS))
-    }
-
-    /// Says what the step that is next is about; none when there is none.
-    fn errand(&self, entry: &Entry) -> Option<Result<Errand, PolicyStoreError>> {
+    /// Says what the step that is next is about; otherwise when to come again: there is none, or the policy can't be read, and what
+    /// people allow is not guessed at in mid-work either.
+    fn errand(&self, entry: &Entry) -> Result<Errand, Option<When>> {
         let state = &entry.state;
-        let (step, plan) = (state.step()?, state.plan.as_ref()?);
+        let (Some(step), Some(plan)) = (state.step(), state.plan.as_ref()) else { return Err(None) };
+        let policy = policies::of(&*self.policies, &state.subject).map_err(|e| {
+            tracing::warn!(recovery = entry.id, error = %e, "nothing more is done until the policy can be read");
+            Some(When::At(self.ledger.now_ms().saturating_add(AGAIN_MS)))
+        })?;
         let intent = state.intent.as_ref();
         let deadline_ms = match state.trigger.as_ref().map(|t| t.cause) {
             Some(Cause::SpotWarned { deadline_ms }) => Some(deadline_ms),
             _ => None,
         };
-        let policy = match policies::of(&*self.policies, &state.subject) {
-            Ok(policy) => policy,
-            Err(e) => return Some(Err(e)),
-        };
-        Some(Ok(Errand {
+        Ok(Errand {
             kind: step.kind,
             action: plan.action,
             recovery_id: entry.id.clone(),
@@ -148,7 +140,7 @@ impl Executor {
             deadline_ms,
             policy,
             now_ms: self.ledger.now_ms(),
-        }))
+        })
     }
 }
 

@@ -3,11 +3,11 @@
 
 use super::{MAX_BYTES, Policies, PolicyStoreError, check_name};
 use crate::aws::Aws;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
+use crate::log::LogError;
+use crate::log::dynamodb::{Api, Trouble, make};
+use crate::stream::Surroundings;
+use crate::telemetry::causes;
+use aws_sdk_dynamodb::types::{AttributeValue, KeyType, ScalarAttributeType};
 use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -16,56 +16,37 @@ use std::fmt::Display;
 const KEY: &str = "instance_id";
 
 /// A table; its calls block.
-#[derive(Debug, Clone)]
-pub struct PolicyTable {
-    aws: Aws,
-    client: Client,
-    table: String,
-}
+#[derive(Debug)]
+pub struct PolicyTable(Api);
 
 type Item = HashMap<String, AttributeValue>;
 
 impl PolicyTable {
     /// Takes a table in the own account and region; nothing is called yet.
     pub fn new(aws: &Aws, table: &str) -> Self {
-        Self { client: Client::new(aws.base()), aws: aws.clone(), table: table.to_owned() }
+        Self(Api::new(aws.clone(), aws.base(), table, Surroundings::alone()))
     }
 
-    /// Makes the table where there is none.
+    /// Makes the table where there is none, and waits until it can be used.
     ///
     /// # Errors
-    /// When it can't be made.
+    /// When it can't be made, or is there with other keys.
     pub fn create(&self) -> Result<(), PolicyStoreError> {
-        let bad = |e: &dyn Display| self.io("default", e);
-        let name = AttributeDefinition::builder().attribute_name(KEY).attribute_type(ScalarAttributeType::S).build();
-        let key = KeySchemaElement::builder().attribute_name(KEY).key_type(KeyType::Hash).build();
-        let call = self.client.create_table().table_name(&self.table).billing_mode(BillingMode::PayPerRequest);
-        let call = call.attribute_definitions(name.map_err(|e| bad(&e))?).key_schema(key.map_err(|e| bad(&e))?);
-        match self.aws.block_on(call.send()) {
-            Err(e) if e.code() != Some("ResourceInUseException") => {
-                Err(self.failed("default", "dynamodb:CreateTable", e))
-            }
-            _ => Ok(()),
-        }
+        let made = make(&self.0, &[(KEY, KeyType::Hash, ScalarAttributeType::S)]);
+        made.map_err(|e| PolicyStoreError::Io { place: self.0.label.clone(), why: words(e) })
     }
 
-    fn io(&self, name: &str, why: &dyn Display) -> PolicyStoreError {
+    fn io(&self, name: &str, why: impl Display) -> PolicyStoreError {
         PolicyStoreError::Io { place: self.place(name), why: why.to_string() }
-    }
-
-    fn failed<E>(&self, name: &str, call: &str, e: SdkError<E>) -> PolicyStoreError
-    where
-        E: std::error::Error + Send + Sync + 'static,
-    {
-        self.io(name, &format_args!("{call}: {}", DisplayErrorContext(e)))
     }
 
     fn item(&self, name: &str) -> Result<Option<Item>, PolicyStoreError> {
         check_name(name)?;
         let key = AttributeValue::S(name.to_owned());
-        let call = self.client.get_item().table_name(&self.table).key(KEY, key).consistent_read(true);
-        let reply = self.aws.block_on(call.send()).map_err(|e| self.failed(name, "dynamodb:GetItem", e))?;
-        Ok(reply.item)
+        let reply = self.0.call("GetItem", "read a policy", |client| {
+            client.get_item().table_name(&self.0.table).key(KEY, key.clone()).consistent_read(true).send()
+        });
+        reply.map(|reply| reply.item).map_err(|failed| self.io(name, words(failed.error)))
     }
 
     fn read(&self, name: &str, item: &Item) -> Result<Map<String, Value>, PolicyStoreError> {
@@ -78,7 +59,7 @@ impl PolicyTable {
         }
         let length = Value::Object(row.clone()).to_string().len() as u64;
         if length > MAX_BYTES {
-            return Err(self.io(name, &format_args!("longer than {MAX_BYTES} bytes")));
+            return Err(self.io(name, format_args!("longer than {MAX_BYTES} bytes")));
         }
         Ok(row)
     }
@@ -110,20 +91,20 @@ impl Policies for PolicyTable {
         }
         // Only what changes is written, and only if it still is what it was: two people who change two things do not undo each other.
         let (mut sets, mut removes, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut call = self.client.update_item().table_name(&self.table).key(KEY, AttributeValue::S(name.to_owned()));
+        let (mut names, mut values) = (HashMap::new(), HashMap::new());
         for (n, key) in touched.into_iter().enumerate() {
-            call = call.expression_attribute_names(format!("#n{n}"), key);
+            names.insert(format!("#n{n}"), key.clone());
             match row.get(key) {
                 Some(value) => {
                     sets.push(format!("#n{n} = :v{n}"));
-                    call = call.expression_attribute_values(format!(":v{n}"), attribute(value));
+                    values.insert(format!(":v{n}"), attribute(value));
                 }
                 None => removes.push(format!("#n{n}")),
             }
             match item.get(key) {
                 Some(value) => {
                     conditions.push(format!("#n{n} = :w{n}"));
-                    call = call.expression_attribute_values(format!(":w{n}"), value.clone());
+                    values.insert(format!(":w{n}"), value.clone());
                 }
                 None => conditions.push(format!("attribute_not_exists(#n{n})")),
             }
@@ -132,16 +113,30 @@ impl Policies for PolicyTable {
             if parts.is_empty() { String::new() } else { format!("{word} {} ", parts.join(", ")) }
         };
         let update = clause("SET", &sets) + &clause("REMOVE", &removes);
-        let call = call.update_expression(update.trim()).condition_expression(conditions.join(" AND "));
-        match self.aws.block_on(call.send()) {
+        let condition = conditions.join(" AND ");
+        let written = self.0.call("UpdateItem", "write a policy", |client| {
+            let call = client.update_item().table_name(&self.0.table).key(KEY, AttributeValue::S(name.to_owned()));
+            let call = call.set_expression_attribute_names(Some(names.clone()));
+            let call = call.set_expression_attribute_values(Some(values.clone()).filter(|v| !v.is_empty()));
+            call.update_expression(update.trim()).condition_expression(&condition).send()
+        });
+        match written {
             Ok(_) => Ok(()),
-            Err(e) if e.code() == Some("ConditionalCheckFailedException") => Err(changed()),
-            Err(e) => Err(self.failed(name, "dynamodb:UpdateItem", e)),
+            Err(failed) if failed.trouble == Trouble::Refused => Err(changed()),
+            Err(failed) => Err(self.io(name, words(failed.error))),
         }
     }
 
     fn place(&self, name: &str) -> String {
-        format!("dynamodb:{} item {name}", self.table)
+        format!("{} item {name}", self.0.label)
+    }
+}
+
+/// Says what failed, without whose it was: the way to a table is the log's own.
+fn words(e: LogError) -> String {
+    match e {
+        LogError::Unavailable { doing, source } => format!("cannot {doing}: {}", causes(&*source)),
+        other @ (LogError::Corrupt { .. } | LogError::Decode { .. } | LogError::Foreign { .. }) => causes(&other),
     }
 }
 

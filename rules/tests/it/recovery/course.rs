@@ -62,13 +62,19 @@ impl Course {
         Ok(())
     }
 
-    /// A recovery whose first step may be made by `a` until [`LEASE_MS`].
-    fn at_work() -> Self {
+    /// A recovery that may begin with a plan.
+    fn admitted(plan: Plan) -> Self {
         let mut it = Self::default();
         it.ask(request(1), 0).unwrap();
-        it.ask(Command::Plan { plan: planned(), refusals: vec![], dry_run: false }, 0).unwrap();
+        it.ask(Command::Plan { plan, refusals: vec![], dry_run: false }, 0).unwrap();
         it.ask(Command::Announce { objection_ms: 0 }, 0).unwrap();
         it.ask(Command::Admit { refusals: vec![] }, 0).unwrap();
+        it
+    }
+
+    /// A recovery whose first step may be made by `a` until [`LEASE_MS`].
+    fn at_work() -> Self {
+        let mut it = Self::admitted(planned());
         it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, 0).unwrap();
         it
     }
@@ -175,12 +181,7 @@ fn a_rung_has_its_time_and_snapshots_take_theirs() {
 
 #[test]
 fn who_was_replaced_is_ended_by_a_recovery_of_its_own() {
-    let mut it = Course::default();
-    let command = Command::Plan { plan: plan(RecoveryAction::Replace, &instance()), refusals: vec![], dry_run: false };
-    it.ask(request(1), 0).unwrap();
-    it.ask(command, 0).unwrap();
-    it.ask(Command::Announce { objection_ms: 0 }, 0).unwrap();
-    it.ask(Command::Admit { refusals: vec![] }, 0).unwrap();
+    let mut it = Course::admitted(plan(RecoveryAction::Replace, &instance()));
     it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, 0).unwrap();
     while it.state.step().is_some() {
         assert_eq!(it.state.ending(1), None);
@@ -200,12 +201,7 @@ fn who_was_replaced_is_ended_by_a_recovery_of_its_own() {
 
 #[test]
 fn on_the_way_back_the_old_instance_is_the_one_that_serves() {
-    let mut it = Course::default();
-    let command = Command::Plan { plan: plan(RecoveryAction::Replace, &instance()), refusals: vec![], dry_run: false };
-    it.ask(request(1), 0).unwrap();
-    it.ask(command, 0).unwrap();
-    it.ask(Command::Announce { objection_ms: 0 }, 0).unwrap();
-    it.ask(Command::Admit { refusals: vec![] }, 0).unwrap();
+    let mut it = Course::admitted(plan(RecoveryAction::Replace, &instance()));
     let mut now = 0;
     while it.state.phase == Phase::Running {
         it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, now).unwrap();
@@ -226,6 +222,46 @@ fn on_the_way_back_the_old_instance_is_the_one_that_serves() {
     let back: Vec<StepKind> = it.state.undo.iter().map(|s| s.kind).collect();
     assert_eq!(back, [StepKind::Start, StepKind::Register, StepKind::Discard]);
     assert_eq!((it.state.serving(), it.state.successor.as_deref()), ("i-1", Some("i-2")));
+}
+
+/// What a person has approved is what they saw: a plan that has become another one, in which two may run, is asked about again.
+#[test]
+fn an_approval_does_not_pass_to_what_nobody_has_seen() {
+    let plan_of = |action| Command::Plan { plan: plan(action, &facts()), refusals: vec![], dry_run: false };
+    let approve = || Command::Approve { by: "ann".to_owned() };
+    let mut it = Course::default();
+    it.ask(request(1), 0).unwrap();
+    it.ask(plan_of(RecoveryAction::ReplaceStateful), 0).unwrap();
+    it.ask(Command::Announce { objection_ms: 0 }, 0).unwrap();
+    it.ask(Command::Admit { refusals: vec![Refusal::Unapproved] }, 0).unwrap();
+    it.ask(approve(), 1).unwrap();
+    assert!(it.state.has_approved(RecoveryAction::ReplaceStateful));
+    it.ask(plan_of(RecoveryAction::ReplaceUnfenced), 1).unwrap();
+    assert!(!it.state.has_approved(RecoveryAction::ReplaceUnfenced));
+    it.ask(approve(), 2).unwrap();
+    assert!(it.state.has_approved(RecoveryAction::ReplaceUnfenced));
+    // Before there is a plan, it is for what was asked for by name.
+    let mut asked = Course::default();
+    let cause = Cause::Operator { action: RecoveryAction::FailOverDark };
+    let command =
+        Command::Request { trigger: Trigger { cause, ..trigger(1) }, lineage: "i-1".to_owned(), rung: Rung::Region };
+    asked.ask(command, 0).unwrap();
+    asked.ask(approve(), 0).unwrap();
+    assert!(asked.state.has_approved(RecoveryAction::FailOverDark));
+    assert!(!asked.state.has_approved(RecoveryAction::ReplaceUnfenced));
+}
+
+#[test]
+fn what_people_can_not_be_told_by_a_plan_is_handed_over_to_them_all_the_same() {
+    let mut it = Course::at_work();
+    it.ask(Command::Intend { epoch: 1, before: String::new() }, 1).unwrap();
+    for rung in [Rung::Region, Rung::Notify] {
+        let event = RecoveryEvent::Escalated { to: rung, reason: "it did not help".to_owned(), at_ms: 2 };
+        it.state = it.state.clone().evolve(&event).unwrap();
+    }
+    let refusals = vec![Refusal::Unknown { what: "there is no such instance here".to_owned() }];
+    it.ask(Command::Plan { plan: plan(RecoveryAction::NotifyOnly, &facts()), refusals, dry_run: false }, 3).unwrap();
+    assert_eq!(it.state.phase, Phase::Closed { outcome: Outcome::HandedOver });
 }
 
 #[test]

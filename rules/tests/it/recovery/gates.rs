@@ -23,7 +23,7 @@ fn policy() -> Policy {
     }
 }
 
-fn facts() -> Facts {
+pub(super) fn facts() -> Facts {
     Facts {
         instance: Read::Known(instance()),
         policy: Read::Known(policy()),

@@ -3,6 +3,7 @@
 use super::super::AwsHands;
 use super::super::facts::read::millis;
 use super::super::sight::{self, Disk};
+use super::taken;
 use aws_sdk_ec2::types::Snapshot;
 use forewarn_rules::recovery::facts::Read;
 
@@ -15,11 +16,8 @@ pub(in super::super) fn age(hands: &AwsHands, id: &str, now_ms: i64) -> Read<Opt
     if disks.is_empty() {
         return Read::Absent("it has no volumes".to_owned());
     }
-    let volumes = disks.iter().map(|d| d.volume.clone());
-    let filters = vec![sight::filter("volume-id", volumes), sight::filter("status", ["completed".to_owned()])];
-    let call = hands.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
-    match sight::ask(hands, "ec2:DescribeSnapshots", call.send()) {
-        Ok(reply) => Read::Known(oldest(&disks, reply.snapshots(), now_ms)),
+    match taken::complete_of(hands, &disks) {
+        Ok(found) => Read::Known(oldest(&disks, &found, now_ms)),
         Err(trouble) => Read::Failed(trouble.words),
     }
 }

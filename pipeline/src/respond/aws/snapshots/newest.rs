@@ -5,7 +5,7 @@
 use super::super::AwsHands;
 use super::super::facts::read::millis;
 use super::super::sight::{self, Disk, STEP};
-use super::{Errand, Reply, Taken};
+use super::{Errand, Reply, Taken, taken};
 use crate::time::format_ms;
 use aws_sdk_ec2::types::Snapshot;
 use std::collections::BTreeMap;
@@ -24,10 +24,8 @@ struct Set {
 /// Looks for it; there being none is for people to deal with.
 pub(super) fn find(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
     let machine = sight::must_see(hands, &errand.subject).map_err(Reply::Unknown)?;
-    let volumes: Vec<String> = machine.disks.iter().map(|d| d.volume.clone()).collect();
-    let call = hands.ec2.describe_snapshots().owner_ids("self").filters(sight::filter("volume-id", volumes));
-    let found = sight::ask(hands, "ec2:DescribeSnapshots", call.send()).map_err(sight::unread)?;
-    let newest = newest(found.snapshots.unwrap_or_default(), &machine.disks);
+    let found = taken::complete_of(hands, &machine.disks).map_err(sight::unread)?;
+    let newest = newest(found, &machine.disks);
     let oldest_ms = errand.now_ms.saturating_sub(errand.policy.recovery_point_ms);
     match newest {
         Some((at_ms, set)) if at_ms >= oldest_ms => sight::freeze(&set).map(Reply::Done).map_err(Reply::Unknown),

@@ -2,7 +2,7 @@
 
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use super::super::sight;
+use super::super::sight::{self, Disk};
 use super::Errand;
 use aws_sdk_ec2::types::{Filter, Snapshot, SnapshotState};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,14 @@ impl Taken {
     pub(super) fn is_complete(&self) -> bool {
         self.state == "completed"
     }
+}
+
+/// Gives every complete snapshot of some volumes.
+pub(super) fn complete_of(hands: &AwsHands, disks: &[Disk]) -> Result<Vec<Snapshot>, Trouble> {
+    let volumes = disks.iter().map(|d| d.volume.clone());
+    let filters = vec![sight::filter("volume-id", volumes), sight::filter("status", ["completed".to_owned()])];
+    let call = hands.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
+    Ok(sight::ask(hands, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default())
 }
 
 /// Finds what a step has taken.

@@ -1,49 +1,20 @@
 //! What an outlook says of what was seen.
 
-use super::check::{CheckKind, CheckState, Trial};
-use super::downtime::{Basis, downtime_ms};
-use super::past::{PastEpisode, PastRecovery};
-use super::*;
-use crate::recovery::event::{Outcome, RecoveryEvent};
-use crate::recovery::facts::{InstanceFacts, InstanceState, Market};
-use crate::recovery::plan::plan;
-use crate::recovery::policy::Policy;
+use super::gates::facts;
+use super::instance;
+use forewarn_rules::prediction::FailureType;
+use forewarn_rules::recovery::action::RecoveryAction;
+use forewarn_rules::recovery::event::{Outcome, RecoveryEvent};
+use forewarn_rules::recovery::facts::{Facts, Read};
+use forewarn_rules::recovery::outlook::check::{CheckKind, CheckState, Trial};
+use forewarn_rules::recovery::outlook::downtime::{Basis, Downtime, downtime_ms};
+use forewarn_rules::recovery::outlook::past::{Past, PastEpisode, PastRecovery, Similar};
+use forewarn_rules::recovery::outlook::{Grounds, Outlook, Stance};
+use forewarn_rules::recovery::plan::{Plan, plan};
+use forewarn_rules::recovery::refusal::Refusal;
+use forewarn_rules::recovery::step::StepKind;
 
 const NOW: i64 = 1_771_135_200_000;
-
-fn instance() -> InstanceFacts {
-    InstanceFacts {
-        state: InstanceState::Running,
-        market: Market::OnDemand,
-        enrolled: true,
-        self_heal: false,
-        stop_protection: false,
-        termination_protection: false,
-        instance_store: false,
-        assigned_public_ip: false,
-        elastic_ip: false,
-        stateful: false,
-        multi_attach: false,
-        broken_volume: None,
-        last_target: false,
-        group: None,
-        kept: None,
-        controller: None,
-    }
-}
-
-fn facts() -> Facts {
-    Facts {
-        instance: Read::Known(instance()),
-        policy: Read::Known(Policy::default()),
-        trigger_holds: Read::Known(true),
-        own_stop: Read::Known(false),
-        aws_recovers_until: Read::Known(None),
-        service_event: Read::Known(false),
-        silence: Read::Known(None),
-        shortage: Read::Known(None),
-    }
-}
 
 fn trial(refused: Read<Option<String>>) -> Trial {
     Trial { call: "ec2:StopInstances".to_owned(), refused }
