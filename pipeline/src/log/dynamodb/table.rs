@@ -18,8 +18,18 @@ fn own() -> Vec<Key> {
     vec![(PK, KeyType::Hash, ScalarAttributeType::S), (SK, KeyType::Range, ScalarAttributeType::N)]
 }
 
-/// Writes keys in words, as [`keys`] does.
+/// Says to people what keys a table is to have.
 fn in_words(keys: &[Key]) -> String {
+    let one = |(name, kind, type_): &Key| {
+        let kind = if *kind == KeyType::Hash { "partition key" } else { "sort key" };
+        let type_ = if *type_ == ScalarAttributeType::S { "string" } else { "number" };
+        format!("{kind} is {name} ({type_})")
+    };
+    keys.iter().map(one).collect::<Vec<_>>().join(" and ")
+}
+
+/// Writes keys as [`keys`] does.
+fn in_short(keys: &[Key]) -> String {
     let one = |(name, kind, type_): &Key| format!("{name} ({} {})", kind.as_str(), type_.as_str());
     keys.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -35,15 +45,15 @@ pub(super) fn check(api: &Api) -> Result<(), LogError> {
 }
 
 fn check_keys(api: &Api, wanted: &[Key]) -> Result<(), LogError> {
-    let expected = in_words(wanted);
+    let in_words = in_words(wanted);
     let Some(table) = describe(api)? else {
-        let what = format!("there is no such table; make one whose keys are {expected}, or give another name");
+        let what = format!("there is no such table; make one whose {in_words}, or give another name");
         return Err(foreign(api, what));
     };
     let keys = keys(&table);
-    if keys != expected {
+    if keys != in_short(wanted) {
         let what = format!(
-            "this table is not forewarn's: its keys are {keys}; name one whose keys are {expected}, or one that is still to be made"
+            "this table is not forewarn's: its keys are {keys}; name one whose {in_words}, or one that is still to be made"
         );
         return Err(foreign(api, what));
     }
