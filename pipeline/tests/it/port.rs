@@ -35,11 +35,11 @@ fn sqlite_handles_of_one_file_do_not_get_into_each_others_way() {
 
 #[test]
 fn a_new_sqlite_file_may_be_opened_by_many_at_once() {
-    for _ in 0..5 {
+    for _ in 0..10 {
         let dir = tempdir().unwrap();
         let path = dir.path().join("log.db");
         std::thread::scope(|scope| {
-            for n in 0..4 {
+            for n in 0..16 {
                 let path = &path;
                 scope.spawn(move || {
                     let log = SqliteLog::open(path).unwrap();
@@ -47,7 +47,7 @@ fn a_new_sqlite_file_may_be_opened_by_many_at_once() {
                 });
             }
         });
-        assert_eq!(SqliteLog::open(&path).unwrap().head().unwrap(), 4);
+        assert_eq!(SqliteLog::open(&path).unwrap().head().unwrap(), 16);
     }
 }
 
