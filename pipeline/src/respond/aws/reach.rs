@@ -29,6 +29,8 @@ impl AwsReach {
         if let Some(hands) = known.get(region) {
             return Ok(Arc::clone(hands));
         }
+        // Without any, the SDK would tell of every place where it has looked.
+        self.aws.check_credentials(self.aws.base()).map_err(|e| e.to_string())?;
         let hands = AwsHands::new(&self.aws, region, self.role.as_ref()).map_err(|e| e.to_string())?;
         let hands = Arc::new(hands);
         known.insert(region.to_owned(), Arc::clone(&hands));

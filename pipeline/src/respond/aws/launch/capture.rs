@@ -126,11 +126,16 @@ async fn of_any_region(hands: &AwsHands, id: &str, old: &Instance) -> Result<Arg
     })
 }
 
-/// Another region has its own keys, groups and templates; the home may be dark, and then only the policy speaks.
+/// Another region has its own keys, groups and templates; where home is dark, only the policy speaks.
 async fn elsewhere(hands: &AwsHands, wish: &Wish<'_>) -> Result<Arguments, String> {
     let targets = &wish.policy.targets;
     let other = targets.other_region.as_ref().ok_or("the policy names no other region")?;
-    let old = instance(&hands.ec2, wish.subject).await.ok().flatten();
+    let old = match instance(&hands.ec2, wish.subject).await {
+        Ok(found) => found,
+        Err(_) if wish.action == RecoveryAction::FailOverDark => None,
+        // What it takes along must not depend on whether one read went well.
+        Err(trouble) => return Err(trouble.words),
+    };
     let own = match &old {
         Some(old) => of_any_region(hands, wish.subject, old).await?,
         None => Arguments::default(),
