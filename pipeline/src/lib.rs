@@ -51,6 +51,7 @@ pub mod lease;
 pub mod listen;
 pub mod schedule;
 pub mod settings;
+mod sqlite;
 pub mod telemetry;
 pub mod time;
 pub mod vitals;

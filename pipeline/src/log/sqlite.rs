@@ -17,18 +17,16 @@ use super::chain;
 use super::envelope::{Envelope, NewEvent, is_name};
 use super::filter::Filter;
 use super::port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
+use crate::sqlite::BUSY;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Marks the file as a forewarn log: `FWLG`.
 pub const APPLICATION_ID: i32 = 0x4657_4C47;
 /// The version of the tables in the file.
 pub const SCHEMA_VERSION: i32 = 4;
-/// How long a writer waits for another one.
-const BUSY: Duration = Duration::from_secs(30);
 
 /// A log in a SQLite file; threads may share it, and processes may open the same file.
 #[derive(Debug)]

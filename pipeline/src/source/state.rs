@@ -9,10 +9,10 @@ pub(super) use series::{Series, Target};
 
 use super::budget::{Spent, admit, month};
 use crate::lease::{Lease, LeaseError};
+use crate::sqlite::BUSY;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// The file in the state directory.
 pub const FILE: &str = "ingest.sqlite";
@@ -80,7 +80,7 @@ impl State {
         let lease = Lease::take(dir, PART)?;
         let path = dir.join(FILE);
         let mut connection = Connection::open(&path).map_err(failed("open it"))?;
-        connection.busy_timeout(Duration::from_secs(30)).map_err(failed("open it"))?;
+        connection.busy_timeout(BUSY).map_err(failed("open it"))?;
         tables::prepare(&mut connection, &path.display().to_string())?;
         Ok(Self { connection: Mutex::new(connection), _lease: lease, path })
     }

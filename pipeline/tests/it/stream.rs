@@ -61,14 +61,14 @@ fn a_new_file_may_be_opened_by_many_at_once() {
         let dir = tempdir().unwrap();
         let path = dir.path().join(FILE);
         std::thread::scope(|scope| {
-            for n in 0..4 {
+            for n in 0..16 {
                 let path = &path;
                 scope.spawn(move || put(path, &[sample(&format!("i-{n}"), 0)]));
             }
             scope.spawn(|| SqliteConsumer::open(&path, "a", Surroundings::alone()).unwrap());
         });
         let mut consumer = SqliteConsumer::open(&path, "b", Surroundings::alone()).unwrap();
-        assert_eq!(by_key(&drain(&mut consumer)).len(), 4);
+        assert_eq!(by_key(&drain(&mut consumer)).len(), 16);
     }
 }
 

@@ -5,12 +5,9 @@ use super::super::event::Event;
 use super::super::port::LogError;
 use super::super::projection::{Key, TABLES, Table, evolve, keys};
 use super::super::row::Row;
-use super::{APPLICATION_ID, BUSY, SCHEMA_VERSION, failed};
+use super::{APPLICATION_ID, SCHEMA_VERSION, failed};
+use crate::sqlite::write_ahead;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use std::time::Duration;
-
-/// How long one that was turned away waits until it asks again.
-const PAUSE: Duration = Duration::from_millis(20);
 
 const EVENTS: &str = "
 CREATE TABLE events(
@@ -98,22 +95,6 @@ pub(super) fn prepare(connection: &mut Connection, path: &str) -> Result<(), Log
     }
     write_ahead(connection).map_err(failed("switch to write-ahead logging"))?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed("set synchronous=FULL"))
-}
-
-/// Switches to write-ahead logging. Of several that switch a new file at once SQLite turns all but one away, and lets none of them wait
-/// by its busy timeout: they ask again.
-fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
-    let switch = || connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)).map(drop);
-    connection.busy_timeout(Duration::ZERO)?;
-    let mut switched = switch();
-    for _ in 0..BUSY.as_millis() / PAUSE.as_millis() {
-        if !matches!(&switched, Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)) {
-            break;
-        }
-        std::thread::sleep(PAUSE);
-        switched = switch();
-    }
-    switched.and(connection.busy_timeout(BUSY))
 }
 
 fn identity(connection: &Connection, path: &str) -> Result<(i32, i32), LogError> {

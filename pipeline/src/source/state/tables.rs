@@ -1,6 +1,7 @@
 //! Lays out the file.
 
 use super::{StateError, failed};
+use crate::sqlite::write_ahead;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Marks the file as the state of an ingest: `FWIN`.
@@ -88,7 +89,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &str) -> Result<(), Sta
         }
         _ => return Err(StateError::Foreign(path.to_owned(), "not the state of an ingest; choose --state".to_owned())),
     }
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(e())?;
+    write_ahead(connection).map_err(e())?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(e())
 }
 

@@ -1,14 +1,12 @@
 //! Opens the SQLite files of the stream: marked as ours, versioned, and safe to open from several processes at once.
 
+use crate::sqlite::{BUSY, write_ahead};
 use crate::stream::port::StreamError;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
-use std::time::Duration;
 
 /// The version of the tables in these files.
 const SCHEMA_VERSION: i32 = 1;
-/// How long a writer waits for another one.
-const BUSY: Duration = Duration::from_secs(30);
 /// Records are some kilobytes: with pages of this size few of them are spread over more than two.
 const PAGE_BYTES: i32 = 16_384;
 
@@ -49,9 +47,7 @@ pub(in crate::stream) fn open(path: &Path, kind: Kind) -> Result<Connection, Str
         let what = format!("made by a newer forewarn (tables {version}, known {SCHEMA_VERSION}); upgrade forewarn");
         return Err(StreamError::Foreign { path: shown, what });
     }
-    connection
-        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))
-        .map_err(fail("switch to write-ahead logging"))?;
+    write_ahead(&connection).map_err(fail("switch to write-ahead logging"))?;
     // A commit is on the disk when it returns: a put outlives the process, and the machine's power too.
     connection.pragma_update(None, "synchronous", "FULL").map_err(fail("set synchronous=FULL"))?;
     Ok(connection)
