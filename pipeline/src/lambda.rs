@@ -27,6 +27,15 @@ pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// A handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handler {
+    /// A part of the pipeline.
+    Part(Part),
+    /// Carries recoveries out.
+    Respond,
+}
+
+/// A part of the pipeline, as a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
     /// Pulls metrics into the stream.
     Ingest,
     /// Takes a batch of Kinesis records into the history.
@@ -37,8 +46,6 @@ pub enum Handler {
     Analyze,
     /// Announces.
     Emit,
-    /// Carries recoveries out.
-    Respond,
 }
 
 impl Handler {
@@ -47,17 +54,19 @@ impl Handler {
     /// # Errors
     /// A sentence that names all handlers.
     pub fn parse(name: &str) -> Result<Self, String> {
-        match name.rsplit('.').next().unwrap_or(name) {
-            "ingest" => Ok(Self::Ingest),
-            "archive" => Ok(Self::Archive),
-            "events" => Ok(Self::Events),
-            "analyze" => Ok(Self::Analyze),
-            "emit" => Ok(Self::Emit),
-            "respond" => Ok(Self::Respond),
-            _ => Err(format!(
-                "no handler is called {name:?}; there are ingest, archive, events, analyze, emit and respond"
-            )),
-        }
+        Ok(Self::Part(match name.rsplit('.').next().unwrap_or(name) {
+            "ingest" => Part::Ingest,
+            "archive" => Part::Archive,
+            "events" => Part::Events,
+            "analyze" => Part::Analyze,
+            "emit" => Part::Emit,
+            "respond" => return Ok(Self::Respond),
+            _ => {
+                return Err(format!(
+                    "no handler is called {name:?}; there are ingest, archive, events, analyze, emit and respond"
+                ));
+            }
+        }))
     }
 }
 
@@ -87,14 +96,13 @@ pub fn serve(answer: impl Fn(&Value, i64) -> Result<Value, Failure> + Send + Syn
 ///
 /// # Errors
 /// When it failed as a whole: Lambda then gives the same event again.
-pub fn answer(job: &Job, handler: Handler, event: &Value, pull: &Pull) -> Result<Value, Failure> {
-    match handler {
-        Handler::Ingest => pull(),
-        Handler::Archive => archive(job, &serde_json::to_vec(event)?),
-        Handler::Events => events(job, &serde_json::to_vec(event)?),
-        Handler::Analyze => analyze(job),
-        Handler::Emit => emit(job),
-        Handler::Respond => Err("recoveries are no part of the pipeline's job".into()),
+pub fn answer(job: &Job, part: Part, event: &Value, pull: &Pull) -> Result<Value, Failure> {
+    match part {
+        Part::Ingest => pull(),
+        Part::Archive => archive(job, &serde_json::to_vec(event)?),
+        Part::Events => events(job, &serde_json::to_vec(event)?),
+        Part::Analyze => analyze(job),
+        Part::Emit => emit(job),
     }
 }
 

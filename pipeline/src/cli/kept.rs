@@ -4,6 +4,7 @@ use super::Context;
 use super::common::StateArg;
 use super::error::CliError;
 use super::operator;
+use crate::respond::policies::environment::Environment;
 use crate::respond::policies::{Policies, PolicyDir};
 use crate::respond::store::Store;
 use std::sync::Arc;
@@ -90,10 +91,12 @@ pub(super) fn policies(
     state: &StateArg,
     context: &Context<'_>,
 ) -> Result<Arc<dyn Policies>, CliError> {
-    match policy_table(flag, context)? {
-        None => Ok(Arc::new(PolicyDir::of(&state.dir(context)))),
-        Some(table) => tables::policies(&table),
-    }
+    let rows: Arc<dyn Policies> = match policy_table(flag, context)? {
+        None => Arc::new(PolicyDir::of(&state.dir(context))),
+        Some(table) => tables::policies(&table)?,
+    };
+    let over = Environment::under(rows, |name| std::env::var(name).ok()).map_err(CliError::input)?;
+    Ok(Arc::new(over))
 }
 
 #[cfg(feature = "aws")]

@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::output::Out;
 use super::{Cli, Command, Context, settle};
-use crate::lambda::{HANDLER, Handler, Pull, answer, serve};
+use crate::lambda::{HANDLER, Handler, Part, Pull, answer, serve};
 use crate::run::supervise::Failure;
 use crate::source::ingest::pull;
 use crate::source::state::State;
@@ -32,22 +32,18 @@ fn begin() -> Result<(), CliError> {
     let Command::Run(args) = cli.command else { return Err(CliError::input("the bootstrap runs nothing else")) };
     let mut out = Out::stdout();
     let context = Context { settings, out: &mut out, now_ms: crate::time::system_now_ms() };
-    if handler == Handler::Respond {
-        return super::respond::function(&context);
-    }
+    let part = match handler {
+        Handler::Part(part) => part,
+        Handler::Respond => return super::respond::function(&context),
+    };
     let job = args.job(&context)?;
-    let puller = puller(&args, handler, &job, &context)?;
-    serve(move |event, _| answer(&job, handler, event, &puller)).map_err(CliError::failed)
+    let puller = puller(&args, part, &job, &context)?;
+    serve(move |event, _| answer(&job, part, event, &puller)).map_err(CliError::failed)
 }
 
 /// Makes what the handler `ingest` calls; its places keep their pace from one invocation to the next.
-fn puller(
-    args: &super::run::Args,
-    handler: Handler,
-    job: &crate::run::Job,
-    context: &Context<'_>,
-) -> Result<Pull, CliError> {
-    if handler != Handler::Ingest {
+fn puller(args: &super::run::Args, part: Part, job: &crate::run::Job, context: &Context<'_>) -> Result<Pull, CliError> {
+    if part != Part::Ingest {
         return Ok(Arc::new(|| Err("this function does not pull".into())));
     }
     let around = job.around.clone();

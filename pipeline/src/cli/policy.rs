@@ -23,7 +23,8 @@ use std::sync::Arc;
   forewarn policy pause default --name release --lift --state S
 
 A policy that can't be read allows nothing. Rows are files in STATE/policies, or items of a table of DynamoDB (--policies),
-and may be written by hand.")]
+and may be written by hand. Under them lies what the environment says: DEMO_MODE, RECOVERY_TIMEOUT_SECONDS, HEALTH_CHECK_RETRY_COUNT,
+HEALTH_CHECK_RETRY_DELAY, AMI_ID, INSTANCE_TYPE, SUBNET_ID, SECURITY_GROUP, KEY_NAME, EIP_ALLOCATION_ID.")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Sub,

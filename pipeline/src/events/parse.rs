@@ -17,7 +17,8 @@ use jiff::Timestamp;
 /// Most ARNs that an event may name.
 const MAX_RESOURCES: usize = 1000;
 
-/// Parses a message: an event as EventBridge delivers it, plain, as the body of an SQS message, or as an SNS notification in one.
+/// Parses a message: an event as EventBridge delivers it, or an alarm's notification; plain, as the body of an SQS message, or as an SNS
+/// notification in one.
 ///
 /// The events' ids come from the id that EventBridge gave, so a message that comes twice gives the same events. An event that is
 /// understood and says nothing of interest, such as a deployment that begins, gives none.
@@ -26,7 +27,11 @@ const MAX_RESOURCES: usize = 1000;
 /// The first reason why it can't be understood.
 pub fn parse(raw: &[u8]) -> Result<Vec<NewEvent>, Reason> {
     let value = unwrap(raw)?;
-    let head = Head::read(&Doc::root(&value))?;
+    let doc = Doc::root(&value);
+    if alarm::is_notification(&doc) {
+        return alarm::notified(&doc);
+    }
+    let head = Head::read(&doc)?;
     let events = match (head.source, head.detail_type) {
         ("aws.ec2", "EC2 Instance State-change Notification") => ec2::state(&head),
         ("aws.ec2", "EC2 Spot Instance Interruption Warning") => ec2::interruption(&head),
@@ -39,7 +44,7 @@ pub fn parse(raw: &[u8]) -> Result<Vec<NewEvent>, Reason> {
         ("aws.ssm", _) => change::systems_manager(&head),
         _ => Err(head.unknown()),
     }?;
-    events.into_iter().enumerate().map(|(n, (subject, event))| head.event(n, subject, event)).collect()
+    head.events(events)
 }
 
 /// What an event is about, and the event.
@@ -50,7 +55,8 @@ type Events = Result<Vec<Said>, Reason>;
 /// What every event of EventBridge begins with.
 #[derive(Debug)]
 struct Head<'a> {
-    id: &'a str,
+    /// What the ids of its events begin with.
+    id: String,
     source: &'a str,
     detail_type: &'a str,
     account: &'a str,
@@ -76,7 +82,7 @@ impl<'a> Head<'a> {
             return Err(detail.wrong("an object"));
         }
         Ok(Self {
-            id: id.name()?,
+            id: format!("eventbridge/{}", id.name()?),
             source: doc.need("source")?.name()?,
             detail_type: doc.need("detail-type")?.name()?,
             account,
@@ -104,9 +110,13 @@ impl<'a> Head<'a> {
         format_ms(self.time)
     }
 
+    fn events(&self, said: Vec<Said>) -> Result<Vec<NewEvent>, Reason> {
+        said.into_iter().enumerate().map(|(n, (subject, event))| self.event(n, subject, event)).collect()
+    }
+
     /// The first event of a message takes its id; those that follow from it have it with a number.
     fn event(&self, n: usize, subject: String, event: Event) -> Result<NewEvent, Reason> {
-        let id = if n == 0 { format!("eventbridge/{}", self.id) } else { format!("eventbridge/{}/{n}", self.id) };
+        let id = if n == 0 { self.id.clone() } else { format!("{}/{n}", self.id) };
         let time =
             Timestamp::from_millisecond(self.time).map_err(|e| Reason::Damaged { what: quoted(&e.to_string()) })?;
         Ok(NewEvent { id, source: self.source.to_owned(), subject, time, event })
@@ -123,9 +133,12 @@ fn account<'a>(doc: &Doc<'a>) -> Result<&'a str, Reason> {
 /// Reads a region's name.
 fn region<'a>(doc: &Doc<'a>) -> Result<&'a str, Reason> {
     let text = doc.text()?;
-    let fine = (1..=32).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if fine { Ok(text) } else { Err(doc.bad_id("region")) }
+    if is_region(text) { Ok(text) } else { Err(doc.bad_id("region")) }
+}
+
+fn is_region(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=32).contains(&text.len()) && text.bytes().all(plain)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ const LONGEST_PAUSE_MS: u64 = 30_000;
 /// A message as a queue gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
+    /// Its id, the same however often it is given.
+    pub id: String,
     /// What deletes it.
     pub receipt: String,
     /// Its body.

@@ -93,7 +93,8 @@ impl Queue for SqsQueue {
         let reply = reply.map_err(|e| self.failed("receive", e))?;
         // A message without a receipt could never be deleted; SQS gives none such.
         let message = |m: aws_sdk_sqs::types::Message| {
-            Some(Received { receipt: m.receipt_handle?, body: m.body.unwrap_or_default() })
+            let id = m.message_id.unwrap_or_default();
+            Some(Received { id, receipt: m.receipt_handle?, body: m.body.unwrap_or_default() })
         };
         Ok(reply.messages.unwrap_or_default().into_iter().filter_map(message).collect())
     }

@@ -214,6 +214,8 @@ events! {
     RecoveryAdmitted(recovery::Happened<recovery::Admitted>) = "recovery.admitted" v 2;
     /// An executor took a recovery for a while.
     RecoveryLeased(recovery::Happened<recovery::Leased>) = "recovery.leased" v 1;
+    /// An executor that stops gave a recovery back.
+    RecoveryLeaseReleased(recovery::Happened<recovery::LeaseReleased>) = "recovery.lease_released" v 1;
     /// A step is about to be made.
     RecoveryStepIntended(recovery::Happened<recovery::StepIntended>) = "recovery.step_intended" v 2;
     /// A step has had its effect.

@@ -26,7 +26,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Marks the file as a forewarn log: `FWLG`.
 pub const APPLICATION_ID: i32 = 0x4657_4C47;
 /// The version of the tables in the file.
-pub const SCHEMA_VERSION: i32 = 4;
+pub const SCHEMA_VERSION: i32 = 5;
 
 /// A log in a SQLite file; threads may share it, and processes may open the same file.
 #[derive(Debug)]
@@ -111,12 +111,13 @@ impl SqliteLog {
         query::open_recoveries(&self.lock())
     }
 
-    /// Gives the open recovery of a lineage, the oldest where there are several.
+    /// Gives the recovery of a lineage that a trigger has begun or joined, whether that is over or not; else the open one, the oldest
+    /// where there are several.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn open_recovery_of(&self, lineage: &str) -> Result<Option<String>, LogError> {
-        query::open_recovery_of(&self.lock(), lineage)
+    pub fn recovery_of(&self, lineage: &str, trigger_id: &str) -> Result<Option<String>, LogError> {
+        query::recovery_of(&self.lock(), lineage, trigger_id)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

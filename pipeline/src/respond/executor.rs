@@ -17,6 +17,7 @@ use forewarn_rules::recovery::next::{LEASE_MS, Next, next};
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::refusal::Refusal;
 use forewarn_rules::recovery::trigger::Trigger;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Turns of one recovery without a wait, after which others have theirs.
@@ -73,11 +74,8 @@ impl Executor {
         loop {
             let (admission, _) = self.ledger.admission()?;
             let lineage = trigger.lineage_of(admission.lineage(&trigger.instance_id));
-            let first = event_id("recovery", &[&lineage, &trigger.id]);
-            // The one that this very trigger began comes before any other.
-            let is_known = self.ledger.load(&first, &trigger.instance_id)?.version > 0;
-            let open = if is_known { None } else { self.ledger.store().open_recovery_of(&lineage)? };
-            let id = open.unwrap_or(first);
+            let known = self.ledger.store().recovery_of(&lineage, &trigger.id)?;
+            let id = known.unwrap_or_else(|| event_id("recovery", &[&lineage, &trigger.id]));
             let mut entry = self.ledger.load(&id, &trigger.instance_id)?;
             let now = self.ledger.now_ms();
             let wanted = trigger.cause.first_action().rung();
@@ -157,6 +155,23 @@ impl Executor {
             Err(wrong) => {
                 tracing::debug!(recovery = entry.id, %wrong, "looked at again");
                 Ok(None)
+            }
+        }
+    }
+
+    /// Gives back the leases that it has among these, so that whoever comes next need not wait for their end. It must be at none of them.
+    pub fn give_back(&self, ids: &BTreeSet<String>) {
+        let give_back = |id: &str| -> Result<(), LedgerError> {
+            let mut entry = self.ledger.load(id, "")?;
+            let epoch = entry.state.epoch;
+            if entry.state.holder.as_ref().is_some_and(|h| h.name == self.name) {
+                self.command(&mut entry, Command::ReleaseLease { epoch })?;
+            }
+            Ok(())
+        };
+        for id in ids {
+            if let Err(e) = give_back(id) {
+                tracing::warn!(recovery = id, error = %e, "its lease is not given back; it ends by itself");
             }
         }
     }

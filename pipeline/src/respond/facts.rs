@@ -105,6 +105,7 @@ impl Eyes<'_> {
                 Plan { action: RecoveryAction::NotifyOnly, steps: Vec::new(), forward_from: None }
             }
         };
+        let plan = plan.at(policy_or_default.pace());
         let action = plan.action;
         let needs_room = action.launches() || action.stops_instance();
         let trigger_holds = match trigger.cause {

@@ -61,7 +61,7 @@ impl<'a> Inbox<'a> {
                     && p.confidence == Level::High
                 {
                     let made = crate::log::event::prediction::Made { prediction: Box::new(p.prediction) };
-                    for trigger in of_event("", executor.ledger().now_ms(), &crate::log::Event::PredictionMade(made)) {
+                    for trigger in of_event(executor.ledger().now_ms(), &crate::log::Event::PredictionMade(made)) {
                         executor.request(&trigger)?;
                     }
                 }
@@ -103,7 +103,7 @@ impl<'a> Inbox<'a> {
                 continue;
             }
             let at_ms = crate::time::parse_instant(&entry.envelope.time, None).unwrap_or_default();
-            for trigger in of_event(&entry.envelope.id, at_ms, &event) {
+            for trigger in of_event(at_ms, &event) {
                 taken.triggers += 1;
                 taken.touched.insert(executor.request(&trigger)?);
             }
@@ -128,7 +128,7 @@ impl<'a> Inbox<'a> {
             let now = executor.ledger().now_ms();
             let mut dealt_with = Vec::new();
             for message in messages {
-                match of_message(message.body.as_bytes(), now) {
+                match of_message(message.body.as_bytes(), &message.id, now) {
                     Ok(triggers) => {
                         for trigger in triggers {
                             taken.triggers += 1;

@@ -10,7 +10,7 @@ use super::serve::{Until, serve};
 use super::store::Store;
 use super::triggers::of_message;
 use crate::events::dead::DeadLetters;
-use crate::events::lambda::{Failure as GivenAgain, Response, messages};
+use crate::events::lambda::{Failure as GivenAgain, Response, messages, notifications};
 use crate::interrupt::Interrupt;
 use crate::log::LogError;
 use forewarn_rules::recovery::plan::CALL_MS;
@@ -113,15 +113,18 @@ impl Function<'_> {
         }
         let raw = serde_json::to_vec(event).map_err(|e| input(&e))?;
         if event.get("Records").is_none() {
-            return self.request(&raw, &mut report.recoveries);
+            return self.request(&raw, "", &mut report.recoveries);
+        }
+        if let Some(notifications) = notifications(&raw).map_err(|e| input(&e))? {
+            return notifications
+                .iter()
+                .try_for_each(|n| self.request(n.body.as_bytes(), &n.id, &mut report.recoveries));
         }
         for message in messages(&raw).map_err(|e| input(&e))? {
-            let body = serde_json::from_str::<Value>(&message.body);
-            if body.as_ref().is_ok_and(is_call_to_go_on) {
+            if serde_json::from_str(&message.body).as_ref().is_ok_and(is_call_to_go_on) {
                 continue;
             }
-            let body = body.map_or(message.body, |body| named(body, &message.id).to_string());
-            if let Err(e) = self.request(body.as_bytes(), &mut report.recoveries) {
+            if let Err(e) = self.request(message.body.as_bytes(), &message.id, &mut report.recoveries) {
                 tracing::warn!(message = message.id, error = %e, "it is given again, and set aside by its queue in the end");
                 report.response.batch_item_failures.push(GivenAgain { item_identifier: message.id });
             }
@@ -129,9 +132,9 @@ impl Function<'_> {
         Ok(())
     }
 
-    fn request(&self, raw: &[u8], begun: &mut BTreeSet<String>) -> Result<(), InvocationError> {
+    fn request(&self, raw: &[u8], message: &str, begun: &mut BTreeSet<String>) -> Result<(), InvocationError> {
         let now = self.executor.ledger().now_ms();
-        for trigger in of_message(raw, now).map_err(|e| InvocationError::Input(e.to_string()))? {
+        for trigger in of_message(raw, message, now).map_err(|e| InvocationError::Input(e.to_string()))? {
             begun.insert(self.executor.request(&trigger)?);
         }
         Ok(())
@@ -156,17 +159,6 @@ impl Function<'_> {
         }
         Ok(())
     }
-}
-
-/// Names what a person asks for after its message, where they have not named it: the message given again is then the same wish.
-fn named(mut body: Value, message: &str) -> Value {
-    if let Some(fields) = body.as_object_mut()
-        && fields.contains_key("trigger_type")
-        && !fields.contains_key("id")
-    {
-        fields.insert("id".to_owned(), Value::from(message));
-    }
-    body
 }
 
 /// A schedule's tick, a message of our own, or nothing at all: nothing comes in, and what is open goes on.

@@ -1,5 +1,6 @@
 //! Policies: one JSON object for each instance, over one of defaults. What can't be read allows nothing.
 
+pub mod environment;
 #[cfg(feature = "aws")]
 pub mod table;
 
@@ -65,20 +66,33 @@ pub trait Policies: Send + Sync + fmt::Debug {
 
     /// Says where a row is, for messages.
     fn place(&self, name: &str) -> String;
+
+    /// Gives what lies under the defaults' row.
+    fn base(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    /// Says whether nothing is done, whatever rows say.
+    fn only_observe(&self) -> bool {
+        false
+    }
 }
 
-/// Gives what holds for an instance: its own row over the defaults' row over what is built in.
+/// Gives what holds for an instance: its own row over the defaults' row over what the store lies on and what is built in.
 ///
 /// # Errors
 /// When either row can't be read, has an unknown key, a wrong type or a value out of bounds: where, and what.
 pub fn of(policies: &dyn Policies, instance: &str) -> Result<Policy, PolicyStoreError> {
-    let mut row = policies.row(DEFAULT)?.unwrap_or_default();
-    checked(policies, DEFAULT, &row)?;
+    let mut row = policies.base();
+    let default = policies.row(DEFAULT)?.unwrap_or_default();
+    checked(policies, DEFAULT, &default)?;
+    over(&mut row, default);
     if let Some(own) = policies.row(instance)? {
         checked(policies, instance, &own)?;
         over(&mut row, own);
     }
-    checked(policies, instance, &row)
+    let policy = checked(policies, instance, &row)?;
+    Ok(if policies.only_observe() { policy.observing() } else { policy })
 }
 
 /// Lays an instance's row over the defaults: each field stands for itself, but what pauses or overrides all instances holds for each.

@@ -43,11 +43,12 @@ pub trait Store: EventLog + Cursors + Send + Sync + fmt::Debug {
     /// When the log fails.
     fn open_recoveries(&self) -> Result<Vec<String>, LogError>;
 
-    /// Gives the open recovery of a lineage, the oldest where there are several.
+    /// Gives the recovery of a lineage that a trigger has begun or joined, whether that is over or not; else the open one, the oldest
+    /// where there are several.
     ///
     /// # Errors
     /// When the log fails.
-    fn open_recovery_of(&self, lineage: &str) -> Result<Option<String>, LogError>;
+    fn recovery_of(&self, lineage: &str, trigger_id: &str) -> Result<Option<String>, LogError>;
 }
 
 impl Store for SqliteLog {
@@ -72,8 +73,8 @@ impl Store for SqliteLog {
         Self::open_recoveries(self)
     }
 
-    fn open_recovery_of(&self, lineage: &str) -> Result<Option<String>, LogError> {
-        Self::open_recovery_of(self, lineage)
+    fn recovery_of(&self, lineage: &str, trigger_id: &str) -> Result<Option<String>, LogError> {
+        Self::recovery_of(self, lineage, trigger_id)
     }
 }
 
@@ -166,12 +167,13 @@ impl<L: EventLog + Cursors + Send + Sync + fmt::Debug> Store for Folded<L> {
         Ok(open.map(|(id, _)| id.to_owned()).collect())
     }
 
-    fn open_recovery_of(&self, lineage: &str) -> Result<Option<String>, LogError> {
+    fn recovery_of(&self, lineage: &str, trigger_id: &str) -> Result<Option<String>, LogError> {
         let known = self.current()?;
         let of_it = known.0.table(Table::Recoveries).filter_map(|(_, row)| {
             let Row::Recovery(r) = row else { return None };
-            (r.open && r.lineage == lineage).then_some((&r.opened_at, &r.recovery_id))
+            let has = r.state.triggers.contains(trigger_id);
+            (r.lineage == lineage && (has || r.open)).then_some((!has, &r.opened_at, &r.recovery_id))
         });
-        Ok(of_it.min().map(|(_, id)| id.clone()))
+        Ok(of_it.min().map(|(_, _, id)| id.clone()))
     }
 }

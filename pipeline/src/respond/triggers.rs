@@ -22,7 +22,7 @@ pub struct Manual {
     /// What is to be done, where the type is `manual`; a safe restart unless said otherwise.
     #[serde(default)]
     pub action: Option<RecoveryAction>,
-    /// What makes two of them the same; without it, each delivery is a new one.
+    /// What makes two of them the same; without it, the id of the message that it came in, and where that has none either, the time.
     #[serde(default)]
     pub id: Option<String>,
 }
@@ -46,8 +46,8 @@ pub enum ManualType {
 }
 
 impl Manual {
-    /// Makes it a trigger.
-    pub fn trigger(&self, now_ms: i64) -> Trigger {
+    /// Makes it a trigger, which came in a message of this id; empty where it has none.
+    pub fn trigger(&self, message: &str, now_ms: i64) -> Trigger {
         let cause = match self.trigger_type {
             ManualType::Manual => Cause::Operator { action: self.action.unwrap_or(RecoveryAction::SafeRestart) },
             ManualType::SystemCheck => Cause::CheckFailed { check: Check::System },
@@ -56,7 +56,8 @@ impl Manual {
             ManualType::Application => Cause::ApplicationDown,
             ManualType::Prediction => Cause::Predicted { action: Action::HostMigration },
         };
-        let id = self.id.clone().unwrap_or_else(|| now_ms.to_string());
+        let message = (!message.is_empty()).then(|| message.to_owned());
+        let id = self.id.clone().or(message).unwrap_or_else(|| now_ms.to_string());
         Trigger {
             id: format!("manual {} {id}", self.instance_id),
             instance_id: self.instance_id.clone(),
@@ -67,23 +68,24 @@ impl Manual {
     }
 }
 
-/// Gives the triggers of a message: an event as EventBridge delivers it, ours or AWS's, plain or wrapped, or a [`Manual`].
+/// Gives the triggers of a message and its id: an event as EventBridge delivers it, ours or AWS's, an alarm's notification, plain or
+/// wrapped, or a [`Manual`].
 ///
 /// # Errors
 /// Why it can't be understood.
-pub fn of_message(raw: &[u8], now_ms: i64) -> Result<Vec<Trigger>, Reason> {
+pub fn of_message(raw: &[u8], message: &str, now_ms: i64) -> Result<Vec<Trigger>, Reason> {
     let value = unwrap(raw)?;
     if value.get("trigger_type").is_some() {
         let manual: Manual =
             serde_json::from_value(value).map_err(|e| Reason::Damaged { what: quoted(&e.to_string()) })?;
         check_id(&manual.instance_id)?;
-        return Ok(vec![manual.trigger(now_ms)]);
+        return Ok(vec![manual.trigger(message, now_ms)]);
     }
     if value.get("source").and_then(Value::as_str) == Some(crate::log::envelope::SOURCE) {
         return ours(&value);
     }
     let events: Vec<NewEvent> = parse(raw)?;
-    Ok(events.iter().flat_map(|e| of_event(&e.id, e.time.as_millisecond(), &e.event)).collect())
+    Ok(events.iter().flat_map(|e| of_event(e.time.as_millisecond(), &e.event)).collect())
 }
 
 fn check_id(id: &str) -> Result<(), Reason> {
@@ -109,12 +111,12 @@ fn ours(value: &Value) -> Result<Vec<Trigger>, Reason> {
         let why = std::error::Error::source(&e).map_or_else(|| e.to_string(), |s| format!("{e}: {s}"));
         damaged(quoted(&why))
     })?;
-    Ok(of_event(text("event_id").unwrap_or_default(), time, &event))
+    Ok(of_event(time, &event))
 }
 
 /// Gives the triggers of an event: at most one for each instance it is about.
 #[expect(clippy::wildcard_enum_match_arm, reason = "most events call for nothing")]
-pub fn of_event(id: &str, at_ms: i64, event: &Event) -> Vec<Trigger> {
+pub fn of_event(at_ms: i64, event: &Event) -> Vec<Trigger> {
     let trigger = |id: String, instance: &str, cause: Cause, evidence: String| Trigger {
         id,
         instance_id: instance.to_owned(),
@@ -164,7 +166,9 @@ pub fn of_event(id: &str, at_ms: i64, event: &Event) -> Vec<Trigger> {
             } else {
                 return Vec::new();
             };
-            vec![trigger(id.to_owned(), instance, Cause::CheckFailed { check }, format!("alarm {}", e.alarm))]
+            // The bus and SNS tell of the same change, to the second.
+            let id = format!("alarm {} {}", e.alarm, at_ms.div_euclid(1000));
+            vec![trigger(id, instance, Cause::CheckFailed { check }, format!("alarm {}", e.alarm))]
         }
         _ => Vec::new(),
     }
@@ -195,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_manual_trigger_is_read_and_a_wrong_one_says_why() {
-        let read = |text: &str| of_message(text.as_bytes(), NOW);
+        let read = |text: &str| of_message(text.as_bytes(), "", NOW);
         let one = read(r#"{"instance_id": "i-0123456789abcdef0", "trigger_type": "system_check"}"#).unwrap();
         assert_eq!(one[0].cause, Cause::CheckFailed { check: Check::System });
         let act = r#"{"instance_id": "i-0123456789abcdef0", "trigger_type": "manual", "action": "replace", "id": "7"}"#;
@@ -204,6 +208,11 @@ mod tests {
             (one[0].cause, one[0].id.as_str()),
             (Cause::Operator { action: RecoveryAction::Replace }, "manual i-0123456789abcdef0 7")
         );
+        let plain = br#"{"instance_id": "i-0123456789abcdef0", "trigger_type": "manual"}"#;
+        let id = |message: &str, now_ms: i64| of_message(plain, message, now_ms).unwrap()[0].id.clone();
+        assert_eq!(id("m-1", NOW), id("m-1", NOW + 60_000), "a message given again is the same wish");
+        assert_ne!(id("m-1", NOW), id("m-2", NOW));
+        assert_ne!(id("", NOW), id("", NOW + 1));
         for bad in [
             r#"{"instance_id": "i-0123456789abcdef0", "trigger_type": "whim"}"#,
             r#"{"instance_id": "../../etc", "trigger_type": "manual"}"#,
@@ -223,7 +232,7 @@ mod tests {
             "detail": {"instance-id": "i-0123456789abcdef0", "instance-action": "terminate"}}"#;
         let all: Vec<Trigger> = ["1", "1", "1"]
             .iter()
-            .flat_map(|id| of_message(text.replace("ID", &format!("e{id}")).as_bytes(), NOW).unwrap())
+            .flat_map(|id| of_message(text.replace("ID", &format!("e{id}")).as_bytes(), id, NOW).unwrap())
             .collect();
         assert_eq!(all.len(), 3);
         assert!(all.iter().all(|t| t == &all[0]));

@@ -23,7 +23,7 @@ fn trigger() -> Trigger {
 }
 
 fn plan() -> Plan {
-    let step = |kind| Step { kind, timeout_ms: 600_000, attempts: 3, optional: false };
+    let step = |kind| Step { kind, timeout_ms: 600_000, attempts: 3, retry_ms: 30_000, optional: false };
     Plan {
         action: RecoveryAction::SafeRestart,
         steps: vec![step(StepKind::Stop), step(StepKind::Start)],
@@ -44,6 +44,7 @@ pub(crate) fn every_recovery_event() -> Vec<Event> {
         R::Approved { by: by() },
         R::Admitted,
         R::Leased { holder: "host-1".to_owned(), epoch: 1, until_ms: MS },
+        R::LeaseReleased { epoch: 1, at_ms: MS },
         R::StepIntended {
             step: 0,
             attempt: 1,

@@ -1,12 +1,16 @@
 //! An executor on a log in memory, with hands that do at once what they are asked: what it writes down, and what people can say to it.
 
 use forewarn::clock::{Clock, ManualClock};
+use forewarn::events::JsonLinesDead;
+use forewarn::interrupt::Interrupt;
 use forewarn::log::{MemoryLog, Row, SqliteLog, Table};
 use forewarn::respond::executor::{Executor, When};
 use forewarn::respond::hands::{Errand, Hands, Place, Reply, Seen};
+use forewarn::respond::inbox::Inbox;
 use forewarn::respond::ledger::{Ledger, stream_of};
 use forewarn::respond::past;
 use forewarn::respond::policies::{DEFAULT, Policies, PolicyDir};
+use forewarn::respond::serve::{Until, serve};
 use forewarn::respond::store::{Folded, Store};
 use forewarn_rules::recovery::action::{RecoveryAction, Rung};
 use forewarn_rules::recovery::admission::{Caps, Health};
@@ -48,11 +52,12 @@ fn facts() -> InstanceFacts {
     }
 }
 
-/// Hands that write down what they were asked; what is in `lost` has its effect and loses its reply once.
+/// Hands that write down what they were asked; what is in `lost` has its effect and loses its reply once, what is in `slow` takes its time.
 #[derive(Debug, Default)]
 struct Told {
     calls: Mutex<Vec<StepKind>>,
     lost: Mutex<Vec<StepKind>>,
+    slow: Mutex<Vec<StepKind>>,
 }
 
 impl Hands for Told {
@@ -88,9 +93,14 @@ impl Hands for Told {
 
     fn perform(&self, errand: &Errand) -> Reply {
         self.calls.lock().unwrap().push(errand.kind);
-        let mut lost = self.lost.lock().unwrap();
-        if let Some(at) = lost.iter().position(|k| *k == errand.kind) {
-            lost.remove(at);
+        let first = |of: &Mutex<Vec<StepKind>>| {
+            let mut of = of.lock().unwrap();
+            of.iter().position(|k| *k == errand.kind).map(|at| of.remove(at)).is_some()
+        };
+        if first(&self.slow) {
+            return Reply::Waiting(15_000);
+        }
+        if first(&self.lost) {
             return Reply::Unknown("the reply was lost".to_owned());
         }
         Reply::Done(format!("{:?}", errand.kind))
@@ -111,7 +121,7 @@ struct Bench {
     hands: Arc<Told>,
     store: Arc<dyn Store>,
     policies: Arc<PolicyDir>,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 impl Bench {
@@ -124,7 +134,7 @@ impl Bench {
             hands: Arc::default(),
             store: Arc::new(Folded::new(MemoryLog::new())),
             policies: Arc::new(policies),
-            _state: state,
+            state,
         }
     }
 
@@ -236,9 +246,12 @@ fn the_same_trigger_again_and_others_of_the_lineage_are_one_recovery_for_two_exe
     let events = bench.events(id);
     assert_eq!(events.iter().filter(|e| matches!(e, RecoveryEvent::Joined { .. })).count(), 1);
     assert!(matches!(events.last(), Some(RecoveryEvent::Completed { .. })));
-    // Delivered once more after its end, it changes nothing.
-    let (n, again) = (events.len(), a.request(&failed("t")).unwrap());
-    assert_eq!((again, bench.events(id).len()), (id.clone(), n));
+    // Delivered once more after its end, they change nothing, neither the one that began it nor the one that joined.
+    for trigger in ["t", "u"] {
+        let (n, again) = (events.len(), a.request(&failed(trigger)).unwrap());
+        assert_eq!((again, bench.events(id).len()), (id.clone(), n), "{trigger}");
+    }
+    assert_ne!(a.request(&failed("v")).unwrap(), *id);
 }
 
 #[test]
@@ -353,6 +366,26 @@ fn a_policy_that_cannot_be_read_any_more_holds_up_what_is_under_way() {
     assert!(bench.hands.calls.lock().unwrap().contains(&StepKind::Start));
 }
 
+#[test]
+fn an_executor_that_stops_gives_back_what_it_has_and_the_next_goes_on_at_once() {
+    let bench = Bench::new(&json!({"mode": "act", "objection_ms": 0}));
+    bench.hands.slow.lock().unwrap().push(StepKind::Stop);
+    let id = bench.executor("a").request(&failed("t")).unwrap();
+    let dead = JsonLinesDead::in_state(bench.state.path());
+    let work = |name: &str| {
+        let executor = bench.executor(name);
+        let mut inbox = Inbox::open(&*bench.store, &executor, Vec::new(), &dead).unwrap();
+        serve(&executor, &mut inbox, 2, Until::Idle, &Interrupt::default()).unwrap();
+    };
+    let has_started = || bench.hands.calls.lock().unwrap().contains(&StepKind::Start);
+    work("a");
+    assert!(bench.hands.calls.lock().unwrap().last() == Some(&StepKind::Stop) && !has_started());
+    assert!(matches!(bench.events(&id).last(), Some(RecoveryEvent::LeaseReleased { epoch: 1, .. })));
+    bench.clock.advance(15_000);
+    work("b");
+    assert!(has_started(), "{:?}", bench.events(&id));
+}
+
 /// How many recoveries are open, and where the log is to be left: `FOREWARN_SCALE`, `FOREWARN_SCALE_DIR`.
 #[test]
 fn open_recoveries_are_found_again() {
@@ -377,5 +410,10 @@ fn open_recoveries_are_found_again() {
         assert!(ledger.append(&mut entry, &events).unwrap());
     }
     assert_eq!(log.open_recoveries().unwrap().len(), many);
-    assert_eq!(log.open_recovery_of("i-00000000000000007").unwrap().as_deref(), Some("r00000007"));
+    let of = |lineage: &str, trigger: &str| log.recovery_of(lineage, trigger).unwrap();
+    assert_eq!(of("i-00000000000000007", "another").as_deref(), Some("r00000007"));
+    let mut over = ledger.load("r00000007", "").unwrap();
+    ledger.append(&mut over, &[RecoveryEvent::Completed { outcome: Outcome::Denied }]).unwrap();
+    assert_eq!(of("i-00000000000000007", "another"), None);
+    assert_eq!(of("i-00000000000000007", "t7").as_deref(), Some("r00000007"));
 }

@@ -209,6 +209,25 @@ fn three_deliveries_to_two_containers_are_one_recovery_and_what_waits_is_asked_f
     assert!(invoke(0, &json!({"instance_id": id, "trigger_type": "whim"})).unwrap_err().to_string().contains("whim"));
     assert_eq!((first.next_ms, wake.0.lock().unwrap().len()), (None, 0));
 
+    // An alarm, once from the bus and twice from its topic: one recovery, and what does not hold is not acted on.
+    let alarm = |state: &str| {
+        json!({"AlarmName": "down", "AlarmArn": format!("arn:aws:cloudwatch:{REGION}:123456789012:alarm:down"), "NewStateValue": state,
+               "StateChangeTime": "2026-02-15T06:00:00.120+0000", "Trigger": {"MetricName": "StatusCheckFailed_System",
+               "Namespace": "AWS/EC2", "Period": 60, "Dimensions": [{"name": "InstanceId", "value": id}]}})
+    };
+    let topic = |state: &str| {
+        let sns = json!({"MessageId": "n1", "TopicArn": "t", "Message": alarm(state).to_string()});
+        json!({"Records": [{"EventSource": "aws:sns", "Sns": sns}]})
+    };
+    let metric = json!({"namespace": "AWS/EC2", "name": "StatusCheckFailed_System", "dimensions": {"InstanceId": id}});
+    let bus = json!({"id": "e1", "source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change", "region": REGION,
+        "account": "123456789012", "time": "2026-02-15T06:00:00Z", "resources": [], "detail": {"alarmName": "down",
+        "state": {"value": "ALARM"}, "configuration": {"metrics": [{"metricStat": {"period": 60, "metric": metric}}]}}});
+    let told = [invoke(0, &topic("ALARM")), invoke(1, &bus), invoke(1, &topic("ALARM"))].map(Result::unwrap);
+    assert!(told.iter().all(|t| t.recoveries.len() == 1 && t.recoveries == told[0].recoveries), "{told:?}");
+    assert!(invoke(0, &topic("OK")).unwrap().recoveries.is_empty());
+    assert!(invoke(0, &topic("FINE")).unwrap_err().to_string().contains("INSUFFICIENT_DATA"));
+
     // A check that has failed and waits for a person: it is looked at again, and that is asked for once.
     world.python(&format!("aws('dynamodb').put_item(TableName='policies', Item={{'instance_id': {{'S': '{id}'}}, 'mode': {{'S': 'approve'}}}})"));
     let asks = json!({"instance_id": id, "trigger_type": "manual", "action": "safe_restart"});

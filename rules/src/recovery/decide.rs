@@ -62,6 +62,11 @@ pub enum Command {
         /// For how long, milliseconds.
         for_ms: i64,
     },
+    /// Give it back: who has it stops.
+    ReleaseLease {
+        /// The epoch under which.
+        epoch: u64,
+    },
     /// Make the call of the next step.
     Intend {
         /// The epoch under which.
@@ -196,6 +201,7 @@ pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<Rec
             Ok(refused(state, refusals, now_ms).unwrap_or_else(|| vec![RecoveryEvent::Admitted]))
         }
         Command::Lease { holder, for_ms } => lease(state, holder, for_ms, now_ms),
+        Command::ReleaseLease { epoch } => release_lease(state, epoch, now_ms),
         Command::Intend { epoch, before } => intend(state, epoch, before, now_ms),
         Command::Reissue { epoch } => reissue(state, epoch, now_ms),
         Command::Done { epoch, result } => {
@@ -316,6 +322,16 @@ fn lease(state: &Recovery, holder: String, for_ms: i64, now_ms: i64) -> Result<V
     Ok(vec![RecoveryEvent::Leased { holder, epoch: state.epoch + 1, until_ms: now_ms.saturating_add(for_ms) }])
 }
 
+/// A call of which nobody knows what came keeps its lease: whoever comes next waits until it has settled in any case.
+fn release_lease(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+    current(state, epoch)?;
+    if state.intent.is_some() {
+        return Err(Wrong::Unsettled);
+    }
+    let is_held = state.holder.as_ref().is_some_and(|h| now_ms < h.until_ms);
+    Ok(if is_held { vec![RecoveryEvent::LeaseReleased { epoch, at_ms: now_ms }] } else { Vec::new() })
+}
+
 fn current(state: &Recovery, epoch: u64) -> Result<(), Wrong> {
     if !state.is_at_work() {
         return Err(Wrong::Phase { phase: state.phase });
@@ -392,8 +408,8 @@ fn waiting(state: &Recovery, for_ms: i64, now_ms: i64) -> Vec<RecoveryEvent> {
 }
 
 fn failed(state: &Recovery, reason: String, now_ms: i64) -> Vec<RecoveryEvent> {
-    let attempts = state.step().map_or(0, |s| s.attempts);
-    let retry_ms = now_ms.saturating_add(RETRY_MS);
+    let (attempts, after_ms) = state.step().map_or((0, RETRY_MS), |s| (s.attempts, s.retry_ms));
+    let retry_ms = now_ms.saturating_add(after_ms);
     let retry_ms = (state.attempt < attempts && !state.is_over_time(retry_ms)).then_some(retry_ms);
     vec![RecoveryEvent::StepFailed { reason, retry_ms }]
 }

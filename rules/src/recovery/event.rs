@@ -87,6 +87,13 @@ pub enum RecoveryEvent {
         /// Until when, milliseconds.
         until_ms: i64,
     },
+    /// An executor that stops gives it back: it makes no call, and the next need not wait for the lease's end.
+    LeaseReleased {
+        /// That of the lease.
+        epoch: u64,
+        /// When, milliseconds.
+        at_ms: i64,
+    },
     /// A call is about to be made.
     StepIntended {
         /// Its place in the plan, or among the steps back.

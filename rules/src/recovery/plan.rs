@@ -30,8 +30,22 @@ pub struct Step {
     pub timeout_ms: i64,
     /// How often it is tried.
     pub attempts: u32,
+    /// How long after a failure it is tried again, milliseconds.
+    #[serde(default = "retry_ms")]
+    pub retry_ms: i64,
     /// Whether the recovery goes on when it fails for good.
     pub optional: bool,
+}
+
+/// How patient steps are, where people say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How long a step may take, milliseconds.
+    pub timeout_ms: i64,
+    /// How often it is tried.
+    pub attempts: u32,
+    /// How long after a failure it is tried again, milliseconds.
+    pub retry_ms: i64,
 }
 
 /// What is going to be done.
@@ -200,13 +214,30 @@ fn after_launch(instance: &InstanceFacts, kinds: &mut Vec<StepKind>) {
 
 const fn step(kind: StepKind) -> Step {
     if kind.is_optional() {
-        return Step { kind, timeout_ms: OPTIONAL_TIMEOUT_MS, attempts: 1, optional: true };
+        return Step { kind, timeout_ms: OPTIONAL_TIMEOUT_MS, attempts: 1, retry_ms: RETRY_MS, optional: true };
     }
     let timeout_ms = if matches!(kind, StepKind::AwaitSnapshot) { SNAPSHOT_TIMEOUT_MS } else { STEP_TIMEOUT_MS };
-    Step { kind, timeout_ms, attempts: STEP_ATTEMPTS, optional: false }
+    Step { kind, timeout_ms, attempts: STEP_ATTEMPTS, retry_ms: RETRY_MS, optional: false }
+}
+
+const fn retry_ms() -> i64 {
+    RETRY_MS
 }
 
 impl Plan {
+    /// Gives the steps the time and the tries that people allow. What holds nothing up keeps its own, and so does everything where AWS
+    /// has said when it takes the instance away.
+    #[must_use]
+    pub fn at(mut self, pace: Pace) -> Self {
+        let own = self.action == RecoveryAction::DrainSpot;
+        for step in self.steps.iter_mut().filter(|step| !own && !step.optional) {
+            let least = if step.kind == StepKind::AwaitSnapshot { SNAPSHOT_TIMEOUT_MS } else { 0 };
+            step.timeout_ms = pace.timeout_ms.max(least);
+            (step.attempts, step.retry_ms) = (pace.attempts, pace.retry_ms);
+        }
+        self
+    }
+
     /// Says whether a recovery that has come to a step only goes forward.
     pub fn is_past_return(&self, cursor: usize) -> bool {
         self.forward_from.is_some_and(|from| cursor >= from)

@@ -1,6 +1,7 @@
 //! What people allow, for an instance and at a time.
 
 use super::action::RecoveryAction;
+use super::plan::{CALL_MS, Pace, RETRY_MS, STEP_ATTEMPTS, STEP_TIMEOUT_MS};
 use super::targets::Targets;
 use super::trigger::Cause;
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,12 @@ pub struct Policy {
     pub cooldown_ms: i64,
     /// Recoveries of one lineage within a day.
     pub daily_budget: u32,
+    /// How long a step may take, milliseconds; snapshots have an hour at least.
+    pub step_timeout_ms: i64,
+    /// How often a step is tried.
+    pub step_attempts: u32,
+    /// How long after a failure a step is tried again, milliseconds.
+    pub retry_ms: i64,
     /// Named pauses, by name, each until a time in milliseconds.
     pub pauses: BTreeMap<String, i64>,
     /// Another mode for a while.
@@ -145,6 +152,9 @@ impl Default for Policy {
             hold_ms: 30 * MINUTE_MS,
             cooldown_ms: 30 * MINUTE_MS,
             daily_budget: 3,
+            step_timeout_ms: STEP_TIMEOUT_MS,
+            step_attempts: STEP_ATTEMPTS,
+            retry_ms: RETRY_MS,
             pauses: BTreeMap::new(),
             overrides: Vec::new(),
             targets: Targets::default(),
@@ -193,12 +203,32 @@ impl Policy {
         }
         let point = self.recovery_point_ms;
         bound("recovery_point_ms", point, (1..=30 * DAY_MS).contains(&point), "1 to 30 days in milliseconds")?;
+        let timeout = self.step_timeout_ms;
+        bound("step_timeout_ms", timeout, (CALL_MS..=DAY_MS).contains(&timeout), "a minute to a day in milliseconds")?;
+        let attempts = self.step_attempts;
+        bound("step_attempts", attempts.into(), (1..=20).contains(&attempts), "1 to 20")?;
+        let retry = self.retry_ms;
+        bound("retry_ms", retry, (1000..=60 * MINUTE_MS).contains(&retry), "a second to an hour in milliseconds")?;
         if let Some(window) = &self.maintenance_window {
             for minute in [window.from_minute, window.to_minute] {
                 bound("maintenance_window", minute.into(), minute < 1440, "minutes after midnight, 0 to 1439")?;
             }
         }
         Ok(())
+    }
+
+    /// Gives how patient steps are.
+    pub const fn pace(&self) -> Pace {
+        Pace { timeout_ms: self.step_timeout_ms, attempts: self.step_attempts, retry_ms: self.retry_ms }
+    }
+
+    /// Gives the same policy with nothing done by itself, whatever it says of single actions or for a while.
+    #[must_use]
+    pub fn observing(mut self) -> Self {
+        self.mode = Mode::Observe;
+        self.action_modes.clear();
+        self.overrides.clear();
+        self
     }
 
     /// Gives the mode for an action at a time: an override that has not expired, else what is said of the action, else of the instance.

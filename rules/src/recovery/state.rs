@@ -275,9 +275,12 @@ impl Recovery {
             (_, E::Stopped { .. }) if self.is_open() && !self.is_at_work() => {}
             (Phase::Announced { .. }, E::Admitted) => self.phase = Phase::Running,
             (Phase::Running | Phase::Undoing, E::Leased { holder, epoch, until_ms }) if *epoch > self.epoch => {
-                self.epoch = *epoch;
-                self.skip_idle(until_ms.saturating_sub(LEASE_MS));
-                self.holder = Some(Holder { name: holder.clone(), epoch: *epoch, until_ms: *until_ms });
+                self.leased(holder, *epoch, *until_ms);
+            }
+            (Phase::Running | Phase::Undoing, E::LeaseReleased { epoch, at_ms })
+                if *epoch == self.epoch && self.intent.is_none() =>
+            {
+                self.lease_released(*at_ms);
             }
             (
                 Phase::Running | Phase::Undoing,
@@ -339,6 +342,18 @@ impl Recovery {
         self.approved_action = self.plan.as_ref().map(|p| p.action).or(asked);
         if matches!(self.phase, Phase::Deferred { .. }) {
             self.phase = Phase::Requested;
+        }
+    }
+
+    fn leased(&mut self, holder: &str, epoch: u64, until_ms: i64) {
+        self.epoch = epoch;
+        self.skip_idle(until_ms.saturating_sub(LEASE_MS));
+        self.holder = Some(Holder { name: holder.to_owned(), epoch, until_ms });
+    }
+
+    fn lease_released(&mut self, at_ms: i64) {
+        if let Some(holder) = &mut self.holder {
+            holder.until_ms = holder.until_ms.min(at_ms);
         }
     }
 
@@ -455,6 +470,7 @@ impl RecoveryEvent {
             Self::Approved { .. } => "approved",
             Self::Admitted => "admitted",
             Self::Leased { .. } => "leased",
+            Self::LeaseReleased { .. } => "lease_released",
             Self::StepIntended { .. } => "step_intended",
             Self::StepDone { .. } => "step_done",
             Self::StepWaiting { .. } => "step_waiting",

@@ -52,7 +52,7 @@ impl Args {
             action: Some(self.action),
             id: None,
         };
-        let trigger = manual.trigger(context.now_ms);
+        let trigger = manual.trigger("", context.now_ms);
         let (rung, now) = (self.action.rung(), context.now_ms);
         let eyes = bench.executor.eyes();
         // Who asks by hand is told at once what speaks against it, rather than by the log.

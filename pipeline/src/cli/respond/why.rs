@@ -154,6 +154,7 @@ fn in_words(event: &RecoveryEvent) -> Option<String> {
         RecoveryEvent::Retried { by } => format!("tried again by {by}"),
         RecoveryEvent::Announced { .. }
         | RecoveryEvent::Leased { .. }
+        | RecoveryEvent::LeaseReleased { .. }
         | RecoveryEvent::StepIntended { .. }
         | RecoveryEvent::StepDone { .. }
         | RecoveryEvent::StepWaiting { .. }

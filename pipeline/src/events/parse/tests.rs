@@ -136,6 +136,51 @@ fn an_alarm_over_a_status_check_says_that_it_failed() {
     assert_eq!(parsed(&composite).unwrap()[0].subject, "alarm/all");
 }
 
+fn notification(metric: &str, value: &str) -> Value {
+    json!({"AlarmName": "web down", "AlarmArn": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:web down",
+           "AWSAccountId": "123456789012", "NewStateValue": value, "OldStateValue": "OK", "NewStateReason": "r",
+           "StateChangeTime": "2026-02-15T06:00:00.417+0000", "Region": "EU (Ireland)",
+           "Trigger": {"MetricName": metric, "Namespace": "AWS/EC2", "Period": 60,
+                       "Dimensions": [{"value": I, "name": "InstanceId"}]}})
+}
+
+#[test]
+fn an_alarm_says_the_same_to_its_topic_as_to_the_bus() {
+    let plain = notification("StatusCheckFailed_Instance", "ALARM");
+    let (types, rows) = told(&plain);
+    assert_eq!(types, ["alarm.changed.v1", "instance.check_failed.v1"]);
+    assert_eq!(rows, [row("alarm.changed", "alarm", None), row("check_failed", "instance", Some(T - 60_000))]);
+    let changed = |v: &Value| parsed(v).unwrap()[0].event.clone();
+    assert_eq!(changed(&plain), changed(&alarm("StatusCheckFailed_Instance", "ALARM")));
+    assert_eq!(told(&notification("StatusCheckFailed_Instance", "OK")).0, ["alarm.changed.v1"]);
+    // The same change twice, in whatever wrapping, is the same event; another time is another.
+    let sns = json!({"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": plain.to_string()});
+    assert_eq!(parsed(&sns).unwrap(), parsed(&plain).unwrap());
+    let mut later = plain.clone();
+    later["StateChangeTime"] = json!("2026-02-15T06:05:00.000+0000");
+    assert_ne!(parsed(&later).unwrap()[0].id, parsed(&plain).unwrap()[0].id);
+    // What is computed of several metrics names its instance all the same, and no check.
+    let of = |metric: &str| {
+        let metric =
+            json!({"MetricName": metric, "Namespace": "AWS/EC2", "Dimensions": [{"name": "InstanceId", "value": I}]});
+        json!({"MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}})
+    };
+    let mut math = plain.clone();
+    math["Trigger"] = json!({"Metrics": [{"Expression": "a+b"}, of("StatusCheckFailed_System"), of("CPUUtilization")]});
+    assert_eq!(told(&math).0, ["alarm.changed.v1"]);
+    for (path, wrong) in [
+        ("/NewStateValue", json!("FINE")),
+        ("/StateChangeTime", json!("soon")),
+        ("/Trigger/Dimensions/0/value", json!("../x")),
+        ("/Trigger/Period", json!(-1)),
+        ("/AWSAccountId", json!("1")),
+    ] {
+        let mut bad = plain.clone();
+        *bad.pointer_mut(path).unwrap() = wrong;
+        assert!(parsed(&bad).is_err(), "{path}");
+    }
+}
+
 fn health(status: &str) -> Value {
     event(
         "aws.health",

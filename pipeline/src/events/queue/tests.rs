@@ -37,7 +37,7 @@ impl Queue for Fake {
     fn receive(&mut self) -> Result<Vec<Received>, QueueError> {
         self.failing("receive")?;
         let some = self.left.iter().take(10);
-        Ok(some.map(|(r, b)| Received { receipt: r.clone(), body: b.clone() }).collect())
+        Ok(some.map(|(r, b)| Received { id: r.clone(), receipt: r.clone(), body: b.clone() }).collect())
     }
 
     fn delete(&mut self, receipts: &[String]) -> Result<Vec<String>, QueueError> {

@@ -185,6 +185,7 @@ kinds! {
     Approved = "approved", Approved as RecoveryApproved;
     Admitted = "admitted", Admitted as RecoveryAdmitted;
     Leased = "leased", Leased as RecoveryLeased;
+    LeaseReleased = "lease_released", LeaseReleased as RecoveryLeaseReleased;
     StepIntended = "step_intended", StepIntended as RecoveryStepIntended;
     StepDone = "step_done", StepDone as RecoveryStepDone;
     StepWaiting = "step_waiting", StepWaiting as RecoveryStepWaiting;

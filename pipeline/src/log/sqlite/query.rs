@@ -60,10 +60,20 @@ pub(super) fn open_recoveries(connection: &Connection) -> Result<Vec<String>, Lo
     ids.map(|id| id.map_err(failed("read an open recovery"))).collect()
 }
 
-/// Gives the open recovery of a lineage.
-pub(super) fn open_recovery_of(connection: &Connection, lineage: &str) -> Result<Option<String>, LogError> {
-    let sql = "SELECT key FROM recoveries WHERE open AND lineage = ?1 ORDER BY opened_at, key LIMIT 1";
-    connection.query_row(sql, [lineage], |row| row.get(0)).optional().map_err(failed("ask for an open recovery"))
+/// Gives the recovery of a lineage that knows a trigger, else the open one.
+pub(super) fn recovery_of(
+    connection: &Connection,
+    lineage: &str,
+    trigger_id: &str,
+) -> Result<Option<String>, LogError> {
+    let sql = "WITH known AS (
+            SELECT key, open, opened_at,
+                EXISTS (SELECT 1 FROM json_each(row, '$.state.triggers') WHERE value = ?2) AS has
+            FROM recoveries WHERE lineage = ?1
+        )
+        SELECT key FROM known WHERE has OR open ORDER BY has DESC, opened_at, key LIMIT 1";
+    let found = connection.query_row(sql, [lineage, trigger_id], |row| row.get(0)).optional();
+    found.map_err(failed("ask for a recovery"))
 }
 
 /// Reads a stream.

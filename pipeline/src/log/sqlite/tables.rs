@@ -57,6 +57,9 @@ CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
   BEGIN SELECT RAISE(ABORT, 'entries of the event log are never deleted'); END;
 ";
 
+/// What version 5 added: each trigger asks for the recoveries of its lineage.
+const INDEXES: &str = "CREATE INDEX IF NOT EXISTS recoveries_by_lineage ON recoveries(lineage)";
+
 /// Columns of each table that SQLite computes from the row's JSON, so that plain SQL can ask for them.
 const fn computed(table: Table) -> &'static [&'static str] {
     match table {
@@ -139,7 +142,7 @@ fn current_state(tx: &Transaction<'_>) -> Result<(), LogError> {
             format!("CREATE TABLE IF NOT EXISTS {name}(\n  key TEXT PRIMARY KEY,\n  row TEXT NOT NULL{columns}\n)");
         tx.execute_batch(&sql).map_err(failed("make a table of current state"))?;
     }
-    Ok(())
+    tx.execute_batch(INDEXES).map_err(failed("make an index of current state"))
 }
 
 /// Brings a file of an older version up to date (version 3 added a table); its entries stay as they are.

@@ -6,7 +6,7 @@ use forewarn_rules::recovery::decide::{Command, Wrong, decide};
 use forewarn_rules::recovery::event::{Outcome, RecoveryEvent};
 use forewarn_rules::recovery::facts::InstanceFacts;
 use forewarn_rules::recovery::next::{LEASE_MS, Next, next};
-use forewarn_rules::recovery::plan::{CALL_MS, Plan, plan};
+use forewarn_rules::recovery::plan::{CALL_MS, Pace, Plan, SNAPSHOT_TIMEOUT_MS, plan};
 use forewarn_rules::recovery::refusal::Refusal;
 use forewarn_rules::recovery::state::{Phase, Recovery};
 use forewarn_rules::recovery::step::StepKind;
@@ -121,6 +121,50 @@ fn a_stale_executor_is_refused_and_its_successor_waits_until_its_call_has_settle
     it.ask(Command::Reissue { epoch: 2 }, settles).unwrap();
     assert_eq!(it.state.intent.as_ref().unwrap().token, token, "the same call again");
     it.ask(done(2), settles).unwrap();
+}
+
+#[test]
+fn a_lease_that_is_given_back_is_the_next_ones_at_once_unless_a_call_may_be_under_way() {
+    let mut it = Course::at_work();
+    let lease = |holder: &str| Command::Lease { holder: holder.to_owned(), for_ms: LEASE_MS };
+    it.ask(Command::Intend { epoch: 1, before: String::new() }, 5).unwrap();
+    assert_eq!(it.ask(Command::ReleaseLease { epoch: 1 }, 6), Err(Wrong::Unsettled));
+    it.ask(Command::Done { epoch: 1, result: String::new() }, 7).unwrap();
+    it.ask(Command::ReleaseLease { epoch: 1 }, 8).unwrap();
+    assert!(matches!(it.ask(Command::Intend { epoch: 1, before: String::new() }, 9), Err(Wrong::LeaseTooShort { .. })));
+    assert_eq!(next(&it.state, "b", 9), Next::Lease);
+    it.ask(lease("b"), 9).unwrap();
+    assert_eq!(it.ask(Command::ReleaseLease { epoch: 1 }, 10), Err(Wrong::Stale { epoch: 1, current: 2 }));
+    assert_eq!(next(&it.state, "b", 10), Next::Perform);
+    // What is over by itself needs no word.
+    let events = it.log.len();
+    it.ask(Command::ReleaseLease { epoch: 2 }, 9 + LEASE_MS).unwrap();
+    assert_eq!(it.log.len(), events);
+}
+
+#[test]
+fn steps_are_as_patient_as_people_say_and_what_aws_takes_away_at_a_time_is_not_waited_for() {
+    let pace = Pace { timeout_ms: 900_000, attempts: 2, retry_ms: 10_000 };
+    let drain = plan(RecoveryAction::DrainSpot, &facts());
+    assert_eq!(drain.clone().at(pace), drain);
+    let patient = planned().at(pace);
+    let of = |kind| *patient.steps.iter().find(|s| s.kind == kind).unwrap();
+    assert_eq!((of(StepKind::Stop).timeout_ms, of(StepKind::Stop).attempts), (900_000, 2));
+    assert_eq!(of(StepKind::AwaitSnapshot).timeout_ms, SNAPSHOT_TIMEOUT_MS);
+    assert!(planned().steps.iter().zip(&patient.steps).all(|(was, is)| !was.optional || was == is));
+
+    let mut it = Course::admitted(patient);
+    it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, 0).unwrap();
+    while it.state.step().is_some_and(|s| s.optional) {
+        it.ask(Command::Intend { epoch: 1, before: String::new() }, 1).unwrap();
+        it.ask(Command::Done { epoch: 1, result: String::new() }, 1).unwrap();
+    }
+    for retry_ms in [Some(10_001), None] {
+        let now = it.state.retry_ms.max(1);
+        it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
+        it.ask(Command::Failed { epoch: 1, reason: "no".to_owned() }, now).unwrap();
+        assert_eq!(it.log.last(), Some(&RecoveryEvent::StepFailed { reason: "no".to_owned(), retry_ms }));
+    }
 }
 
 #[test]
@@ -291,6 +335,7 @@ fn command() -> impl Strategy<Value = Command> {
         4 => (0_i64..100_000).prop_map(|objection_ms| Command::Announce { objection_ms }),
         4 => refusals.prop_map(|refusals| Command::Admit { refusals }),
         4 => prop::sample::select(vec!["a", "b"]).prop_map(|h| Command::Lease { holder: h.to_owned(), for_ms: LEASE_MS }),
+        1 => (0_u64..2).prop_map(|epoch| Command::ReleaseLease { epoch }),
         8 => (0_u64..2).prop_map(|epoch| Command::Intend { epoch, before: String::new() }),
         2 => (0_u64..2).prop_map(|epoch| Command::Reissue { epoch }),
         8 => (0_u64..2).prop_map(|epoch| Command::Done { epoch, result: "i-2".to_owned() }),
@@ -311,6 +356,7 @@ fn command() -> impl Strategy<Value = Command> {
 fn under(command: Command, current: u64) -> Command {
     let of = |back: u64| current.saturating_sub(back);
     match command {
+        Command::ReleaseLease { epoch } => Command::ReleaseLease { epoch: of(epoch) },
         Command::Intend { epoch, before } => Command::Intend { epoch: of(epoch), before },
         Command::Reissue { epoch } => Command::Reissue { epoch: of(epoch) },
         Command::Done { epoch, result } => Command::Done { epoch: of(epoch), result },

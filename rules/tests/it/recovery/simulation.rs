@@ -158,6 +158,9 @@ impl Sim {
         if self.rng.random_bool(0.02) {
             return self.kill(e);
         }
+        if self.rng.random_bool(0.02) && matches!(self.executors[e].doing, Doing::Idle) {
+            return self.stop(e);
+        }
         match std::mem::replace(&mut self.executors[e].doing, Doing::Idle) {
             Doing::Idle => self.pick(e),
             Doing::Calling { id, kind, to, epoch, lease_until } => self.call(e, id, kind, &to, epoch, lease_until),
@@ -165,6 +168,19 @@ impl Sim {
                 self.command(&id, command);
             }
         }
+    }
+
+    /// Stops an executor between two calls: it gives back what it has.
+    fn stop(&mut self, e: usize) {
+        let name = self.executors[e].name.clone();
+        let is_mine = |s: &Recovery| s.is_at_work() && s.holder.as_ref().is_some_and(|h| h.name == name);
+        let mine: Vec<_> =
+            self.states.iter().filter(|(_, s)| is_mine(s)).map(|(id, s)| (id.clone(), s.epoch)).collect();
+        for (id, epoch) in mine {
+            self.command(&id, Command::ReleaseLease { epoch });
+        }
+        self.executors[e].lives += 1;
+        self.executors[e].name = format!("e{e}-{}", self.executors[e].lives);
     }
 
     /// Kills an executor; a call that it was making may still take effect.
