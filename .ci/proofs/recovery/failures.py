@@ -1,7 +1,10 @@
 """The failure modes that RECOVERY.md lists, each injected, and the response that it states."""
 
+import json
+
 from proofs.kit import Short
-from proofs.recovery.bed import REGION, Bed, Executors
+from proofs.live.world import Clock, rfc
+from proofs.recovery.bed import ACCOUNT, REGION, Bed, Executors
 from proofs.recovery.cases import all_of, described, fail_over_region, is_in, owner, replaced, snapshots, state, tags, volumes
 
 POLICY_SHORT = {}
@@ -181,6 +184,46 @@ def a_spot_drain_goes_on_without_ssm(bed, line):
     return all_of(("snapshots", snapshots(bed, r), sorted(before.values())), ("ended", s["phase"], {"closed": {"outcome": "recovered"}})), len(events)
 
 
+def warned(line, name, action, late_s):
+    """A warning of AWS comes so late from a queue, for an instance whose container does not stop; gives how its recovery went."""
+    with Bed("--seed", "31", "--lag-ms", "50:400") as bed:
+        i = bed.launch(name, data=1, InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "one-time"}})
+        before = volumes(bed.instance(i))
+        bed.script({"kind": "ssm", "instance": i, "outcome": "Success", "after_ms": 600_000})
+        # Slow enough for an executor's own time not to count.
+        bed.clock = Clock(rfc(bed.clock.now()), 4)
+        executors = Executors(bed, line.fresh(name))
+        sqs = bed.client("sqs")
+        queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+        at = bed.clock.now() - late_s * 1000
+        event = {"version": "0", "id": name, "detail-type": "EC2 Spot Instance Interruption Warning", "source": "aws.ec2", "account": ACCOUNT, "time": rfc(at), "region": REGION,
+                 "resources": [f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{i}"], "detail": {"instance-id": i, "instance-action": action}}
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(event))
+        executors.forewarn("respond", "--until", "done", "--caps", executors.caps, "--queue", queue, timeout=300).ok()
+        rows = executors.rows()
+        r, s = rows[0]["recovery_id"], rows[0]["state"]
+        events = executors.events(r)
+        steps = [step["kind"] for step in s["plan"]["steps"]]
+        asked = [e["at_ms"] for e in kinds(events, "step_intended") if steps[e["step"]] == "snapshot"]
+        drains = len([c for c in calls(bed, "SendCommand", i) if "docker stop" in str(c["args"])])
+        wrong = all_of(("recoveries", len(rows), 1), ("ended", s["phase"], {"closed": {"outcome": "recovered"}}), ("snapshots", snapshots(bed, r), sorted(before.values())))
+        return wrong, asked[0] - at, drains, len(events)
+
+
+def a_warning_that_comes_late_keeps_its_deadline(_, line):
+    """The snapshots are asked for by T-50 s, though the warning came 40 s late and the container does not stop."""
+    wrong, asked_ms, drains, n = warned(line, "spot-late", "terminate", 40)
+    line.note(f"a warning 40 s late, a container that does not stop: the snapshots are asked for at T-{120 - asked_ms / 1000:.0f} s")
+    return [*wrong, *all_of(("by T-50 s", asked_ms <= 70_000, True), ("waited for the container", asked_ms > 50_000, True), ("told it to stop", drains, 1))], n
+
+
+def a_hibernation_begins_at_once(_, line):
+    """Hibernation begins with its warning: nobody waits for the container, the snapshots are asked for at once."""
+    wrong, asked_ms, drains, n = warned(line, "spot-hibernates", "hibernate", 0)
+    line.note(f"a hibernation that begins: the snapshots are asked for after {asked_ms / 1000:.1f} s of an executor four times as fast as the clock")
+    return [*wrong, *all_of(("at once", asked_ms < 30_000, True), ("told it to stop", drains, 0))], n
+
+
 def a_stale_copy_is_said(bed, line):
     """The copy in the other region is stale: its age is shown, and nothing starts there."""
     with bed.turn:
@@ -274,5 +317,5 @@ MODES = (
     a_snapshot_in_error_rejects_the_set, no_capacity_in_the_zone_falls_back, an_attach_that_fails_puts_the_old_volume_back, a_root_replacement_that_fails_is_told,
     standby_blocked_by_the_minimum, standby_and_back, a_suspended_group_is_left_alone, a_spot_drain_goes_on_without_ssm, a_stale_copy_is_said, it_does_not_get_well,
     a_stop_that_nothing_helps_is_cut_off_where_allowed, a_fence_that_cannot_be_proven_needs_approval, no_set_of_snapshots_is_for_people, a_volume_without_io_is_enabled,
-    a_home_region_that_is_dark,
+    a_home_region_that_is_dark, a_warning_that_comes_late_keeps_its_deadline, a_hibernation_begins_at_once,
 )

@@ -401,6 +401,9 @@ fn waiting(state: &Recovery, for_ms: i64, now_ms: i64) -> Vec<RecoveryEvent> {
     if state.began_ms.is_some_and(|began| now_ms.saturating_sub(began) >= patience) {
         return failed(state, format!("it was not done within {} s", patience / 1000), now_ms);
     }
+    if state.is_pressed(now_ms.saturating_add(for_ms)) {
+        return failed(state, "AWS takes the instance before long: no time is left for it".to_owned(), now_ms);
+    }
     if state.is_over_time(now_ms) {
         return failed(state, "it was not done while its rung had time".to_owned(), now_ms);
     }

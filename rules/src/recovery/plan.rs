@@ -18,6 +18,9 @@ pub const SNAPSHOT_TIMEOUT_MS: i64 = 6 * STEP_TIMEOUT_MS;
 pub const STEP_ATTEMPTS: u32 = 3;
 /// How often a step back is tried: where it fails for good a person has to come, so what AWS does not answer for minutes is waited for.
 pub const UNDO_ATTEMPTS: u32 = 10;
+/// What has to be left of the time until AWS takes an instance when what can be left out is left out, milliseconds: its snapshots are to be
+/// asked for 50 s before, and that takes a moment.
+pub const SPOT_LEFT_MS: i64 = 60_000;
 /// How long after a failure it is tried again, milliseconds.
 pub const RETRY_MS: i64 = 30_000;
 

@@ -3,7 +3,7 @@
 use super::action::{RecoveryAction, Rung};
 use super::event::{Outcome, RecoveryEvent};
 use super::next::LEASE_MS;
-use super::plan::{Plan, Step};
+use super::plan::{Plan, SPOT_LEFT_MS, Step};
 use super::refusal::Refusal;
 use super::step::{Repeat, StepKind};
 use super::trigger::{Cause, Trigger};
@@ -383,6 +383,12 @@ impl Recovery {
         }
         let limit = self.rung.limit_ms();
         self.rung_began_ms.zip(limit).is_some_and(|(began, limit)| now_ms.saturating_sub(began) >= limit)
+    }
+
+    /// Says whether what can be left out has to be: AWS has said when it takes the instance.
+    pub fn is_pressed(&self, now_ms: i64) -> bool {
+        let Some(Cause::SpotWarned { deadline_ms }) = self.trigger.as_ref().map(|t| t.cause) else { return false };
+        self.step().is_some_and(|s| s.optional) && now_ms >= deadline_ms.saturating_sub(SPOT_LEFT_MS)
     }
 
     /// Gives the call for the end of the instance that was replaced; none where nothing was, or it is still needed.

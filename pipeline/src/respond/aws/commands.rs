@@ -8,6 +8,7 @@ use super::super::hands::{Errand, Reply};
 use super::call::Trouble;
 use super::sight::{self, Since};
 use super::{AwsHands, Part};
+use forewarn_rules::recovery::plan::SPOT_LEFT_MS;
 use forewarn_rules::recovery::step::StepKind as S;
 pub(super) use probe::probe;
 use run::Ended;
@@ -17,8 +18,6 @@ use serde::{Deserialize, Serialize};
 const SOON_MS: i64 = 2_000;
 /// How long until a command is looked at again that runs, milliseconds.
 const AGAIN_MS: i64 = 3_000;
-/// What has to be left of the time until AWS takes the instance, for the snapshots, milliseconds.
-const LEFT_MS: i64 = 50_000;
 
 /// Commands on an instance.
 #[derive(Debug)]
@@ -68,7 +67,7 @@ impl Part for Commands {
 fn go_on(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
     let order: Order = sight::before(errand)?;
     let who = &errand.subject;
-    let is_late = || errand.deadline_ms.is_some_and(|at| errand.now_ms >= at.saturating_sub(LEFT_MS));
+    let is_late = || errand.deadline_ms.is_some_and(|at| errand.now_ms >= at.saturating_sub(SPOT_LEFT_MS));
     if errand.kind == S::DrainApplication && is_late() {
         return Ok(Reply::Failed("no time left to stop the application".to_owned()));
     }

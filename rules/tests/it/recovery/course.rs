@@ -168,6 +168,37 @@ fn steps_are_as_patient_as_people_say_and_what_aws_takes_away_at_a_time_is_not_w
 }
 
 #[test]
+fn what_can_be_left_out_is_left_out_in_time_for_the_snapshots_of_what_aws_takes_away() {
+    // The warning of AWS comes two minutes before, or, where it hibernates the instance, with the beginning of that.
+    for (deadline_ms, waits) in [(120_000, true), (0, false)] {
+        let mut it = Course::default();
+        let warned = Trigger { cause: Cause::SpotWarned { deadline_ms }, ..trigger(1) };
+        it.ask(Command::Request { trigger: warned, lineage: "i-1".to_owned(), rung: Rung::Restart }, 0).unwrap();
+        it.ask(Command::Plan { plan: plan(RecoveryAction::DrainSpot, &facts()), refusals: vec![], dry_run: false }, 0)
+            .unwrap();
+        it.ask(Command::Announce { objection_ms: 0 }, 0).unwrap();
+        it.ask(Command::Admit { refusals: vec![] }, 0).unwrap();
+        it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, 0).unwrap();
+        let wait = |it: &mut Course, now: i64| {
+            it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
+            it.ask(Command::Waiting { epoch: 1, for_ms: 3000 }, now).unwrap();
+        };
+        let mut now = 15_000;
+        while it.state.step().unwrap().kind != StepKind::Snapshot {
+            wait(&mut it, now);
+            if it.state.retry_ms > now {
+                assert!(waits, "{:?}", it.state);
+                now = it.state.retry_ms;
+            }
+        }
+        assert!(if waits { (50_000..=60_000).contains(&now) } else { now == 15_000 }, "{now}");
+        // The snapshots themselves are waited for.
+        wait(&mut it, now);
+        assert!(matches!(it.log.last(), Some(RecoveryEvent::StepWaiting { .. })));
+    }
+}
+
+#[test]
 fn a_person_who_objects_ends_it_and_silence_lets_it_begin() {
     let mut it = Course::default();
     it.ask(request(1), 0).unwrap();
