@@ -412,8 +412,12 @@ fn open_recoveries_are_found_again() {
     assert_eq!(log.open_recoveries().unwrap().len(), many);
     let of = |lineage: &str, trigger: &str| log.recovery_of(lineage, trigger).unwrap();
     assert_eq!(of("i-00000000000000007", "another").as_deref(), Some("r00000007"));
-    let mut over = ledger.load("r00000007", "").unwrap();
-    ledger.append(&mut over, &[RecoveryEvent::Completed { outcome: Outcome::Denied }]).unwrap();
-    assert_eq!(of("i-00000000000000007", "another"), None);
-    assert_eq!(of("i-00000000000000007", "t7").as_deref(), Some("r00000007"));
+    // One that is over is found by its own trigger only.
+    let lineage = "i-over".to_owned();
+    let mut over = ledger.load("over", &lineage).unwrap();
+    let requested =
+        RecoveryEvent::Requested { trigger: failed("its"), lineage, rung: Rung::Restart, at_ms: clock.now_ms() };
+    let completed = RecoveryEvent::Completed { outcome: Outcome::Denied };
+    assert!(ledger.append(&mut over, &[requested, completed]).unwrap());
+    assert_eq!((of("i-over", "its").as_deref(), of("i-over", "another")), (Some("over"), None));
 }
