@@ -3,6 +3,7 @@
 use super::chain;
 use super::event::Event;
 use super::port::Recorded;
+use crate::telemetry::causes;
 use std::collections::BTreeMap;
 
 /// How far a check has come; whatever keeps the log hands in its entries one by one.
@@ -38,8 +39,8 @@ impl Walk {
         if let Some(what) = hash_fault(entry) {
             return Err(what);
         }
-        entry.envelope.check().map_err(|e| format!("its envelope is not valid: {}", chained(&e)))?;
-        entry.event().map_err(|e| format!("its data is not valid: {}", chained(&e)))
+        entry.envelope.check().map_err(|e| format!("its envelope is not valid: {}", causes(&e)))?;
+        entry.event().map_err(|e| format!("its data is not valid: {}", causes(&e)))
     }
 
     /// Goes past an entry that was found good.
@@ -57,10 +58,4 @@ pub(super) fn hash_fault(entry: &Recorded) -> Option<String> {
         Ok(hash) => Some(format!("its hash is {}, but its content hashes to {hash}: it was altered", entry.hash)),
         Err(e) => Some(format!("it cannot be hashed: {e}")),
     }
-}
-
-/// Writes an error with its causes.
-fn chained(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |e| e.source())
-        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -12,6 +12,9 @@ const SERVER: &str = "moto[server,s3,kinesis,events,sqs,ec2,sts]==5.2.5";
 /// Serves on a free port, loads the services named first, says the port, and ends with its standard input.
 const SERVE: &str = ".ci/serve_moto.py";
 
+/// The region that clients ask by default.
+pub(crate) const REGION: &str = "us-east-1";
+
 /// A running server; it ends when this is dropped.
 pub(crate) struct Moto {
     child: Child,
@@ -24,10 +27,16 @@ impl Moto {
     /// Starts one that is about to be asked for these services, such as `kinesis`, installing it the first time; the reason, where
     /// there is no Python or no package index.
     pub(crate) fn start(services: &[&str]) -> Result<Self, String> {
+        Self::serving(SERVE, services)
+    }
+
+    /// Starts the server that a script makes of it, with arguments of its own.
+    pub(crate) fn serving(script: &str, args: &[&str]) -> Result<Self, String> {
         let python = install()?;
         let mut child = Command::new(&python)
-            .arg(root().join(SERVE))
-            .args(services)
+            .arg(root().join(script))
+            .args(args)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -50,7 +59,7 @@ impl Moto {
     pub(crate) fn env(&self) -> [(&'static str, &str); 4] {
         [
             ("AWS_ENDPOINT_URL", self.url.as_str()),
-            ("AWS_REGION", "us-east-1"),
+            ("AWS_REGION", REGION),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
         ]
@@ -61,7 +70,8 @@ impl Moto {
         &self.python
     }
 
-    /// Runs Python in which `aws("kinesis")` gives a boto3 client of this server, and gives what it prints.
+    /// Runs Python in which `aws("kinesis")` gives a boto3 client of this server, `aws("ec2", "us-west-2")` one of another region, and
+    /// gives what it prints.
     pub(crate) fn python(&self, script: &str) -> String {
         self.python_with(script, &[])
     }
@@ -69,7 +79,7 @@ impl Moto {
     /// Runs Python as [`Moto::python`] does, with arguments.
     pub(crate) fn python_with(&self, script: &str, args: &[&str]) -> String {
         let prelude = "import boto3, json, os, sys\n\
-                       def aws(service): return boto3.client(service, region_name=os.environ['AWS_REGION'])\n";
+                       def aws(service, region=os.environ['AWS_REGION']): return boto3.client(service, region_name=region)\n";
         let ran: Output = Command::new(&self.python)
             .args(["-c", &format!("{prelude}{script}")])
             .args(args)
@@ -92,7 +102,7 @@ impl Drop for Moto {
 }
 
 /// Makes the virtual environment where there is none yet, one test at a time, and gives its Python.
-pub(crate) fn install() -> Result<PathBuf, String> {
+fn install() -> Result<PathBuf, String> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let turn = File::create(target.join("moto.lock")).map_err(|e| format!("no lock file: {e}"))?;
     turn.lock().map_err(|e| format!("no lock: {e}"))?;

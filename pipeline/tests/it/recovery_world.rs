@@ -1,25 +1,21 @@
 //! The test world of recovery (`.ci/serve_world.py`): moto, made to behave like AWS, with a script of what goes wrong and a clock that
 //! tests move on.
 
-use crate::house::root;
-use crate::moto::install;
+use crate::moto::Moto;
 use forewarn::aws::Aws;
 use forewarn::respond::aws::AwsHands;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
 
-/// The region that clients ask by default.
-pub(crate) const REGION: &str = "us-east-1";
-/// Serves on a free port, says the port, and ends with its standard input.
+pub(crate) use crate::moto::REGION;
+
+/// Makes a world of it.
 const SERVE: &str = ".ci/serve_world.py";
 
 /// A running world; it ends when this is dropped.
 pub(crate) struct World {
-    child: Child,
-    python: PathBuf,
+    moto: Moto,
     /// Where it answers, such as `http://127.0.0.1:40123`.
     pub(crate) url: String,
 }
@@ -29,22 +25,10 @@ impl World {
     /// skipped.
     #[expect(clippy::print_stdout, reason = "a skipped test says so")]
     pub(crate) fn start(services: &[&str], flags: &[&str]) -> Option<Self> {
-        let python = install().inspect_err(|why| println!("skipped: {why}")).ok()?;
-        let mut child = Command::new(&python)
-            .arg(root().join(SERVE))
-            .args(services)
-            .args(flags)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|e| panic!("{} does not run: {e}", python.display()));
-        let mut port = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        let world = Self { child, python, url: format!("http://127.0.0.1:{}", port.trim()) };
-        assert!(port.trim().parse::<u16>().is_ok(), "the world did not say its port, but {port:?}");
-        Some(world)
+        let moto =
+            Moto::serving(SERVE, &[services, flags].concat()).inspect_err(|why| println!("skipped: {why}")).ok()?;
+        let url = moto.url.clone();
+        Some(Self { moto, url })
     }
 
     /// Gives hands in it.
@@ -91,27 +75,8 @@ impl World {
         body.to_owned()
     }
 
-    /// Runs Python in which `aws("ec2")` gives a boto3 client of this world, and gives what it prints, trimmed.
+    /// Runs Python as [`Moto::python`] does, and gives what it prints, trimmed.
     pub(crate) fn python(&self, script: &str) -> String {
-        let prelude = "import boto3, json, os, sys\n\
-                       def aws(service, region='us-east-1'): return boto3.client(service, region_name=region)\n";
-        let ran: Output = Command::new(&self.python)
-            .args(["-c", &format!("{prelude}{script}")])
-            .env_clear()
-            .envs([("AWS_ENDPOINT_URL", self.url.as_str()), ("AWS_REGION", REGION)])
-            .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
-            .output()
-            .unwrap();
-        assert!(ran.status.success(), "{script}: {}", String::from_utf8_lossy(&ran.stderr));
-        String::from_utf8(ran.stdout).unwrap().trim().to_owned()
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        // Closing its input ends it; killing makes sure, and waiting leaves nothing behind.
-        drop(self.child.stdin.take());
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.moto.python(script).trim().to_owned()
     }
 }

@@ -21,6 +21,14 @@ fn repair() -> Option<Scene> {
     Some(scene)
 }
 
+/// Makes the new volume: the instance is stopped, and the snapshot complete.
+fn new_volume(scene: &mut Scene) -> String {
+    scene.python("ec2.stop_instances(InstanceIds=[who])");
+    scene.done(S::Snapshot);
+    scene.done(S::AwaitSnapshot);
+    scene.done(S::CreateVolume)
+}
+
 fn mapping(scene: &Scene, device: &str) -> Value {
     serde_json::from_str::<Value>(&scene.python(MAPPINGS)).unwrap()[device].clone()
 }
@@ -28,10 +36,7 @@ fn mapping(scene: &Scene, device: &str) -> Value {
 #[test]
 fn a_broken_volume_is_replaced_by_its_likeness_and_kept() {
     let Some(mut scene) = repair() else { return };
-    scene.python("ec2.stop_instances(InstanceIds=[who])");
-    scene.done(S::Snapshot);
-    scene.done(S::AwaitSnapshot);
-    let new = scene.done(S::CreateVolume);
+    let new = new_volume(&mut scene);
     assert_eq!(scene.find(), Some(new.clone()));
     assert_eq!(scene.perform(), Reply::Done(new.clone()));
     assert_eq!(scene.world.count("CreateVolume"), 3, "two of the launch, one of ours");
@@ -60,10 +65,7 @@ fn nothing_is_taken_from_a_running_instance() {
 #[test]
 fn where_the_new_volume_cannot_be_attached_the_old_one_goes_back_and_the_new_one_goes() {
     let Some(mut scene) = repair() else { return };
-    scene.python("ec2.stop_instances(InstanceIds=[who])");
-    scene.done(S::Snapshot);
-    scene.done(S::AwaitSnapshot);
-    let new = scene.done(S::CreateVolume);
+    let new = new_volume(&mut scene);
     scene.done(S::Detach);
     scene.world.script(&json!({"kind": "attach_error", "volume": new}));
     assert!(scene.fails(S::AttachNew).contains("cannot be attached"));
@@ -77,10 +79,7 @@ fn where_the_new_volume_cannot_be_attached_the_old_one_goes_back_and_the_new_one
 #[test]
 fn a_new_volume_that_never_comes_gives_its_device_up_to_the_old_one() {
     let Some(mut scene) = repair() else { return };
-    scene.python("ec2.stop_instances(InstanceIds=[who])");
-    scene.done(S::Snapshot);
-    scene.done(S::AwaitSnapshot);
-    let new = scene.done(S::CreateVolume);
+    let new = new_volume(&mut scene);
     scene.done(S::Detach);
     scene.world.script(&json!({"kind": "attach_stuck", "volume": new}));
     scene.begin(S::AttachNew).unwrap();
