@@ -413,7 +413,8 @@ fn waiting(state: &Recovery, for_ms: i64, now_ms: i64) -> Vec<RecoveryEvent> {
 fn failed(state: &Recovery, reason: String, now_ms: i64) -> Vec<RecoveryEvent> {
     let (attempts, after_ms) = state.step().map_or((0, RETRY_MS), |s| (s.attempts, s.retry_ms));
     let retry_ms = now_ms.saturating_add(after_ms);
-    let retry_ms = (state.attempt < attempts && !state.is_over_time(retry_ms)).then_some(retry_ms);
+    let retry_ms =
+        (state.attempt < attempts && !state.is_over_time(retry_ms) && !state.is_pressed(retry_ms)).then_some(retry_ms);
     vec![RecoveryEvent::StepFailed { reason, retry_ms }]
 }
 

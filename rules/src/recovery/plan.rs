@@ -21,6 +21,8 @@ pub const UNDO_ATTEMPTS: u32 = 10;
 /// What has to be left of the time until AWS takes an instance when what can be left out is left out, milliseconds: its snapshots are to be
 /// asked for 50 s before, and that takes a moment.
 pub const SPOT_LEFT_MS: i64 = 60_000;
+/// How long after a failure it is tried again where AWS takes the instance, milliseconds.
+pub const SPOT_RETRY_MS: i64 = 2_000;
 /// How long after a failure it is tried again, milliseconds.
 pub const RETRY_MS: i64 = 30_000;
 
@@ -192,11 +194,13 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
     }
     let mut steps: Vec<Step> = kinds.into_iter().map(step).collect();
     if action == RecoveryAction::DrainSpot {
-        // Two minutes are all there is: what does not work at once is passed over, and the snapshot is taken whatever became of the rest.
+        // Two minutes are all there is: what does not work soon is passed over, and the snapshot is taken whatever became of the rest.
         for step in &mut steps {
             step.optional = step.kind != S::Snapshot;
             step.timeout_ms = step.timeout_ms.min(OPTIONAL_TIMEOUT_MS);
-            step.attempts = if step.optional { 1 } else { STEP_ATTEMPTS };
+            // One call that AWS does not answer must not leave it in traffic.
+            step.attempts = if step.kind.is_optional() { 1 } else { STEP_ATTEMPTS };
+            step.retry_ms = SPOT_RETRY_MS;
         }
     }
     Plan { action, steps, forward_from }

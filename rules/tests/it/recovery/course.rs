@@ -184,6 +184,18 @@ fn what_can_be_left_out_is_left_out_in_time_for_the_snapshots_of_what_aws_takes_
             it.ask(Command::Waiting { epoch: 1, for_ms: 3000 }, now).unwrap();
         };
         let mut now = 15_000;
+        // A call that fails is made again soon, where that leaves time.
+        wait(&mut it, now);
+        now = now.max(it.state.retry_ms);
+        if waits {
+            it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
+            it.ask(Command::Done { epoch: 1, result: String::new() }, now).unwrap();
+        }
+        it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
+        assert_eq!(it.state.step().unwrap().kind, StepKind::Deregister);
+        it.ask(Command::Failed { epoch: 1, reason: "no answer".to_owned() }, now).unwrap();
+        assert_eq!(it.state.step().unwrap().kind == StepKind::Deregister, waits);
+        now = now.max(it.state.retry_ms);
         while it.state.step().unwrap().kind != StepKind::Snapshot {
             wait(&mut it, now);
             if it.state.retry_ms > now {
