@@ -385,10 +385,12 @@ impl Recovery {
         self.rung_began_ms.zip(limit).is_some_and(|(began, limit)| now_ms.saturating_sub(began) >= limit)
     }
 
-    /// Says whether what can be left out has to be: AWS has said when it takes the instance.
+    /// Says whether what can be left out has to be: AWS has said when it takes the instance, and its snapshots are still to be asked for.
     pub fn is_pressed(&self, now_ms: i64) -> bool {
         let Some(Cause::SpotWarned { deadline_ms }) = self.trigger.as_ref().map(|t| t.cause) else { return false };
-        self.step().is_some_and(|s| s.optional) && now_ms >= deadline_ms.saturating_sub(SPOT_LEFT_MS)
+        let ahead = self.steps().get(self.cursor + 1..).unwrap_or_default();
+        let is_ahead = ahead.iter().any(|s| s.kind == StepKind::Snapshot);
+        is_ahead && self.step().is_some_and(|s| s.optional) && now_ms >= deadline_ms.saturating_sub(SPOT_LEFT_MS)
     }
 
     /// Gives the call for the end of the instance that was replaced; none where nothing was, or it is still needed.

@@ -6,7 +6,7 @@ use forewarn_rules::recovery::decide::{Command, Wrong, decide};
 use forewarn_rules::recovery::event::{Outcome, RecoveryEvent};
 use forewarn_rules::recovery::facts::InstanceFacts;
 use forewarn_rules::recovery::next::{LEASE_MS, Next, next};
-use forewarn_rules::recovery::plan::{CALL_MS, Pace, Plan, SNAPSHOT_TIMEOUT_MS, plan};
+use forewarn_rules::recovery::plan::{CALL_MS, Pace, Plan, SNAPSHOT_TIMEOUT_MS, Step, plan};
 use forewarn_rules::recovery::refusal::Refusal;
 use forewarn_rules::recovery::state::{Phase, Recovery};
 use forewarn_rules::recovery::step::StepKind;
@@ -174,8 +174,9 @@ fn what_can_be_left_out_is_left_out_in_time_for_the_snapshots_of_what_aws_takes_
         let mut it = Course::default();
         let warned = Trigger { cause: Cause::SpotWarned { deadline_ms }, ..trigger(1) };
         it.ask(Command::Request { trigger: warned, lineage: "i-1".to_owned(), rung: Rung::Restart }, 0).unwrap();
-        it.ask(Command::Plan { plan: plan(RecoveryAction::DrainSpot, &facts()), refusals: vec![], dry_run: false }, 0)
-            .unwrap();
+        let mut plan = plan(RecoveryAction::DrainSpot, &facts());
+        plan.steps.push(Step { kind: StepKind::CompleteLifecycle, ..plan.steps[1] });
+        it.ask(Command::Plan { plan, refusals: vec![], dry_run: false }, 0).unwrap();
         it.ask(Command::Announce { objection_ms: 0 }, 0).unwrap();
         it.ask(Command::Admit { refusals: vec![] }, 0).unwrap();
         it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, 0).unwrap();
@@ -207,6 +208,17 @@ fn what_can_be_left_out_is_left_out_in_time_for_the_snapshots_of_what_aws_takes_
         // The snapshots themselves are waited for.
         wait(&mut it, now);
         assert!(matches!(it.log.last(), Some(RecoveryEvent::StepWaiting { .. })));
+        // What comes after them is tried as often as anything else.
+        now = it.state.retry_ms;
+        it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
+        it.ask(Command::Done { epoch: 1, result: String::new() }, now).unwrap();
+        it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
+        it.ask(Command::Failed { epoch: 1, reason: "no answer".to_owned() }, now).unwrap();
+        assert!(
+            matches!(it.log.last(), Some(RecoveryEvent::StepFailed { retry_ms: Some(_), .. })),
+            "{:?}",
+            it.log.last()
+        );
     }
 }
 
