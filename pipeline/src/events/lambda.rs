@@ -56,16 +56,13 @@ pub fn messages(batch: &[u8]) -> Result<Vec<Message>, Reason> {
     records.iter().map(message).collect()
 }
 
-/// Reads the notifications by which SNS invokes a function; none where it is a batch of something else.
+/// Reads the notifications by which SNS invokes a function.
 ///
 /// # Errors
-/// When a notification is damaged.
-pub fn notifications(event: &[u8]) -> Result<Option<Vec<Message>>, Reason> {
+/// When one is damaged.
+pub fn notifications(event: &[u8]) -> Result<Vec<Message>, Reason> {
     let value = json(event, MAX_BATCH, MAX_DEPTH)?;
     let records = Doc::root(&value).need("Records")?.list(MAX_MESSAGES)?;
-    if records.first().is_none_or(|r| r.maybe("Sns").is_none()) {
-        return Ok(None);
-    }
     let message = |record: &Doc<'_>| {
         let sns = record.need("Sns")?;
         Ok(Message {
@@ -74,7 +71,7 @@ pub fn notifications(event: &[u8]) -> Result<Option<Vec<Message>>, Reason> {
             queue: sns.need("TopicArn")?.name()?.to_owned(),
         })
     };
-    records.iter().map(message).collect::<Result<_, _>>().map(Some)
+    records.iter().map(message).collect()
 }
 
 /// Deals with a batch, message by message: one that fails for now is given again, alone.

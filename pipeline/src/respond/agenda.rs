@@ -66,6 +66,11 @@ impl Agenda {
         self.due.first().map(|(at, _)| *at)
     }
 
+    /// Gives those that are to be looked at again.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.at.keys().map(String::as_str)
+    }
+
     /// Says whether something is to be done without a person.
     pub fn has_work(&self) -> bool {
         self.due.iter().any(|(_, id)| !self.reminders.contains(id))

@@ -17,7 +17,6 @@ use forewarn_rules::recovery::next::{LEASE_MS, Next, next};
 use forewarn_rules::recovery::policy::Policy;
 use forewarn_rules::recovery::refusal::Refusal;
 use forewarn_rules::recovery::trigger::Trigger;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Turns of one recovery without a wait, after which others have theirs.
@@ -160,7 +159,7 @@ impl Executor {
     }
 
     /// Gives back the leases that it has among these, so that whoever comes next need not wait for their end. It must be at none of them.
-    pub fn give_back(&self, ids: &BTreeSet<String>) {
+    pub fn give_back<'a>(&self, ids: impl Iterator<Item = &'a str>) {
         let give_back = |id: &str| -> Result<(), LedgerError> {
             let mut entry = self.ledger.load(id, "")?;
             let epoch = entry.state.epoch;

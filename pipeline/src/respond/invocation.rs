@@ -115,10 +115,9 @@ impl Function<'_> {
         if event.get("Records").is_none() {
             return self.request(&raw, "", &mut report.recoveries);
         }
-        if let Some(notifications) = notifications(&raw).map_err(|e| input(&e))? {
-            return notifications
-                .iter()
-                .try_for_each(|n| self.request(n.body.as_bytes(), &n.id, &mut report.recoveries));
+        if event.pointer("/Records/0/Sns").is_some() {
+            let told = notifications(&raw).map_err(|e| input(&e))?;
+            return told.iter().try_for_each(|n| self.request(n.body.as_bytes(), &n.id, &mut report.recoveries));
         }
         for message in messages(&raw).map_err(|e| input(&e))? {
             if serde_json::from_str(&message.body).as_ref().is_ok_and(is_call_to_go_on) {

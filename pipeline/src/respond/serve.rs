@@ -6,7 +6,6 @@ use super::inbox::Inbox;
 use super::ledger::LedgerError;
 use crate::interrupt::Interrupt;
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -74,7 +73,7 @@ pub fn serve(
         ended
     })?;
     let floor = shop.lock();
-    executor.give_back(&floor.goes_on);
+    executor.give_back(floor.agenda.ids());
     (served.turns, served.next_ms) = (floor.turns, floor.agenda.next());
     drop(floor);
     Ok(served)
@@ -133,8 +132,6 @@ struct Shop {
 #[derive(Debug, Default)]
 struct Floor {
     agenda: Agenda,
-    /// Those that a worker has had, and that go on by themselves.
-    goes_on: BTreeSet<String>,
     turns: u64,
     closed: bool,
 }
@@ -169,15 +166,10 @@ impl Shop {
             floor = self.lock();
             floor.turns += 1;
             match when {
-                When::At(at) => {
-                    floor.agenda.give_back(&id, Some(at));
-                    floor.goes_on.insert(id);
-                    continue;
-                }
+                When::At(at) => floor.agenda.give_back(&id, Some(at)),
                 When::Reminder(at) => floor.agenda.remind(&id, at),
                 When::Person | When::Never => floor.agenda.give_back(&id, None),
             }
-            floor.goes_on.remove(&id);
         }
     }
 }
