@@ -7,9 +7,9 @@ pub use score::{Score, Win};
 use crate::feature::{Feature, INSTANCE_COLUMNS, index, instance_index};
 use crate::hazard::{HAZARDS, PerHazard, probabilities, sigmoid};
 use crate::predicate::{Predicate, evaluate};
-use crate::prediction::{Action, FailureType, Level, Unassessable};
 use crate::ruleset::RuleSet;
 use crate::table::FeatureTable;
+use forewarn_domain::prediction::{Action, FailureType, Level, Unassessable};
 use polars::prelude::PolarsError;
 
 /// What a rule set says about each row of a feature table, column by column.
@@ -133,7 +133,7 @@ impl RuleSet {
     pub fn unassessable(&self, table: &FeatureTable, row: usize) -> Option<Unassessable> {
         let [age, coverage, silence, signals] = [0, 1, 2, 3].map(|i| table.get(row, instance_index(i)));
         debug_assert_eq!(INSTANCE_COLUMNS[3].0, "instance_signals");
-        let has = |s: &crate::signal::Signal| table.get(row, index(*s, Feature::N)) > 0.0;
+        let has = |s: &forewarn_domain::signal::Signal| table.get(row, index(*s, Feature::N)) > 0.0;
         let limits = &self.limits;
         // What isn't known must not pass, so that each question is put the way NaN answers with no.
         let at_least = |value: f64, limit: f64| value >= limit;

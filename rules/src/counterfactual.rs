@@ -3,10 +3,10 @@
 use crate::assess::{Assessed, Score, hazards_of};
 use crate::hazard::{PerHazard, probabilities};
 use crate::predict::text;
-use crate::prediction::{Counterfactual, Level};
 use crate::ruleset::RuleSet;
-use crate::signal::{Direction, Signal};
 use crate::table::FeatureTable;
+use forewarn_domain::prediction::{Counterfactual, Level};
+use forewarn_domain::signal::{Direction, Signal};
 use std::collections::BTreeMap;
 
 impl RuleSet {

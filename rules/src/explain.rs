@@ -4,10 +4,10 @@ use crate::assess::{AssessError, Score, check_shape};
 use crate::feature::columns;
 use crate::hazard::{HAZARDS, HORIZON_NAMES, sigmoid};
 use crate::predict::{Identity, text};
-use crate::prediction::{Horizons, Level, RuleSetRef, Unassessable};
 use crate::ruleset::{Evidence, RuleSet, plain};
-use crate::signal::Signal;
 use crate::table::FeatureTable;
+use forewarn_domain::prediction::{Horizons, Level, RuleSetRef, Unassessable};
+use forewarn_domain::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 /// Why a row got its level, term by term.
@@ -104,12 +104,12 @@ impl RuleSet {
         let wins = |i: &usize| score.wins().any(|w| w.rule == *i);
         let outweighed =
             (0..self.rules.len()).filter(|i| fired(i) && !wins(i)).map(|i| self.rules[i].id.clone()).collect();
-        let at_risk = matches!(assessed.level[0], Level::Low | Level::Medium | Level::High);
+        let at_risk = assessed.level[0].is_at_risk();
         let held_until = if at_risk { self.held_until(&one, &score, 0, assessed.level[0]) } else { None };
         let [h24, h72, h168] = assessed.probabilities(0).map(|p| (!p.is_nan()).then_some(p));
         Ok(Explanation {
             instance_id: one.instance_ids[0].clone(),
-            as_of: text::rfc3339(one.as_of[0]),
+            as_of: forewarn_domain::time::rfc3339(one.as_of[0]),
             confidence: assessed.level[0],
             unassessable: assessed.reason[0],
             probability: Horizons { h24, h72, h168 },

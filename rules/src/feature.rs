@@ -1,6 +1,6 @@
 //! Lists the features: the numbers about a signal at a time that rules may use as columns `{signal}_{feature}`.
 
-use crate::signal::{SIGNALS, Signal};
+use forewarn_domain::signal::{SIGNALS, Signal};
 
 /// Names one feature of a signal; the discriminant is its place within the signal's block of columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,7 @@ mod shape;
 
 use crate::feature::{FEATURES, Feature};
 use crate::grid::{CELL_MS, CELLS, CELLS_PER_HOUR, HOUR_MS, HOURS, Hour};
-use crate::signal::{Direction, SignalSpec};
+use forewarn_domain::signal::{Direction, SignalSpec};
 
 /// The features of one series, in the order of [`FEATURES`].
 pub type Row = [f64; FEATURES.len()];

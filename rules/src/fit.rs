@@ -14,9 +14,9 @@ pub use write::{WriteError, write};
 
 use crate::hazard::{HAZARDS, MONTH_HOURS, PerHazard};
 use crate::ruleset::{Evidence, RuleSet};
-use crate::signal::SIGNALS;
 use crate::table::FeatureTable;
 use crate::truth::Outcome;
+use forewarn_domain::signal::SIGNALS;
 use forewarn_models::calibrate::{Calibration, spline};
 use forewarn_models::logistic::{Design, LogisticError, fit_non_negative};
 use std::collections::BTreeMap;

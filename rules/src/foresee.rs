@@ -1,7 +1,7 @@
 //! Says of an incident whether it was warned of, and if not, whether anybody could have seen it coming.
 
 use crate::grid::HOUR_MS;
-use crate::prediction::{Level, Unassessable};
+use forewarn_domain::prediction::{Level, Unassessable};
 
 /// What was said of the instance at one time ahead of an incident.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,7 +70,7 @@ pub fn foresee(ts: i64, looks: &[Look], usual: Option<f64>, predictable: Option<
         return found(Verdict::Unassessable, None, format!("{why}, {blind} of {} hours", looks.len()));
     }
     let most = p24.unwrap_or(0.0);
-    let level = peak.filter(|l| crate::episode::at_risk(*l));
+    let level = peak.filter(|l| l.is_at_risk());
     let sign = level.is_some() || most >= LEAST_SIGN && usual.is_some_and(|u| most >= SIGN * u);
     let agent = looks.iter().any(|l| l.reason == Some(Unassessable::MissingAgent));
     let without = if agent { "; memory and disk are unknown without the CloudWatch agent" } else { "" };

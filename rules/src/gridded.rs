@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::grid::reach;
     use crate::series::NOT_INGESTED;
-    use crate::signal::{Reading, Signal};
+    use forewarn_domain::signal::{Reading, Signal};
 
     const DELAY: i64 = 300_000;
     const CELL: i64 = 300_000;

@@ -8,8 +8,8 @@
 mod planned;
 mod span;
 
-use crate::predict::digest;
-use crate::signal::Signal;
+use forewarn_domain::id::digest;
+use forewarn_domain::signal::Signal;
 use planned::Planned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

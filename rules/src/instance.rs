@@ -5,7 +5,7 @@ use crate::features::{Levels, Row, Scratch, View, track_features, worse};
 use crate::grid::{HABIT_HOURS, HOUR_MS, HOURS, Hour, reach, window};
 use crate::gridded::{Gridded, Window};
 use crate::series::Track;
-use crate::signal::{SIGNALS, Signal};
+use forewarn_domain::signal::{SIGNALS, Signal};
 use std::collections::BTreeMap;
 
 /// What is known of an instance besides its series.

@@ -1,7 +1,5 @@
 //! Turns features into confidence-scored, explained predictions: pure over values and Polars frames.
 
-pub mod signal;
-
 pub mod grid;
 mod gridded;
 pub mod series;
@@ -18,12 +16,8 @@ pub mod assess;
 pub mod hazard;
 
 pub mod counterfactual;
-pub mod episode;
 pub mod explain;
 pub mod predict;
-pub mod prediction;
-pub mod round;
-pub mod workload;
 
 pub mod fit;
 pub mod incident;
@@ -31,5 +25,4 @@ pub mod truth;
 
 pub mod foresee;
 pub mod judge;
-pub mod recovery;
 pub mod resolve;

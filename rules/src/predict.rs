@@ -6,11 +6,11 @@ pub(crate) mod text;
 use crate::assess::{Assessed, Score, hazards_of};
 use crate::feature::{Feature, index, instance_index};
 use crate::hazard::{HAZARDS, PerHazard, quantile_hours};
-use crate::prediction::{Factor, Horizons, Level, Prediction, Status, Window};
-use crate::ruleset::{RuleSet, hex};
-use crate::signal::{Direction, SIGNALS, Signal};
+use crate::ruleset::RuleSet;
 use crate::table::FeatureTable;
-use sha2::{Digest, Sha256};
+use forewarn_domain::id::digest;
+use forewarn_domain::prediction::{Factor, Horizons, Level, Prediction, Status, Window};
+use forewarn_domain::signal::{Direction, SIGNALS, Signal};
 
 /// The version of forewarn that makes predictions.
 pub const ENGINE: &str = env!("CARGO_PKG_VERSION");
@@ -42,22 +42,15 @@ pub fn prediction_id(instance_id: &str, as_of: i64, ruleset_sha256: &str) -> Str
     digest(&[instance_id, &as_of.to_string(), ruleset_sha256, ENGINE])
 }
 
-/// 32 hexadecimal digits of the SHA-256 of parts, kept apart by a byte that none contains.
-pub(crate) fn digest(parts: &[&str]) -> String {
-    let mut out = hex(&Sha256::digest(parts.join("\0").as_bytes()));
-    out.truncate(32);
-    out
-}
-
 impl RuleSet {
     /// Builds the prediction for one row of an assessed table. The same row, rule set and engine give the same prediction, byte
-    /// for byte; episode, sequence and status are left to [`crate::episode`].
+    /// for byte; episode, sequence and status are left to [`forewarn_domain::episode`].
     ///
     /// # Panics
     /// When `assessed` was not made from `table`, or has no such row.
     pub fn predict(&self, table: &FeatureTable, assessed: &Assessed, row: usize, identity: &Identity) -> Prediction {
         let level = assessed.level[row];
-        let at_risk = matches!(level, Level::Low | Level::Medium | Level::High);
+        let at_risk = level.is_at_risk();
         let p = assessed.probabilities(row);
         let [h24, h72, h168] = p.map(|v| (!v.is_nan()).then_some(v));
         let mut score = Score::default();
@@ -75,7 +68,7 @@ impl RuleSet {
             account: identity.account.clone(),
             region: identity.region.clone(),
             workload: identity.workload.clone(),
-            as_of: text::rfc3339(as_of),
+            as_of: forewarn_domain::time::rfc3339(as_of),
             confidence: level,
             status: Status::Quiet,
             probability: Horizons { h24, h72, h168 },
@@ -85,7 +78,7 @@ impl RuleSet {
             unassessable: assessed.reason[row].filter(|_| level == Level::Unassessable),
             counterfactual: if at_risk { self.counterfactual(table, assessed, row) } else { None },
             notes: self.notes(table, assessed, row, identity, held_until),
-            held_until: held_until.map(text::rfc3339),
+            held_until: held_until.map(forewarn_domain::time::rfc3339),
             silence_id: None,
             plan: None,
             ruleset: self.reference(),
@@ -176,7 +169,8 @@ impl RuleSet {
         let change = table.get(row, instance_index(4));
         if change <= self.episodes.change_grace_hours.max(24.0) {
             let words = identity.change.as_ref().map(|c| format!(" ({c})")).unwrap_or_default();
-            let wait = held_until.map(|t| format!("; trends alone are not announced before {}", text::rfc3339(t)));
+            let wait = held_until
+                .map(|t| format!("; trends alone are not announced before {}", forewarn_domain::time::rfc3339(t)));
             let ago = text::hours(change);
             notes.push(format!("a change was declared {ago} before{words}{}", wait.unwrap_or_default()));
         }
@@ -209,6 +203,6 @@ fn slope_per_day(table: &FeatureTable, row: usize, signal: Signal) -> Option<f64
 fn window(as_of: i64, p: &PerHazard) -> Window {
     let t = [0.1, 0.5, 0.9].map(|q| quantile_hours(p, q));
     debug_assert_eq!(t.len(), HAZARDS);
-    let [p10, p50, p90] = t.map(|h| text::rfc3339(text::after(as_of, h)));
+    let [p10, p50, p90] = t.map(|h| forewarn_domain::time::rfc3339(text::after(as_of, h)));
     Window { p10, p50, p90, text: text::window(as_of, &t) }
 }

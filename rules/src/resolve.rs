@@ -5,11 +5,10 @@
 //! hit at the incident, and else when it is over and every horizon has passed or was cut short. It is over when it is cleared, when
 //! the instance is gone for good, or when nothing was claimed for a week.
 
-use crate::episode::at_risk;
 use crate::grid::HOUR_MS;
 use crate::judge::{Censored, Ending, RowTruth, judge};
-use crate::prediction::Level;
 use crate::truth::Incident;
+use forewarn_domain::prediction::Level;
 
 /// An open episode without any claim for this long is over: the longest horizon.
 pub const SILENCE_MS: i64 = 168 * HOUR_MS;
@@ -77,7 +76,7 @@ pub const fn horizon_ms(level: Level) -> Option<i64> {
 /// cleared, where it was.
 pub fn resolve(claims: &[Claim], cleared_at: Option<i64>, facts: Facts<'_>) -> Option<Resolution> {
     let claims: Vec<Claim> =
-        claims.iter().copied().filter(|c| at_risk(c.level) && c.as_of <= facts.known_until).collect();
+        claims.iter().copied().filter(|c| c.level.is_at_risk() && c.as_of <= facts.known_until).collect();
     let first = claims.first()?.as_of;
     let over = over_at(&claims, cleared_at, facts.endings);
     let claims: Vec<Claim> = claims.into_iter().filter(|c| c.as_of <= over).collect();

@@ -1,7 +1,7 @@
 //! Holds one series' samples with the time each version became known, and reads them point in time.
 
 use crate::grid::{CELL_MS, Combine, GridBuilder, HOUR_MS};
-use crate::signal::{Reading, Signal};
+use forewarn_domain::signal::{Reading, Signal};
 use std::ops::Range;
 
 /// Marks a sample without `ingested_at`.

@@ -21,7 +21,7 @@ impl FeatureTable {
     pub fn new() -> Self {
         Self {
             values: vec![Vec::new(); WIDTH],
-            devices: vec![Vec::new(); crate::signal::SIGNALS.len()],
+            devices: vec![Vec::new(); forewarn_domain::signal::SIGNALS.len()],
             ..Self::default()
         }
     }

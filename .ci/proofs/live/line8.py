@@ -85,7 +85,7 @@ def fuzz(line):
         line.note(f"cargo-fuzz installed from crates.io: exit {got.code}")
     env = {"PATH": f"{kit.TARGET / 'tools' / 'bin'}:{kit.CLEAN['PATH']}", "RUSTC_BOOTSTRAP": "1", "CARGO_TARGET_DIR": kit.TARGET / "fuzz"}
     for target in ("event_json", "record"):
-        r = run(["cargo", "fuzz", "run", "--sanitizer", "none", "--fuzz-dir", "pipeline/fuzz", target, "--", "-max_total_time=60", "-seed=1", "-max_len=65536"], env=env, timeout=3000)
+        r = run(["cargo", "fuzz", "run", "--sanitizer", "none", "--fuzz-dir", "pipeline/lab/fuzz", target, "--", "-max_total_time=60", "-seed=1", "-max_len=65536"], env=env, timeout=3000)
         runs = [x for x in r.err.splitlines() if x.startswith("Done ")]
         line.check(f"fuzz.{target}", f"cargo fuzz, target {target}, a minute", r.code == 0 and runs, runs[-1] if runs else r.err[-300:], "no crash")
 

@@ -103,7 +103,7 @@ class Moto(Server):
     """Much of AWS, as the tests use it too: Kinesis is mended where moto does not reshard as AWS does."""
 
     def __init__(self, *services):
-        super().__init__([kit.PYTHON, kit.ROOT / ".ci" / "serve_moto.py", *services], says="", stdin=subprocess.PIPE)
+        super().__init__([kit.PYTHON, kit.ROOT / "pipeline/lab/world/serve_moto.py", *services], says="", stdin=subprocess.PIPE)
         self.url = f"http://127.0.0.1:{int(self.url)}"
 
 

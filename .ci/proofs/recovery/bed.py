@@ -35,7 +35,7 @@ class Bed(Server):
     """The world, on the wire."""
 
     def __init__(self, *flags, is_quick=False, services=("ec2", "ssm", "autoscaling", "elbv2", "sts", "route53", "sqs", "dynamodb")):
-        super().__init__([kit.PYTHON, kit.ROOT / ".ci" / "serve_world.py", *services, *flags], says="", stdin=subprocess.PIPE)
+        super().__init__([kit.PYTHON, kit.ROOT / "pipeline/lab/world/serve_world.py", *services, *flags], says="", stdin=subprocess.PIPE)
         self.url = f"http://127.0.0.1:{int(self.url)}"
         self.turn = threading.Lock()
         self.is_quick = is_quick

@@ -3,10 +3,10 @@
 use super::hazards_of;
 use crate::feature::{Feature, index};
 use crate::hazard::{HAZARDS, PerHazard, logit};
-use crate::prediction::{Action, FailureType, Level};
 use crate::ruleset::RuleSet;
-use crate::signal::{SIGNALS, Signal};
 use crate::table::FeatureTable;
+use forewarn_domain::prediction::{Action, FailureType, Level};
+use forewarn_domain::signal::{SIGNALS, Signal};
 
 /// No trend is surer of its future than this: a probability of 1 would be infinite evidence.
 const MOST_CERTAIN: f64 = 0.999;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::grid::HABIT_HOURS;
-use crate::signal::Signal;
+use forewarn_domain::signal::Signal;
 
 const END: i64 = 1_782_907_200_000; // 2026-07-01T12:00Z
 

@@ -124,7 +124,7 @@ fn evidence_goes_to_what_tells_and_stays_with_what_was_never_seen() {
         learned.evidence[1]
     );
     assert_eq!(learned.evidence[2], Evidence::Constant(1.7));
-    assert!((learned.passage[crate::signal::Signal::Memory as usize] - 0.5).abs() < 1e-12);
+    assert!((learned.passage[forewarn_domain::signal::Signal::Memory as usize] - 0.5).abs() < 1e-12);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{Firing, PASSAGE_STEP, Pattern};
 use crate::hazard::PerHazard;
 use crate::ruleset::{Evidence, RuleSet};
-use crate::signal::SIGNALS;
+use forewarn_domain::signal::SIGNALS;
 
 /// Evidence that every rule starts from at least.
 const LEAST_START: f64 = 0.1;

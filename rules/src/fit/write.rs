@@ -3,7 +3,7 @@
 use super::Learned;
 use crate::hazard::HORIZON_NAMES;
 use crate::ruleset::Evidence;
-use crate::signal::SIGNALS;
+use forewarn_domain::signal::SIGNALS;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
 /// Why a rule set's text could not be rewritten.

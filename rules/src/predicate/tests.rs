@@ -1,6 +1,6 @@
 use super::*;
 use crate::feature::{Feature, WIDTH, index};
-use crate::signal::Signal;
+use forewarn_domain::signal::Signal;
 use std::collections::BTreeMap;
 
 fn params() -> Params {

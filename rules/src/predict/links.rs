@@ -1,6 +1,6 @@
 //! Makes links to the consoles in which a person looks next.
 
-use crate::signal::{SOURCES, Signal};
+use forewarn_domain::signal::{SOURCES, Signal};
 use std::collections::BTreeMap;
 
 const WEEK_MS: i64 = 168 * 3_600_000;
@@ -20,7 +20,7 @@ pub(super) fn links(region: &str, instance_id: &str, as_of: i64, signal: Option<
     // Agent and volume metrics have dimensions that aren't known here; those of AWS/EC2 have the instance alone.
     let source = SOURCES.iter().find(|s| Some(s.signal) == signal && s.namespace == "AWS/EC2");
     let (metric, stat) = source.map_or(("CPUUtilization", "Average"), |s| (s.metric, s.stat));
-    let time = |ms: i64| super::text::rfc3339(ms).replace(':', "*3a");
+    let time = |ms: i64| forewarn_domain::time::rfc3339(ms).replace(':', "*3a");
     let metric = metric.replace('%', "*25");
     let (start, end) = (time(as_of.saturating_sub(WEEK_MS)), time(as_of));
     out.insert(

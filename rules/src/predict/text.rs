@@ -1,11 +1,11 @@
 //! Puts times, levels and evidence into words.
 
 use crate::feature::{Feature, index, instance_index};
-use crate::prediction::Unassessable;
 use crate::ruleset::{RuleSet, plain};
-use crate::signal::{Direction, Signal};
 use crate::table::FeatureTable;
-use jiff::Timestamp;
+use forewarn_domain::prediction::Unassessable;
+use forewarn_domain::signal::{Direction, Signal};
+use forewarn_domain::time::timestamp;
 
 const HOUR_MS: f64 = 3_600_000.0;
 const HALF_HOUR_MS: i64 = 1_800_000;
@@ -14,16 +14,6 @@ const HALF_HOUR_MS: i64 = 1_800_000;
 pub(crate) fn after(as_of: i64, hours: f64) -> i64 {
     // `as` saturates, so that absurd hours stay at the end of time.
     as_of.saturating_add((hours * HOUR_MS).round() as i64)
-}
-
-fn timestamp(ms: i64) -> Timestamp {
-    let nearest = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::from_millisecond(ms).unwrap_or(nearest)
-}
-
-/// Writes milliseconds since the epoch as RFC 3339, UTC, in whole seconds.
-pub(crate) fn rfc3339(ms: i64) -> String {
-    timestamp(ms).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Says a number of hours as people do.
@@ -141,6 +131,7 @@ pub(crate) fn passage(rules: &RuleSet, table: &FeatureTable, row: usize, signal:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forewarn_domain::time::rfc3339;
 
     const NOON: i64 = 1_771_156_800_000; // 2026-02-15T12:00:00Z
 

@@ -137,7 +137,7 @@ proptest! {
 
     #[test]
     fn every_episode_is_decided_in_the_end(claims in any_claims(), (incidents, endings) in any_facts()) {
-        let claimed = claims.iter().any(|c| at_risk(c.level));
+        let claimed = claims.iter().any(|c| c.level.is_at_risk());
         prop_assert_eq!(decide(&claims, None, &incidents, &endings, 5000).is_some(), claimed);
     }
 
@@ -156,8 +156,8 @@ proptest! {
             Turned::False => {}
             // Somebody ended the instance within the horizon of every claim at the peak that lies in no outage.
             Turned::Censored(_) | Turned::Gone => {
-                let over = over_at(&claims.iter().copied().filter(|c| at_risk(c.level)).collect::<Vec<_>>(), None, &endings);
-                let said: Vec<Claim> = claims.iter().copied().filter(|c| at_risk(c.level) && c.as_of <= over).collect();
+                let over = over_at(&claims.iter().copied().filter(|c| c.level.is_at_risk()).collect::<Vec<_>>(), None, &endings);
+                let said: Vec<Claim> = claims.iter().copied().filter(|c| c.level.is_at_risk() && c.as_of <= over).collect();
                 let (level, horizon) = peak(&said).unwrap();
                 for c in said.iter().filter(|c| c.level == level) {
                     let outage = incidents.iter().any(|i| (i.ts..i.ts + 10 * H).contains(&c.as_of));

@@ -3,12 +3,14 @@
 use super::error::line_of;
 use super::nearest::nearest;
 use super::raw::{Number, RawBins, RawEvidence, RawRule, RawRuleSet};
-use super::{Episodes, Evidence, Levels, Limits, Params, Passage, Problem, Rule, RuleSet, RuleSetError, Why};
+use super::{Evidence, Limits, Params, Passage, Problem, Rule, RuleSet, RuleSetError, Why};
 use crate::feature::{FEATURES, WIDTH, column_index, columns};
 use crate::hazard::{Calibration, EXPOSURE_HOURS, HORIZON_HOURS, HORIZON_NAMES, MONTH_HOURS, exposure_log_odds};
 use crate::predicate::{Predicate, evaluate};
-use crate::signal::{SIGNALS, Signal};
 use crate::table::FeatureTable;
+use forewarn_domain::id::hex;
+use forewarn_domain::levels::{Episodes, Levels};
+use forewarn_domain::signal::{SIGNALS, Signal};
 use polars::prelude::PolarsError;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -346,10 +348,4 @@ fn fingerprint(text: &str, params: &Params) -> String {
         canonical.push('\n');
     }
     hex(&Sha256::digest(canonical.as_bytes()))
-}
-
-/// Writes bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |n: u8| char::from(b"0123456789abcdef"[usize::from(n)]);
-    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }

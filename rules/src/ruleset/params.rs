@@ -2,7 +2,7 @@
 
 use super::error::Problem;
 use super::nearest::nearest;
-use crate::signal::{Direction, SIGNALS};
+use forewarn_domain::signal::{Direction, SIGNALS};
 use std::collections::BTreeMap;
 
 /// The parameters in force, by lower-case name.

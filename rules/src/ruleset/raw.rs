@@ -1,6 +1,6 @@
 //! Mirrors the TOML of a rule set exactly as written; nothing past `build` sees it.
 
-use crate::prediction::{Action, FailureType};
+use forewarn_domain::prediction::{Action, FailureType};
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Levels, and what can't be assessed.
 
 use crate::support::{LEAK, Row, hand, one};
-use forewarn_rules::prediction::{Action, FailureType, Level, Unassessable};
+use forewarn_domain::prediction::{Action, FailureType, Level, Unassessable};
 use forewarn_rules::ruleset::{RuleSet, RuleSetError};
 
 fn assess(changes: Row<'_>) -> (Level, Option<Unassessable>, [f64; 3]) {

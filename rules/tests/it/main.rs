@@ -15,7 +15,5 @@ mod predict;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
-mod recovery;
-#[cfg(test)]
 mod support;
 mod workload;

@@ -1,12 +1,12 @@
 //! Predictions as people and programs receive them.
 
 use crate::support::{LEAK, NOON, Row, features, hand, one};
+use forewarn_domain::prediction::{FailureType, Level, Prediction, Status, Unassessable};
+use forewarn_domain::signal::Signal;
 use forewarn_rules::assess::Score;
 use forewarn_rules::hazard::probabilities;
 use forewarn_rules::predict::{Identity, prediction_id};
-use forewarn_rules::prediction::{FailureType, Level, Prediction, Status, Unassessable};
 use forewarn_rules::ruleset::RuleSet;
-use forewarn_rules::signal::Signal;
 use forewarn_rules::table::FeatureTable;
 
 fn identity() -> Identity {

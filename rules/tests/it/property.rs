@@ -1,13 +1,13 @@
 //! What must hold for every row: monotone, ordered, bounded, and dependent on nothing but itself.
 
 use crate::support::{builtin, calibrated, table};
+use forewarn_domain::prediction::Level;
+use forewarn_domain::signal::SIGNALS;
 use forewarn_rules::assess::Score;
 use forewarn_rules::feature::{FEATURES, WIDTH, column_index, columns, instance_index};
 use forewarn_rules::hazard::probabilities;
 use forewarn_rules::predict::Identity;
-use forewarn_rules::prediction::Level;
 use forewarn_rules::ruleset::{Evidence, RuleSet};
-use forewarn_rules::signal::SIGNALS;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::slice::from_ref;

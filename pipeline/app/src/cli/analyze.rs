@@ -1,0 +1,215 @@
+//! `forewarn analyze`: predictions from the seven days before a time.
+
+mod due;
+
+use super::buses::{self, BusArgs};
+use super::common::{HistoryArg, MapArg, RulesArg, StateArg, time};
+use super::error::CliError;
+use super::output::progress;
+use super::plans::PlanArgs;
+use super::{Context, End, trust};
+use crate::render;
+use crate::schema::AnalyzeDocument;
+use forewarn_domain::prediction::{Level, Prediction};
+use forewarn_domain::previewer::RecoveryPreviewer;
+use forewarn_history::History;
+use forewarn_history::prediction_table;
+use forewarn_log::{MemoryLog, SqliteLog};
+use forewarn_predict::analyze::{self, Analysis};
+use forewarn_predict::announce;
+use forewarn_predict::fleet::{DeclaredChange, Fleet};
+use forewarn_recover::store::Folded;
+use forewarn_rules::ruleset::RuleSet;
+use std::path::{Path, PathBuf};
+
+/// The form of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Table,
+    /// One document, as in the schema `analyze`.
+    Json,
+    /// One line for each prediction.
+    Csv,
+    /// The same columns as Parquet; needs --out.
+    Parquet,
+}
+
+/// Predicts failures from the seven days before a time.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  forewarn analyze --history H
+  forewarn analyze --history H --as-of 2026-02-15T00:00:00Z --format json
+  forewarn analyze --history H --state S --emit      (write to the log and announce)
+  forewarn analyze --history H --state S --due       (from a timer: every round since the last one)
+  forewarn analyze --history H --state S --emit --eventbridge forewarn
+  forewarn analyze --history H --state S --plans     (what would be done about each at high, looked at now)")]
+pub(super) struct Args {
+    #[command(flatten)]
+    history: HistoryArg,
+    #[command(flatten)]
+    state: StateArg,
+    #[command(flatten)]
+    rules: RulesArg,
+    #[command(flatten)]
+    map: MapArg,
+    #[command(flatten)]
+    buses: BusArgs,
+    #[command(flatten)]
+    plans: PlanArgs,
+    /// The time to predict from: RFC 3339, now, now-7d, or latest (the end of the data)
+    #[arg(long, value_name = "T", default_value = "now")]
+    as_of: String,
+    /// The form of the answer
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Writes the answer to a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Lists every instance, the healthy ones too
+    #[arg(long)]
+    all: bool,
+    /// Writes the predictions to the event log, announces what is new, and keeps them in the history
+    #[arg(long)]
+    emit: bool,
+    /// A second rule set that is kept silently beside, where predictions are emitted [default: the setting]
+    #[arg(long, value_name = "FILE")]
+    shadow: Option<PathBuf>,
+    /// Also writes the feature table to a Parquet file
+    #[arg(long, value_name = "FILE")]
+    features: Option<PathBuf>,
+    /// Ends with 3 when an instance is at level high
+    #[arg(long)]
+    exit_code: bool,
+    #[command(flatten)]
+    due: due::DueArgs,
+}
+
+impl Args {
+    pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        if self.due.due {
+            return self.run_due(context);
+        }
+        let history = self.history.open(context)?;
+        let (ruleset, _) = self.rules.load(context)?;
+        let planner = self.plans.planner(&self.state, context)?;
+        let as_of = as_of(&self.as_of, &history, context)?;
+        let log_path = forewarn_log::log_path(&self.state.dir(context));
+        let emit = self.emit || context.settings.emit;
+        if emit {
+            create_dir(&self.state.dir(context))?;
+        }
+        let log = if emit || log_path.exists() { Some(SqliteLog::open(&log_path)?) } else { None };
+        let changes = log.as_ref().map_or_else(|| Ok(Vec::new()), DeclaredChange::of)?;
+        let fleet = Fleet::read(&history, &changes, as_of)?;
+        let bar = progress("analyzing");
+        let analysis = analyze::analyze(&history, &ruleset, &self.map.over(&history), &fleet, as_of, |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+        })?;
+        bar.finish_and_clear();
+        if !analysis.unused.is_empty() {
+            let names: Vec<&str> = analysis.unused.keys().map(String::as_str).collect();
+            let samples: u64 = analysis.unused.values().sum();
+            tracing::info!(samples, "no signal reads {}; --map NAME=SIGNAL lets one", names.join(", "));
+        }
+        if let (true, Some(log)) = (emit, &log) {
+            trust::resolve_due(log, &history, as_of);
+        }
+        let mut round = announce::round(log.as_ref(), &analysis, &ruleset).map_err(CliError::failed)?;
+        match (&planner, &log) {
+            (Some(planner), Some(log)) => planner.on(log).attach(&mut round),
+            (Some(planner), None) => planner.on(&Folded::new(MemoryLog::new())).attach(&mut round),
+            (None, _) => {}
+        }
+        let predictions: Vec<Prediction> =
+            round.taken.iter().filter(|t| self.all || t.shown).map(|t| t.prediction.clone()).collect();
+        if let Some(path) = &self.features {
+            write_file(path, &render::features_parquet(&analysis.table).map_err(CliError::failed)?)?;
+        }
+        self.write(&analysis, &predictions, &ruleset, context)?;
+        if let (true, Some(log)) = (emit, &log) {
+            let means = buses::means()?;
+            // A bus that is new begins here, before what this round says.
+            let mut outlets = buses::open(log, &self.buses.wanted(&self.state, context), false, &means)?;
+            let mut report = announce::write(log, &round).map_err(CliError::failed)?;
+            // What was printed so far comes before the announcements on stdout.
+            std::io::Write::flush(context.out)?;
+            let deliveries = forewarn_deliver::deliver(log, &mut outlets, &means.vitals);
+            report.announced = deliveries.sent();
+            tracing::info!(
+                opened = report.opened,
+                updated = report.updated,
+                cleared = report.cleared,
+                workloads = report.workloads,
+                announced = report.announced,
+                "emitted"
+            );
+            let (path, new) = announce::keep(&history, &analysis, &ruleset, &round).map_err(CliError::failed)?;
+            tracing::info!(path, new, "predictions kept in the history");
+            buses::report(deliveries)?;
+        }
+        let shadow = trust::shadow_file(self.shadow.as_ref(), context.settings.live.shadow.as_ref());
+        if let (true, Some(file)) = (emit, shadow) {
+            trust::keep_shadow(&file, &history, &self.map.over(&history), &fleet, as_of);
+        }
+        let found = predictions.iter().any(|p| p.confidence == Level::High);
+        Ok(if self.exit_code && found { End::Findings } else { End::Done })
+    }
+
+    fn write(
+        &self,
+        analysis: &Analysis,
+        predictions: &[Prediction],
+        ruleset: &RuleSet,
+        context: &mut Context<'_>,
+    ) -> Result<(), CliError> {
+        let text = match self.format {
+            Format::Table => render::table(analysis, predictions).into_bytes(),
+            Format::Json => {
+                let document = AnalyzeDocument {
+                    as_of: forewarn_runtime::time::format_ms(analysis.as_of),
+                    ruleset: ruleset.reference(),
+                    predictions: predictions.to_vec(),
+                };
+                let mut text = serde_json::to_vec_pretty(&document)?;
+                text.push(b'\n');
+                text
+            }
+            Format::Csv => prediction_table::csv(predictions).map_err(CliError::failed)?,
+            Format::Parquet if self.out.is_none() => {
+                return Err(CliError::input("--format parquet needs --out FILE: Parquet is not for a terminal"));
+            }
+            Format::Parquet => prediction_table::parquet(predictions).map_err(CliError::failed)?,
+        };
+        match &self.out {
+            Some(path) => write_file(path, &text),
+            None => Ok(std::io::Write::write_all(context.out, &text)?),
+        }
+    }
+}
+
+/// Reads the time to predict from; `latest` is just after the last sample has become available.
+pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Result<i64, CliError> {
+    if text != "latest" {
+        return time(text, context);
+    }
+    let Some((_, last)) = history.time_range()? else {
+        return Err(CliError::input(format!("{}: {}", history.location(), history.why_empty()?)));
+    };
+    let cell = forewarn_domain::time::CELL_MS;
+    Ok((last.div_euclid(cell) + 1) * cell + analyze::delay_ms(history))
+}
+
+/// Writes a file whole: beside its place first, then renamed into it.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let fail = |e: std::io::Error| CliError::input(format!("cannot write {}: {e}", path.display()));
+    let mut staged = path.as_os_str().to_owned();
+    staged.push(".partial");
+    std::fs::write(&staged, bytes).map_err(fail)?;
+    std::fs::rename(&staged, path).map_err(fail)
+}
+
+pub(super) fn create_dir(path: &Path) -> Result<(), CliError> {
+    std::fs::create_dir_all(path).map_err(|e| CliError::input(format!("cannot create {}: {e}", path.display())))
+}

@@ -1,0 +1,118 @@
+//! `forewarn analyze --due`: holds every round that is due since the last one, for a timer.
+
+use super::super::buses;
+use super::super::common::{span, time};
+use super::super::error::CliError;
+use super::super::{Context, End};
+use super::{Args, Format, create_dir};
+use forewarn_history::History;
+use forewarn_log::SqliteLog;
+use forewarn_predict::rounds::{Held, Rounds, conclude};
+use forewarn_runtime::lease::Lease;
+use forewarn_runtime::schedule::{Progress, Schedule};
+
+/// The schedule of `--due`.
+#[derive(Debug, clap::Args)]
+pub(super) struct DueArgs {
+    /// Holds every round that is due since the last one, writes it to the log and the history, and announces what is new
+    #[arg(long, conflicts_with_all = ["as_of", "out", "all", "features"])]
+    pub(super) due: bool,
+    /// With --due: the time between two rounds
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span, requires = "due")]
+    every: i64,
+    /// With --due: how long after the whole hour a round speaks, so that the hour's data is there
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = offset, requires = "due")]
+    offset: i64,
+    /// With --due: how many missed rounds are caught up with at most
+    #[arg(long, value_name = "N", default_value_t = 168, requires = "due")]
+    most: usize,
+    /// With --due: where the first round of all begins, instead of the last one that is due
+    #[arg(long, value_name = "T", requires = "due")]
+    from: Option<String>,
+    /// With --due: the time that counts as now
+    #[arg(long, value_name = "T", requires = "due")]
+    to: Option<String>,
+    /// With --due: only writes down; `forewarn emit` announces
+    #[arg(long, requires = "due")]
+    no_deliver: bool,
+}
+
+fn offset(text: &str) -> Result<i64, String> {
+    forewarn_runtime::time::parse_span(text)
+        .ok_or_else(|| format!("`{text}` is not a span of time; write 0s, 10m or 1h"))
+}
+
+impl Args {
+    /// Holds what is due.
+    pub(super) fn run_due(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        let history = self.history.open(context)?;
+        let (ruleset, _) = self.rules.load(context)?;
+        let planner = self.plans.planner(&self.state, context)?;
+        let state = self.state.dir(context);
+        create_dir(&state)?;
+        let _lease = Lease::take(&state, "analyze").map_err(CliError::failed)?;
+        let log = SqliteLog::open(&forewarn_log::log_path(&state))?;
+        let schedule = Schedule { every: self.due.every, offset: self.due.offset, most: self.due.most };
+        let progress = Progress::of(&state, "analyze");
+        let now = self.due.to.as_deref().map_or(Ok(context.now_ms), |t| time(t, context))?;
+        if let Some(from) = &self.due.from
+            && progress.read().map_err(CliError::failed)?.is_none()
+        {
+            progress.write(time(from, context)? - 1).map_err(CliError::failed)?;
+        }
+        let means = buses::means()?;
+        // Opened before anything is appended, so that a bus that is new hears of it.
+        let wanted = self.buses.wanted(&self.state, context);
+        let mut outlets = if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &means)? };
+        let map = self.map.over(&history);
+        let previewer = planner.as_ref().map(|p| p.on(&log));
+        let rounds = Rounds {
+            history: &history,
+            log: &log,
+            ruleset: &ruleset,
+            shadow: None,
+            map: &map,
+            plans: previewer.as_ref().map(|p| p as _),
+            vitals: &means.vitals,
+        };
+        let begun = progress.read().map_err(CliError::failed)?;
+        let mut held = rounds.catch_up(schedule, &progress, now, &means.stop).map_err(CliError::failed)?;
+        if held.due > 0 {
+            let mut history = self.history.open(context)?;
+            let from = begun.unwrap_or(now) - forewarn_runtime::time::DAY_MS;
+            // Another process may be writing to the history: the next run finds the same.
+            if let Err(e) = conclude(&mut history, &log, from, now) {
+                tracing::warn!(error = %e, "how things turned out is asked again by the next run");
+            }
+        }
+        let fed = buses::report(forewarn_deliver::deliver(&log, &mut outlets, &means.vitals))?;
+        held.emitted.announced = fed.first().map_or(0, |(_, report)| report.sent);
+        self.say(&held, &history, context)?;
+        let high = held.levels.get("high").is_some_and(|n| *n > 0);
+        Ok(if self.exit_code && high { End::Findings } else { End::Done })
+    }
+
+    fn say(&self, held: &Held, history: &History, context: &mut Context<'_>) -> Result<(), CliError> {
+        match self.format {
+            Format::Json => context.out.json(held),
+            Format::Csv | Format::Parquet => Err(CliError::input("--due has --format table and json")),
+            Format::Table => {
+                let Some(through) = &held.through else { return context.out.line("no round is due") };
+                let levels: Vec<String> = held.levels.iter().map(|(level, n)| format!("{n} {level}")).collect();
+                context.out.line(format_args!(
+                    "{} rounds through {through} ({} without data) on {}; in the last one {} instances: {}",
+                    held.due,
+                    held.empty,
+                    history.location(),
+                    held.instances,
+                    if levels.is_empty() { "none".to_owned() } else { levels.join(", ") },
+                ))?;
+                let e = held.emitted;
+                context.out.line(format_args!(
+                    "episodes: {} opened, {} updated, {} cleared; {} announcements sent",
+                    e.opened, e.updated, e.cleared, e.announced
+                ))
+            }
+        }
+    }
+}

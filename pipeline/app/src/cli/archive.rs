@@ -1,0 +1,85 @@
+//! `forewarn archive`: takes what is in the stream into the history.
+
+use super::common::{HistoryArg, StateArg};
+use super::error::CliError;
+use super::history::ReportFormat;
+use super::{Context, End};
+use forewarn_ingest::archive::{ArchiveReport, Gap, drain};
+use forewarn_ingest::stream::StreamSpec;
+use forewarn_runtime::clock::SystemClock;
+use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::metrics::unwatched;
+use std::sync::Arc;
+
+/// Takes what is in the stream into the history: samples, events, instances.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  forewarn archive --history H --state S
+  forewarn archive --history s3://bucket/fleet --state S --stream kinesis:fleet
+
+It takes what is waiting and ends; a run that was killed is completed by the next. `forewarn run` does it all the time.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    history: HistoryArg,
+    #[command(flatten)]
+    state: StateArg,
+    #[command(flatten)]
+    stream: StreamArg,
+    /// Goes on with the oldest record that is kept where what follows the last one read is gone; ingest that time again
+    #[arg(long)]
+    past_lost: bool,
+    /// Prints text or JSON
+    #[arg(long, value_enum, default_value = "text")]
+    format: ReportFormat,
+}
+
+/// Which stream is used.
+#[derive(Debug, clap::Args)]
+pub(super) struct StreamArg {
+    /// The stream: embedded, or kinesis:NAME [default: the setting, else embedded]
+    #[arg(long, value_name = "STREAM")]
+    pub(super) stream: Option<String>,
+}
+
+impl StreamArg {
+    pub(super) fn spec(&self, context: &Context<'_>) -> Result<StreamSpec, CliError> {
+        let said = self.stream.as_deref().or(context.settings.live.stream.as_deref());
+        StreamSpec::parse(said).map_err(CliError::input)
+    }
+}
+
+impl Args {
+    pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        let spec = self.stream.spec(context)?;
+        let around = Surroundings { vitals: unwatched(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
+        let state = self.state.dir(context);
+        let gap = if self.past_lost { Gap::Pass } else { Gap::Stop };
+        let report = drain(self.history.location(context), &state, &spec, gap, &around).map_err(CliError::failed)?;
+        match self.format {
+            ReportFormat::Json => context.out.json(&report)?,
+            ReportFormat::Text => context.out.line(words(&report))?,
+        }
+        Ok(End::Done)
+    }
+}
+
+/// Says what the archive did.
+pub(super) fn words(r: &ArchiveReport) -> String {
+    use super::common::count;
+    let aside = if r.set_aside > 0 {
+        format!("; {} records can't be read and were set aside", r.set_aside)
+    } else {
+        String::new()
+    };
+    format!(
+        "{} records: {} samples, {} events, {} instances; {} rows in {} files ({} repeated){aside}",
+        count(r.records),
+        count(r.samples),
+        count(r.events),
+        count(r.instances),
+        count(r.rows),
+        count(r.files),
+        count(r.repeated)
+    )
+}

@@ -1,0 +1,59 @@
+//! Which buses announcements go to, and opening them: the same for every command that announces.
+
+use super::Context;
+use super::common::StateArg;
+use super::error::CliError;
+use forewarn_deliver::outbox::{self, Outlet, Wanted};
+use forewarn_deliver::{Deliveries, PumpReport};
+use forewarn_log::SqliteLog;
+use forewarn_runtime::clock::SystemClock;
+use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::metrics::unwatched;
+use std::sync::Arc;
+
+/// Where announcements go beside the JSON Lines file.
+#[derive(Debug, clap::Args)]
+pub(super) struct BusArgs {
+    /// Announces on this EventBridge bus too: a name or an ARN [default: the setting]
+    #[arg(long, value_name = "BUS")]
+    eventbridge: Option<String>,
+    /// Announces on stdout too, one JSON object a line
+    #[arg(long)]
+    stdout: bool,
+}
+
+impl BusArgs {
+    /// Says which buses are wanted: flags over settings.
+    pub(super) fn wanted(&self, state: &StateArg, context: &Context<'_>) -> Wanted {
+        Wanted {
+            file: state.bus(context),
+            eventbridge: self.eventbridge.clone().or_else(|| context.settings.live.eventbridge.clone()),
+            stdout: self.stdout,
+        }
+    }
+}
+
+/// Gives the real clock, Ctrl-C, and counters that nobody reads.
+pub(super) fn means() -> Result<Surroundings, CliError> {
+    Ok(Surroundings { clock: Arc::new(SystemClock), stop: Interrupt::listen()?, vitals: unwatched() })
+}
+
+/// Opens the buses, before anything is appended to the log.
+pub(super) fn open(
+    log: &SqliteLog,
+    wanted: &Wanted,
+    from_start: bool,
+    means: &Surroundings,
+) -> Result<Vec<Outlet>, CliError> {
+    Ok(outbox::open(log, wanted, from_start, means)?)
+}
+
+/// Says in the logs what each bus was told, and fails with the first that failed.
+pub(super) fn report(deliveries: Deliveries) -> Result<Vec<(&'static str, PumpReport)>, CliError> {
+    let fed = deliveries.checked()?;
+    for (bus, report) in &fed {
+        tracing::info!(bus, sent = report.sent, skipped = report.skipped, position = report.position, "announced");
+    }
+    Ok(fed)
+}

@@ -1,0 +1,147 @@
+//! What several commands share: times, rule sets, histories, maps and sizes.
+
+pub(super) use forewarn_runtime::text::thousands as count;
+
+use super::Context;
+use super::error::CliError;
+use forewarn_domain::signal::{SIGNALS, Signal};
+use forewarn_domain::signal_map::SignalMap;
+use forewarn_history::History;
+use forewarn_rules::ruleset::RuleSet;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where the history is.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
+pub(super) struct HistoryArg {
+    /// The history: a directory or s3://BUCKET/PREFIX [default: the setting, else ./history]
+    #[arg(long, value_name = "H")]
+    pub(super) history: Option<String>,
+}
+
+impl HistoryArg {
+    pub(super) fn location<'a>(&'a self, context: &'a Context<'_>) -> &'a str {
+        self.history.as_deref().unwrap_or(&context.settings.history)
+    }
+
+    pub(super) fn open(&self, context: &Context<'_>) -> Result<History, CliError> {
+        Ok(History::open(self.location(context))?)
+    }
+}
+
+/// Where the event log is.
+#[derive(Debug, clap::Args)]
+pub(super) struct StateArg {
+    /// The directory of the event log and the bus [default: the setting, else ./state]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
+}
+
+impl StateArg {
+    pub(super) fn dir(&self, context: &Context<'_>) -> PathBuf {
+        self.state.clone().unwrap_or_else(|| PathBuf::from(&context.settings.state))
+    }
+
+    /// The file that announcements go to.
+    pub(super) fn bus(&self, context: &Context<'_>) -> PathBuf {
+        match &self.state {
+            Some(dir) => dir.join("events.jsonl"),
+            None => PathBuf::from(&context.settings.bus),
+        }
+    }
+}
+
+/// Which rules are used.
+#[derive(Debug, clap::Args)]
+pub(super) struct RulesArg {
+    /// A rule set (TOML) to use instead of the one built in
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+}
+
+impl RulesArg {
+    /// Loads the rule set and gives its text as well.
+    pub(super) fn load(&self, context: &Context<'_>) -> Result<(RuleSet, String), CliError> {
+        let path = self.rules.clone().or_else(|| context.settings.rules.as_ref().map(PathBuf::from));
+        match path {
+            Some(path) => load_rules(&path),
+            None => builtin(),
+        }
+    }
+}
+
+/// Gives the rule set that is built in.
+pub(super) fn builtin() -> Result<(RuleSet, String), CliError> {
+    Ok((RuleSet::builtin(&env)?, forewarn_rules::ruleset::DEFAULT_TOML.to_owned()))
+}
+
+/// Reads a rule set from a file.
+pub(super) fn load_rules(path: &Path) -> Result<(RuleSet, String), CliError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| CliError::input(format!("cannot read the rule set {}: {e}", path.display())))?;
+    Ok((RuleSet::parse(&text, &path.display().to_string(), &env)?, text))
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+/// Which metric names feed which signals, beyond the table of known names.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
+pub(super) struct MapArg {
+    /// Lets a metric feed a signal, such as app_heap=memory; may be given again
+    #[arg(long = "map", value_name = "NAME=SIGNAL", value_parser = parse_map)]
+    pub(super) map: Vec<(String, Signal)>,
+}
+
+impl MapArg {
+    pub(super) fn names(&self) -> BTreeMap<String, Signal> {
+        self.map.iter().cloned().collect()
+    }
+
+    /// The history's own names, and these over them.
+    pub(super) fn over(&self, history: &History) -> SignalMap {
+        let mut names = history.manifest().signal_map.clone();
+        names.extend(self.names());
+        SignalMap::new(names)
+    }
+}
+
+fn parse_map(text: &str) -> Result<(String, Signal), String> {
+    let known = || SIGNALS.iter().map(|s| s.name).collect::<Vec<_>>().join(", ");
+    let (name, signal) = text.split_once('=').ok_or("expected NAME=SIGNAL, such as app_heap=memory")?;
+    let found = Signal::from_name(signal).ok_or_else(|| format!("no signal `{signal}`; there are {}", known()))?;
+    if name.is_empty() {
+        return Err("the metric's name is empty".to_owned());
+    }
+    Ok((name.to_owned(), found))
+}
+
+/// Reads a time: RFC 3339, `now`, `now-7d`, or a bare date and time as UTC.
+pub(super) fn time(text: &str, context: &Context<'_>) -> Result<i64, CliError> {
+    Ok(forewarn_runtime::time::parse_time(text, context.now_ms, None)?)
+}
+
+/// Reads a span such as `1h`, `300s`, `7d`.
+pub(super) fn span(text: &str) -> Result<i64, String> {
+    forewarn_runtime::time::parse_span(text)
+        .filter(|ms| *ms > 0)
+        .ok_or_else(|| format!("`{text}` is not a span of time; write 300s, 5m, 1h or 7d"))
+}
+
+/// Reads a size such as `128MiB`.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let bad = || format!("`{text}` is not a size; write bytes, or a number with KiB, MiB or GiB");
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: usize = number.parse().map_err(|_| bad())?;
+    let unit = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(bad()),
+    };
+    number.checked_mul(unit).ok_or_else(bad)
+}

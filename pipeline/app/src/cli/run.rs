@@ -1,0 +1,153 @@
+//! `forewarn run`: the whole pipeline in one process.
+
+use super::archive::StreamArg;
+use super::buses::BusArgs;
+use super::common::{HistoryArg, MapArg, RulesArg, StateArg, load_rules, span};
+use super::error::CliError;
+use super::plans::PlanArgs;
+use super::pull::PullArgs;
+use super::{Context, End};
+use crate::run::gate::Gate;
+use crate::run::supervise::Part;
+use crate::run::{Job, PARTS, PartName, parts, run};
+use forewarn_log::SqliteLog;
+use forewarn_log::log_path;
+use forewarn_runtime::clock::SystemClock;
+use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::metrics::Vitals;
+use forewarn_runtime::schedule::Schedule;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Runs the pipeline: pulls, archives, predicts and announces, until it is told to end.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  forewarn run --history H --state S --select tag:AutoRecovery=enabled
+  forewarn run --history s3://bucket/fleet --state S --stream kinesis:fleet --eventbridge fleet
+  forewarn run --only archive,analyze,emit --history H --state S --metrics-listen 127.0.0.1:9464
+
+A part that fails is started again and never stops the others. Ctrl-C and SIGTERM end it when each part has finished what it is at.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    history: HistoryArg,
+    #[command(flatten)]
+    state: StateArg,
+    #[command(flatten)]
+    rules: RulesArg,
+    #[command(flatten)]
+    map: MapArg,
+    #[command(flatten)]
+    stream: StreamArg,
+    #[command(flatten)]
+    buses: BusArgs,
+    #[command(flatten)]
+    plans: PlanArgs,
+    #[command(flatten)]
+    pub(super) pull: PullArgs,
+    /// The URLs of the SQS queues that EC2 events arrive in, comma-separated [default: the setting]
+    #[arg(long, value_name = "URL")]
+    queue: Option<String>,
+    /// Only these parts
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    only: Vec<PartName>,
+    /// The time between two rounds of predictions
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span)]
+    every: i64,
+    /// How long after the whole hour a round speaks, so that the hour's data is there
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = span)]
+    offset: i64,
+    /// How many missed rounds are caught up with at most
+    #[arg(long, value_name = "N", default_value_t = 168)]
+    most: usize,
+    /// A second rule set that is scored silently: its predictions are kept in the history and never announced [default: the setting]
+    #[arg(long, value_name = "FILE")]
+    shadow: Option<PathBuf>,
+    /// Serves forewarn's own metrics to Prometheus, such as 127.0.0.1:9464 [default: the setting]
+    #[arg(long, value_name = "ADDR")]
+    metrics_listen: Option<String>,
+}
+
+impl Args {
+    pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        let job = self.job(context)?;
+        let live = &context.settings.live;
+        if let Some(address) = self.metrics_listen.as_ref().or(live.metrics_listen.as_ref()) {
+            let bound = crate::listen::serve(address, Vitals::clone(&job.around.vitals)).map_err(CliError::input)?;
+            tracing::info!("serving metrics on http://{bound}/metrics");
+        }
+        // A bus that is new begins here, before any round.
+        drop(forewarn_deliver::outbox::open(
+            &SqliteLog::open(&log_path(&job.state))?,
+            &job.wanted,
+            false,
+            &job.around,
+        )?);
+        let only = if self.only.is_empty() { PARTS.to_vec() } else { self.only.clone() };
+        let gate = Gate::new(only.contains(&PartName::Ingest));
+        let sources = self.sources(&job, &only, &gate, context)?;
+        run(&job, &only, &gate, sources);
+        Ok(End::Done)
+    }
+
+    /// Settles everything that the parts share.
+    pub(super) fn job(&self, context: &Context<'_>) -> Result<Job, CliError> {
+        let (ruleset, _) = self.rules.load(context)?;
+        let shadow = self.shadow.clone().or_else(|| context.settings.live.shadow.as_ref().map(PathBuf::from));
+        let shadow = shadow.map(|path| load_rules(&path)).transpose()?.map(|(rules, _)| rules);
+        let vitals = Arc::new(Vitals::default());
+        let state = self.state.dir(context);
+        super::analyze::create_dir(&state)?;
+        Ok(Job {
+            history: self.history.location(context).to_owned(),
+            stream: self.stream.spec(context)?,
+            ruleset,
+            shadow,
+            names: self.map.names(),
+            wanted: self.buses.wanted(&self.state, context),
+            plans: self.plans.planner(&self.state, context)?,
+            rounds: Schedule { every: self.every, offset: self.offset, most: self.most },
+            around: Surroundings { vitals, clock: Arc::new(SystemClock), stop: Interrupt::listen()? },
+            state,
+        })
+    }
+
+    /// Makes the parts that pull.
+    fn sources<'a>(
+        &self,
+        job: &'a Job,
+        only: &[PartName],
+        gate: &'a Gate,
+        context: &Context<'_>,
+    ) -> Result<Vec<Part<'a>>, CliError> {
+        let mut sources = Vec::new();
+        if only.contains(&PartName::Ingest) {
+            let pulling = parts::Pulling {
+                job: self.pull.settled(self.pull.follow(), context)?.job(&job.around),
+                places: self.pull.places(context)?,
+            };
+            sources.push(parts::ingest(job, pulling, gate));
+        }
+        if only.contains(&PartName::Events) {
+            match self.queue.as_ref().or(context.settings.live.queue.as_ref()) {
+                Some(queue) => sources.push(events(job, queue)?),
+                None if self.only.is_empty() => {
+                    tracing::info!("no queue is named (--queue), so EC2 events are not taken");
+                }
+                None => return Err(CliError::input("--only events needs --queue, or the setting queue")),
+            }
+        }
+        Ok(sources)
+    }
+}
+
+#[cfg(feature = "aws")]
+fn events<'a>(job: &'a Job, queue: &str) -> Result<Part<'a>, CliError> {
+    let aws = forewarn_runtime::aws::Aws::load().map_err(CliError::failed)?;
+    Ok(parts::events(job, aws, queue.to_owned()))
+}
+
+#[cfg(not(feature = "aws"))]
+fn events<'a>(_: &'a Job, _: &str) -> Result<Part<'a>, CliError> {
+    Err(CliError::input("this forewarn was built without AWS; build it with the feature `aws`"))
+}

@@ -1,0 +1,163 @@
+//! The parts of the pipeline as Lambda functions: one bootstrap, the handler's name says which part an invocation is.
+//!
+//! `ingest`, `analyze` and `emit` are for schedules, `archive` for an event source mapping on Kinesis, `events` for one on SQS; both
+//! answer with a partial batch response. The state directory must outlast an invocation: a file system that the function mounts.
+//! `respond` takes what calls for a recovery, however it comes, and can do without that file system: its log and policies may be tables.
+
+use crate::run::Job;
+use crate::run::supervise::Failure;
+use forewarn_events::{JsonLinesDead, lambda as sqs};
+use forewarn_history::History;
+use forewarn_ingest::archive::{Archive, SetAside};
+use forewarn_ingest::intake::{Intake, lambda as intake_lambda};
+use forewarn_ingest::stream::lambda as kinesis;
+use forewarn_ingest::stream::open;
+use forewarn_log::SqliteLog;
+use forewarn_log::log_path;
+use forewarn_predict::rounds::{Rounds, conclude};
+use forewarn_runtime::schedule::Progress;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The variable in which Lambda says which handler a function has.
+pub const HANDLER: &str = "_HANDLER";
+/// The variable that is there in a Lambda function only.
+pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// A handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handler {
+    /// A part of the pipeline.
+    Part(Part),
+    /// Carries recoveries out.
+    Respond,
+}
+
+/// A part of the pipeline, as a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Pulls metrics into the stream.
+    Ingest,
+    /// Takes a batch of Kinesis records into the history.
+    Archive,
+    /// Takes a batch of SQS messages into the stream.
+    Events,
+    /// Holds the rounds that are due.
+    Analyze,
+    /// Announces.
+    Emit,
+}
+
+impl Handler {
+    /// Reads a handler's name; what stands before a dot is the file's, as Lambda has it.
+    ///
+    /// # Errors
+    /// A sentence that names all handlers.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        Ok(Self::Part(match name.rsplit('.').next().unwrap_or(name) {
+            "ingest" => Part::Ingest,
+            "archive" => Part::Archive,
+            "events" => Part::Events,
+            "analyze" => Part::Analyze,
+            "emit" => Part::Emit,
+            "respond" => return Ok(Self::Respond),
+            _ => {
+                return Err(format!(
+                    "no handler is called {name:?}; there are ingest, archive, events, analyze, emit and respond"
+                ));
+            }
+        }))
+    }
+}
+
+/// What pulls metrics: made by the caller, who knows from where.
+pub type Pull = Arc<dyn Fn() -> Result<Value, Failure> + Send + Sync>;
+
+/// Serves invocations until Lambda ends the process, each with its event and the time at which it is ended, milliseconds since 1970.
+///
+/// # Errors
+/// When the runtime cannot be started or Lambda cannot be reached.
+pub fn serve(answer: impl Fn(&Value, i64) -> Result<Value, Failure> + Send + Sync + 'static) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let answer = Arc::new(answer);
+    runtime.block_on(lambda_runtime::run(lambda_runtime::service_fn(
+        move |event: lambda_runtime::LambdaEvent<Value>| {
+            let answer = Arc::clone(&answer);
+            async move {
+                let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+                // Everything below blocks, and has runtimes of its own.
+                tokio::task::spawn_blocking(move || answer(&event.payload, deadline_ms)).await?
+            }
+        },
+    )))
+}
+
+/// Answers one invocation.
+///
+/// # Errors
+/// When it failed as a whole: Lambda then gives the same event again.
+pub fn answer(job: &Job, part: Part, event: &Value, pull: &Pull) -> Result<Value, Failure> {
+    match part {
+        Part::Ingest => pull(),
+        Part::Archive => archive(job, &serde_json::to_vec(event)?),
+        Part::Events => events(job, &serde_json::to_vec(event)?),
+        Part::Analyze => analyze(job),
+        Part::Emit => emit(job),
+    }
+}
+
+/// Takes each shard's records of a batch; one that fails is given again from its first record on.
+fn archive(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
+    let log = SqliteLog::open(&log_path(&job.state))?;
+    let mut history = History::open_or_create(&job.history)?;
+    let aside = SetAside::of(&job.state);
+    let vitals = &job.around.vitals;
+    let mut failures = kinesis::Failures::default();
+    for stretch in kinesis::parse(batch)? {
+        let now_ms = job.around.clock.now_ms();
+        let mut archive = Archive { history: &mut history, log: &log, aside: &aside, vitals, now_ms };
+        let Some(first) = stretch.records.first().map(|r| r.seq.clone()) else { continue };
+        if let Err(e) = archive.take(&stretch.shard, stretch.records) {
+            tracing::warn!(shard = stretch.shard, error = %e, "a shard's records are given again");
+            failures.note(&stretch.shard, &first);
+        }
+    }
+    Ok(serde_json::to_value(failures.response())?)
+}
+
+fn events(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
+    let mut producer = open::producer(&job.stream, &job.state, &job.around)?;
+    let dead = JsonLinesDead::in_state(&job.state);
+    let mut intake = Intake { producer: producer.as_mut(), dead: &dead, vitals: &job.around.vitals };
+    let response = intake_lambda::handle(&mut intake, &sqs::messages(batch)?, job.around.clock.now_ms());
+    Ok(serde_json::to_value(response)?)
+}
+
+fn analyze(job: &Job) -> Result<Value, Failure> {
+    let log = SqliteLog::open(&log_path(&job.state))?;
+    let mut history = History::open(&job.history)?;
+    let map = job.map(&history);
+    let previewer = job.plans.as_ref().map(|p| p.on(&log));
+    let rounds = Rounds {
+        history: &history,
+        log: &log,
+        ruleset: &job.ruleset,
+        shadow: job.shadow.as_ref(),
+        map: &map,
+        plans: previewer.as_ref().map(|p| p as _),
+        vitals: &job.around.vitals,
+    };
+    let now = job.around.clock.now_ms();
+    let held = rounds.catch_up(job.rounds, &Progress::of(&job.state, "analyze"), now, &job.around.stop)?;
+    conclude(&mut history, &log, now - 2 * forewarn_runtime::time::DAY_MS, now)?;
+    Ok(serde_json::to_value(held)?)
+}
+
+fn emit(job: &Job) -> Result<Value, Failure> {
+    let log = SqliteLog::open(&log_path(&job.state))?;
+    let around = &job.around;
+    let mut outlets = forewarn_deliver::outbox::open(&log, &job.wanted, false, around)?;
+    let fed = forewarn_deliver::deliver(&log, &mut outlets, &around.vitals).checked()?;
+    let sent: u64 = fed.iter().map(|(_, report)| report.sent).sum();
+    Ok(json!({ "announced": sent }))
+}

@@ -1,0 +1,88 @@
+//! Everything at once: ingest, events, archive, analyze and emit as supervised parts of one process.
+//!
+//! Each part is the same function that its own command calls; here it has turns, and the others go on when it fails.
+
+pub mod gate;
+pub mod parts;
+pub mod supervise;
+
+use forewarn_deliver::Wanted;
+use forewarn_domain::signal_map::SignalMap;
+use forewarn_ingest::stream::StreamSpec;
+use forewarn_recover::planner::Planner;
+use forewarn_rules::ruleset::RuleSet;
+use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::schedule::Schedule;
+use gate::Gate;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use supervise::Part;
+
+/// A part of the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum PartName {
+    /// Pulls metrics from `CloudWatch` into the stream.
+    Ingest,
+    /// Takes EC2 events from queues into the stream.
+    Events,
+    /// Takes the stream into the history.
+    Archive,
+    /// Predicts.
+    Analyze,
+    /// Announces.
+    Emit,
+}
+
+/// Every part.
+pub const PARTS: [PartName; 5] =
+    [PartName::Ingest, PartName::Events, PartName::Archive, PartName::Analyze, PartName::Emit];
+
+/// What is run.
+#[derive(Debug)]
+pub struct Job {
+    /// Where the history is.
+    pub history: String,
+    /// The directory of the state.
+    pub state: PathBuf,
+    /// The stream.
+    pub stream: StreamSpec,
+    /// The rule set that speaks.
+    pub ruleset: RuleSet,
+    /// The rule set that is only written down.
+    pub shadow: Option<RuleSet>,
+    /// Metric names that feed signals beside the history's own.
+    pub names: BTreeMap<String, forewarn_domain::signal::Signal>,
+    /// Where announcements go.
+    pub wanted: Wanted,
+    /// When rounds are held.
+    pub rounds: Schedule,
+    /// What gives predictions at high their plans, where somebody wants them.
+    pub plans: Option<Planner>,
+    /// Vital signs, time, and the way to end.
+    pub around: Surroundings,
+}
+
+impl Job {
+    /// Gives the history's own names and these over them.
+    pub(crate) fn map(&self, history: &forewarn_history::History) -> SignalMap {
+        let mut names = history.manifest().signal_map.clone();
+        names.extend(self.names.clone());
+        SignalMap::new(names)
+    }
+}
+
+/// Runs the parts until the interrupt is raised, and ends when each has finished its turn.
+///
+/// `sources` are the parts that pull: they are made by the caller, who knows where from.
+pub fn run<'a>(job: &'a Job, only: &[PartName], gate: &'a Gate, sources: Vec<Part<'a>>) {
+    let mut all = sources;
+    for name in only {
+        all.extend(match name {
+            PartName::Archive => Some(parts::archive(job, gate)),
+            PartName::Analyze => Some(parts::analyze(job, gate)),
+            PartName::Emit => Some(parts::emit(job)),
+            PartName::Ingest | PartName::Events => None,
+        });
+    }
+    supervise::supervise(all, job.around.clock.as_ref(), &job.around.vitals, &job.around.stop);
+}

@@ -1,0 +1,193 @@
+//! The turns of archive, analyze and emit.
+
+use super::Job;
+use super::gate::Gate;
+use super::supervise::{Failure, Part};
+use forewarn_history::{CompactOptions, History, HistoryError};
+use forewarn_ingest::archive::{Gap, drain};
+use forewarn_ingest::source::follow::next_round_in;
+use forewarn_ingest::source::ingest::{Place, pull};
+use forewarn_ingest::source::state::State;
+use forewarn_ingest::stream::{Producer, open};
+use forewarn_log::SqliteLog;
+use forewarn_log::log_path;
+use forewarn_predict::rounds::{Rounds, conclude};
+use forewarn_runtime::lease::Lease;
+use forewarn_runtime::schedule::{Progress, Schedule};
+
+/// Between two pulls, milliseconds: trends need no more, and a poll each minute costs sixty times as much.
+const PULL_MS: i64 = 3_600_000;
+/// Between two looks at the stream, milliseconds.
+const LOOK_MS: i64 = 10_000;
+/// Between two deliveries of announcements, milliseconds.
+const DELIVER_MS: i64 = 10_000;
+/// Small files are merged this often: readers are quick with a few files a day and slow with hundreds.
+const COMPACTIONS: Schedule = Schedule { every: 6 * 3_600_000, offset: 30 * 60_000, most: 1 };
+/// How far back failures are looked for after each round, milliseconds: what comes late comes within a day.
+const LOOK_BACK_MS: i64 = 24 * 3_600_000;
+
+/// Takes the stream into the history, and merges small files now and then: both write to the history, so one part does both.
+pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
+    let turn = move |_: &_| -> Result<i64, Failure> {
+        let (around, begun) = (&job.around, job.around.clock.now_ms());
+        let report = drain(&job.history, &job.state, &job.stream, Gap::Stop, around)?;
+        if !around.stop.is_raised() {
+            gate.archived(begun);
+        }
+        if report.records > 0 {
+            tracing::info!(
+                records = report.records,
+                samples = report.samples,
+                rows = report.rows,
+                events = report.events,
+                "archived"
+            );
+        }
+        compact(job)?;
+        Ok(around.clock.now_ms() + LOOK_MS)
+    };
+    Part { name: "archive", turn: Box::new(turn) }
+}
+
+fn compact(job: &Job) -> Result<(), Failure> {
+    let now = job.around.clock.now_ms();
+    let progress = Progress::of(&job.state, "compact");
+    let done = progress.read()?;
+    let Some(&slot) = COMPACTIONS.due(done, now).last() else { return Ok(()) };
+    let mut history = History::open_or_create(&job.history)?;
+    if done.is_some() && !history.is_fresh() {
+        let report = history.writer()?.compact(&CompactOptions { now_ms: now, ..CompactOptions::default() })?;
+        tracing::info!(
+            files_before = report.files_before,
+            files_after = report.files_after,
+            repeated = report.duplicates_dropped,
+            "compacted"
+        );
+    }
+    Ok(progress.write(slot)?)
+}
+
+/// Holds the rounds that are due.
+pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
+    let progress = Progress::of(&job.state, "analyze");
+    let turn = move |_: &_| -> Result<i64, Failure> {
+        let around = &job.around;
+        let now = around.clock.now_ms();
+        let slot = job.rounds.last(now);
+        if progress.read()?.is_some_and(|done| done >= slot) {
+            return Ok(job.rounds.next(now));
+        }
+        if !gate.opens(slot, slot - job.rounds.offset, now) {
+            return Ok(now + LOOK_MS);
+        }
+        let history = match History::open(&job.history) {
+            Ok(history) => history,
+            Err(HistoryError::NotFound { .. }) => return Ok(now + LOOK_MS),
+            Err(e) => return Err(e.into()),
+        };
+        let _lease = Lease::take(&job.state, "analyze")?;
+        let log = SqliteLog::open(&log_path(&job.state))?;
+        let map = job.map(&history);
+        let previewer = job.plans.as_ref().map(|p| p.on(&log));
+        let rounds = Rounds {
+            history: &history,
+            log: &log,
+            ruleset: &job.ruleset,
+            shadow: job.shadow.as_ref(),
+            map: &map,
+            plans: previewer.as_ref().map(|p| p as _),
+            vitals: &around.vitals,
+        };
+        let held = rounds.catch_up(job.rounds, &progress, now, &around.stop)?;
+        around.vitals.lag("analyze", around.clock.now_ms() - slot);
+        tracing::info!(
+            rounds = held.due,
+            instances = held.instances,
+            high = held.levels.get("high").copied().unwrap_or(0),
+            opened = held.emitted.opened,
+            "analyzed"
+        );
+        let (mut history, from) = (history, slot - LOOK_BACK_MS);
+        match conclude(&mut history, &log, from, around.clock.now_ms()) {
+            Ok(c) => {
+                tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded");
+            }
+            // The archive may be writing: the next round finds the same.
+            Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next round"),
+        }
+        Ok(job.rounds.next(around.clock.now_ms()))
+    };
+    Part { name: "analyze", turn: Box::new(turn) }
+}
+
+/// Announces what the log has and a bus has not.
+pub(super) fn emit(job: &Job) -> Part<'_> {
+    let turn = move |_: &_| -> Result<i64, Failure> {
+        let around = &job.around;
+        let log = SqliteLog::open(&log_path(&job.state))?;
+        let mut outlets = forewarn_deliver::outbox::open(&log, &job.wanted, false, around)?;
+        let fed = forewarn_deliver::deliver(&log, &mut outlets, &around.vitals).checked()?;
+        for (bus, report) in fed.iter().filter(|(_, r)| r.sent > 0) {
+            tracing::info!(bus, sent = report.sent, "announced");
+        }
+        Ok(around.clock.now_ms() + DELIVER_MS)
+    };
+    Part { name: "emit", turn: Box::new(turn) }
+}
+
+/// Takes EC2 events from queues into the stream.
+#[cfg(feature = "aws")]
+pub fn events(job: &Job, aws: forewarn_runtime::aws::Aws, queues: String) -> Part<'_> {
+    use forewarn_events::{JsonLinesDead, sqs::SqsQueue};
+    use forewarn_ingest::{
+        intake::Intake,
+        poll::{Until, poll},
+    };
+    let turn = move |_: &_| -> Result<i64, Failure> {
+        let around = &job.around;
+        let mut producer = open::producer(&job.stream, &job.state, around)?;
+        let dead = JsonLinesDead::in_state(&job.state);
+        let mut intake = Intake { producer: producer.as_mut(), dead: &dead, vitals: &around.vitals };
+        let mut all = SqsQueue::each(&aws, &queues, 20);
+        poll(&mut all, &mut intake, around.clock.as_ref(), Until::Stopped, &around.stop)?;
+        Ok(around.clock.now_ms())
+    };
+    Part { name: "events", turn: Box::new(turn) }
+}
+
+/// What pulls: the places asked, and how.
+#[derive(Debug)]
+pub struct Pulling<'a> {
+    /// What a round is to do.
+    pub job: forewarn_ingest::source::ingest::Job<'a>,
+    /// The accounts and regions.
+    pub places: Vec<Place>,
+}
+
+/// Pulls metrics every hour.
+pub fn ingest<'a>(job: &'a Job, pulling: Pulling<'a>, gate: &'a Gate) -> Part<'a> {
+    let mut opened: Option<(State, Box<dyn Producer>)> = None;
+    let turn = move |_: &_| -> Result<i64, Failure> {
+        let around = &job.around;
+        let (state, producer) = match &mut opened {
+            Some(opened) => opened,
+            None => opened.insert((State::open(&job.state)?, open::producer(&job.stream, &job.state, around)?)),
+        };
+        let report = pull(&pulling.job, &pulling.places, state, producer.as_mut())?;
+        let now = around.clock.now_ms();
+        for place in &report.places {
+            if let Some(error) = &place.error {
+                tracing::error!(account = place.account, region = place.region, "not pulled: {error}");
+            }
+        }
+        tracing::info!(samples = report.tally.samples, records = report.records, complete = report.complete, "pulled");
+        if report.complete {
+            gate.pulled(now);
+        } else if report.places.iter().all(|p| p.error.is_some()) {
+            return Err("nothing could be pulled from any account or region".into());
+        }
+        let wait = next_round_in(now, PULL_MS, pulling.job.wanted.longest_delay_ms());
+        Ok(now + i64::try_from(wait).unwrap_or(PULL_MS))
+    };
+    Part { name: "ingest", turn: Box::new(turn) }
+}

@@ -1,0 +1,95 @@
+//! What commands keep, forget, and read from a pipe.
+
+use crate::person::{AFTER, done, fleet, forewarn, import_rows, json};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use forewarn_testkit::snapshot;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The single batch of a small Parquet file.
+fn read(path: &Path) -> RecordBatch {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+    reader.map(|batch| batch.unwrap()).next().unwrap()
+}
+
+#[test]
+fn emitting_keeps_the_predictions_of_every_instance_once() {
+    let dir = tempfile::tempdir().unwrap();
+    import_rows(dir.path(), "h", &fleet());
+    let analyze = |rest: &[&str]| {
+        let args = ["analyze", "--history", "h", "--state", "s", "--as-of", AFTER, "--format", "json"];
+        json(dir.path(), &[&args[..], rest].concat())
+    };
+    let day = dir.path().join("h/predictions/date=2026-02-09");
+    let asked = analyze(&["--all"]);
+    assert!(!day.exists(), "only --emit writes");
+    analyze(&["--emit"]);
+    let files = snapshot(&day);
+    assert_eq!(files.len(), 1);
+    let name = files[0].0.to_str().unwrap().to_owned();
+    let sha = asked["ruleset"]["sha256"].as_str().unwrap();
+    assert_eq!(name, format!("20260209T000500Z-{}-{}.parquet", &sha[..16], env!("CARGO_PKG_VERSION")));
+
+    let batch = read(&day.join(&name));
+    let text = |column: &str, row: usize| {
+        let column = batch.column_by_name(column).unwrap().as_string::<i32>();
+        column.is_valid(row).then(|| column.value(row).to_owned())
+    };
+    let mut rows = asked["predictions"].as_array().unwrap().clone();
+    rows.sort_by_key(|p| p["instance_id"].as_str().unwrap().to_owned());
+    assert_eq!(batch.num_rows(), rows.len());
+    for (i, p) in rows.iter().enumerate() {
+        for column in ["prediction_id", "instance_id", "confidence", "failure_type", "engine"] {
+            assert_eq!(text(column, i).as_deref(), p[column].as_str(), "{column}");
+        }
+        assert_eq!(text("ruleset_sha256", i).as_deref(), Some(sha));
+    }
+    assert!(text("episode_id", 0).is_some(), "the disk that fills has an episode");
+
+    analyze(&["--emit"]);
+    assert_eq!(snapshot(&day), files, "the same bytes");
+    for command in [&["verify"][..], &["stats"], &["compact"], &["prune", "--older-than", "2026-02-03T00:00:00Z"]] {
+        done(dir.path(), &[&["history"], command, &["--history", "h"]].concat());
+        assert_eq!(snapshot(&day), files, "{command:?} leaves predictions alone");
+    }
+    assert!(done(dir.path(), &["history", "verify", "--history", "h"]).contains(" 0 faults"));
+}
+
+#[test]
+fn a_history_that_was_pruned_empty_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    import_rows(dir.path(), "h", &fleet());
+    done(dir.path(), &["history", "prune", "--history", "h", "--older-than", "2026-02-10T00:00:00Z"]);
+    for as_of in ["latest", AFTER] {
+        let ran = forewarn(dir.path(), &["analyze", "--history", "h", "--as-of", as_of]);
+        let said = "everything before 2026-02-10 was pruned at ";
+        assert!(ran.code == 2 && ran.err.contains(said) && !ran.err.contains("is empty"), "{}", ran.err);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn standard_input_is_imported_as_a_file_is() {
+    let dir = tempfile::tempdir().unwrap();
+    import_rows(dir.path(), "h", &fleet());
+    for (history, path) in [("a", "-"), ("b", "/dev/stdin")] {
+        let csv = dir.path().join("h.csv");
+        let mut pipe = Command::new("cat").arg(&csv).stdout(Stdio::piped()).spawn().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_forewarn"))
+            .args(["import", "--history", history, path])
+            .current_dir(dir.path())
+            .env_clear()
+            .env("TMPDIR", dir.path())
+            .stdin(pipe.stdout.take().unwrap())
+            .output()
+            .unwrap();
+        pipe.wait().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(snapshot(&dir.path().join(history).join("metrics")), snapshot(&dir.path().join("h/metrics")));
+    }
+    let left = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|n| n.starts_with("forewarn-import")).count(), 0, "the copy is gone");
+}

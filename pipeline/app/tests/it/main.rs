@@ -1,0 +1,33 @@
+//! Integration tests of the program as a person runs it, and of the workspace as a whole.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::format_push_string, reason = "test input is built line by line")]
+
+mod archive;
+mod backtest;
+mod checklist;
+mod cli;
+#[cfg(all(feature = "aws", unix))]
+mod doctor;
+#[cfg(all(feature = "aws", unix))]
+mod emulator;
+#[cfg(all(feature = "aws", unix))]
+mod eventbridge;
+#[cfg(all(feature = "aws", unix))]
+mod fault_proxy;
+mod house;
+mod invariance;
+mod log_prune;
+mod lookahead;
+mod person;
+mod pilot;
+#[cfg(all(feature = "aws", unix))]
+mod plans;
+#[cfg(all(feature = "aws", unix))]
+mod recovery_tables;
+#[cfg(all(feature = "aws", unix))]
+mod s3;
+mod schema;
+mod scorecard;
+#[cfg(all(feature = "aws", unix))]
+mod sqs;
+mod units;

@@ -1,0 +1,78 @@
+use super::*;
+use crate::{Announcement, MemoryBus, Published};
+use forewarn_log::event::incident::{IncidentClass, IncidentObserved};
+use forewarn_log::{Event, Expected, NewEvent, SqliteLog};
+use forewarn_runtime::clock::ManualClock;
+use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::metrics::unwatched;
+use std::sync::Arc;
+
+fn happen(log: &SqliteLog, id: &str) {
+    let event = Event::IncidentObserved(IncidentObserved {
+        incident_id: id.to_owned(),
+        instance_id: "i-1".to_owned(),
+        account: "unknown".to_owned(),
+        region: "unknown".to_owned(),
+        workload: None,
+        start: "2026-02-15T06:00:00Z".to_owned(),
+        end: None,
+        class: IncidentClass::Failure,
+        cause: None,
+        predictable: None,
+        evidence: "seen".to_owned(),
+    });
+    log.append("s", Expected::Any, &[NewEvent::new(id, "i-1", jiff::Timestamp::UNIX_EPOCH, event)]).unwrap();
+}
+
+struct Broken;
+
+impl Bus for Broken {
+    fn publish(&mut self, _: &[Announcement]) -> Result<Published, BusError> {
+        Err(BusError::Stopped { bus: "broken".to_owned() })
+    }
+}
+
+#[test]
+fn a_broken_bus_holds_its_own_cursor_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = SqliteLog::open(&dir.path().join("log.sqlite")).unwrap();
+    happen(&log, "one");
+    let closed = Err(BusError::Busy { bus: "file".to_owned() });
+    let mut outlets = [
+        Outlet { name: FILE, bus: closed },
+        Outlet { name: EVENTBRIDGE, bus: Ok(Box::new(Broken)) },
+        Outlet { name: STDOUT, bus: Ok(Box::new(MemoryBus::default())) },
+    ];
+    let vitals = unwatched();
+    let done = deliver(&log, &mut outlets, &vitals);
+    assert_eq!((done.sent(), vitals.announced.get()), (1, 1));
+    let failed: Vec<bool> = done.0.iter().map(|d| d.outcome.is_err()).collect();
+    assert_eq!(failed, [true, true, false]);
+    assert!(done.checked().is_err());
+    let at = |name| log.cursor(name).unwrap();
+    assert_eq!((at(FILE), at(EVENTBRIDGE), at(STDOUT)), (0, 0, 1));
+}
+
+#[test]
+fn a_new_bus_starts_at_the_present_unless_asked_and_does_so_only_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = SqliteLog::open(&dir.path().join("log.sqlite")).unwrap();
+    let means =
+        Surroundings { clock: Arc::new(ManualClock::default()), stop: Interrupt::default(), vitals: unwatched() };
+    let wanted = Wanted { file: dir.path().join("events.jsonl"), eventbridge: None, stdout: true };
+    // Opened on an empty log, and cut short before anything was delivered: what came meanwhile is still due.
+    open(&log, &wanted, false, &means).unwrap();
+    happen(&log, "one");
+    open(&log, &wanted, false, &means).unwrap();
+    assert_eq!(log.cursor(STDOUT).unwrap(), 0);
+    assert!(log.has_cursor(STDOUT).unwrap() && !log.has_cursor(EVENTBRIDGE).unwrap());
+
+    let other = SqliteLog::open(&dir.path().join("other.sqlite")).unwrap();
+    happen(&other, "one");
+    open(&other, &wanted, false, &means).unwrap();
+    assert_eq!(other.cursor(STDOUT).unwrap(), 1);
+    let third = SqliteLog::open(&dir.path().join("third.sqlite")).unwrap();
+    happen(&third, "one");
+    open(&third, &wanted, true, &means).unwrap();
+    assert_eq!((third.cursor(STDOUT).unwrap(), third.has_cursor(STDOUT).unwrap()), (0, true));
+}

@@ -1,0 +1,316 @@
+//! Merges the small files of a day and bucket into one. What repeats a known value goes, within a single file too; versions that
+//! differ stay.
+//!
+//! **Invariant:** a note in `_compact/` names the new file and those it replaces before the new file appears. As
+//! soon as it appears, the old ones no longer count, whether they are deleted yet or not.
+
+use super::error::{HistoryError, Result};
+use super::files::MetricFile;
+use super::key::{NOT_INGESTED, Partition, SeriesKey};
+use super::manifest::pretty;
+use super::read::Want;
+use super::scan::{Run, RunSink, merge};
+use super::store::Store;
+use super::versions::{Sample, from_ordered_bits, keep_versions, ordered_bits};
+use super::{History, MetricWriter, commit, local};
+use forewarn_runtime::failpoint;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+const NOTES: &str = "_compact";
+
+/// How the names of files begin that a compaction made.
+const MADE: &str = "compact-";
+
+/// Files that were read and found to repeat nothing, with their sizes. Without it they are read again, no more.
+const CHECKED: &str = "_checked.json";
+
+type Checked = BTreeMap<String, u64>;
+
+/// How old files stay on an object store after they were replaced, for readers that listed them before.
+const REMOTE_GRACE_MS: i64 = 15 * 60 * 1000;
+
+/// A compaction's note.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Replacement {
+    pub(super) output: String,
+    pub(super) replaces: Vec<String>,
+    /// When the replaced files may be deleted.
+    pub(super) delete_after_ms: i64,
+}
+
+/// How to compact.
+#[derive(Debug, Clone, Default)]
+pub struct CompactOptions {
+    /// The time of the call, milliseconds.
+    pub now_ms: i64,
+    /// How long replaced files stay; the default is none for a directory, 15 minutes for an object store.
+    pub grace_ms: Option<i64>,
+    /// Only days before this time, milliseconds.
+    pub before_ms: Option<i64>,
+}
+
+/// What a compaction did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CompactReport {
+    /// Days of buckets looked at.
+    pub partitions: u64,
+    /// Those that were written anew: of more than one file, or of one that repeats itself.
+    pub compacted: u64,
+    /// Files replaced.
+    pub files_before: u64,
+    /// Files written.
+    pub files_after: u64,
+    /// Bytes replaced.
+    pub bytes_before: u64,
+    /// Bytes written.
+    pub bytes_after: u64,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Rows that repeated a known value and went.
+    pub duplicates_dropped: u64,
+}
+
+impl super::Writer<'_> {
+    /// Compacts every day and bucket that has more than one file, or one that repeats itself.
+    pub fn compact(&mut self, options: &CompactOptions) -> Result<CompactReport> {
+        let history = self.history();
+        finish_interrupted(history.store(), Some(options.now_ms))?;
+        let mut partitions: BTreeMap<Partition, Vec<MetricFile>> = BTreeMap::new();
+        for file in history.metric_files(None, i64::MIN, options.before_ms.unwrap_or(i64::MAX))? {
+            partitions.entry(file.partition).or_default().push(file);
+        }
+        let mut report = CompactReport { partitions: partitions.len() as u64, ..CompactReport::default() };
+        let before = self.checked()?;
+        let mut checked = before.clone();
+        if options.before_ms.is_none() {
+            let there: BTreeSet<&str> = partitions.values().flatten().map(|f| f.entry.path.as_str()).collect();
+            checked.retain(|path, _| there.contains(path.as_str()));
+        }
+        for (partition, files) in partitions {
+            if let [only] = files.as_slice()
+                && !self.repeats_itself(only, &mut checked)?
+            {
+                continue;
+            }
+            self.compact_one(partition, &files, options, &mut report)?;
+        }
+        if checked != before {
+            self.history().store().put(CHECKED, pretty(&checked, CHECKED)?)?;
+        }
+        Ok(report)
+    }
+
+    fn checked(&self) -> Result<Checked> {
+        let store = self.history().store();
+        let Some(bytes) = store.read(CHECKED)? else { return Ok(Checked::new()) };
+        let bad = |e: serde_json::Error| HistoryError::Json { path: store.describe(CHECKED), why: e.to_string() };
+        serde_json::from_slice(&bytes).map_err(bad)
+    }
+
+    /// Says whether a file repeats itself. What a compaction made has none; what was found not to is not read again.
+    fn repeats_itself(&self, file: &MetricFile, checked: &mut Checked) -> Result<bool> {
+        let entry = &file.entry;
+        let made_here = entry.path.rsplit('/').next().is_some_and(|n| n.starts_with(MADE));
+        if made_here || checked.get(&entry.path) == Some(&entry.size) {
+            return Ok(false);
+        }
+        let mut sink = Merged::new(self.history(), None);
+        merge(self.history().readers_of(std::slice::from_ref(file), &Want::default())?, &mut sink)?;
+        let repeats = sink.finish()?.1 > 0;
+        if !repeats {
+            checked.insert(entry.path.clone(), entry.size);
+        }
+        Ok(repeats)
+    }
+
+    fn compact_one(
+        &self,
+        partition: Partition,
+        files: &[MetricFile],
+        options: &CompactOptions,
+        report: &mut CompactReport,
+    ) -> Result<()> {
+        let store = self.history().store();
+        let id = compaction_id(files);
+        let staging = self.stage(&format!("compact-{id}"))?;
+        let staged = staging.dir().join("merged");
+        let mut sink = Merged::new(self.history(), Some(MetricWriter::create(&staged)?));
+        merge(self.history().readers_of(files, &Want::default())?, &mut sink)?;
+        let (rows, dropped) = sink.finish()?;
+        local::sync_dir(staging.dir())?;
+        let bytes = fs::metadata(&staged).map_err(|e| HistoryError::io("read", &staged, e))?.len();
+        failpoint::point("compact.staged");
+
+        let output = format!("{}/{MADE}{id}.parquet", partition.dir());
+        let grace = options.grace_ms.unwrap_or(if store.local_root().is_some() { 0 } else { REMOTE_GRACE_MS });
+        let note = Replacement {
+            output: output.clone(),
+            replaces: files.iter().map(|f| f.entry.path.clone()).collect(),
+            delete_after_ms: options.now_ms.saturating_add(grace),
+        };
+        let note_path = format!("{NOTES}/{id}.json");
+        store.put(&note_path, pretty(&note, NOTES)?)?;
+        failpoint::point("compact.noted");
+        place(store, &staged, &output)?;
+        failpoint::point("compact.placed");
+        drop(staging);
+        if grace <= 0 {
+            delete_replaced(store, &note_path, &note)?;
+        }
+        report.compacted += 1;
+        report.files_before += files.len() as u64;
+        report.files_after += 1;
+        report.bytes_before += files.iter().map(|f| f.entry.size).sum::<u64>();
+        report.bytes_after += bytes;
+        report.rows_read += rows;
+        report.duplicates_dropped += dropped;
+        Ok(())
+    }
+}
+
+fn place(store: &Store, staged: &Path, output: &str) -> Result<()> {
+    match store.local_root() {
+        Some(root) => local::rename(staged, &root.join(output)),
+        None => store.put(output, fs::read(staged).map_err(|e| HistoryError::io("read", staged, e))?),
+    }
+}
+
+/// The same files give the same name, so that a compaction done again after a crash is the same compaction.
+fn compaction_id(files: &[MetricFile]) -> String {
+    let mut hash = xxhash_rust::xxh64::Xxh64::new(0);
+    for file in files {
+        hash.update(file.entry.path.as_bytes());
+        hash.update(&file.entry.size.to_le_bytes());
+    }
+    format!("{:016x}", hash.digest())
+}
+
+/// Reads all notes.
+pub(super) fn replacements(store: &Store) -> Result<Vec<Replacement>> {
+    Ok(notes(store)?.into_iter().map(|(_, note)| note).collect())
+}
+
+fn notes(store: &Store) -> Result<Vec<(String, Replacement)>> {
+    let mut found = Vec::new();
+    for entry in store.list(NOTES)?.into_iter().filter(|e| commit::is_json(&e.path)) {
+        let Some(bytes) = store.read(&entry.path)? else { continue };
+        let bad = |e: serde_json::Error| HistoryError::Json { path: store.describe(&entry.path), why: e.to_string() };
+        found.push((entry.path.clone(), serde_json::from_slice(&bytes).map_err(bad)?));
+    }
+    Ok(found)
+}
+
+/// Deletes what finished compactions replaced, and notes of those that never got so far.
+///
+/// Without a time, only what needs no clock is done: a note whose grace may still run is left alone.
+pub(super) fn finish_interrupted(store: &Store, now_ms: Option<i64>) -> Result<()> {
+    for (path, note) in notes(store)? {
+        let placed = match store.local_root() {
+            Some(root) => root.join(&note.output).exists(),
+            None => store.list(parent(&note.output))?.iter().any(|e| e.path == note.output),
+        };
+        if !placed {
+            store.delete(&path)?;
+        } else if now_ms.is_some_and(|now| now >= note.delete_after_ms) {
+            delete_replaced(store, &path, &note)?;
+        }
+    }
+    Ok(())
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
+}
+
+fn delete_replaced(store: &Store, note_path: &str, note: &Replacement) -> Result<()> {
+    for old in &note.replaces {
+        store.delete(old)?;
+        failpoint::point("compact.deleted");
+    }
+    store.delete(note_path)
+}
+
+/// Gathers an instance's samples, sorts them, drops what repeats, and writes them; without a writer it only counts.
+struct Merged {
+    delay_ms: i64,
+    writer: Option<MetricWriter>,
+    series: BTreeMap<SeriesKey, Vec<Sample>>,
+    rows: u64,
+    dropped: u64,
+}
+
+impl Merged {
+    fn new(history: &History, writer: Option<MetricWriter>) -> Self {
+        Self {
+            delay_ms: i64::from(history.manifest().availability_delay_s) * 1000,
+            writer,
+            series: BTreeMap::new(),
+            rows: 0,
+            dropped: 0,
+        }
+    }
+
+    fn finish(self) -> Result<(u64, u64)> {
+        self.writer.map_or(Ok(()), MetricWriter::finish)?;
+        Ok((self.rows, self.dropped))
+    }
+}
+
+impl RunSink for Merged {
+    fn run(&mut self, run: Run<'_>) -> Result<()> {
+        self.rows += run.ts.len() as u64;
+        if !self.series.contains_key(run.key) {
+            self.series.insert(run.key.clone(), Vec::new());
+        }
+        let Some(samples) = self.series.get_mut(run.key) else { return Ok(()) };
+        samples.extend(
+            run.ts
+                .iter()
+                .zip(run.value)
+                .enumerate()
+                .map(|(i, (&ts, value))| (ts, run.ingested_at.map_or(NOT_INGESTED, |t| t[i]), ordered_bits(*value))),
+        );
+        Ok(())
+    }
+
+    fn end_instance(&mut self, _instance_id: &str) -> Result<()> {
+        let series = std::mem::take(&mut self.series);
+        // Series that differ only in account, region or period share a place in the file's order: by time.
+        let mut rows: Vec<(&SeriesKey, Sample)> = Vec::new();
+        let mut group = None;
+        for (key, samples) in &series {
+            let mut samples = samples.clone();
+            self.dropped += keep_versions(&mut samples, key.period_s, self.delay_ms) as u64;
+            if self.writer.is_none() {
+                continue;
+            }
+            if group != Some(key.sort_group()) {
+                self.write(&mut rows)?;
+                group = Some(key.sort_group());
+            }
+            rows.extend(samples.into_iter().map(|s| (key, s)));
+        }
+        self.write(&mut rows)
+    }
+}
+
+impl Merged {
+    fn write(&mut self, rows: &mut Vec<(&SeriesKey, Sample)>) -> Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        rows.sort_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| a.0.cmp(b.0)).then_with(|| a.1.cmp(&b.1)));
+        for run in rows.chunk_by(|a, b| a.0 == b.0) {
+            let ts: Vec<i64> = run.iter().map(|r| r.1.0).collect();
+            let value: Vec<f64> = run.iter().map(|r| from_ordered_bits(r.1.2)).collect();
+            let mut ingested: Vec<i64> = run.iter().map(|r| r.1.1).collect();
+            if ingested.iter().all(|&t| t == NOT_INGESTED) {
+                ingested.clear();
+            }
+            writer.push(run[0].0, &ts, &value, &ingested)?;
+        }
+        rows.clear();
+        Ok(())
+    }
+}

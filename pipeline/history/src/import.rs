@@ -1,0 +1,217 @@
+//! Imports long or single-series files into a history: reads, checks, sorts outside memory, and commits all or
+//! nothing.
+//!
+//! An import's id is the hash of the files' bytes and of the options that shape rows. File names derive from it, so
+//! that running it again, after a crash too, makes exactly the same files.
+
+mod columns;
+mod error;
+mod from_csv;
+mod from_parquet;
+mod identity;
+mod merge;
+mod options;
+mod period;
+mod series;
+mod sort;
+pub mod table;
+mod times;
+
+pub use error::ImportError;
+pub use options::{ImportOptions, ImportReport, OnError, Phase, Progress};
+pub use table::{read_events, read_instances};
+
+use crate::{History, MetricWriter, Partition, SeriesKey, Writer};
+use merge::{Spilled, merge_partition};
+use series::SeriesTable;
+use sort::Sorter;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Imports files as one commit. By default one bad row fails it and nothing is imported.
+///
+/// `progress` is told of each batch; it must be quick.
+pub fn import_files(
+    history: &mut History,
+    files: &[PathBuf],
+    options: &ImportOptions,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<ImportReport, ImportError> {
+    if files.is_empty() {
+        return Err(ImportError::NoFiles);
+    }
+    let inputs = files.iter().map(|f| identity::Input::open(f)).collect::<Result<Vec<_>, _>>()?;
+    let id = identity::import_id(&inputs, options, history.buckets())?;
+    let mut writer = history.writer()?;
+    if let Some(record) = writer.record(&id)? {
+        writer.add_signals(&options.signal_map)?;
+        let mut report: ImportReport =
+            serde_json::from_value(record.report).map_err(|e| ImportError::Record(id, e.to_string()))?;
+        report.already_imported = true;
+        return Ok(report);
+    }
+    let mut staging = writer.stage(&id)?;
+    let mut intake = Intake::new(options, writer.history(), &staging.dir().join("spill"))?;
+    for input in &inputs {
+        match input.format {
+            identity::Format::Csv => from_csv::read(&input.path, &input.file, &mut intake, progress)?,
+            identity::Format::Parquet => from_parquet::read(&input.path, &input.file, &mut intake, progress)?,
+        }
+    }
+    let Intake { table, sorter, faults, mut report, .. } = intake;
+    report.rows_skipped = faults.skipped;
+    report.errors = faults.sample;
+    report.files = files.len() as u64;
+    let mut spilled = sorter.finish(&table)?;
+    let keys = final_keys(&table, &mut spilled)?;
+    write_partitions(&id, &mut staging, &table, &keys, &mut spilled, &mut report, progress)?;
+    spilled.remove()?;
+    describe(&mut report, &table, &keys, &writer, options);
+    let range = report.range;
+    let record = serde_json::to_value(&report).map_err(|e| ImportError::Record(id, e.to_string()))?;
+    writer.commit(&staging, &options.signal_map, range, record)?;
+    Ok(report)
+}
+
+/// Everything that readers of input files hand their rows to.
+struct Intake<'a> {
+    options: &'a ImportOptions,
+    table: SeriesTable,
+    sorter: Sorter,
+    faults: error::Faults,
+    report: ImportReport,
+    latest: i64,
+}
+
+/// How far in the future a time may lie before it is a fault: clocks and zones differ by less.
+const FUTURE_MS: i64 = forewarn_runtime::time::DAY_MS;
+
+/// Times before 2000-01-01 are faults: no metric of an instance is that old, but many a wrong unit is.
+const EARLIEST_MS: i64 = 946_684_800_000;
+
+impl<'a> Intake<'a> {
+    fn new(options: &'a ImportOptions, history: &History, spill: &Path) -> Result<Self, ImportError> {
+        Ok(Self {
+            options,
+            table: SeriesTable::new(options, history.buckets()),
+            sorter: Sorter::create(spill, options.memory_limit_bytes)?,
+            faults: error::Faults::new(options.on_error),
+            report: ImportReport::default(),
+            latest: options.now_ms.saturating_add(FUTURE_MS),
+        })
+    }
+
+    /// Says what is wrong with a sample, if anything is.
+    fn fault_of(&self, ts: i64, value: f64) -> Option<String> {
+        use forewarn_runtime::time::format_ms;
+        if ts > self.latest {
+            let now = format_ms(self.options.now_ms);
+            return Some(format!(
+                "the time {} is in the future (now is {now}); check the unit and the zone",
+                format_ms(ts)
+            ));
+        }
+        if ts < EARLIEST_MS {
+            return Some(format!("the time {} is before 2000; check the unit", format_ms(ts)));
+        }
+        value.is_infinite().then(|| format!("the value {value} is not finite"))
+    }
+
+    /// Takes samples of one series that were all checked; NaN is missing and dropped.
+    fn take(&mut self, series: u32, ts: &[i64], value: &[f64], ingested: &[i64]) -> Result<(), ImportError> {
+        if value.iter().any(|v| v.is_nan()) {
+            for i in 0..ts.len() {
+                if value[i].is_nan() {
+                    self.report.rows_missing += 1;
+                } else {
+                    let ingested = ingested.get(i..=i).unwrap_or(&[]);
+                    self.take(series, &ts[i..=i], &value[i..=i], ingested)?;
+                }
+            }
+            return Ok(());
+        }
+        self.table.count(series, ts);
+        self.sorter.push(&self.table, series, ts, value, ingested)
+    }
+}
+
+/// Fixes the period of every series that had none stated.
+fn final_keys(table: &SeriesTable, spilled: &mut Spilled) -> Result<Vec<SeriesKey>, ImportError> {
+    let mut gaps = table.gaps().clone();
+    if gaps.any_unordered() {
+        // Arrival order says nothing about the period: count again in the order of time.
+        gaps.reset();
+        for partition in spilled.partitions() {
+            merge_partition(spilled, table, partition, |series, ts, _, _| {
+                gaps.count(series, ts);
+                Ok(())
+            })?;
+        }
+    }
+    let period = |(i, key): (usize, &SeriesKey)| {
+        let mut key = key.clone();
+        if key.period_s == series::UNKNOWN_PERIOD {
+            key.period_s = gaps.period(i);
+        }
+        key
+    };
+    Ok(table.keys().iter().enumerate().map(period).collect())
+}
+
+fn write_partitions(
+    id: &str,
+    staging: &mut crate::Staging,
+    table: &SeriesTable,
+    keys: &[SeriesKey],
+    spilled: &mut Spilled,
+    report: &mut ImportReport,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(), ImportError> {
+    let partitions = spilled.partitions();
+    let total = partitions.len() as u64;
+    for (i, partition) in partitions.into_iter().enumerate() {
+        let path = staging.add(&file_of(partition, id));
+        let mut out = MetricWriter::create(&path)?;
+        merge_partition(spilled, table, partition, |series, ts, value, ingested| {
+            report.rows_written += ts.len() as u64;
+            report.cover(ts);
+            Ok(out.push(&keys[series as usize], ts, value, ingested)?)
+        })?;
+        out.finish()?;
+        forewarn_runtime::failpoint::point("import.partition_written");
+        progress(Progress { phase: Phase::Write, file: None, rows: report.rows_written, done: i as u64 + 1, total });
+    }
+    Ok(())
+}
+
+fn file_of(partition: Partition, id: &str) -> String {
+    format!("{}/import-{id}.parquet", partition.dir())
+}
+
+fn describe(
+    report: &mut ImportReport,
+    table: &SeriesTable,
+    keys: &[SeriesKey],
+    writer: &Writer<'_>,
+    options: &ImportOptions,
+) {
+    let known = &writer.history().manifest().signal_map;
+    let mut instances = BTreeSet::new();
+    let mut series = BTreeSet::new();
+    let mut unused: BTreeMap<String, u64> = BTreeMap::new();
+    for (key, rows) in keys.iter().zip(table.rows()).filter(|(_, rows)| **rows > 0) {
+        instances.insert(key.instance_id.as_str());
+        series.insert(key);
+        let used = known.contains_key(&key.metric)
+            || options.signal_map.contains_key(&key.metric)
+            || forewarn_domain::signal::source_of(Some(&key.namespace), &key.metric).is_some();
+        if !used {
+            *unused.entry(key.metric.clone()).or_default() += rows;
+        }
+    }
+    report.instances = instances.len() as u64;
+    report.series = series.len() as u64;
+    report.unused_metrics = unused;
+    report.from = report.range.map(|(from, _)| forewarn_runtime::time::format_ms(from));
+    report.to = report.range.map(|(_, to)| forewarn_runtime::time::format_ms(to));
+}

@@ -1,0 +1,174 @@
+//! Reads CSV: long, or one series with the instance and metric given.
+
+use super::Intake;
+use super::columns::{self, Columns};
+use super::error::ImportError;
+use super::options::{Phase, Progress};
+use super::series::Said;
+use crate::NOT_INGESTED;
+use csv::StringRecord;
+use forewarn_runtime::time::{self, parse_instant};
+use jiff::tz::TimeZone;
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+
+/// Rows between two reports of progress.
+const REPORT_EVERY: u64 = 1 << 16;
+
+/// Rows of one series handed over at once.
+const RUN: usize = 4096;
+
+/// Reads a file, known to people as `path`.
+pub(super) fn read(
+    path: &Path,
+    file: &Path,
+    intake: &mut Intake<'_>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(), ImportError> {
+    let file = File::open(file).map_err(|e| ImportError::read(path, e))?;
+    let total = file.metadata().map_or(0, |m| m.len());
+    let mut reader = csv::ReaderBuilder::new().flexible(true).buffer_capacity(256 * 1024).from_reader(file);
+    let header = reader.headers().map_err(|e| unreadable(path, &e))?;
+    let header: Vec<String> = header.iter().map(|h| h.trim().trim_start_matches('\u{feff}').to_owned()).collect();
+    let columns = columns::find(&header, intake.options).map_err(|fault| ImportError::file(path, fault))?;
+    let zone = intake.options.tz.as_deref().map(time::zone).transpose()?;
+    let mut rows =
+        Rows { path, columns, width: header.len(), zone, known: HashMap::new(), name: Vec::new(), run: Run::default() };
+    let mut record = StringRecord::new();
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(true) => {
+                intake.report.rows_read += 1;
+                rows.take(&record, intake)?;
+            }
+            Ok(false) => break,
+            Err(e) => match (e.kind(), e.position().map(csv::Position::line)) {
+                (csv::ErrorKind::Utf8 { .. }, Some(line)) => {
+                    intake.report.rows_read += 1;
+                    intake.faults.row(|| place(path, line), "the line is not UTF-8")?;
+                }
+                _ => return Err(unreadable(path, &e)),
+            },
+        }
+        if intake.report.rows_read.is_multiple_of(REPORT_EVERY) {
+            let done = reader.position().byte();
+            progress(Progress { phase: Phase::Read, file: Some(path), rows: intake.report.rows_read, done, total });
+        }
+    }
+    rows.hand_over(intake)
+}
+
+fn unreadable(path: &Path, e: &csv::Error) -> ImportError {
+    ImportError::file(path, format!("cannot be read as CSV: {e}"))
+}
+
+fn place(path: &Path, line: u64) -> String {
+    format!("{}:{line}", path.display())
+}
+
+/// Samples of one series in sequence.
+#[derive(Default)]
+struct Run {
+    series: u32,
+    ts: Vec<i64>,
+    value: Vec<f64>,
+    ingested: Vec<i64>,
+}
+
+struct Rows<'p> {
+    path: &'p Path,
+    columns: Columns,
+    width: usize,
+    zone: Option<TimeZone>,
+    /// Series by the text of the fields that name them.
+    known: HashMap<Vec<u8>, u32>,
+    name: Vec<u8>,
+    run: Run,
+}
+
+/// What a good line says.
+struct Sample {
+    series: u32,
+    ts: i64,
+    value: f64,
+    ingested: i64,
+}
+
+impl Rows<'_> {
+    fn take(&mut self, record: &StringRecord, intake: &mut Intake<'_>) -> Result<(), ImportError> {
+        let line = record.position().map_or(0, csv::Position::line);
+        let sample = match self.sample(record, intake) {
+            Ok(sample) => sample,
+            Err(fault) => return intake.faults.row(|| place(self.path, line), &fault),
+        };
+        if sample.series != self.run.series || self.run.ts.len() >= RUN {
+            self.hand_over(intake)?;
+            self.run.series = sample.series;
+        }
+        self.run.ts.push(sample.ts);
+        self.run.value.push(sample.value);
+        self.run.ingested.push(sample.ingested);
+        Ok(())
+    }
+
+    fn hand_over(&mut self, intake: &mut Intake<'_>) -> Result<(), ImportError> {
+        let Run { series, ts, value, ingested } = &mut self.run;
+        if ingested.iter().all(|&t| t == NOT_INGESTED) {
+            ingested.clear();
+        }
+        if !ts.is_empty() {
+            intake.take(*series, ts, value, ingested)?;
+        }
+        ts.clear();
+        value.clear();
+        ingested.clear();
+        Ok(())
+    }
+
+    fn sample(&mut self, record: &StringRecord, intake: &mut Intake<'_>) -> Result<Sample, String> {
+        if record.len() != self.width {
+            return Err(format!("the line has {} fields, the header {}", record.len(), self.width));
+        }
+        let ts = parse_instant(&record[self.columns.ts], self.zone.as_ref()).map_err(|e| e.to_string())?;
+        let value = number(&record[self.columns.value])?;
+        if let Some(fault) = intake.fault_of(ts, value) {
+            return Err(fault);
+        }
+        let ingested = match self.columns.ingested_at.map(|i| record[i].trim()) {
+            None | Some("") => NOT_INGESTED,
+            Some(text) => parse_instant(text, self.zone.as_ref()).map_err(|e| format!("ingested_at: {e}"))?,
+        };
+        Ok(Sample { series: self.series(record, intake)?, ts, value, ingested })
+    }
+
+    fn series(&mut self, record: &StringRecord, intake: &mut Intake<'_>) -> Result<u32, String> {
+        const SEPARATOR: u8 = 0;
+        let columns = &self.columns;
+        self.name.clear();
+        for &i in columns.said.iter().chain([&columns.period_s]).flatten() {
+            self.name.extend_from_slice(record[i].as_bytes());
+            self.name.push(SEPARATOR);
+        }
+        if let Some(&series) = self.known.get(&self.name) {
+            return Ok(series);
+        }
+        let texts = columns.said.map(|c| c.map(|i| record[i].trim()));
+        let period_s = match columns.period_s.map(|i| record[i].trim()) {
+            None | Some("") => None,
+            Some(text) => Some(text.parse::<i64>().map_err(|_| format!("period_s `{text}` is not a whole number"))?),
+        };
+        let series = intake.table.number(Said::from_texts(texts, period_s))?;
+        self.known.insert(self.name.clone(), series);
+        Ok(series)
+    }
+}
+
+/// Reads a value; empty, `NaN` and `null` are missing.
+fn number(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    if text.is_empty() || text.eq_ignore_ascii_case("null") {
+        return Ok(f64::NAN);
+    }
+    text.parse().map_err(|_| format!("the value `{text}` is not a number"))
+}

@@ -1,0 +1,131 @@
+//! The history: metrics and tables as plain Parquet in a directory or under `s3://`, laid out so that `DuckDB`, Spark,
+//! Athena and pandas read it as it stands.
+//!
+//! Layout under the root: `metrics/date=YYYY-MM-DD/bucket=BB/*.parquet`, the tables `events/`, `predictions/`,
+//! `incidents/`, `anomaly/`, `instances/`, and `_forewarn.json`. What begins with `_` belongs to forewarn alone.
+//!
+//! One process writes at a time: a directory is locked for it. Object stores have no such lock; there, run one
+//! writer (import, archive, compact) at a time for a prefix. Readers need no lock anywhere.
+
+pub mod import;
+
+mod batch;
+pub mod columns;
+mod commit;
+mod compact;
+mod error;
+mod files;
+mod key;
+mod local;
+mod lock;
+mod manifest;
+pub mod prediction_table;
+mod prune;
+mod read;
+mod remote;
+#[cfg(feature = "aws")]
+mod s3;
+mod said;
+mod scan;
+mod schema;
+mod stats;
+mod store;
+mod summary;
+mod tables;
+mod verify;
+pub mod versions;
+mod write;
+
+pub use commit::{CommitRecord, Staging, Writer};
+pub use compact::{CompactOptions, CompactReport};
+pub use error::{HistoryError, Result};
+pub use files::MetricFile;
+pub use key::{NOT_INGESTED, Partition, SeriesKey, bucket_of};
+pub use local::{LocalFile, LocalStore};
+pub use manifest::{DEFAULT_AVAILABILITY_DELAY_S, DEFAULT_BUCKETS, FORMAT_VERSION, Manifest};
+pub use prune::{PruneNote, PruneReport};
+pub use remote::{RemoteFile, RemoteStore};
+pub use said::{KeptRound, SaidRow};
+pub use scan::{Run, RunSink, ScanOptions};
+pub use schema::{TEXT_COLUMNS, metric_schema};
+pub use stats::{HistoryStats, MetricStats};
+pub use store::{Entry, Store, StoreFile, StoreRead};
+pub use tables::{EventRow, IncidentRow, InstanceRow};
+pub use verify::{Fault, VerifyReport};
+
+pub use write::MetricWriter;
+
+/// A history, open for reading.
+#[derive(Debug)]
+pub struct History {
+    store: Store,
+    manifest: Manifest,
+    fresh: bool,
+}
+
+impl History {
+    /// Opens the history at `DIR` or `s3://BUCKET/PREFIX`.
+    pub fn open(location: &str) -> Result<Self> {
+        Self::with_store(Store::open(location)?)
+    }
+
+    /// Opens the history of a store.
+    pub fn with_store(store: Store) -> Result<Self> {
+        match Manifest::load(&store)? {
+            Some(manifest) => Ok(Self { store, manifest, fresh: false }),
+            None => Err(HistoryError::NotFound { location: store.location() }),
+        }
+    }
+
+    /// Opens a history, or takes the place for a new one, which comes to be with the first commit; until then
+    /// nothing is written.
+    pub fn open_or_create(location: &str) -> Result<Self> {
+        Self::open_or_create_in(Store::open(location)?)
+    }
+
+    /// Does as [`History::open_or_create`] on a store.
+    pub fn open_or_create_in(store: Store) -> Result<Self> {
+        let found = Manifest::load(&store)?;
+        Ok(Self { fresh: found.is_none(), manifest: found.unwrap_or_default(), store })
+    }
+
+    /// Makes an empty history; one that exists is an error.
+    pub fn create(location: &str, manifest: &Manifest) -> Result<Self> {
+        let store = Store::open(location)?;
+        if Manifest::load(&store)?.is_some() {
+            return Err(HistoryError::Exists { location: store.location() });
+        }
+        manifest.save(&store)?;
+        Self::with_store(store)
+    }
+
+    /// Gives what `_forewarn.json` says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Gives the bucket count.
+    pub fn buckets(&self) -> u16 {
+        self.manifest.buckets
+    }
+
+    /// Gives the bucket of an instance.
+    pub fn bucket_of(&self, instance_id: &str) -> u16 {
+        bucket_of(instance_id, self.manifest.buckets)
+    }
+
+    /// Gives the place where the files are.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Gives the root as a person would write it.
+    pub fn location(&self) -> String {
+        self.store.location()
+    }
+
+    /// Says whether nothing has ever been committed here.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+}

@@ -1,0 +1,254 @@
+//! Takes the stream into the history: ranges of records, written down before they are dealt with, become Parquet files, rows of
+//! the small tables, and entries of the event log.
+//!
+//! **Invariant:** a range is written down (shard, first, last, name) before anything is made of it, and its checkpoint moves after
+//! everything is durable. A restart redoes exactly that range: the same records make the same files under the same names.
+
+mod pile;
+mod set_aside;
+mod shell;
+mod write;
+
+pub use set_aside::{SetAside, SetAsideError};
+pub use shell::{Gap, drain};
+
+use crate::event_log as events;
+use crate::stream::{Consumer, Intent, Limit, Stored, StreamError};
+use forewarn_history::{History, HistoryError};
+use forewarn_log::{LogError, SqliteLog};
+use forewarn_runtime::failpoint;
+use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::lease::LeaseError;
+use forewarn_runtime::metrics::Vitals;
+use pile::Pile;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Samples that one commit takes at most; they and the files being written are all that is in memory.
+pub const MOST_SAMPLES: usize = 1_000_000;
+/// Encoded bytes that one commit takes at most.
+pub const MOST_BYTES: usize = 64 << 20;
+/// How much is read at a time: what a commit may take beyond its bound.
+const READ: Limit = Limit { records: 100, bytes: 1 << 20 };
+
+/// Explains why the archive stopped; what it did so far holds, and the next run goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The stream failed.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The history failed, or another process writes to it.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// An event could not be taken into the log.
+    #[error(transparent)]
+    Event(#[from] events::TakeError),
+    /// Another process archives.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// What can't be read could not be set aside.
+    #[error(transparent)]
+    SetAside(#[from] SetAsideError),
+    /// A range that was written down before a crash is not in the stream any more as it was.
+    #[error(
+        "shard {shard}: the range {first} to {last} was begun before, and reading it again ends at {found}; the stream has lost records"
+    )]
+    Changed {
+        /// The shard.
+        shard: String,
+        /// First record.
+        first: String,
+        /// Last record.
+        last: String,
+        /// Where it ends now.
+        found: String,
+    },
+}
+
+/// What the archive did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ArchiveReport {
+    /// Records read.
+    pub records: u64,
+    /// Samples in them.
+    pub samples: u64,
+    /// Rows written: samples without those that repeat a value of the same range.
+    pub rows: u64,
+    /// Samples that repeated a value of the same range.
+    pub repeated: u64,
+    /// Events taken into log and history.
+    pub events: u64,
+    /// Instances described.
+    pub instances: u64,
+    /// Records that can't be read and were set aside.
+    pub set_aside: u64,
+    /// Ranges dealt with.
+    pub ranges: u64,
+    /// Of them those that a crash had cut short.
+    pub redone: u64,
+    /// Files written.
+    pub files: u64,
+}
+
+/// Takes a stream into a history.
+#[derive(Debug)]
+pub struct Archive<'a> {
+    /// The history.
+    pub history: &'a mut History,
+    /// The event log.
+    pub log: &'a SqliteLog,
+    /// Where records go that can't be read.
+    pub aside: &'a SetAside,
+    /// What is counted.
+    pub vitals: &'a Vitals,
+    /// The time of the call, milliseconds: when events count as received.
+    pub now_ms: i64,
+}
+
+impl Archive<'_> {
+    /// Takes everything that is waiting, what a crash cut short first; ends early, between ranges, when `stop` is raised.
+    ///
+    /// # Errors
+    /// When stream, history or log fail.
+    pub fn drain(&mut self, consumer: &mut dyn Consumer, stop: &Interrupt) -> Result<ArchiveReport, ArchiveError> {
+        let mut report = ArchiveReport::default();
+        self.resume(consumer, &mut report)?;
+        let mut shards: BTreeMap<String, Pile> = BTreeMap::new();
+        let mut held = (0, 0);
+        while !stop.is_raised() {
+            let Some(stretch) = consumer.read(READ)? else {
+                if shards.is_empty() {
+                    break;
+                }
+                // A shard's children are read once what was read of it has been dealt with.
+                self.deal_with(consumer, std::mem::take(&mut shards), &mut report)?;
+                held = (0, 0);
+                continue;
+            };
+            let pile = shards.entry(stretch.shard).or_default();
+            let before = pile.size();
+            self.add(pile, stretch.records)?;
+            let after = pile.size();
+            held = (held.0 + after.0 - before.0, held.1 + after.1 - before.1);
+            if held.0 >= MOST_SAMPLES || held.1 >= MOST_BYTES {
+                self.deal_with(consumer, std::mem::take(&mut shards), &mut report)?;
+                held = (0, 0);
+            }
+        }
+        self.deal_with(consumer, shards, &mut report)?;
+        consumer.trim()?;
+        Ok(report)
+    }
+
+    /// Takes records that were handed over rather than read, such as an invocation's; nothing is checkpointed.
+    ///
+    /// # Errors
+    /// When history or log fail.
+    pub fn take(&mut self, shard: &str, records: Vec<Stored>) -> Result<ArchiveReport, ArchiveError> {
+        let mut report = ArchiveReport::default();
+        let mut pile = Pile::default();
+        self.add(&mut pile, records)?;
+        if let Some(intent) = pile.intent(shard) {
+            self.carry_out(&intent, &pile, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    /// Redoes the ranges that were begun and not finished.
+    fn resume(&mut self, consumer: &mut dyn Consumer, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+        for intent in consumer.checkpoints().intents()? {
+            tracing::info!(
+                shard = intent.shard,
+                first = intent.first,
+                last = intent.last,
+                "redoing a range that was cut short"
+            );
+            let stretch = consumer.read_range(&intent.shard, &intent.first, &intent.last)?;
+            let mut pile = Pile::default();
+            self.add(&mut pile, stretch.records)?;
+            if pile.intent(&intent.shard).as_ref() != Some(&intent) {
+                let Intent { shard, first, last, .. } = intent;
+                return Err(ArchiveError::Changed { shard, first, last, found: pile.last().to_owned() });
+            }
+            self.carry_out(&intent, &pile, report)?;
+            consumer.checkpoints().finish(&intent.shard, &intent.last)?;
+            failpoint::point("archive.finished");
+            report.redone += 1;
+        }
+        Ok(())
+    }
+
+    fn add(&self, pile: &mut Pile, records: Vec<Stored>) -> Result<(), ArchiveError> {
+        for stored in records {
+            if let Err((stored, error)) = pile.add(stored) {
+                self.aside.put(&stored, &error, self.now_ms)?;
+                self.vitals.dead_letter("archive");
+            }
+        }
+        failpoint::point("archive.read");
+        Ok(())
+    }
+
+    fn deal_with(
+        &mut self,
+        consumer: &dyn Consumer,
+        shards: BTreeMap<String, Pile>,
+        report: &mut ArchiveReport,
+    ) -> Result<(), ArchiveError> {
+        for (shard, pile) in shards {
+            let Some(intent) = pile.intent(&shard) else { continue };
+            consumer.checkpoints().intend(&intent)?;
+            failpoint::point("archive.intended");
+            self.carry_out(&intent, &pile, report)?;
+            consumer.checkpoints().finish(&shard, &intent.last)?;
+            failpoint::point("archive.finished");
+        }
+        Ok(())
+    }
+
+    /// Makes of a range what is to be made of it; doing it again changes nothing.
+    fn carry_out(&mut self, intent: &Intent, pile: &Pile, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+        let mut rows = Vec::new();
+        for (envelope, received_at) in &pile.events {
+            match events::take(self.log, envelope, received_at.unwrap_or(self.now_ms)) {
+                Ok(fresh) => rows.extend(fresh),
+                Err(e) if e.is_poison() => {
+                    self.aside.put_event(envelope, &e, self.now_ms)?;
+                    self.vitals.dead_letter("archive");
+                    report.set_aside += 1;
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        failpoint::point("archive.logged");
+        let mut writer = self.history.writer()?;
+        if writer.record(&intent.name)?.is_none() {
+            let done = write::commit(&mut writer, &intent.name, pile)?;
+            report.rows += done.rows;
+            report.repeated += done.repeated;
+            report.files += done.files;
+            self.vitals.archived_rows.inc_by(done.rows);
+        }
+        failpoint::point("archive.committed");
+        if !rows.is_empty() {
+            writer.put_events(&rows)?;
+        }
+        let news = write::news_of(writer.history(), pile)?;
+        if !news.is_empty() {
+            writer.put_instances(&news)?;
+        }
+        failpoint::point("archive.tables_written");
+        // The checkpoint remembers from here on; until it moves, the intent makes the same again.
+        writer.forget(&intent.name)?;
+        report.records += pile.records;
+        report.samples += pile.size().0 as u64;
+        report.events += pile.events.len() as u64;
+        report.instances += pile.instances.len() as u64;
+        report.set_aside += pile.unreadable;
+        report.ranges += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! Gathers the records of one range by series.
+
+use crate::stream::{InstanceSeen, Intent, Record, RecordError, SampleBatch, SeriesBlock, Stored};
+use forewarn_history::{NOT_INGESTED, SeriesKey};
+use forewarn_log::envelope::Envelope;
+use std::collections::BTreeMap;
+
+/// Samples of one series that came together.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) ingested_at: i64,
+    pub(super) ts: Vec<i64>,
+    pub(super) values: Vec<f64>,
+}
+
+/// Everything in a range of one shard.
+#[derive(Debug, Default)]
+pub(super) struct Pile {
+    pub(super) series: BTreeMap<SeriesKey, Vec<Piece>>,
+    pub(super) events: Vec<(Box<Envelope>, Option<i64>)>,
+    pub(super) instances: BTreeMap<String, InstanceSeen>,
+    pub(super) records: u64,
+    pub(super) unreadable: u64,
+    samples: usize,
+    bytes: usize,
+    ends: Option<(String, String)>,
+}
+
+impl Pile {
+    /// Takes a record in; gives it back, with the reason, where it can't be read.
+    pub(super) fn add(&mut self, stored: Stored) -> Result<(), (Stored, RecordError)> {
+        self.records += 1;
+        self.bytes += stored.data.len();
+        match &mut self.ends {
+            Some((_, last)) => last.clone_from(&stored.seq),
+            None => self.ends = Some((stored.seq.clone(), stored.seq.clone())),
+        }
+        match Record::decode(&stored.data) {
+            Ok(Record::Samples(batch)) => self.add_samples(batch),
+            Ok(Record::Event(envelope)) => self.events.push((envelope, stored.arrived_at)),
+            Ok(Record::Instance(seen)) => self.add_instance(seen),
+            Err(error) => {
+                self.unreadable += 1;
+                return Err((stored, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Samples and encoded bytes so far.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.samples, self.bytes)
+    }
+
+    /// The last record.
+    pub(super) fn last(&self) -> &str {
+        self.ends.as_ref().map_or("", |(_, last)| last)
+    }
+
+    /// What is to be written down before anything is made of this; none where there is no record.
+    pub(super) fn intent(&self, shard: &str) -> Option<Intent> {
+        let (first, last) = self.ends.clone()?;
+        let range = format!("{}:{shard}|{}:{first}|{}:{last}", shard.len(), first.len(), last.len());
+        let mut name = forewarn_domain::id::sha256_hex(range.as_bytes());
+        name.truncate(32);
+        Some(Intent { shard: shard.to_owned(), first, last, name: format!("archive-{name}") })
+    }
+
+    fn add_samples(&mut self, batch: SampleBatch) {
+        let SampleBatch { account, region, instance_id, ingested_at, series } = batch;
+        for block in series.into_iter().filter(|b| !b.ts.is_empty()) {
+            let SeriesBlock { namespace, metric, stat, device, period_s, ts, values } = block;
+            let key = SeriesKey {
+                instance_id: instance_id.clone(),
+                namespace,
+                metric,
+                stat,
+                device,
+                account: account.clone(),
+                region: region.clone(),
+                period_s,
+            };
+            self.samples += ts.len();
+            let piece = Piece { ingested_at: ingested_at.unwrap_or(NOT_INGESTED), ts, values };
+            self.series.entry(key).or_default().push(piece);
+        }
+    }
+
+    fn add_instance(&mut self, seen: InstanceSeen) {
+        match self.instances.get(&seen.instance_id) {
+            Some(known) if known.seen_at > seen.seen_at => {}
+            _ => {
+                self.instances.insert(seen.instance_id.clone(), seen);
+            }
+        }
+    }
+}

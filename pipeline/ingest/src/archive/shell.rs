@@ -1,0 +1,67 @@
+//! Opens everything that the archive needs, and takes what is waiting.
+
+use super::{Archive, ArchiveError, ArchiveReport, SetAside};
+use crate::stream::{Consumer, StreamError, StreamSpec, open};
+use forewarn_history::History;
+use forewarn_log::SqliteLog;
+use forewarn_log::log_path;
+use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::lease::Lease;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The consumer of the stream that the archive is, and the part of the work that a lease is taken for.
+const NAME: &str = "archive";
+
+/// What to do where the stream no longer keeps what follows the checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Gap {
+    /// Stops and says so: nothing is skipped unless somebody says that it may be.
+    #[default]
+    Stop,
+    /// Goes on with the oldest record that is kept.
+    Pass,
+}
+
+/// Takes everything that waits in a stream into the history at a location, and says how far behind it is then.
+///
+/// # Errors
+/// When another process archives with this state, or stream, history or log fail.
+pub fn drain(
+    history: &str,
+    state: &Path,
+    stream: &StreamSpec,
+    gap: Gap,
+    around: &Surroundings,
+) -> Result<ArchiveReport, ArchiveError> {
+    let _lease = Lease::take(state, NAME)?;
+    let log = SqliteLog::open(&log_path(state))?;
+    let mut history = History::open_or_create(history)?;
+    let mut consumer = open::consumer(stream, NAME, state, around)?;
+    let (aside, vitals, now_ms) = (SetAside::of(state), &around.vitals, around.clock.now_ms());
+    let mut archive = Archive { history: &mut history, log: &log, aside: &aside, vitals, now_ms };
+    let mut passed = BTreeSet::new();
+    let report = loop {
+        match archive.drain(consumer.as_mut(), &around.stop) {
+            Err(e) if gap == Gap::Pass && pass(&e, consumer.as_ref(), &mut passed)? => {
+                consumer = open::consumer(stream, NAME, state, around)?;
+            }
+            other => break other?,
+        }
+    };
+    vitals.lag(NAME, consumer.lag()?.millis.unwrap_or(0));
+    Ok(report)
+}
+
+/// Forgets how far a shard was read whose records are gone, once; says whether it did.
+fn pass(error: &ArchiveError, consumer: &dyn Consumer, passed: &mut BTreeSet<String>) -> Result<bool, StreamError> {
+    let (ArchiveError::Stream(StreamError::Lost { shard, .. }) | ArchiveError::Changed { shard, .. }) = error else {
+        return Ok(false);
+    };
+    if !passed.insert(shard.clone()) {
+        return Ok(false);
+    }
+    tracing::warn!(%error, shard, "going on with the oldest record that is kept");
+    consumer.checkpoints().forget(shard)?;
+    Ok(true)
+}

@@ -1,0 +1,279 @@
+//! Pulls what is due from all accounts and regions through the stream: the one function that the command, `run` and Lambda share.
+
+use super::api::{InstanceApi, MetricApi};
+use super::call::CallError;
+use super::ledger::{Ledger, Progress};
+use super::limit::{Limiter, Quota};
+use super::report::{PlaceReport, Report};
+use super::round::{Item, Outcome, run};
+use super::select::Selection;
+use super::state::{State, StateError, Target};
+use super::wanted::Wanted;
+use super::window::Window;
+use crate::stream::{Producer, PutReport, Record, StreamError};
+use forewarn_runtime::clock::Clock;
+use forewarn_runtime::failpoint;
+use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::metrics::Vitals;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+/// How many places are dealt with at a time.
+const PLACES_AT_ONCE: usize = 4;
+/// How many calls' samples wait for the stream at most: memory is bounded by this, not by the fleet.
+const WAITING: usize = 2;
+
+/// How much of the end is read again for late points unless told otherwise, milliseconds.
+pub const DEFAULT_TAIL_MS: i64 = 2 * 3_600_000;
+/// How far following reaches back when it begins unless told otherwise, milliseconds.
+pub const DEFAULT_LOOKBACK_MS: i64 = 3 * 3_600_000;
+/// How old what was discovered may get unless told otherwise, milliseconds.
+pub const DEFAULT_DISCOVERY_AGE_MS: i64 = 3_600_000;
+/// For how long a call is tried unless told otherwise, milliseconds.
+pub const DEFAULT_PATIENCE_MS: i64 = 20 * 60_000;
+
+/// What a round is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything since the last success.
+    Follow {
+        /// How much of the end is read again for late points, milliseconds.
+        tail_ms: i64,
+        /// How far following reaches back when it begins, milliseconds.
+        lookback_ms: i64,
+    },
+    /// Everything in a range, those that are gone included.
+    Once {
+        /// The range.
+        range: Window,
+    },
+}
+
+/// What to pull, and with what.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// What the round is to do.
+    pub mode: Mode,
+    /// Which instances.
+    pub selection: Selection,
+    /// Further instances, by id: those of an id file or of the history.
+    pub ids: BTreeSet<String>,
+    /// Which instance volumes belonged to, where nothing else can say it any more.
+    pub volumes: BTreeMap<String, String>,
+    /// Which metrics.
+    pub wanted: Wanted,
+    /// How old what was discovered may get, milliseconds.
+    pub discovery_age_ms: i64,
+    /// How much of the end of a backfill is remembered, so that following doesn't send it again, milliseconds.
+    pub tail_ms: i64,
+    /// Metrics that may be asked for in a calendar month, for each account and region.
+    pub budget: Option<u64>,
+    /// Threads for each place.
+    pub workers: usize,
+    /// For how long a call is tried, milliseconds.
+    pub patience_ms: i64,
+    /// What the jitter of waits is drawn from.
+    pub seed: u64,
+    /// The clock.
+    pub clock: &'a dyn Clock,
+    /// Raised when it is to end.
+    pub stop: &'a Interrupt,
+    /// Where it is counted.
+    pub vitals: &'a Vitals,
+}
+
+/// One account in one region.
+#[derive(Debug)]
+pub struct Place {
+    /// What it is known by in the state, whatever account that is: a role, or `own`.
+    pub label: String,
+    /// The account, where it is known before anything is asked.
+    pub account: Option<String>,
+    /// The region.
+    pub region: String,
+    /// CloudWatch there.
+    pub metrics: Box<dyn MetricApi>,
+    /// EC2 there.
+    pub instances: Box<dyn InstanceApi>,
+    /// The pace there, kept from round to round.
+    pub(super) limiter: Mutex<Limiter>,
+}
+
+impl Place {
+    /// Makes a place.
+    pub fn new(
+        label: impl Into<String>,
+        account: Option<String>,
+        region: impl Into<String>,
+        apis: (Box<dyn MetricApi>, Box<dyn InstanceApi>),
+        quota: Quota,
+        now_ms: i64,
+    ) -> Self {
+        let (metrics, instances) = apis;
+        let limiter = Mutex::new(Limiter::new(quota, now_ms));
+        Self { label: label.into(), account, region: region.into(), metrics, instances, limiter }
+    }
+}
+
+/// Explains why nothing more could be pulled anywhere. What goes wrong in one place is in the report instead.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// The state fails.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The stream takes nothing more.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+}
+
+/// Pulls what is due and puts it into the stream; watermarks move only after that. One place that fails stops no other.
+///
+/// # Errors
+/// When the state or the stream fails; what was put is not asked for again.
+pub fn pull(job: &Job<'_>, places: &[Place], state: &State, producer: &mut dyn Producer) -> Result<Report, PullError> {
+    let mut report = Report { began_at: job.clock.now_ms(), ..Report::default() };
+    resume(state, producer, &mut report)?;
+    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::<(usize, Outcome)>::new()));
+    let put = std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(WAITING);
+        for _ in 0..PLACES_AT_ONCE.min(places.len()) {
+            let sender = sender.clone();
+            let (next, outcomes) = (&next, &outcomes);
+            scope.spawn(move || {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(place) = places.get(i) else { break };
+                    let outcome = run(place, job, state, &sender);
+                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((i, outcome));
+                }
+            });
+        }
+        drop(sender);
+        // When this fails the receiver goes, and with it everybody who sends.
+        put_all(receiver, state, producer, &mut report)
+    });
+    put?;
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_by_key(|o| o.0);
+    let now = job.clock.now_ms();
+    let mut reports = Vec::new();
+    for (_, outcome) in outcomes {
+        reports.push(close(outcome, job, state, now)?);
+    }
+    let report = report.close(reports, now, job.stop.is_raised());
+    if let Some(lag) = report.lag_ms() {
+        job.vitals.lag("ingest", lag);
+    }
+    if report.complete {
+        job.vitals.success("ingest", now);
+    }
+    Ok(report)
+}
+
+/// Puts again exactly what an earlier run was about to put when it ended.
+fn resume(state: &State, producer: &mut dyn Producer, report: &mut Report) -> Result<(), PullError> {
+    while let Some(parked) = state.parked()? {
+        note(report, producer.put(&parked.records)?);
+        failpoint::point("ingest.resumed");
+        state.unpark(parked.id, &parked.progress)?;
+        report.resumed += 1;
+    }
+    Ok(())
+}
+
+fn note(report: &mut Report, put: PutReport) {
+    report.records += put.records;
+    report.bytes += put.bytes;
+}
+
+fn put_all(
+    receiver: Receiver<Item>,
+    state: &State,
+    producer: &mut dyn Producer,
+    report: &mut Report,
+) -> Result<(), PullError> {
+    for item in receiver {
+        match item {
+            Item::Instances { place, seen } => {
+                let records: Vec<Record> = seen.iter().cloned().map(Record::Instance).collect();
+                note(report, producer.put(&records)?);
+                failpoint::point("ingest.instances_put");
+                state.mark_sent(place, &seen)?;
+            }
+            Item::Samples { target, delivery, ledger } => {
+                let progress = settle(delivery.progress, &ledger);
+                put_samples(&target, &delivery.records, &progress, (state, producer), report)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn settle(progress: Vec<(usize, Window, Progress)>, ledger: &Mutex<Ledger>) -> Vec<Progress> {
+    let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    progress.into_iter().filter_map(|(series, window, p)| ledger.finish(series, window, p)).collect()
+}
+
+/// Puts samples, then moves watermarks. Samples that say when they were had are written down first: a run after a crash puts the very
+/// same again, so that the moment is the same as well.
+fn put_samples(
+    target: &Target,
+    records: &[Record],
+    progress: &[Progress],
+    (state, producer): (&State, &mut dyn Producer),
+    report: &mut Report,
+) -> Result<(), PullError> {
+    let parked = match target {
+        Target::Live if !records.is_empty() => Some(state.park(records, progress)?),
+        Target::Live | Target::Range { .. } => None,
+    };
+    failpoint::point("ingest.parked");
+    if !records.is_empty() {
+        note(report, producer.put(records)?);
+    }
+    failpoint::point("ingest.put");
+    match parked {
+        Some(id) => state.unpark(id, progress)?,
+        None => state.commit(target, progress)?,
+    }
+    failpoint::point("ingest.committed");
+    Ok(())
+}
+
+fn close(outcome: Outcome, job: &Job<'_>, state: &State, now: i64) -> Result<PlaceReport, StateError> {
+    let Outcome { row, mut report, error, ledger, target } = outcome;
+    let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    report.series_left = ledger.left() as u64;
+    report.complete = error.is_none() && ledger.is_complete();
+    report.billed_this_month = state.billed(row.id, now)?;
+    let place = forewarn_runtime::metrics::Place { account: report.account.clone(), region: report.region.clone() };
+    job.vitals.billed_metrics.get_or_create(&place).inc_by(report.tally.billed_metrics);
+    if let Some(offset) = report.clock_offset_ms.filter(|o| o.abs() > SKEW_MS) {
+        let (seconds, way) = (offset.abs() / 1000, if offset < 0 { "fast" } else { "slow" });
+        tracing::warn!(region = report.region, "this machine's clock is {seconds} s {way} by AWS's time; set it (NTP)");
+    }
+    match error {
+        None => {}
+        Some(CallError::State(e)) => return Err(e),
+        Some(CallError::Spent(spent)) => {
+            report.error = Some(format!("account {}, region {}: {spent}", report.account, report.region));
+            report.spent = Some(spent);
+        }
+        Some(e @ (CallError::Api(_) | CallError::GivenUp { .. } | CallError::Ended)) => {
+            report.error = Some(e.to_string());
+        }
+    }
+    // What is still missing is pulled by the next run alone, once it can be.
+    if report.is_whole() {
+        state.forget(&target, row.id)?;
+    }
+    if let Mode::Follow { .. } = job.mode {
+        report.lag_ms = state.oldest(row.id, now - 3 * 3_600_000)?.map(|oldest| now - oldest);
+    }
+    Ok(report)
+}
+
+/// From here on a clock is said to be wrong, milliseconds.
+const SKEW_MS: i64 = 60_000;

@@ -1,0 +1,183 @@
+//! Looks for instances and series, and remembers what is there.
+
+use super::api::{Instance, ListRequest};
+use super::call::{CallError, Caller, Need};
+use super::discover::Listing;
+use super::ingest::{Job, Mode, Place};
+use super::state::PlaceRow;
+use crate::stream::InstanceSeen;
+use forewarn_runtime::metrics::Call;
+use forewarn_runtime::time::DAY_MS;
+use std::collections::{BTreeMap, BTreeSet};
+
+const HOUR: i64 = 3_600_000;
+/// Most pages of one listing: half a million metrics of one name, or instances.
+const MAX_PAGES: u32 = 1000;
+/// Below this age `ListMetrics` still names everything that fell silent.
+const REMEMBERED: i64 = 13 * DAY_MS;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Refreshed {
+    /// The account, as far as it is known.
+    pub(super) account: String,
+    /// Observed instances of which something changed.
+    pub(super) changed: Vec<InstanceSeen>,
+    /// Which known instances are observed.
+    pub(super) known: BTreeMap<String, Instance>,
+    pub(super) new_series: u64,
+    pub(super) unmapped: u64,
+    pub(super) odd: u64,
+}
+
+/// After so long a silence `ListMetrics` names a series no more.
+const FORGOTTEN: i64 = 14 * DAY_MS;
+
+/// Says what is looked for: when that changes, what was found before is no answer.
+fn scope(job: &Job<'_>) -> String {
+    let named = format!("{:?} {:?} {:?}", job.ids, job.selection.ids(), job.volumes);
+    format!("{} | {:?} | {:016x}", job.selection, job.wanted, xxhash_rust::xxh64::xxh64(named.as_bytes(), 0))
+}
+
+/// Gives the time before which series that fell silent are no longer listed, where a range reaches further back.
+pub(super) fn listed_since(mode: Mode, now: i64) -> Option<i64> {
+    match mode {
+        Mode::Once { range } => Some(now - FORGOTTEN).filter(|since| range.from < *since),
+        Mode::Follow { .. } => None,
+    }
+}
+
+fn is_fresh(job: &Job<'_>, row: &PlaceRow, now: i64) -> bool {
+    let at = match job.mode {
+        Mode::Follow { .. } => row.discovered_at,
+        Mode::Once { .. } => row.discovered_all_at,
+    };
+    // Half a minute of grace: a round each hour with an age of an hour looks each time.
+    let fresh = at.is_some_and(|at| at <= now && now - at + 30_000 < job.discovery_age_ms);
+    fresh && row.scope.as_deref() == Some(scope(job).as_str())
+}
+
+/// Looks for instances and series where what is known is too old.
+pub(super) fn refresh(
+    caller: &Caller<'_>,
+    place: &Place,
+    job: &Job<'_>,
+    row: &PlaceRow,
+) -> Result<Refreshed, CallError> {
+    let (state, now) = (caller.state, caller.clock.now_ms());
+    let mut account = place.account.clone().or_else(|| row.account.clone());
+    let fresh = is_fresh(job, row, now);
+    if !fresh && job.selection.asks_ec2() {
+        let instances = describe(caller, place)?;
+        account = account.or_else(|| instances.iter().find_map(|i| i.account.clone()));
+        state.remember(row.id, &instances, now).map_err(CallError::State)?;
+        forewarn_runtime::failpoint::point("ingest.described");
+    }
+    let account = account.unwrap_or_else(|| "unknown".to_owned());
+    if account != "unknown" && row.account.as_ref() != Some(&account) {
+        state.set_account(row.id, &account).map_err(CallError::State)?;
+    }
+    let known = state.known(row.id).map_err(CallError::State)?;
+    let mut out = Refreshed { account, known, ..Refreshed::default() };
+    if fresh {
+        // What nobody could be found for last time is missing this time too.
+        out.unmapped = if matches!(job.mode, Mode::Once { .. }) { row.unmapped_all } else { 0 };
+        return Ok(out);
+    }
+    list(caller, place, job, row, now, &mut out)?;
+    crash_listed();
+    let seen = out.known.values().filter(|i| job.selection.chooses(i)).map(|i| InstanceSeen {
+        account: i.account.clone().unwrap_or_else(|| out.account.clone()),
+        region: place.region.clone(),
+        instance_id: i.id.clone(),
+        workload: i.workload().map(str::to_owned),
+        instance_type: i.instance_type.clone(),
+        launched_at: i.launched_at,
+        seen_at: now,
+    });
+    out.changed = state.unsent(row.id, seen.collect()).map_err(CallError::State)?;
+    Ok(out)
+}
+
+fn crash_listed() {
+    forewarn_runtime::failpoint::point("ingest.discovered");
+}
+
+fn describe(caller: &Caller<'_>, place: &Place) -> Result<Vec<Instance>, CallError> {
+    let call = Call { service: "ec2", operation: "DescribeInstances" };
+    let (mut all, mut token) = (Vec::new(), None::<String>);
+    for _ in 0..MAX_PAGES {
+        let page = caller.make(&call, Need::default(), || place.instances.describe_instances(token.as_deref()))?;
+        all.extend(page.instances.into_iter().filter(|i| super::select::is_instance_id(&i.id)));
+        match page.next {
+            Some(next) if token.as_ref() != Some(&next) => token = Some(next),
+            Some(_) | None => break,
+        }
+    }
+    Ok(all)
+}
+
+fn list(
+    caller: &Caller<'_>,
+    place: &Place,
+    job: &Job<'_>,
+    row: &PlaceRow,
+    now: i64,
+    out: &mut Refreshed,
+) -> Result<(), CallError> {
+    let (state, wanted) = (caller.state, &job.wanted);
+    let mut volumes = job.volumes.clone();
+    // EC2's own word goes before a file's.
+    volumes.extend(state.volumes(row.id).map_err(CallError::State)?);
+    let chosen = |id: &str| is_chosen(job, &out.known, id);
+    // What was looked at within three hours needs no look at what fell silent before.
+    let scoped = row.scope.as_deref() == Some(scope(job).as_str());
+    let last = row.discovered_at.filter(|_| scoped);
+    let once = matches!(job.mode, Mode::Once { .. });
+    let recently_active = !once && last.is_some_and(|at| now - at < 2 * HOUR);
+    let mut listing = Listing::new(wanted, &volumes);
+    for namespace in &wanted.namespaces {
+        for metric in wanted.names(namespace) {
+            let mut token = None::<String>;
+            for _ in 0..MAX_PAGES {
+                let request = ListRequest { namespace, metric, recently_active, token: token.clone() };
+                let call = Call { service: "cloudwatch", operation: "ListMetrics" };
+                let page = caller.make(&call, Need::default(), || place.metrics.list_metrics(&request))?;
+                for metric in page.metrics {
+                    listing.add(metric, &chosen);
+                }
+                match page.next {
+                    Some(next) if token.as_ref() != Some(&next) => token = Some(next),
+                    Some(_) | None => break,
+                }
+            }
+        }
+    }
+    if let Mode::Once { range } = job.mode {
+        let mut forgotten: BTreeSet<String> = job.ids.iter().cloned().collect();
+        if range.from < now - REMEMBERED {
+            forgotten.extend(out.known.keys().filter(|id| chosen(id)).cloned());
+        }
+        listing.add_forgotten(&forgotten);
+    }
+    (out.unmapped, out.odd) = (listing.unmapped.len() as u64, listing.odd);
+    if once {
+        state.note_unmapped(row.id, out.unmapped).map_err(CallError::State)?;
+    }
+    // A state that fails here fails again a few lines further on, where that is said.
+    let silent = |metric: &super::api::MetricName| state.is_silent(row.id, metric, HOUR / 2).unwrap_or(false);
+    let found = listing.finish(once, &silent);
+    let begins = match (job.mode, last) {
+        (Mode::Once { .. }, _) => now - 3 * HOUR,
+        // A series that is new since the last look began after it, or shortly before.
+        (Mode::Follow { lookback_ms, .. }, last) => last.map_or(now - lookback_ms, |at| at - 3 * HOUR),
+    };
+    out.new_series = state.list(row.id, &found, begins, now, &scope(job), once).map_err(CallError::State)?;
+    Ok(())
+}
+
+/// Says whether an instance is observed: by what is known of it, or by its id alone.
+pub(super) fn is_chosen(job: &Job<'_>, known: &BTreeMap<String, Instance>, id: &str) -> bool {
+    job.ids.contains(id)
+        || known.get(id).map_or_else(|| job.selection.chooses_unknown(id), |i| job.selection.chooses(i))
+}

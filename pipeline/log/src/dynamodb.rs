@@ -1,0 +1,161 @@
+//! Keeps a log in one DynamoDB table, with its cursors, for many writers at once.
+//!
+//! Each append is one transaction onto the head that it looked at: positions have no gaps, the chain is right, and of two writers one
+//! begins again. Tables of current state are not kept here: a reader folds the entries into a [`Projection`](super::Projection).
+//! What the items look like stands in `item`.
+
+mod api;
+mod append;
+mod item;
+mod plan;
+mod read;
+mod signs;
+mod table;
+mod trouble;
+mod verify;
+
+use super::envelope::{NewEvent, is_name};
+use super::port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
+use super::sqlite::VerifyReport;
+pub use api::Api;
+use append::Append;
+use aws_config::SdkConfig;
+use forewarn_domain::id::sha256_hex;
+use forewarn_runtime::aws::Aws;
+use forewarn_runtime::context::Surroundings;
+use item::Key;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+pub use table::make;
+pub use trouble::Trouble;
+
+/// A log in a DynamoDB table; threads may share it, and processes may open the same table.
+///
+/// An append holds at most 32 new events of together 4 MB, each below 400 KB as an item (written twice).
+#[derive(Debug)]
+pub struct DynamoLog {
+    api: Api,
+    /// Names this handle among all writers.
+    writer: String,
+    /// How many appends were begun.
+    appends: AtomicU64,
+    /// Threads of one handle need not come in each other's way.
+    turn: Mutex<()>,
+}
+
+impl DynamoLog {
+    /// Opens the log in the table called `table`, in the account and region of `config`.
+    ///
+    /// # Errors
+    /// [`LogError::Foreign`] when there is no such table or it has other keys; when it cannot be reached, or is not active.
+    pub fn open(aws: Aws, config: &SdkConfig, table: &str, around: Surroundings) -> Result<Self, LogError> {
+        let log = Self::reach(aws, config, table, around);
+        table::check(&log.api)?;
+        read::head(&log.api)?;
+        Ok(log)
+    }
+
+    /// Makes the table where there is none, with on-demand capacity and point-in-time recovery, and opens the log in it. Waits up to five
+    /// minutes until it is active.
+    ///
+    /// # Errors
+    /// When it cannot be made; otherwise as [`DynamoLog::open`].
+    pub fn create(aws: Aws, config: &SdkConfig, table: &str, around: Surroundings) -> Result<Self, LogError> {
+        let log = Self::reach(aws, config, table, around);
+        table::create(&log.api)?;
+        read::head(&log.api)?;
+        Ok(log)
+    }
+
+    fn reach(aws: Aws, config: &SdkConfig, table: &str, around: Surroundings) -> Self {
+        let now = around.clock.now_ms();
+        let api = Api::new(aws, config, table, around);
+        Self { api, writer: writer(now), appends: AtomicU64::new(0), turn: Mutex::new(()) }
+    }
+
+    /// Checks positions, versions, hashes, envelopes, streams and ids as far as the log goes now, and names the first bad entry. Reads every
+    /// entry twice and its id.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn verify(&self) -> Result<VerifyReport, LogError> {
+        verify::verify(&self.api)
+    }
+}
+
+/// Names a writer as no other is named, in 16 hexadecimal digits: what the system draws for each process and handle, the time, the process.
+fn writer(now_ms: i64) -> String {
+    let drawn = RandomState::new().hash_one(now_ms);
+    let mut name = sha256_hex(format!("{drawn}|{now_ms}|{}", std::process::id()).as_bytes());
+    name.truncate(16);
+    name
+}
+
+impl EventLog for DynamoLog {
+    fn append(&self, stream: &str, expected: Expected, events: &[NewEvent]) -> Result<Appended, AppendError> {
+        if !is_name(stream) {
+            return Err(AppendError::Stream(stream.to_owned()));
+        }
+        let sealed = events.iter().map(NewEvent::seal).collect::<Result<Vec<_>, _>>()?;
+        // What a panic cut short is in the table or not; nothing is held here.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = format!("{}-{}", self.writer, self.appends.fetch_add(1, Ordering::Relaxed));
+        Append { api: &self.api, stream, expected, sealed: &sealed, mark }.run()
+    }
+
+    fn read(&self, stream: &str, from_version: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
+        read::stream(&self.api, stream, from_version, limit)
+    }
+
+    fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
+        read::after(&self.api, after, limit)
+    }
+
+    fn length(&self, stream: &str) -> Result<u64, LogError> {
+        Ok(read::tail(&self.api, stream)?.version)
+    }
+
+    fn head(&self) -> Result<u64, LogError> {
+        Ok(read::head(&self.api)?.position)
+    }
+}
+
+impl DynamoLog {
+    fn find_cursor(&self, name: &str) -> Result<Option<u64>, LogError> {
+        let Some(item) = self.api.get(&Key::of_cursor(name), "read a cursor")? else { return Ok(None) };
+        let position = item::number(&item, "position");
+        let unread =
+            || LogError::unavailable(self.api.doing("read a cursor"), format!("cursor {name:?} has no position"));
+        position.map(Some).ok_or_else(unread)
+    }
+}
+
+impl Cursors for DynamoLog {
+    fn cursor(&self, name: &str) -> Result<u64, LogError> {
+        Ok(self.find_cursor(name)?.unwrap_or(0))
+    }
+
+    fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
+        Ok(self.find_cursor(name)?.is_some())
+    }
+
+    fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
+        let moved = self.api.call("UpdateItem", "move a cursor", |client| {
+            client
+                .update_item()
+                .table_name(&self.api.table)
+                .set_key(Some(Key::of_cursor(name).item()))
+                .update_expression("SET #p = :p")
+                .condition_expression("attribute_not_exists(#p) OR #p < :p")
+                .expression_attribute_names("#p", "position")
+                .expression_attribute_values(":p", item::n(position))
+                .send()
+        });
+        match moved {
+            // It stands there already, or further on.
+            Err(failed) if failed.trouble != Trouble::Refused => Err(failed.into()),
+            _ => Ok(()),
+        }
+    }
+}

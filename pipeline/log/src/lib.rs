@@ -1,0 +1,38 @@
+//! Keeps the event log: the append-only, hash-chained truth that every table of current state is made from.
+//!
+//! An [`Event`] becomes an [`Envelope`] (CloudEvents 1.0) and is appended to a stream through the [`EventLog`] port.
+//! Each entry takes the next global position in the same transaction, so positions have no gaps and a reader of
+//! all entries never skips one. [`Projection`] folds entries into tables; the adapters keep them current with each
+//! append, and [`SqliteLog::rebuild`] makes them again through the same function.
+
+pub mod chain;
+pub mod conformance;
+#[cfg(feature = "aws")]
+pub mod dynamodb;
+pub mod envelope;
+pub mod event;
+pub mod filter;
+pub mod memory;
+pub mod port;
+pub mod projection;
+pub mod row;
+pub mod sqlite;
+pub mod walk;
+
+#[cfg(feature = "aws")]
+pub use dynamodb::DynamoLog;
+pub use envelope::{Envelope, InvalidEvent, NewEvent};
+pub use event::{DecodeError, Event};
+pub use filter::Filter;
+pub use memory::MemoryLog;
+pub use port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
+pub use projection::{Key, Projection, Table};
+pub use row::Row;
+pub use sqlite::{Checkpoint, PruneReport, RebuildReport, SqliteLog, VerifyReport};
+
+use std::path::{Path, PathBuf};
+
+/// Gives the log file within a state directory.
+pub fn log_path(state: &Path) -> PathBuf {
+    state.join("log.sqlite")
+}

@@ -1,0 +1,16 @@
+//! Turns a history into predictions, predictions into episodes, and learns how they turned out.
+
+pub mod analyze;
+pub mod fleet;
+pub mod gather;
+
+pub mod announce;
+pub mod episode_events;
+pub mod silence;
+
+pub mod incidents;
+pub mod resolve;
+pub mod truth;
+
+pub mod rounds;
+pub mod shadow;

@@ -1,0 +1,175 @@
+//! Gathers what log and history know of incidents, of claims, and of how instances ended.
+
+use super::instant;
+use forewarn_domain::id::event_id;
+use forewarn_domain::prediction::Level;
+use forewarn_history::{EventRow, History, HistoryError};
+use forewarn_log::event::incident::{IncidentClass, IncidentObserved};
+use forewarn_log::event::instance::{InstanceState, LeftCause};
+use forewarn_log::{Event, Filter, LogError, Recorded, Row, SqliteLog, Table};
+use forewarn_rules::resolve::Claim;
+use forewarn_rules::truth::Incident;
+use std::collections::BTreeMap;
+
+/// An incident with the id by which the log speaks of it.
+#[derive(Debug, Clone)]
+pub(super) struct KnownIncident {
+    pub(super) id: String,
+    pub(super) incident: Incident,
+}
+
+/// What the log knows of one instance.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// What was claimed, by episode, in order of time.
+    pub(super) claims: BTreeMap<String, Vec<Claim>>,
+    /// Changes of its state.
+    pub(super) events: Vec<EventRow>,
+}
+
+/// Gives the failures that log and history know, each once, in order of instance and time.
+///
+/// # Errors
+/// When log or history do not read.
+pub fn incidents(log: Option<&SqliteLog>, history: &History) -> Result<Vec<Incident>, super::ResolveError> {
+    let known = match log {
+        Some(log) => known_incidents(log, history, &[])?,
+        None => merge(BTreeMap::new(), history, &[])?,
+    };
+    Ok(known.into_iter().map(|k| k.incident).collect())
+}
+
+/// Gives the changes of state of every instance that the log knows.
+///
+/// # Errors
+/// When the log does not read.
+pub fn events(log: &SqliteLog) -> Result<Vec<EventRow>, LogError> {
+    let filter = Filter::types(["instance.left", "instance.state_changed", "spot.interruption_warned"]);
+    let mut found = Vec::new();
+    for entry in log.list(&filter)? {
+        found.extend(event_row(&entry)?);
+    }
+    Ok(found)
+}
+
+/// As [`incidents`], with those of a file beside them, and with their ids.
+pub(super) fn known_incidents(
+    log: &SqliteLog,
+    history: &History,
+    given: &[Incident],
+) -> Result<Vec<KnownIncident>, super::ResolveError> {
+    let mut found = BTreeMap::new();
+    for row in log.table(Table::Incidents)?.into_values() {
+        if let Row::Incident(i) = row
+            && i.class == IncidentClass::Failure
+            && let Some(ts) = instant(&i.start)
+        {
+            found.entry((i.instance_id.clone(), ts)).or_insert_with(|| of_log(i, ts));
+        }
+    }
+    Ok(merge(found, history, given)?)
+}
+
+fn of_log(i: IncidentObserved, ts: i64) -> KnownIncident {
+    let incident = Incident { instance_id: i.instance_id, ts, cause: i.cause, predictable: i.predictable };
+    KnownIncident { id: i.incident_id, incident }
+}
+
+/// Adds what history and file know; what the log knows of the same failure stands.
+fn merge(
+    mut found: BTreeMap<(String, i64), KnownIncident>,
+    history: &History,
+    given: &[Incident],
+) -> Result<Vec<KnownIncident>, HistoryError> {
+    let kept = history.incidents()?.into_iter().map(|i| Incident {
+        instance_id: i.instance_id,
+        ts: i.ts,
+        cause: i.cause,
+        predictable: i.predictable,
+    });
+    for incident in kept.chain(given.iter().cloned()) {
+        found.entry((incident.instance_id.clone(), incident.ts)).or_insert_with(|| KnownIncident {
+            id: event_id("incident", &[&incident.instance_id, &incident.ts.to_string()]),
+            incident,
+        });
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Reads everything that the log says of one instance.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most types make no claim")]
+pub(super) fn about(log: &SqliteLog, instance_id: &str) -> Result<Known, LogError> {
+    let mut known = Known::default();
+    let mut claims: BTreeMap<String, BTreeMap<i64, Level>> = BTreeMap::new();
+    let filter = Filter { subject: Some(instance_id.to_owned()), ..Filter::default() };
+    for entry in log.list(&filter)? {
+        known.events.extend(event_row(&entry)?);
+        let event = entry.event().map_err(|source| LogError::Decode { position: entry.position, source })?;
+        let (episode, as_of, level) = match event {
+            Event::PredictionMade(e) => {
+                (e.prediction.episode_id.clone(), e.prediction.as_of.clone(), e.prediction.confidence)
+            }
+            Event::PredictionUpdated(e) => {
+                (e.prediction.episode_id.clone(), e.prediction.as_of.clone(), e.prediction.confidence)
+            }
+            Event::PredictionObserved(e) => {
+                let last = e.state.last.as_ref().filter(|l| l.prediction_id == e.prediction_id);
+                (last.and_then(|l| l.episode_id.clone()), e.as_of, e.confidence)
+            }
+            _ => continue,
+        };
+        if let (Some(episode), Some(as_of)) = (episode, instant(&as_of)) {
+            claims.entry(episode).or_default().insert(as_of, level);
+        }
+    }
+    let in_order = |of: BTreeMap<i64, Level>| of.into_iter().map(|(as_of, level)| Claim { as_of, level }).collect();
+    known.claims = claims.into_iter().map(|(episode, of)| (episode, in_order(of))).collect();
+    Ok(known)
+}
+
+/// Reads an entry as the change of an instance's state, in the words of a history's events.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most types change no instance's state")]
+fn event_row(entry: &Recorded) -> Result<Option<EventRow>, LogError> {
+    let event = entry.event().map_err(|source| LogError::Decode { position: entry.position, source })?;
+    let Some(ts) = instant(&entry.envelope.time) else { return Ok(None) };
+    let row = |instance_id: String, kind: &str, code: &str| EventRow {
+        instance_id,
+        ts,
+        kind: kind.to_owned(),
+        code: code.to_owned(),
+        ..EventRow::default()
+    };
+    Ok(match event {
+        Event::InstanceLeft(e) => Some(row(e.instance_id, "instance.left", left(e.cause))),
+        Event::InstanceStateChanged(e) => {
+            let row = row(e.instance_id, "instance.state_changed", state(e.state));
+            Some(EventRow { detail: e.reason, ..row })
+        }
+        Event::SpotInterruptionWarned(e) => {
+            let starts_at = instant(&e.at);
+            Some(EventRow { starts_at, ..row(e.instance_id, "spot.interruption_warned", "interruption") })
+        }
+        _ => None,
+    })
+}
+
+const fn left(cause: LeftCause) -> &'static str {
+    match cause {
+        LeftCause::Terminated => "terminated",
+        LeftCause::ScaleIn => "scale_in",
+        LeftCause::Spot => "spot",
+        LeftCause::Recovery => "recovery",
+        LeftCause::Gone => "gone",
+    }
+}
+
+const fn state(state: InstanceState) -> &'static str {
+    match state {
+        InstanceState::Pending => "pending",
+        InstanceState::Running => "running",
+        InstanceState::Stopping => "stopping",
+        InstanceState::Stopped => "stopped",
+        InstanceState::ShuttingDown => "shutting-down",
+        InstanceState::Terminated => "terminated",
+    }
+}

@@ -1,0 +1,167 @@
+//! Hands in AWS: what each step reads and calls.
+//!
+//! Reads and calls of one kind of thing stand together in one `Part`; which step belongs to which is said in `part`.
+
+mod address;
+mod call;
+mod commands;
+mod compute;
+mod dry;
+mod ending;
+mod facts;
+mod group;
+mod holds;
+mod isolation;
+mod launch;
+mod reach;
+mod region;
+mod root;
+mod shortage;
+mod sight;
+mod snapshots;
+mod traffic;
+mod volumes;
+mod well;
+
+pub use reach::AwsReach;
+
+use super::hands::{Errand, Hands, Reply, Seen};
+use aws_config::SdkConfig;
+use forewarn_domain::action::RecoveryAction;
+use forewarn_domain::step::StepKind as S;
+use forewarn_recovery::facts::Read;
+use forewarn_recovery::plan::Plan;
+use forewarn_recovery::policy::Policy;
+use forewarn_recovery::preview::DryRunResult;
+use forewarn_recovery::trigger::Trigger;
+use forewarn_runtime::aws::{Aws, AwsError, Role};
+
+/// One account in one region, with a client for each service that actions call.
+#[derive(Debug)]
+pub struct AwsHands {
+    aws: Aws,
+    config: SdkConfig,
+    account: String,
+    region: String,
+    ec2: aws_sdk_ec2::Client,
+    ssm: aws_sdk_ssm::Client,
+    autoscaling: aws_sdk_autoscaling::Client,
+    elb: aws_sdk_elasticloadbalancingv2::Client,
+}
+
+/// Explains why there are no hands.
+#[derive(Debug, thiserror::Error)]
+pub enum HandsError {
+    /// AWS can't be reached at all.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// It does not say who we are.
+    #[error("cannot tell the account: {0}")]
+    Account(String),
+}
+
+/// The steps of one kind of thing.
+trait Part {
+    /// As [`Hands::prepare`]; by default nothing has to be settled.
+    fn prepare(&self, _hands: &AwsHands, _errand: &Errand) -> Result<String, String> {
+        Ok(String::new())
+    }
+
+    /// As [`Hands::perform`].
+    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply;
+
+    /// As [`Hands::find`].
+    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String>;
+}
+
+/// Says which part a step belongs to; telling people is the executor's own.
+fn part(kind: S) -> Option<&'static dyn Part> {
+    Some(match kind {
+        S::Notify => return None,
+        S::Diagnose | S::RestartUnits | S::DrainApplication => &commands::Commands,
+        S::SuspendProcesses
+        | S::ResumeProcesses
+        | S::EnterStandby
+        | S::ExitStandby
+        | S::SetUnhealthy
+        | S::AwaitInService
+        | S::CompleteLifecycle => &group::Groups,
+        S::Deregister | S::Register => &traffic::Traffic,
+        S::Stop | S::Start => &compute::Compute,
+        S::Snapshot | S::AwaitSnapshot | S::FindSnapshots => &snapshots::Snapshots,
+        S::Launch | S::Discard | S::KeepOld => &launch::Launches,
+        S::Terminate => &ending::Ending,
+        S::AwaitHealthy => &well::Wellness,
+        S::MoveAddress => &address::Addresses,
+        S::CreateVolume | S::DeleteVolume | S::Detach | S::AttachOld | S::AttachNew | S::DetachNew | S::EnableIo => {
+            &volumes::Volumes
+        }
+        S::ReplaceRoot => &root::Root,
+        S::Isolate | S::RestoreGroups => &isolation::Isolation,
+        S::PointDns => &region::Dns,
+    })
+}
+
+impl AwsHands {
+    /// Takes an account, the own one or a role's, in a region, and asks who we are there.
+    ///
+    /// # Errors
+    /// When AWS does not say who we are.
+    pub fn new(aws: &Aws, region: &str, role: Option<&Role>) -> Result<Self, HandsError> {
+        let config = aws.config(region, role);
+        let account = call::account(aws, &config).map_err(HandsError::Account)?;
+        let config = call::without_retries(&config);
+        Ok(Self {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            ssm: aws_sdk_ssm::Client::new(&config),
+            autoscaling: aws_sdk_autoscaling::Client::new(&config),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
+            aws: aws.clone(),
+            account,
+            region: region.to_owned(),
+            config,
+        })
+    }
+}
+
+impl Hands for AwsHands {
+    fn home(&self) -> (&str, &str) {
+        (&self.account, &self.region)
+    }
+
+    fn look(&self, instance: &str, now_ms: i64) -> Seen {
+        facts::look(self, instance, now_ms)
+    }
+
+    fn still_holds(&self, trigger: &Trigger) -> Read<bool> {
+        holds::still_holds(self, trigger)
+    }
+
+    fn shortage(&self, action: RecoveryAction, instance: &str, policy: &Policy) -> Read<Option<String>> {
+        shortage::shortage(self, action, instance, policy)
+    }
+
+    fn rehearse(&self, plan: &Plan, instance: &str) -> Vec<DryRunResult> {
+        dry::rehearse(self, plan, instance)
+    }
+
+    fn snapshot_age(&self, instance: &str, now_ms: i64) -> Read<Option<i64>> {
+        snapshots::age(self, instance, now_ms)
+    }
+
+    fn prepare(&self, errand: &Errand) -> Result<String, String> {
+        part(errand.kind).map_or_else(|| Ok(String::new()), |p| p.prepare(self, errand))
+    }
+
+    fn perform(&self, errand: &Errand) -> Reply {
+        part(errand.kind).map_or_else(|| Reply::Done(String::new()), |p| p.perform(self, errand))
+    }
+
+    fn find(&self, errand: &Errand) -> Result<Option<String>, String> {
+        part(errand.kind).map_or_else(|| Ok(None), |p| p.find(self, errand))
+    }
+
+    fn is_well(&self, instance: &str, policy: &Policy) -> Read<bool> {
+        well::is_well(self, instance, policy)
+    }
+}

@@ -1,0 +1,106 @@
+//! Calls of AWS, and what a failed one tells: whether it had no effect for sure, or nobody knows.
+
+use super::super::hands::Reply;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use forewarn_runtime::aws::Aws;
+use forewarn_runtime::telemetry::causes;
+use forewarn_runtime::time::real_duration;
+
+/// How long one call may take, milliseconds: a step makes six at most, and has a minute.
+const CALL_MS: u64 = 10_000;
+/// How long it may take until somebody answers at all, milliseconds.
+const CONNECT_MS: u64 = 3_000;
+
+/// Codes by which AWS says that it did nothing, though some come as a server's error.
+const REFUSALS: [&str; 12] = [
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientReservedInstanceCapacity",
+    "InsufficientAddressCapacity",
+    "InsufficientVolumeCapacity",
+    "RequestLimitExceeded",
+    "Throttling",
+    "ThrottlingException",
+    "RequestThrottled",
+    "TooManyRequestsException",
+    "ServiceUnavailable",
+    "Unavailable",
+];
+
+/// A call that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// AWS's code; empty where AWS did not answer.
+    pub(super) code: String,
+    /// What was called and what came of it, in words.
+    pub(super) words: String,
+    /// Whether it had no effect, for sure.
+    pub(super) certain: bool,
+}
+
+impl Trouble {
+    /// Says what `SDK` gave for a call such as `ec2:StopInstances`.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK may learn to fail in further ways")]
+    pub(super) fn of<E>(call: &str, e: &SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match e {
+            SdkError::ServiceError(s) => {
+                let code = s.err().code().unwrap_or_default().to_owned();
+                let message = s.err().message().unwrap_or("no reason given");
+                let certain = !s.raw().status().is_server_error() || REFUSALS.contains(&code.as_str());
+                Self { words: format!("{call}: {code}: {message}"), code, certain }
+            }
+            SdkError::ConstructionFailure(_) => Self::silent(call, &causes(e), true),
+            other => Self::silent(call, &causes(other), false),
+        }
+    }
+
+    fn silent(call: &str, why: &str, certain: bool) -> Self {
+        Self { code: String::new(), words: format!("{call}: {why}"), certain }
+    }
+
+    /// Says whether nobody answered, or nobody who could.
+    fn is_silence(&self) -> bool {
+        self.code.is_empty() || matches!(self.code.as_str(), "ServiceUnavailable" | "Unavailable" | "InternalFailure")
+    }
+
+    /// Makes it a step's reply.
+    pub(super) fn reply(self) -> Reply {
+        if self.certain { Reply::Failed(self.words) } else { Reply::Unknown(self.words) }
+    }
+}
+
+/// Takes the SDK's own retries away: a call without a token must not be made twice unseen; and bounds its time.
+pub(super) fn without_retries(config: &SdkConfig) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(real_duration(CONNECT_MS))
+        .operation_timeout(real_duration(CALL_MS))
+        .build();
+    config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts).build()
+}
+
+/// Regions that are asked who we are when the own one does not answer.
+const OTHERS: [&str; 2] = ["us-east-1", "eu-west-1"];
+
+/// Asks who we are: the own region, and others where that is dark.
+pub(super) fn account(aws: &Aws, config: &SdkConfig) -> Result<String, String> {
+    let own = ask_account(aws, config);
+    if own.as_ref().is_err_and(Trouble::is_silence) {
+        let there = OTHERS.iter().map(|region| config.to_builder().region(Region::new(*region)).build());
+        if let Some(account) = there.into_iter().find_map(|config| ask_account(aws, &config).ok()) {
+            return Ok(account);
+        }
+    }
+    own.map_err(|trouble| trouble.words)
+}
+
+fn ask_account(aws: &Aws, config: &SdkConfig) -> Result<String, Trouble> {
+    let reply = aws.block_on(aws_sdk_sts::Client::new(config).get_caller_identity().send());
+    let reply = reply.map_err(|e| Trouble::of("sts:GetCallerIdentity", &e))?;
+    reply.account.ok_or_else(|| Trouble::silent("sts:GetCallerIdentity", "the reply names no account", true))
+}

@@ -1,0 +1,176 @@
+//! Shut off from the network by the isolation group, the list before it kept in the log and in tags.
+
+mod interfaces;
+
+use super::super::hands::{Errand, Reply};
+use super::call::Trouble;
+use super::sight;
+use super::traffic::{self, Target};
+use super::{AwsHands, Part};
+use forewarn_domain::step::StepKind as S;
+use interfaces::{Interface, groups_tags, of_instance};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How long until interfaces are looked at again, milliseconds.
+const AGAIN_MS: i64 = 3_000;
+/// Interfaces that are changed in one go.
+const AT_ONCE: usize = 4;
+/// The recovery that shut it off.
+const QUARANTINED: &str = "forewarn:quarantined";
+
+/// What stands between an instance and the network.
+#[derive(Debug)]
+pub(super) struct Isolation;
+
+/// The groups of each interface: those that it had, or is to have.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Lists {
+    at_ms: i64,
+    /// The group that lets nothing through; none on the way back.
+    isolation: Option<String>,
+    interfaces: BTreeMap<String, Vec<String>>,
+}
+
+impl Part for Isolation {
+    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
+        if let Some(before) = sight::settled(errand) {
+            return Ok(before);
+        }
+        if errand.kind == S::RestoreGroups
+            && let Some(noted) = sight::stood::<Lists>(errand, S::Isolate)
+        {
+            return sight::freeze(&Lists { at_ms: errand.now_ms, isolation: None, interfaces: noted.interfaces });
+        }
+        let seen = of_instance(hands, &errand.subject).map_err(sight::words)?;
+        if errand.kind == S::RestoreGroups {
+            let interfaces = seen.into_iter().filter_map(|i| Some((i.id, i.kept?))).collect();
+            return sight::freeze(&Lists { at_ms: errand.now_ms, isolation: None, interfaces });
+        }
+        let isolation = errand.policy.targets.isolation_group.clone().filter(|g| !g.is_empty());
+        let isolation = isolation.ok_or("the policy names no isolation group (targets.isolation_group)")?;
+        if seen.is_empty() {
+            return Err(format!("{} has no network interface", errand.subject));
+        }
+        // Where a quarantine was begun before, the list is what its tag tells.
+        let list = |i: Interface| {
+            let was_begun = i.groups == [isolation.clone()];
+            let groups = i.kept.filter(|_| was_begun).unwrap_or(i.groups);
+            (i.id, groups)
+        };
+        let interfaces = seen.into_iter().map(list).collect();
+        sight::freeze(&Lists { at_ms: errand.now_ms, isolation: Some(isolation.clone()), interfaces })
+    }
+
+    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
+        sight::either(if errand.kind == S::Isolate { isolate(hands, errand) } else { restore(hands, errand) })
+    }
+
+    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
+        let lists: Lists = sight::thaw(&errand.before)?;
+        let seen = of_instance(hands, &errand.subject).map_err(sight::words)?;
+        let has_effect = match &lists.isolation {
+            Some(group) => !seen.is_empty() && seen.iter().all(|i| i.groups == [group.clone()] && i.kept.is_some()),
+            None => seen.iter().all(|i| i.kept.is_none() && !differs(i, &lists)),
+        };
+        Ok(has_effect.then(|| errand.before.clone()))
+    }
+}
+
+/// Gives the groups that an interface is to have again, by the log, else by its tag.
+fn wanted<'a>(interface: &'a Interface, lists: &'a Lists) -> Option<&'a Vec<String>> {
+    lists.interfaces.get(&interface.id).or(interface.kept.as_ref())
+}
+
+/// Says whether it has not got them; one of which nothing is known is left as it is.
+fn differs(interface: &Interface, lists: &Lists) -> bool {
+    wanted(interface, lists).is_some_and(|groups| !same(groups, &interface.groups))
+}
+
+/// Says whether two lists have the same groups; EC2 keeps no order.
+fn same(one: &[String], other: &[String]) -> bool {
+    let sorted = |list: &[String]| {
+        let mut list = list.to_vec();
+        list.sort_unstable();
+        list
+    };
+    sorted(one) == sorted(other)
+}
+
+fn look(hands: &AwsHands, errand: &Errand) -> Result<Vec<Interface>, Reply> {
+    of_instance(hands, &errand.subject).map_err(sight::unread)
+}
+
+fn isolate(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
+    let lists: Lists = sight::before(errand)?;
+    let only = lists.isolation.clone().ok_or_else(|| Reply::Failed("no isolation group is written down".to_owned()))?;
+    let seen = look(hands, errand)?;
+    let has_begun = seen.iter().any(|i| i.groups == [only.clone()]);
+    remember(hands, errand, &lists, &seen).map_err(|e| later(e, has_begun))?;
+    change(hands, seen.iter().filter(|i| i.groups != [only.clone()]).map(|i| (&i.id, vec![only.clone()])), has_begun)?;
+    let is_shut = look(hands, errand)?.iter().all(|i| i.groups == [only.clone()]);
+    Ok(if is_shut { Reply::Done(errand.before.clone()) } else { Reply::Waiting(AGAIN_MS) })
+}
+
+/// A refusal after part of the effect is no proof that nothing has happened.
+fn later(e: Trouble, has_begun: bool) -> Reply {
+    if has_begun { Reply::Unknown(e.words) } else { e.reply() }
+}
+
+/// Writes the way back where it outlives the log; what is written already stays.
+fn remember(hands: &AwsHands, errand: &Errand, lists: &Lists, seen: &[Interface]) -> Result<(), Trouble> {
+    let mut unwritten = BTreeMap::<Vec<String>, Vec<String>>::new();
+    for interface in seen {
+        // One that came later is remembered as it is now.
+        let came_later = || {
+            Some(&interface.groups).filter(|g| Some(g.as_slice()) != lists.isolation.as_ref().map(std::slice::from_ref))
+        };
+        let groups = lists.interfaces.get(&interface.id).or_else(came_later);
+        if let Some(groups) = groups.filter(|g| interface.kept.as_ref() != Some(g)) {
+            unwritten.entry(groups.clone()).or_default().push(interface.id.clone());
+        }
+    }
+    for (groups, ids) in unwritten {
+        sight::put_tags(hands, &ids, &groups_tags(&groups))?;
+    }
+    let machine = sight::machine(hands, &errand.subject)?;
+    if machine.is_some_and(|m| m.tags.get(QUARANTINED) == Some(&errand.recovery_id)) {
+        return Ok(());
+    }
+    let targets: Vec<Target> = sight::stood(errand, S::Deregister).unwrap_or_default();
+    let mut tags = traffic::to_tags(&targets);
+    tags.push((QUARANTINED.to_owned(), errand.recovery_id.clone()));
+    sight::put_tags(hands, std::slice::from_ref(&errand.subject), &tags)
+}
+
+fn change<'a>(
+    hands: &AwsHands,
+    wanted: impl Iterator<Item = (&'a String, Vec<String>)>,
+    mut has_begun: bool,
+) -> Result<(), Reply> {
+    for (id, groups) in wanted.take(AT_ONCE) {
+        let call = hands.ec2.modify_network_interface_attribute().network_interface_id(id).set_groups(Some(groups));
+        let asked = sight::ask(hands, "ec2:ModifyNetworkInterfaceAttribute", call.send());
+        asked.map_err(|e| later(e, has_begun))?;
+        has_begun = true;
+    }
+    Ok(())
+}
+
+fn restore(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
+    let lists: Lists = sight::before(errand)?;
+    let seen = look(hands, errand)?;
+    let wrong = seen.iter().filter(|i| differs(i, &lists));
+    change(hands, wrong.filter_map(|i| Some((&i.id, wanted(i, &lists)?.clone()))), false)?;
+    let now = look(hands, errand)?;
+    if now.iter().any(|i| differs(i, &lists)) {
+        return Ok(Reply::Waiting(AGAIN_MS));
+    }
+    let written: Vec<String> = now.iter().filter(|i| i.kept.is_some()).map(|i| i.id.clone()).collect();
+    if !written.is_empty() {
+        sight::drop_tags(hands, &written, &interfaces::keys()).map_err(sight::unread)?;
+    }
+    // The targets are still needed: whoever registers it takes their tags away.
+    sight::drop_tags(hands, std::slice::from_ref(&errand.subject), &[QUARANTINED.to_owned()]).map_err(sight::unread)?;
+    Ok(Reply::Done(errand.before.clone()))
+}

@@ -1,0 +1,191 @@
+//! Snapshots: every volume once, found again by the step's tag, for the calls have no token.
+
+mod age;
+mod choice;
+mod newest;
+mod taken;
+
+use super::super::hands::{Errand, Reply};
+use super::call::Trouble;
+use super::sight::{self, Disk, Since};
+use super::{AwsHands, Part};
+pub(super) use age::age;
+use aws_sdk_ec2::types::{InstanceSpecification, ResourceType};
+pub(super) use choice::broken_disk;
+use forewarn_domain::step::StepKind as S;
+use serde::{Deserialize, Serialize};
+pub(super) use taken::{Taken, of_plan};
+
+/// Snapshots asked for one by one in one go.
+const AT_ONCE: usize = 4;
+/// How long until snapshots are looked at again, milliseconds.
+const AGAIN_MS: i64 = 15_000;
+/// How long until more are asked for: the first must show by then, or they would be made twice.
+const MORE_MS: i64 = 10_000;
+
+/// Snapshots of volumes.
+#[derive(Debug)]
+pub(super) struct Snapshots;
+
+/// What is to be kept, settled before the first call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Wanted {
+    at_ms: i64,
+    /// The volumes to take snapshots of.
+    pub(super) disks: Vec<Disk>,
+    /// The root volume.
+    root: Option<String>,
+    /// The other volumes of the instance, which are left out.
+    left_out: Vec<String>,
+    /// The tags `Name` of the volumes, in their order; empty where one has none.
+    names: Vec<String>,
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
+impl Part for Snapshots {
+    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
+        if let Some(before) = sight::settled(errand) {
+            return Ok(before);
+        }
+        if matches!(errand.kind, S::AwaitSnapshot | S::FindSnapshots) {
+            return sight::freeze(&Since { at_ms: errand.now_ms });
+        }
+        sight::freeze(&choice::wanted(hands, errand)?)
+    }
+
+    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
+        sight::either(match errand.kind {
+            S::AwaitSnapshot => complete(hands, errand),
+            S::FindSnapshots => newest::find(hands, errand),
+            _ => take(hands, errand),
+        })
+    }
+
+    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
+        if matches!(errand.kind, S::AwaitSnapshot | S::FindSnapshots) {
+            return Ok(None);
+        }
+        let wanted: Wanted = sight::thaw(&errand.before)?;
+        let found = taken::of_step(hands, &errand.token).map_err(sight::words)?;
+        let set = set_of(&wanted, &found);
+        if set.len() == wanted.disks.len() {
+            return sight::freeze(&set).map(Some);
+        }
+        sight::too_early(errand).map_or(Ok(None), Err)
+    }
+}
+
+/// Picks the snapshots of what is wanted, one for each volume, those in error left out.
+fn set_of(wanted: &Wanted, found: &[Taken]) -> Vec<Taken> {
+    let of = |disk: &Disk| {
+        let mut taken = found.iter().find(|t| t.volume == disk.volume && !t.is_broken())?.clone();
+        taken.device.clone_from(&disk.device);
+        Some(taken)
+    };
+    wanted.disks.iter().filter_map(of).collect()
+}
+
+fn take(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
+    let wanted: Wanted = sight::before(errand)?;
+    let mut found = taken::of_step(hands, &errand.token).map_err(sight::unread)?;
+    let set = set_of(&wanted, &found);
+    if set.is_empty() && wanted.disks.len() > 1 {
+        let made = take_all(hands, errand, &wanted).map_err(Trouble::reply)?;
+        name_each(hands, &wanted, &made);
+        found.extend(made);
+    } else {
+        let is_missing = |d: &&(usize, &Disk)| set.iter().all(|t| t.volume != d.1.volume);
+        let disks: Vec<_> = wanted.disks.iter().enumerate().collect();
+        let has_some = !set.is_empty();
+        for (n, (i, disk)) in disks.iter().filter(is_missing).take(AT_ONCE).enumerate() {
+            let made = take_one(hands, errand, disk, wanted.names.get(*i).map_or("", String::as_str));
+            // Where others stand already, the step has had part of its effect.
+            let partly = |e: Trouble| if has_some || n > 0 { Reply::Unknown(e.words) } else { e.reply() };
+            found.extend(made.map_err(partly)?);
+        }
+    }
+    let set = set_of(&wanted, &found);
+    if set.len() < wanted.disks.len() {
+        return Ok(Reply::Waiting(MORE_MS));
+    }
+    sight::freeze(&set).map(Reply::Done).map_err(Reply::Unknown)
+}
+
+/// Asks for all at one moment.
+fn take_all(hands: &AwsHands, errand: &Errand, wanted: &Wanted) -> Result<Vec<Taken>, Trouble> {
+    let has_root = wanted.disks.iter().any(|d| Some(&d.volume) == wanted.root.as_ref());
+    let left_out = Some(wanted.left_out.clone()).filter(|l| !l.is_empty());
+    let of = InstanceSpecification::builder()
+        .instance_id(&errand.subject)
+        .exclude_boot_volume(!has_root)
+        .set_exclude_data_volume_ids(left_out)
+        .build();
+    let name = format!("{} {}", errand.plan_id, errand.subject);
+    let marks = sight::marks(errand, ResourceType::Snapshot, &[("Name", &name)]);
+    let call = hands.ec2.create_snapshots().instance_specification(of).description(describe(errand));
+    let reply = sight::ask(hands, "ec2:CreateSnapshots", call.tag_specifications(marks).send())?;
+    let made = reply.snapshots.unwrap_or_default().into_iter();
+    Ok(made.filter_map(|s| Taken::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())).collect())
+}
+
+/// One call gives all the same tags: which device each one is of is added where it can be.
+fn name_each(hands: &AwsHands, wanted: &Wanted, made: &[Taken]) {
+    for (i, disk) in wanted.disks.iter().enumerate().take(AT_ONCE) {
+        let Some(taken) = made.iter().find(|t| t.volume == disk.volume) else { continue };
+        let name = wanted.names.get(i).filter(|n| !n.is_empty()).map(|n| ("Name", n.as_str()));
+        let tags: Vec<_> = std::iter::once(("forewarn:device", disk.device.as_str())).chain(name).collect();
+        sight::try_tags(hands, &taken.snapshot, &tags);
+    }
+}
+
+fn take_one(hands: &AwsHands, errand: &Errand, disk: &Disk, name: &str) -> Result<Option<Taken>, Trouble> {
+    let made_up = format!("{} {} {}", errand.plan_id, errand.subject, disk.device);
+    let name = if name.is_empty() { made_up.as_str() } else { name };
+    let marks =
+        sight::marks(errand, ResourceType::Snapshot, &[("Name", name), ("forewarn:device", disk.device.as_str())]);
+    let call = hands.ec2.create_snapshot().volume_id(&disk.volume).description(describe(errand));
+    let reply = sight::ask(hands, "ec2:CreateSnapshot", call.tag_specifications(marks).send())?;
+    Ok(reply.snapshot_id.and_then(|id| Taken::new(disk.volume.clone(), id, reply.state.as_ref())))
+}
+
+fn describe(errand: &Errand) -> String {
+    format!("forewarn {} of {}", errand.plan_id, errand.subject)
+}
+
+/// Looks whether all are complete: a set of which one has failed is none.
+fn complete(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
+    let known = came_of_step(errand);
+    let set = match &known {
+        Some(set) => set.clone(),
+        None => of_plan(hands, errand).map_err(sight::unread)?,
+    };
+    if set.is_empty() {
+        return Ok(if known.is_some() {
+            Reply::Done("[]".to_owned())
+        } else {
+            Reply::Failed(format!("no snapshot of {} is known", errand.plan_id))
+        });
+    }
+    let seen = taken::by_id(hands, set.iter().map(|t| t.snapshot.clone())).map_err(sight::unread)?;
+    let mut is_pending = false;
+    for taken in &set {
+        match seen.iter().find(|s| s.snapshot == taken.snapshot) {
+            Some(s) if s.is_broken() => {
+                let (snapshot, volume) = (&s.snapshot, &s.volume);
+                return Ok(Reply::Failed(format!("snapshot {snapshot} of {volume} has failed: the set is not whole")));
+            }
+            Some(s) => is_pending |= !s.is_complete(),
+            None if sight::may_be_hidden(errand) => is_pending = true,
+            None => return Ok(Reply::Failed(format!("snapshot {} is gone", taken.snapshot))),
+        }
+    }
+    if is_pending {
+        return Ok(Reply::Waiting(AGAIN_MS));
+    }
+    sight::freeze(&set).map(Reply::Done).map_err(Reply::Unknown)
+}
+
+/// Gives what came of the step `Snapshot`.
+pub(super) fn came_of_step(errand: &Errand) -> Option<Vec<Taken>> {
+    sight::noted(errand, S::Snapshot, |n| n.result.as_deref())
+}

@@ -1,0 +1,33 @@
+//! How old the newest snapshots are from which all volumes could be made.
+
+use super::super::AwsHands;
+use super::super::facts::read::millis;
+use super::super::sight::{self, Disk};
+use super::taken;
+use aws_sdk_ec2::types::Snapshot;
+use forewarn_recovery::facts::Read;
+
+/// Gives the age of the newest complete snapshot of each volume of an instance, the oldest of these, milliseconds.
+pub(in super::super) fn age(hands: &AwsHands, id: &str, now_ms: i64) -> Read<Option<i64>> {
+    let disks = match sight::must_see(hands, id) {
+        Ok(machine) => machine.disks,
+        Err(why) => return Read::Failed(why),
+    };
+    if disks.is_empty() {
+        return Read::Absent("it has no volumes".to_owned());
+    }
+    match taken::complete_of(hands, &disks) {
+        Ok(found) => Read::Known(oldest(&disks, &found, now_ms)),
+        Err(trouble) => Read::Failed(trouble.words),
+    }
+}
+
+/// A snapshot holds what was there when it was asked for; none if a volume has none.
+fn oldest(disks: &[Disk], snapshots: &[Snapshot], now_ms: i64) -> Option<i64> {
+    let newest = |disk: &Disk| {
+        let of_it = snapshots.iter().filter(|s| s.volume_id() == Some(&disk.volume));
+        of_it.filter_map(|s| millis(s.start_time())).max()
+    };
+    let at: Option<Vec<i64>> = disks.iter().map(newest).collect();
+    Some(now_ms.saturating_sub(at?.into_iter().min()?).max(0))
+}

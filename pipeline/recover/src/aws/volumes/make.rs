@@ -1,0 +1,153 @@
+//! A volume like another one, made of its snapshot, and deleted again if nobody uses it.
+
+use super::super::super::hands::{Errand, Reply};
+use super::super::AwsHands;
+use super::super::call::Trouble;
+use super::super::sight;
+use super::super::snapshots;
+use super::AGAIN_MS;
+use aws_sdk_ec2::types::{ResourceType, Volume, VolumeState, VolumeType};
+use forewarn_domain::step::StepKind;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Tags that are taken over: there may be fifty, and ours come on top.
+const TAGS: usize = 42;
+
+/// The call's arguments: with the same token they must be the same.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Likeness {
+    at_ms: i64,
+    snapshot: String,
+    replaces: String,
+    zone: String,
+    kind: Option<String>,
+    iops: Option<i32>,
+    throughput: Option<i32>,
+    size: Option<i32>,
+    encrypted: bool,
+    kms_key: Option<String>,
+    tags: BTreeMap<String, String>,
+}
+
+/// Settles what the new volume is like.
+pub(super) fn prepare(hands: &AwsHands, errand: &Errand) -> Result<String, String> {
+    let old = snapshots::broken_disk(hands, errand)?.volume;
+    let known = match snapshots::came_of_step(errand) {
+        Some(set) => set,
+        None => snapshots::of_plan(hands, errand).map_err(sight::words)?,
+    };
+    let snapshot = known.into_iter().find(|t| t.volume == old).map(|t| t.snapshot);
+    let snapshot = snapshot.ok_or_else(|| format!("this plan has no snapshot of {old}"))?;
+    let seen = sight::volumes(hands, [old.clone()]).map_err(sight::words)?;
+    let volume = seen.first().ok_or_else(|| format!("there is no volume {old}"))?;
+    sight::freeze(&likeness(errand.now_ms, volume, old, snapshot)?)
+}
+
+fn likeness(at_ms: i64, volume: &Volume, replaces: String, snapshot: String) -> Result<Likeness, String> {
+    let zone = volume.availability_zone().ok_or_else(|| format!("{replaces} names no zone"))?.to_owned();
+    let kind = volume.volume_type().map(|t| t.as_str().to_owned());
+    // EC2 also tells what a type gives by itself, and refuses to be told that.
+    let is = |kinds: &[&str]| kind.as_deref().is_some_and(|k| kinds.contains(&k));
+    let foreign = |key: &str| !key.starts_with("aws:") && !key.starts_with("forewarn:");
+    let encrypted = volume.encrypted().unwrap_or_default();
+    Ok(Likeness {
+        at_ms,
+        snapshot,
+        replaces,
+        zone,
+        iops: volume.iops().filter(|_| is(&["io1", "io2", "gp3"])),
+        throughput: volume.throughput().filter(|_| is(&["gp3"])),
+        size: volume.size(),
+        encrypted,
+        kms_key: volume.kms_key_id().filter(|_| encrypted).map(str::to_owned),
+        tags: sight::table(volume.tags()).into_iter().filter(|(k, _)| foreign(k)).take(TAGS).collect(),
+        kind,
+    })
+}
+
+/// Makes the volume, and waits until it can be attached.
+pub(super) fn create(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
+    let like: Likeness = sight::before(errand)?;
+    let (id, state) = match made(hands, errand).map_err(Reply::Unknown)? {
+        Some(found) => found,
+        None => ask(hands, errand, &like)?,
+    };
+    Ok(match state.as_str() {
+        "available" | "in-use" => Reply::Done(id),
+        "creating" => Reply::Waiting(AGAIN_MS),
+        "error" => {
+            // What can't be used is not left behind.
+            let call = hands.ec2.delete_volume().volume_id(&id);
+            match sight::ask(hands, "ec2:DeleteVolume", call.send()) {
+                Ok(_) => Reply::Failed(format!("the new volume {id} came up in error and was deleted")),
+                Err(e) => Reply::Failed(format!("the new volume {id} came up in error and is left: {}", e.words)),
+            }
+        }
+        other => Reply::Failed(format!("the new volume {id} is {other}")),
+    })
+}
+
+fn ask(hands: &AwsHands, errand: &Errand, like: &Likeness) -> Result<(String, String), Reply> {
+    let own = [("forewarn:replaces", like.replaces.as_str())];
+    let tags: Vec<_> = like.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).chain(own).collect();
+    let call = hands.ec2.create_volume();
+    let call = call
+        .client_token(&errand.token)
+        .snapshot_id(&like.snapshot)
+        .availability_zone(&like.zone)
+        .set_volume_type(like.kind.as_deref().map(VolumeType::from))
+        .set_iops(like.iops)
+        .set_throughput(like.throughput)
+        .set_size(like.size)
+        .set_encrypted(like.encrypted.then_some(true))
+        .set_kms_key_id(like.kms_key.clone())
+        .tag_specifications(sight::marks(errand, ResourceType::Volume, &tags));
+    let made = sight::ask(hands, "ec2:CreateVolume", call.send()).map_err(Trouble::reply)?;
+    let id = made.volume_id.ok_or_else(|| Reply::Unknown("ec2:CreateVolume names no volume".to_owned()))?;
+    Ok((id, state_of(made.state.as_ref())))
+}
+
+fn state_of(state: Option<&VolumeState>) -> String {
+    state.map_or_else(|| "creating".to_owned(), |s| s.as_str().to_owned())
+}
+
+/// Finds the volume of this step and its state.
+fn made(hands: &AwsHands, errand: &Errand) -> Result<Option<(String, String)>, String> {
+    let call = hands.ec2.describe_volumes().filters(sight::tagged(sight::STEP, &errand.token));
+    let found = sight::ask(hands, "ec2:DescribeVolumes", call.send()).map_err(sight::words)?;
+    let mut found = found.volumes.unwrap_or_default().into_iter();
+    Ok(found.find_map(|v| Some((v.volume_id?, state_of(v.state.as_ref())))))
+}
+
+/// Finds the volume of this step, once it can be attached.
+pub(super) fn find(hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
+    let found = made(hands, errand)?;
+    Ok(found.filter(|(_, state)| matches!(state.as_str(), "available" | "in-use")).map(|(id, _)| id))
+}
+
+/// Deletes the volume that this plan has made, unless somebody uses it.
+pub(super) fn delete(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
+    let Some(id) = sight::came_of(errand, StepKind::CreateVolume) else {
+        return Ok(Reply::Done("no volume was made".to_owned()));
+    };
+    let seen = sight::volumes(hands, [id.clone()]).map_err(sight::unread)?;
+    let Some(volume) = seen.first() else { return Ok(Reply::Done(id)) };
+    let is_ours = sight::value(volume.tags(), sight::PLAN) == Some(&errand.plan_id)
+        && sight::value(volume.tags(), sight::RECOVERY) == Some(&errand.recovery_id);
+    if !is_ours {
+        return Ok(Reply::Failed(format!("{id} was not made by {}: it is kept", errand.plan_id)));
+    }
+    if let Some(user) = volume.attachments().first() {
+        let owner = user.instance_id().unwrap_or("something");
+        return Ok(Reply::Failed(format!("{id} is attached to {owner}: it is kept")));
+    }
+    if volume.state().is_some_and(|s| matches!(s.as_str(), "deleting" | "deleted")) {
+        return Ok(Reply::Done(id));
+    }
+    match sight::ask(hands, "ec2:DeleteVolume", hands.ec2.delete_volume().volume_id(&id).send()) {
+        Ok(_) => Ok(Reply::Done(id)),
+        Err(e) if e.code == "InvalidVolume.NotFound" => Ok(Reply::Done(id)),
+        Err(e) => Err(e.reply()),
+    }
+}

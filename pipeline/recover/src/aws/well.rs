@@ -1,0 +1,140 @@
+//! Whether an instance is well: its state, its three checks, and what its application answers.
+
+mod probe;
+
+use super::super::hands::{Errand, Reply};
+use super::facts::read::{ec2_in, ec2_of_successor, instance, state, status, words};
+use super::{AwsHands, Part};
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{InstanceStatus, SummaryStatus};
+use forewarn_recovery::facts::{InstanceState, Read};
+use forewarn_recovery::policy::Policy;
+use probe::Probe;
+use serde_json::json;
+
+/// How long until it is looked again, milliseconds.
+const LOOK_AGAIN_MS: i64 = 15_000;
+/// How often in a row the application has to answer.
+const PASSES: usize = 3;
+
+/// `AwaitHealthy`.
+#[derive(Debug)]
+pub(super) struct Wellness;
+
+/// What the checks say.
+#[derive(Debug, PartialEq, Eq)]
+enum Checks {
+    /// It runs, and all are `ok`; its private address.
+    Ok(Option<String>),
+    /// Not yet, or not any more.
+    NotOk,
+    /// It has ended.
+    Gone,
+}
+
+impl Part for Wellness {
+    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
+        let id = errand.successor.as_deref().unwrap_or(&errand.subject);
+        // Only a successor is in the other region.
+        let ec2 = if errand.successor.is_some() { ec2_of_successor(hands, errand) } else { hands.ec2.clone() };
+        let ip = match hands.aws.block_on(checks(&ec2, id)) {
+            Ok(Checks::Ok(ip)) => ip,
+            Ok(Checks::NotOk) => return Reply::Waiting(LOOK_AGAIN_MS),
+            Ok(Checks::Gone) => return Reply::Failed(format!("{id} has ended, and will not be well")),
+            Err(why) => return Reply::Unknown(why),
+        };
+        let Some(endpoint) = &errand.policy.health_endpoint else { return well(id, None) };
+        let probe = match Probe::new(endpoint, ip.as_deref()) {
+            Ok(probe) => probe,
+            Err(why) => return Reply::Failed(why),
+        };
+        match probe.passes(hands, id, PASSES) {
+            Read::Known(true) => well(id, Some(endpoint)),
+            Read::Known(false) | Read::Failed(_) | Read::Absent(_) => Reply::Waiting(LOOK_AGAIN_MS),
+        }
+    }
+
+    fn find(&self, _hands: &AwsHands, _errand: &Errand) -> Result<Option<String>, String> {
+        // It only looks: it is made again.
+        Ok(None)
+    }
+}
+
+fn well(id: &str, endpoint: Option<&String>) -> Reply {
+    let passes = endpoint.map(|_| PASSES);
+    Reply::Done(json!({ "instance": id, "checks": "ok", "endpoint": endpoint, "passes": passes }).to_string())
+}
+
+/// Says whether an instance is well now; one that EC2 does not know here is looked for in the other region, where there is one.
+pub(super) fn is_well(hands: &AwsHands, id: &str, policy: &Policy) -> Read<bool> {
+    let checks = hands.aws.block_on(async {
+        let Some(other) = &policy.targets.other_region else { return checks(&hands.ec2, id).await };
+        let there = ec2_in(hands, &other.region);
+        match instance(&hands.ec2, id).await {
+            Ok(Some(_)) => checks(&hands.ec2, id).await,
+            Ok(None) => checks(&there, id).await,
+            // Home answers nothing; what serves may be there.
+            Err(trouble) => match instance(&there, id).await {
+                Ok(Some(_)) => checks(&there, id).await,
+                _ => Err(trouble.words),
+            },
+        }
+    });
+    let ip = match checks {
+        Ok(Checks::Ok(ip)) => ip,
+        Ok(Checks::NotOk | Checks::Gone) => return Read::Known(false),
+        Err(why) => return Read::Failed(why),
+    };
+    let Some(endpoint) = &policy.health_endpoint else { return Read::Known(true) };
+    match Probe::new(endpoint, ip.as_deref()) {
+        Ok(probe) => probe.passes(hands, id, 1),
+        Err(why) => Read::Failed(why),
+    }
+}
+
+/// An instance that EC2 does not know is not well yet: what has just been launched may not be seen.
+async fn checks(ec2: &Client, id: &str) -> Result<Checks, String> {
+    let Some(found) = instance(ec2, id).await.map_err(words)? else { return Ok(Checks::NotOk) };
+    match state(&found) {
+        Some(InstanceState::Running) => {}
+        Some(InstanceState::ShuttingDown | InstanceState::Terminated) => return Ok(Checks::Gone),
+        _ => return Ok(Checks::NotOk),
+    }
+    let status = status(ec2, id).await.map_err(words)?;
+    Ok(if status.is_some_and(|s| is_ok(&s)) { Checks::Ok(found.private_ip_address) } else { Checks::NotOk })
+}
+
+/// Instances of old types have no check of their volumes.
+fn is_ok(status: &InstanceStatus) -> bool {
+    let system = status.system_status.as_ref().and_then(|s| s.status.as_ref());
+    let instance = status.instance_status.as_ref().and_then(|s| s.status.as_ref());
+    let ebs = status.attached_ebs_status.as_ref().and_then(|s| s.status.as_ref());
+    let is_ok = |s: Option<&SummaryStatus>| s == Some(&SummaryStatus::Ok);
+    is_ok(system) && is_ok(instance) && (is_ok(ebs) || matches!(ebs, None | Some(SummaryStatus::NotApplicable)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ec2::types::{EbsStatusSummary, InstanceStatusSummary};
+
+    fn status(of: [SummaryStatus; 2], ebs: Option<SummaryStatus>) -> InstanceStatus {
+        let [system, instance] = of.map(|s| InstanceStatusSummary::builder().status(s).build());
+        let ebs = ebs.map(|s| EbsStatusSummary::builder().status(s).build());
+        InstanceStatus::builder().system_status(system).instance_status(instance).set_attached_ebs_status(ebs).build()
+    }
+
+    #[test]
+    fn all_checks_are_ok_or_it_is_not_well() {
+        use SummaryStatus::{Impaired, Initializing, InsufficientData, NotApplicable, Ok};
+        assert!(is_ok(&status([Ok, Ok], Some(Ok))));
+        assert!(is_ok(&status([Ok, Ok], None)));
+        assert!(is_ok(&status([Ok, Ok], Some(NotApplicable))));
+        for bad in [Impaired, Initializing, InsufficientData] {
+            assert!(!is_ok(&status([bad.clone(), Ok], Some(Ok))));
+            assert!(!is_ok(&status([Ok, bad.clone()], Some(Ok))));
+            assert!(!is_ok(&status([Ok, Ok], Some(bad))));
+        }
+        assert!(!is_ok(&InstanceStatus::builder().build()));
+    }
+}

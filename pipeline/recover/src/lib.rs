@@ -1,0 +1,19 @@
+//! The recovery executor: carries out what `forewarn_recovery` decides, and writes it down before and after.
+
+pub mod agenda;
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod executor;
+pub mod facts;
+pub mod hands;
+pub mod inbox;
+pub mod invocation;
+pub mod ledger;
+pub mod past;
+pub mod planner;
+pub mod policies;
+pub mod serve;
+#[cfg(feature = "aws")]
+pub mod sqs_wake;
+pub mod store;
+pub mod triggers;

@@ -1,0 +1,174 @@
+//! Gives each prediction at high its plan: what a recovery would do about it, looked at now. It changes nothing in AWS, and whatever
+//! it can't find out, the plan says so: no prediction waits for it longer than a few minutes, or is lost by it.
+
+use super::facts::{Eyes, Matter};
+use super::hands::Hands;
+use super::past;
+use super::policies::Policies;
+use super::store::Store;
+use super::triggers::predicted;
+use forewarn_domain::prediction::{Level, Prediction};
+use forewarn_domain::preview::RecoveryPreview;
+use forewarn_domain::previewer::RecoveryPreviewer;
+use forewarn_domain::round::Round;
+use forewarn_recovery::facts::Read;
+use forewarn_recovery::preview::past::Past;
+use forewarn_recovery::preview::{PreviewInputs, preview};
+use forewarn_runtime::clock::Clock;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Plans that are looked at together.
+const AT_ONCE: usize = 4;
+/// How long new ones are begun in a round, milliseconds; one that has begun lasts as long as its calls, four of a minute at most.
+const BEGIN_MS: i64 = 60_000;
+/// How old a round may be whose predictions get plans, milliseconds: what is caught up with is not looked at now.
+const FRESH_MS: i64 = 2 * 3_600_000;
+
+/// Gives the hands of an account and region, of which only what reads is used.
+pub trait Reach: Send + Sync + fmt::Debug {
+    /// Gives them; an account or region that nobody knows is called `unknown`.
+    ///
+    /// # Errors
+    /// Why there are none, in words.
+    fn hands(&self, account: &str, region: &str) -> Result<Arc<dyn Hands>, String>;
+}
+
+/// Makes plans.
+#[derive(Debug, Clone)]
+pub struct Planner {
+    reach: Arc<dyn Reach>,
+    policies: Arc<dyn Policies>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Hands by account and region.
+type Known = BTreeMap<(String, String), Result<Arc<dyn Hands>, String>>;
+
+/// What the plans of one round are made with.
+struct Desk<'a> {
+    planner: &'a Planner,
+    store: &'a dyn Store,
+    hands: Known,
+    past: Option<Past>,
+    begun_ms: i64,
+}
+
+impl Planner {
+    /// Makes one that looks through these hands, at these policies.
+    pub fn new(reach: Arc<dyn Reach>, policies: Arc<dyn Policies>, clock: Arc<dyn Clock>) -> Self {
+        Self { reach, policies, clock }
+    }
+
+    /// Gives the previewer of a run over this log.
+    pub fn on<'a>(&'a self, store: &'a dyn Store) -> LogPreviewer<'a> {
+        LogPreviewer { planner: self, store }
+    }
+
+    /// Puts a plan into each prediction at high; those whose news is told now come first.
+    fn attach(&self, round: &mut Round, store: &dyn Store) {
+        let is_high = |i: &usize| round.taken[*i].prediction.confidence == Level::High;
+        let mut wanted: Vec<usize> = (0..round.taken.len()).filter(is_high).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        wanted.sort_by_key(|i| round.taken[*i].events.is_empty());
+        let predictions: Vec<&Prediction> = wanted.iter().map(|i| &round.taken[*i].prediction).collect();
+        let past = past::read(store);
+        if let Err(e) = &past {
+            tracing::warn!(error = %e, "plans do not say how others like them ended");
+        }
+        let begun_ms = self.clock.now_ms();
+        let desk = Desk { planner: self, store, hands: self.reached(&predictions), past: past.ok(), begun_ms };
+        let outlooks = desk.each(&predictions);
+        tracing::info!(plans = outlooks.len(), "looked at what would be done about predictions at high");
+        for (i, outlook) in wanted.into_iter().zip(outlooks) {
+            round.taken[i].prediction.plan = Some(Box::new(outlook));
+        }
+    }
+
+    /// Gets hands for each account and region, once: where there are none, each of its predictions says why.
+    fn reached(&self, predictions: &[&Prediction]) -> Known {
+        let mut known = Known::new();
+        for p in predictions {
+            let place = (p.account.clone(), p.region.clone());
+            known.entry(place).or_insert_with(|| self.reach.hands(&p.account, &p.region));
+        }
+        known
+    }
+}
+
+/// Looks at what a recovery would do, with what one log knows.
+#[derive(Debug, Clone, Copy)]
+pub struct LogPreviewer<'a> {
+    planner: &'a Planner,
+    store: &'a dyn Store,
+}
+
+impl RecoveryPreviewer for LogPreviewer<'_> {
+    fn is_fresh(&self, as_of: i64) -> bool {
+        self.planner.clock.now_ms().saturating_sub(as_of) < FRESH_MS
+    }
+
+    fn attach(&self, round: &mut Round) {
+        self.planner.attach(round, self.store);
+    }
+}
+
+impl Desk<'_> {
+    fn each(&self, predictions: &[&Prediction]) -> Vec<RecoveryPreview> {
+        let next = AtomicUsize::new(0);
+        let slots: Vec<OnceLock<RecoveryPreview>> = predictions.iter().map(|_| OnceLock::new()).collect();
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE.min(predictions.len()) {
+                scope.spawn(|| {
+                    while let Some(i) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < slots.len()) {
+                        slots[i].get_or_init(|| self.outlook(predictions[i]));
+                    }
+                });
+            }
+        });
+        let unmade = || RecoveryPreview::unseen("it was not looked at", self.begun_ms);
+        slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(unmade)).collect()
+    }
+
+    fn outlook(&self, prediction: &Prediction) -> RecoveryPreview {
+        let now_ms = self.planner.clock.now_ms();
+        if now_ms.saturating_sub(self.begun_ms) >= BEGIN_MS {
+            let why = format!("plans of a round are begun for {} s, and this one's turn did not come", BEGIN_MS / 1000);
+            return RecoveryPreview::unseen(&why, now_ms);
+        }
+        let place = (prediction.account.clone(), prediction.region.clone());
+        match self.hands.get(&place) {
+            Some(Ok(hands)) => self.look(prediction, &**hands, now_ms),
+            Some(Err(why)) => RecoveryPreview::unseen(why, now_ms),
+            None => RecoveryPreview::unseen("nobody knows its account and region", now_ms),
+        }
+    }
+
+    fn look(&self, prediction: &Prediction, hands: &dyn Hands, now_ms: i64) -> RecoveryPreview {
+        let id = prediction.instance_id.as_str();
+        let Some(trigger) = predicted(prediction, now_ms) else {
+            return RecoveryPreview::unseen("it calls for no recovery", now_ms);
+        };
+        let eyes = Eyes { hands, policies: &*self.planner.policies, store: self.store };
+        let matter = Matter { is_given: true, ..Matter::new(id, trigger.cause.first_action().rung()) };
+        let assessed = eyes.about(matter, &trigger, now_ms);
+        let is_seen = matches!(assessed.facts.instance, Read::Known(_));
+        let trials = if is_seen { hands.rehearse(&assessed.plan, id) } else { Vec::new() };
+        let unseen = || Read::Failed("the instance could not be seen".to_owned());
+        let snapshot_age_ms = if is_seen { hands.snapshot_age(id, now_ms) } else { unseen() };
+        preview(&PreviewInputs {
+            plan: &assessed.plan,
+            refusals: &assessed.refusals,
+            facts: &assessed.facts,
+            dry_runs: &trials,
+            snapshot_age_ms: &snapshot_age_ms,
+            past: self.past.as_ref(),
+            failure_type: prediction.failure_type,
+            now_ms,
+        })
+    }
+}

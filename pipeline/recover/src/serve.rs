@@ -1,0 +1,175 @@
+//! Lets executors work: takes triggers in, hands recoveries to workers when they are due, and notices what people did meanwhile.
+
+use super::agenda::Agenda;
+use super::executor::{Executor, When};
+use super::inbox::Inbox;
+use super::ledger::LedgerError;
+use forewarn_runtime::interrupt::Interrupt;
+use serde::Serialize;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often sources are looked at, in real time.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How often places of recoveries that are over are given back, milliseconds.
+const SWEEP_MS: i64 = 60_000;
+/// How long after the log failed a recovery is looked at again, milliseconds.
+const FAILED_MS: i64 = 5_000;
+
+/// How long it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until it is stopped.
+    Stopped,
+    /// Until nothing can be done now.
+    Idle,
+    /// Until nothing can be done now, or this time, milliseconds since 1970.
+    IdleBy(i64),
+    /// Until nothing can be done without a person.
+    Done,
+}
+
+/// Says what was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Served {
+    /// Recoveries that were open when it began.
+    pub resumed: usize,
+    /// Triggers taken in, however often each.
+    pub triggers: u64,
+    /// Messages that could not be understood.
+    pub refused: u64,
+    /// Recoveries looked at.
+    pub turns: u64,
+    /// When the next is due, milliseconds since 1970.
+    pub next_ms: Option<i64>,
+}
+
+/// Works with several threads until it is done.
+///
+/// # Errors
+/// When the log can't be read at the start.
+pub fn serve(
+    executor: &Executor,
+    inbox: &mut Inbox<'_>,
+    workers: usize,
+    until: Until,
+    stop: &Interrupt,
+) -> Result<Served, LedgerError> {
+    let shop = Shop::default();
+    let open = executor.ledger().store().open_recoveries()?;
+    let mut served = Served { resumed: open.len(), ..Served::default() };
+    let now = executor.ledger().now_ms();
+    for id in open {
+        shop.lock().agenda.put(&id, now);
+    }
+    executor.sweep()?;
+    std::thread::scope(|scope| {
+        for _ in 0..workers.max(1) {
+            scope.spawn(|| shop.work(executor));
+        }
+        let ended = attend(executor, inbox, &shop, until, stop, &mut served);
+        shop.lock().closed = true;
+        shop.bell.notify_all();
+        ended
+    })?;
+    let floor = shop.lock();
+    executor.give_back(floor.agenda.ids());
+    (served.turns, served.next_ms) = (floor.turns, floor.agenda.next());
+    drop(floor);
+    Ok(served)
+}
+
+/// Looks at the sources until it is done.
+fn attend(
+    executor: &Executor,
+    inbox: &mut Inbox<'_>,
+    shop: &Shop,
+    until: Until,
+    stop: &Interrupt,
+    served: &mut Served,
+) -> Result<(), LedgerError> {
+    let mut swept = executor.ledger().now_ms();
+    while !stop.is_raised() {
+        let taken = inbox.take(executor)?;
+        served.triggers += taken.triggers;
+        served.refused += taken.refused;
+        let now = executor.ledger().now_ms();
+        for id in &taken.touched {
+            shop.lock().agenda.put(id, now);
+        }
+        if !taken.touched.is_empty() {
+            shop.bell.notify_all();
+        }
+        if now - swept > SWEEP_MS {
+            executor.sweep()?;
+            swept = now;
+        }
+        let floor = shop.lock();
+        let idle = !floor.agenda.is_busy() && taken.touched.is_empty() && taken.is_quiet;
+        let due = floor.agenda.next();
+        let over = match until {
+            Until::Stopped => false,
+            Until::Idle => idle && due.is_none_or(|at| at > now),
+            Until::IdleBy(end) => now >= end || (idle && due.is_none_or(|at| at > now)),
+            Until::Done => idle && !floor.agenda.has_work(),
+        };
+        drop(floor);
+        if over {
+            break;
+        }
+        std::thread::sleep(GLANCE);
+    }
+    Ok(())
+}
+
+/// Where workers find their work.
+#[derive(Debug, Default)]
+struct Shop {
+    floor: Mutex<Floor>,
+    bell: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Floor {
+    agenda: Agenda,
+    turns: u64,
+    closed: bool,
+}
+
+impl Shop {
+    fn lock(&self) -> MutexGuard<'_, Floor> {
+        self.floor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what is due, one recovery after another, until the shop is closed.
+    fn work(&self, executor: &Executor) {
+        let mut floor = self.lock();
+        loop {
+            if floor.closed {
+                return;
+            }
+            let Some(id) = floor.agenda.take(executor.ledger().now_ms()) else {
+                // Times pass without anybody ringing, so it looks again by itself.
+                let waited = self.bell.wait_timeout(floor, GLANCE);
+                floor = waited.map_or_else(|e| e.into_inner().0, |(floor, _)| floor);
+                continue;
+            };
+            drop(floor);
+            let when = executor.advance_while(&id, &|| !self.lock().closed).unwrap_or_else(|e| {
+                if matches!(e, LedgerError::Illegal { .. }) {
+                    tracing::error!(recovery = id, error = %e, "nothing is done for it");
+                    return When::Never;
+                }
+                tracing::error!(recovery = id, error = %e, "it is looked at again");
+                When::At(executor.ledger().now_ms().saturating_add(FAILED_MS))
+            });
+            floor = self.lock();
+            floor.turns += 1;
+            match when {
+                When::At(at) => floor.agenda.give_back(&id, Some(at)),
+                When::Reminder(at) => floor.agenda.remind(&id, at),
+                When::Person | When::Never => floor.agenda.give_back(&id, None),
+            }
+        }
+    }
+}

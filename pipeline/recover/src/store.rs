@@ -1,0 +1,179 @@
+//! A log that also answers where things stand now.
+
+use forewarn_log::event::blob::BlobRef;
+use forewarn_log::walk::Walk;
+use forewarn_log::{AppendError, Appended, Cursors, EventLog, Expected, Key, LogError, NewEvent, Projection, Recorded};
+use forewarn_log::{Row, SqliteLog, Table};
+use jiff::Timestamp;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Entries read at a time.
+const PAGE: usize = 1000;
+
+/// A log, how far its readers have come, and the tables that follow from it.
+pub trait Store: EventLog + Cursors + Send + Sync + fmt::Debug {
+    /// Checks that the log is whole and unaltered.
+    ///
+    /// # Errors
+    /// [`LogError::Corrupt`] with the first entry that is not; otherwise when the log fails.
+    fn check(&self) -> Result<(), LogError>;
+
+    /// Keeps who did something where it can be forgotten, until a time; none where the store has no such place: then it is not kept at all.
+    ///
+    /// # Errors
+    /// When the log fails.
+    fn keep_name(&self, name: &str, until: Timestamp) -> Result<Option<BlobRef>, LogError>;
+
+    /// Gives one row of a table of current state.
+    ///
+    /// # Errors
+    /// When the log fails.
+    fn row(&self, table: Table, key: &str) -> Result<Option<Row>, LogError>;
+
+    /// Gives a whole table, by key.
+    ///
+    /// # Errors
+    /// When the log fails.
+    fn rows(&self, table: Table) -> Result<Vec<Row>, LogError>;
+
+    /// Gives the ids of the recoveries that may still do something.
+    ///
+    /// # Errors
+    /// When the log fails.
+    fn open_recoveries(&self) -> Result<Vec<String>, LogError>;
+
+    /// Gives the recovery of a lineage that a trigger has begun or joined, whether that is over or not; else the open one, the oldest
+    /// where there are several.
+    ///
+    /// # Errors
+    /// When the log fails.
+    fn recovery_of(&self, lineage: &str, trigger_id: &str) -> Result<Option<String>, LogError>;
+}
+
+impl Store for SqliteLog {
+    fn check(&self) -> Result<(), LogError> {
+        let fault = self.verify()?.fault;
+        fault.map_or(Ok(()), |f| Err(LogError::Corrupt { position: f.position, what: f.what }))
+    }
+
+    fn keep_name(&self, name: &str, until: Timestamp) -> Result<Option<BlobRef>, LogError> {
+        self.put_blob(name.as_bytes(), until).map(Some)
+    }
+
+    fn row(&self, table: Table, key: &str) -> Result<Option<Row>, LogError> {
+        Self::row(self, table, key)
+    }
+
+    fn rows(&self, table: Table) -> Result<Vec<Row>, LogError> {
+        Ok(self.table(table)?.into_values().collect())
+    }
+
+    fn open_recoveries(&self) -> Result<Vec<String>, LogError> {
+        Self::open_recoveries(self)
+    }
+
+    fn recovery_of(&self, lineage: &str, trigger_id: &str) -> Result<Option<String>, LogError> {
+        Self::recovery_of(self, lineage, trigger_id)
+    }
+}
+
+/// A log that keeps no tables, with the tables made in memory: each question first reads, and checks, what has been appended since the last.
+#[derive(Debug)]
+pub struct Folded<L> {
+    log: L,
+    known: Mutex<(Projection, Walk)>,
+}
+
+impl<L: EventLog> Folded<L> {
+    /// Takes a log; nothing is read yet.
+    pub fn new(log: L) -> Self {
+        Self { log, known: Mutex::new((Projection::default(), Walk::new())) }
+    }
+
+    fn current(&self) -> Result<MutexGuard<'_, (Projection, Walk)>, LogError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let page = self.log.read_all(known.1.position, PAGE)?;
+            for entry in &page {
+                let position = entry.position;
+                known.1.check(entry).map_err(|what| LogError::Corrupt { position, what })?;
+                known.0.apply(entry)?;
+                known.1.pass(entry);
+            }
+            if page.is_empty() {
+                return Ok(known);
+            }
+        }
+    }
+}
+
+impl<L: EventLog> EventLog for Folded<L> {
+    fn append(&self, stream: &str, expected: Expected, events: &[NewEvent]) -> Result<Appended, AppendError> {
+        self.log.append(stream, expected, events)
+    }
+
+    fn read(&self, stream: &str, from_version: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
+        self.log.read(stream, from_version, limit)
+    }
+
+    fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
+        self.log.read_all(after, limit)
+    }
+
+    fn length(&self, stream: &str) -> Result<u64, LogError> {
+        self.log.length(stream)
+    }
+
+    fn head(&self) -> Result<u64, LogError> {
+        self.log.head()
+    }
+}
+
+impl<L: Cursors> Cursors for Folded<L> {
+    fn cursor(&self, name: &str) -> Result<u64, LogError> {
+        self.log.cursor(name)
+    }
+
+    fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
+        self.log.has_cursor(name)
+    }
+
+    fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
+        self.log.advance(name, position)
+    }
+}
+
+impl<L: EventLog + Cursors + Send + Sync + fmt::Debug> Store for Folded<L> {
+    fn check(&self) -> Result<(), LogError> {
+        self.current().map(drop)
+    }
+
+    fn keep_name(&self, _: &str, _: Timestamp) -> Result<Option<BlobRef>, LogError> {
+        Ok(None)
+    }
+
+    fn row(&self, table: Table, key: &str) -> Result<Option<Row>, LogError> {
+        Ok(self.current()?.0.rows.get(&Key { table, id: key.to_owned() }).cloned())
+    }
+
+    fn rows(&self, table: Table) -> Result<Vec<Row>, LogError> {
+        Ok(self.current()?.0.table(table).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn open_recoveries(&self) -> Result<Vec<String>, LogError> {
+        let known = self.current()?;
+        let open = known.0.table(Table::Recoveries).filter(|(_, row)| matches!(row, Row::Recovery(r) if r.open));
+        Ok(open.map(|(id, _)| id.to_owned()).collect())
+    }
+
+    fn recovery_of(&self, lineage: &str, trigger_id: &str) -> Result<Option<String>, LogError> {
+        let known = self.current()?;
+        let of_it = known.0.table(Table::Recoveries).filter_map(|(_, row)| {
+            let Row::Recovery(r) = row else { return None };
+            let has = r.state.triggers.contains(trigger_id);
+            (r.lineage == lineage && (has || r.open)).then_some((!has, &r.opened_at, &r.recovery_id))
+        });
+        Ok(of_it.min().map(|(_, _, id)| id.clone()))
+    }
+}

@@ -1,0 +1,452 @@
+//! Decides what a command makes of a recovery; the shell appends the events, and only then acts on them.
+
+use super::event::{Outcome, RecoveryEvent};
+use super::plan::{CALL_MS, Plan, RETRY_MS};
+use super::refusal::{Refusal, Verdict, together};
+use super::state::{Phase, Recovery};
+use super::trigger::Trigger;
+use forewarn_domain::action::Rung;
+use forewarn_domain::id::digest;
+
+/// How long after a gate refused without a date it is asked again, milliseconds.
+pub const ASK_AGAIN_MS: i64 = 60_000;
+
+/// How long after it found no approval it is looked at again, milliseconds; an approval itself is acted on at once.
+pub const REMIND_MS: i64 = 15 * 60_000;
+
+/// What somebody wants of a recovery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Begin, or join what is open.
+    Request {
+        /// With this.
+        trigger: Trigger,
+        /// The first of the instances that replaced one another.
+        lineage: String,
+        /// Where the ladder begins, as earlier failures of the lineage demand.
+        rung: Rung,
+    },
+    /// Take this plan, unless gates refuse.
+    Plan {
+        /// What would be done.
+        plan: Plan,
+        /// Why it may not.
+        refusals: Vec<Refusal>,
+        /// Only look.
+        dry_run: bool,
+    },
+    /// People have been told; they may object for so long, milliseconds.
+    Announce {
+        /// How long.
+        objection_ms: i64,
+    },
+    /// Somebody objects.
+    Object {
+        /// Who.
+        by: String,
+    },
+    /// Somebody approves.
+    Approve {
+        /// Who.
+        by: String,
+    },
+    /// Begin, unless gates, looked at again, or the account's admission refuse.
+    Admit {
+        /// Why it may not.
+        refusals: Vec<Refusal>,
+    },
+    /// Take it for a while.
+    Lease {
+        /// Who.
+        holder: String,
+        /// For how long, milliseconds.
+        for_ms: i64,
+    },
+    /// Give it back: who has it stops.
+    ReleaseLease {
+        /// The epoch under which.
+        epoch: u64,
+    },
+    /// Make the call of the next step.
+    Intend {
+        /// The epoch under which.
+        epoch: u64,
+        /// How things stand before it (JSON).
+        before: String,
+    },
+    /// Make a call again of which nothing was found.
+    Reissue {
+        /// The epoch under which.
+        epoch: u64,
+    },
+    /// The call has had its effect.
+    Done {
+        /// The epoch under which.
+        epoch: u64,
+        /// What came of it.
+        result: String,
+    },
+    /// What the call began is on its way.
+    Waiting {
+        /// The epoch under which.
+        epoch: u64,
+        /// When to look again, milliseconds from now.
+        for_ms: i64,
+    },
+    /// The call has had no effect, for sure.
+    Failed {
+        /// The epoch under which.
+        epoch: u64,
+        /// Why.
+        reason: String,
+    },
+    /// All steps are behind: say what follows.
+    Conclude {
+        /// The epoch under which.
+        epoch: u64,
+        /// How long what was recovered has to stay well, milliseconds.
+        hold_ms: i64,
+    },
+    /// What was recovered was looked at.
+    Look {
+        /// Whether it is well.
+        healthy: bool,
+    },
+    /// A person has looked at what was stuck.
+    Retry {
+        /// Who.
+        by: String,
+    },
+    /// A person ends it.
+    Stop {
+        /// Who.
+        by: String,
+    },
+}
+
+/// Explains why a command changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    /// It does not fit to where the recovery stands.
+    #[error("not in phase {phase:?}")]
+    Phase {
+        /// The phase.
+        phase: Phase,
+    },
+    /// It comes before its time.
+    #[error("not before {at_ms}")]
+    Early {
+        /// When, milliseconds.
+        at_ms: i64,
+    },
+    /// Another has it.
+    #[error("{holder} has it until {until_ms}")]
+    Held {
+        /// Who.
+        holder: String,
+        /// Until when, milliseconds.
+        until_ms: i64,
+    },
+    /// Another took it since.
+    #[error("epoch {epoch} is over: {current} is current")]
+    Stale {
+        /// The epoch of the command.
+        epoch: u64,
+        /// The current one.
+        current: u64,
+    },
+    /// The lease would end while the call is under way.
+    #[error("the lease ends at {until_ms}, and the call may take until {needed_ms}")]
+    LeaseTooShort {
+        /// The lease's end, milliseconds.
+        until_ms: i64,
+        /// The call's end, milliseconds.
+        needed_ms: i64,
+    },
+    /// A call is under way, or may be.
+    #[error("a call may be under way")]
+    Unsettled,
+    /// There is none.
+    #[error("no call is under way")]
+    NoIntent,
+}
+
+/// Decides.
+///
+/// # Errors
+/// When the command changes nothing, with the reason.
+pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+    match command {
+        Command::Request { trigger, lineage, rung } => Ok(request(state, trigger, lineage, rung, now_ms)),
+        Command::Plan { plan, refusals, dry_run } => {
+            must(state, matches!(state.phase, Phase::Requested | Phase::Deferred { .. }))?;
+            due(state, now_ms)?;
+            Ok(planned(state, plan, refusals, dry_run, now_ms))
+        }
+        Command::Announce { objection_ms } => {
+            must(state, state.phase == Phase::Planned)?;
+            Ok(vec![RecoveryEvent::Announced { until_ms: now_ms.saturating_add(objection_ms) }])
+        }
+        Command::Object { by } => {
+            must(state, can_object(state))?;
+            Ok(vec![RecoveryEvent::Objected { by }, RecoveryEvent::Completed { outcome: Outcome::Objected }])
+        }
+        Command::Approve { by } => {
+            must(state, state.is_open())?;
+            Ok(vec![RecoveryEvent::Approved { by }])
+        }
+        Command::Admit { refusals } => {
+            must(state, matches!(state.phase, Phase::Announced { .. }))?;
+            due(state, now_ms)?;
+            Ok(refused(state, refusals, now_ms).unwrap_or_else(|| vec![RecoveryEvent::Admitted]))
+        }
+        Command::Lease { holder, for_ms } => lease(state, holder, for_ms, now_ms),
+        Command::ReleaseLease { epoch } => release_lease(state, epoch, now_ms),
+        Command::Intend { epoch, before } => intend(state, epoch, before, now_ms),
+        Command::Reissue { epoch } => reissue(state, epoch, now_ms),
+        Command::Done { epoch, result } => {
+            settled(state, epoch)?;
+            Ok(vec![RecoveryEvent::StepDone { result }])
+        }
+        Command::Waiting { epoch, for_ms } => {
+            settled(state, epoch)?;
+            Ok(waiting(state, for_ms, now_ms))
+        }
+        Command::Failed { epoch, reason } => {
+            settled(state, epoch)?;
+            Ok(failed(state, reason, now_ms))
+        }
+        Command::Conclude { epoch, hold_ms } => {
+            current(state, epoch)?;
+            conclude(state, hold_ms, now_ms)
+        }
+        Command::Look { healthy } => {
+            must(state, matches!(state.phase, Phase::Holding { .. }))?;
+            if !healthy {
+                return Ok(escalate(state, "it did not stay well", now_ms));
+            }
+            due(state, now_ms)?;
+            Ok(vec![RecoveryEvent::Completed { outcome: Outcome::Recovered }])
+        }
+        Command::Retry { by } => {
+            must(state, state.phase == Phase::Stuck)?;
+            Ok(vec![RecoveryEvent::Retried { by }])
+        }
+        // In mid-work a person must not leave half of it behind: what is under way is undone or finished first.
+        Command::Stop { by } => {
+            must(state, state.is_open() && !state.is_at_work())?;
+            Ok(vec![RecoveryEvent::Stopped { by }, RecoveryEvent::Completed { outcome: Outcome::HandedOver }])
+        }
+    }
+}
+
+fn must(state: &Recovery, fits: bool) -> Result<(), Wrong> {
+    if fits { Ok(()) } else { Err(Wrong::Phase { phase: state.phase }) }
+}
+
+/// What a phase waits for has come.
+fn due(state: &Recovery, now_ms: i64) -> Result<(), Wrong> {
+    let (Phase::Deferred { until_ms } | Phase::Announced { until_ms } | Phase::Holding { until_ms }) = state.phase
+    else {
+        return Ok(());
+    };
+    if now_ms < until_ms { Err(Wrong::Early { at_ms: until_ms }) } else { Ok(()) }
+}
+
+const fn can_object(state: &Recovery) -> bool {
+    matches!(state.phase, Phase::Planned | Phase::Announced { .. })
+}
+
+fn request(state: &Recovery, trigger: Trigger, lineage: String, rung: Rung, now_ms: i64) -> Vec<RecoveryEvent> {
+    if state.phase == Phase::New {
+        return vec![RecoveryEvent::Requested { trigger, lineage, rung, at_ms: now_ms }];
+    }
+    if state.triggers.contains(&trigger.id) || !state.is_open() {
+        return Vec::new();
+    }
+    vec![RecoveryEvent::Joined { trigger_id: trigger.id }]
+}
+
+fn planned(state: &Recovery, plan: Plan, refusals: Vec<Refusal>, dry_run: bool, now_ms: i64) -> Vec<RecoveryEvent> {
+    if dry_run {
+        let end = RecoveryEvent::Completed { outcome: Outcome::DryRun };
+        return vec![RecoveryEvent::Planned { plan, dry_run }, end];
+    }
+    // People are told of what waits for their approval, so that is no reason to keep the plan back.
+    let gates = refusals.iter().filter(|r| **r != Refusal::Unapproved).cloned().collect();
+    match refused(state, gates, now_ms) {
+        None => vec![RecoveryEvent::Planned { plan, dry_run }],
+        Some(mut events) if matches!(events[..], [RecoveryEvent::Deferred { .. }]) => {
+            // What is left out above is a reason all the same.
+            if let Some(RecoveryEvent::Deferred { refusals: told, .. }) = events.first_mut() {
+                *told = refusals;
+            }
+            events
+        }
+        // What would have been done is written down all the same.
+        Some(mut events) if events.len() > 1 => {
+            events.insert(0, RecoveryEvent::Planned { plan, dry_run: true });
+            events
+        }
+        Some(events) => events,
+    }
+}
+
+fn refused(state: &Recovery, refusals: Vec<Refusal>, now_ms: i64) -> Option<Vec<RecoveryEvent>> {
+    Some(match together(&refusals)? {
+        // What a rung below has left unhealed is not dropped because this one is not allowed.
+        Verdict::Deny if state.epoch > 0 => {
+            let reason = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let mut events = vec![RecoveryEvent::Denied { refusals }];
+            events.extend(escalate(state, &reason, now_ms));
+            events
+        }
+        Verdict::Deny => {
+            vec![RecoveryEvent::Denied { refusals }, RecoveryEvent::Completed { outcome: Outcome::Denied }]
+        }
+        Verdict::Defer(at) => {
+            let again = if refusals.iter().all(|r| *r == Refusal::Unapproved) { REMIND_MS } else { ASK_AGAIN_MS };
+            let until_ms = at.unwrap_or(now_ms).max(now_ms.saturating_add(again));
+            vec![RecoveryEvent::Deferred { refusals, until_ms }]
+        }
+    })
+}
+
+fn lease(state: &Recovery, holder: String, for_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+    if !state.is_at_work() {
+        return Err(Wrong::Phase { phase: state.phase });
+    }
+    if let Some(h) = state.holder.as_ref().filter(|h| now_ms < h.until_ms && h.name != holder) {
+        return Err(Wrong::Held { holder: h.name.clone(), until_ms: h.until_ms });
+    }
+    Ok(vec![RecoveryEvent::Leased { holder, epoch: state.epoch + 1, until_ms: now_ms.saturating_add(for_ms) }])
+}
+
+/// A call of which nobody knows what came keeps its lease: whoever comes next waits until it has settled in any case.
+fn release_lease(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+    current(state, epoch)?;
+    if state.intent.is_some() {
+        return Err(Wrong::Unsettled);
+    }
+    let is_held = state.holder.as_ref().is_some_and(|h| now_ms < h.until_ms);
+    Ok(if is_held { vec![RecoveryEvent::LeaseReleased { epoch, at_ms: now_ms }] } else { Vec::new() })
+}
+
+fn current(state: &Recovery, epoch: u64) -> Result<(), Wrong> {
+    if !state.is_at_work() {
+        return Err(Wrong::Phase { phase: state.phase });
+    }
+    if epoch == state.epoch { Ok(()) } else { Err(Wrong::Stale { epoch, current: state.epoch }) }
+}
+
+/// A result is taken from whoever holds it now; a stale executor's is refused.
+fn settled(state: &Recovery, epoch: u64) -> Result<(), Wrong> {
+    current(state, epoch)?;
+    if state.intent.is_some() { Ok(()) } else { Err(Wrong::NoIntent) }
+}
+
+fn intend(state: &Recovery, epoch: u64, before: String, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+    current(state, epoch)?;
+    if state.intent.is_some() {
+        return Err(Wrong::Unsettled);
+    }
+    if now_ms < state.retry_ms {
+        return Err(Wrong::Early { at_ms: state.retry_ms });
+    }
+    if state.step().is_none() || state.has_given_up() {
+        return Err(Wrong::Phase { phase: state.phase });
+    }
+    intent(state, state.attempt, token(state), before, now_ms)
+}
+
+fn reissue(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+    settled(state, epoch)?;
+    let Some(open) = &state.intent else { return Err(Wrong::NoIntent) };
+    // Before that the call of a lost executor may still take effect.
+    let harmless = state.step().is_some_and(|s| s.kind.only_reads());
+    if now_ms < open.settles_ms && !harmless {
+        return Err(Wrong::Early { at_ms: open.settles_ms });
+    }
+    intent(state, open.attempt, open.token.clone(), open.before.clone(), now_ms)
+}
+
+fn intent(
+    state: &Recovery,
+    attempt: u32,
+    token: String,
+    before: String,
+    now_ms: i64,
+) -> Result<Vec<RecoveryEvent>, Wrong> {
+    let Some(holder) = &state.holder else { return Err(Wrong::Phase { phase: state.phase }) };
+    let needed_ms = now_ms.saturating_add(CALL_MS);
+    if holder.until_ms < needed_ms {
+        return Err(Wrong::LeaseTooShort { until_ms: holder.until_ms, needed_ms });
+    }
+    let settles_ms = holder.until_ms.saturating_add(CALL_MS);
+    let (step, epoch) = (state.cursor, state.epoch);
+    Ok(vec![RecoveryEvent::StepIntended { step, attempt, token, before, epoch, at_ms: now_ms, settles_ms }])
+}
+
+/// Gives the token of the next call: 32 hexadecimal digits, the same for the same try of the same step of the same plan.
+fn token(state: &Recovery) -> String {
+    let way = if state.phase == Phase::Undoing { "back" } else { "forth" };
+    let trigger = state.trigger.as_ref().map_or("", |t| t.id.as_str());
+    let place = [state.plans.to_string(), state.cursor.to_string(), state.attempt.to_string()];
+    digest(&[&state.lineage, trigger, way, &place[0], &place[1], &place[2]])
+}
+
+/// What is on its way is looked at again, until the step has had its time.
+fn waiting(state: &Recovery, for_ms: i64, now_ms: i64) -> Vec<RecoveryEvent> {
+    let patience = state.step().map_or(0, |s| s.timeout_ms);
+    if state.began_ms.is_some_and(|began| now_ms.saturating_sub(began) >= patience) {
+        return failed(state, format!("it was not done within {} s", patience / 1000), now_ms);
+    }
+    if state.is_pressed(now_ms.saturating_add(for_ms)) {
+        return failed(state, "AWS takes the instance before long: no time is left for it".to_owned(), now_ms);
+    }
+    if state.is_over_time(now_ms) {
+        return failed(state, "it was not done while its rung had time".to_owned(), now_ms);
+    }
+    vec![RecoveryEvent::StepWaiting { again_ms: now_ms.saturating_add(for_ms.max(1)) }]
+}
+
+fn failed(state: &Recovery, reason: String, now_ms: i64) -> Vec<RecoveryEvent> {
+    let (attempts, after_ms) = state.step().map_or((0, RETRY_MS), |s| (s.attempts, s.retry_ms));
+    let retry_ms = now_ms.saturating_add(after_ms);
+    let retry_ms =
+        (state.attempt < attempts && !state.is_over_time(retry_ms) && !state.is_pressed(retry_ms)).then_some(retry_ms);
+    vec![RecoveryEvent::StepFailed { reason, retry_ms }]
+}
+
+/// Decides what follows when there is no next step or it has failed for good.
+fn conclude(state: &Recovery, hold_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+    if state.intent.is_some() {
+        return Err(Wrong::Unsettled);
+    }
+    let reason = state.reason.as_deref().unwrap_or("its steps failed").to_owned();
+    match (state.phase, state.step(), state.has_given_up()) {
+        (Phase::Running, None, _) if state.plan.as_ref().is_none_or(|p| !p.action.mutates()) => {
+            Ok(vec![RecoveryEvent::Completed { outcome: Outcome::HandedOver }])
+        }
+        (Phase::Running, None, _) => {
+            Ok(vec![RecoveryEvent::Verified { hold_until_ms: now_ms.saturating_add(hold_ms) }])
+        }
+        (Phase::Running, Some(_), true) => {
+            let forward = state.plan.as_ref().is_some_and(|p| p.is_past_return(state.cursor));
+            Ok(if forward { escalate(state, &reason, now_ms) } else { vec![RecoveryEvent::Undoing] })
+        }
+        (Phase::Undoing, None, _) => Ok(escalate(state, &reason, now_ms)),
+        (Phase::Undoing, Some(_), true) => {
+            let reason = format!("what was done could not be taken back: {reason}");
+            Ok(vec![RecoveryEvent::Stuck { reason }])
+        }
+        (phase, _, _) => Err(Wrong::Phase { phase }),
+    }
+}
+
+fn escalate(state: &Recovery, reason: &str, now_ms: i64) -> Vec<RecoveryEvent> {
+    match state.rung.above() {
+        Some(to) => vec![RecoveryEvent::Escalated { to, reason: reason.to_owned(), at_ms: now_ms }],
+        None => vec![RecoveryEvent::Completed { outcome: Outcome::HandedOver }],
+    }
+}

@@ -1,0 +1,115 @@
+//! What a recovery begins with.
+
+use forewarn_domain::action::RecoveryAction;
+use forewarn_domain::prediction::Action;
+use serde::{Deserialize, Serialize};
+
+/// One of the three checks of EC2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// The host.
+    System,
+    /// The guest.
+    Instance,
+    /// Its volumes.
+    AttachedEbs,
+}
+
+/// Why something is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Cause {
+    /// A prediction at high.
+    Predicted {
+        /// What it recommends.
+        action: Action,
+    },
+    /// A status check fails.
+    CheckFailed {
+        /// Which.
+        check: Check,
+    },
+    /// The application does not answer.
+    ApplicationDown,
+    /// AWS takes the spot instance back.
+    SpotWarned {
+        /// When, milliseconds since 1970.
+        deadline_ms: i64,
+    },
+    /// AWS says that a spot instance is at risk.
+    RebalanceRecommended,
+    /// AWS retires the host or maintains it.
+    Scheduled,
+    /// Its successor serves, and it has been kept since.
+    Replaced,
+    /// A person asks for it.
+    Operator {
+        /// For what.
+        action: RecoveryAction,
+    },
+}
+
+impl Cause {
+    /// Says whether nothing has failed yet.
+    pub const fn is_predictive(self) -> bool {
+        matches!(self, Self::Predicted { .. } | Self::RebalanceRecommended | Self::Scheduled)
+    }
+
+    /// Says whether it is one of the failures that the ladder counts: what people ask for, what is only feared, and what is tidied up
+    /// begin where they say.
+    pub const fn climbs(self) -> bool {
+        !matches!(self, Self::Operator { .. } | Self::Replaced) && !self.is_predictive()
+    }
+
+    /// Says whether a person asks for another region though nothing can be seen of this one.
+    pub const fn asks_in_the_dark(self) -> bool {
+        matches!(self, Self::Operator { action: RecoveryAction::FailOverDark })
+    }
+
+    /// Gives the action to begin with on an instance that no group owns.
+    pub const fn first_action(self) -> RecoveryAction {
+        match self {
+            Self::Predicted { action } => match action {
+                Action::AppRestart | Action::FreeDisk | Action::Resize | Action::Notify => RecoveryAction::NotifyOnly,
+                Action::SafeRestart => RecoveryAction::SafeRestart,
+                Action::HostMigration | Action::Replace | Action::CrossAzFailover | Action::EbsRepair => {
+                    RecoveryAction::MigrateHost
+                }
+            },
+            Self::CheckFailed { check: Check::System } | Self::Scheduled => RecoveryAction::MigrateHost,
+            Self::CheckFailed { check: Check::Instance } => RecoveryAction::SafeRestart,
+            Self::CheckFailed { check: Check::AttachedEbs } => RecoveryAction::RepairVolume,
+            Self::ApplicationDown => RecoveryAction::RestartApplication,
+            Self::SpotWarned { .. } | Self::RebalanceRecommended => RecoveryAction::DrainSpot,
+            Self::Replaced => RecoveryAction::TerminateReplaced,
+            Self::Operator { action } => action,
+        }
+    }
+}
+
+/// One call for a recovery, as it was delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Trigger {
+    /// The event's id: the same delivered again is the same trigger.
+    pub id: String,
+    /// The EC2 instance id.
+    pub instance_id: String,
+    /// Why.
+    pub cause: Cause,
+    /// When it was seen, milliseconds since 1970.
+    pub at_ms: i64,
+    /// What shows it, in words.
+    pub evidence: String,
+}
+
+impl Trigger {
+    /// Gives the lineage that a recovery of it belongs to: `lineage`, the instance's own, but for what was replaced. That is no incident
+    /// of those who serve, and must neither keep one of theirs back nor join it.
+    pub fn lineage_of(&self, lineage: &str) -> String {
+        if self.cause.first_action() == RecoveryAction::TerminateReplaced {
+            return format!("{} replaced", self.instance_id);
+        }
+        lineage.to_owned()
+    }
+}
