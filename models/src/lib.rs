@@ -2,6 +2,7 @@
 //!
 //! Nothing here panics, reads a clock, or allocates where a `scratch` buffer is passed. Missing values are NaN and are
 //! skipped, never read as zero; infinities count as missing.
+#![warn(missing_docs)]
 
 pub mod calibrate;
 pub mod credits;

@@ -2,7 +2,7 @@
 
 use crate::features::{Levels, worse};
 use crate::grid::{CELLS_PER_HOUR, Combine, GridBuilder, HABIT_HOURS, HOUR_MS, HOURS, Hour};
-use crate::series::Track;
+use crate::series::Series;
 use std::ops::Range;
 
 /// The cells and hours of one series over a range, as they are once everything has arrived.
@@ -11,7 +11,7 @@ use std::ops::Range;
 /// the others again from the samples, so that it shows the same as a grid made for it alone.
 #[derive(Debug)]
 pub(crate) struct Gridded<'t> {
-    pub(crate) track: &'t Track,
+    pub(crate) track: &'t Series,
     alone: bool,
     delay_ms: i64,
     pub(crate) levels: Levels,
@@ -39,8 +39,8 @@ impl Window {
 
 impl<'t> Gridded<'t> {
     /// Puts a track on the grid over `span`, whose bounds must be whole hours; `alone` is what
-    /// [`Track::normalise`] returned.
-    pub(crate) fn new(track: &'t Track, alone: bool, span: &Range<i64>, delay_ms: i64, levels: Levels) -> Self {
+    /// [`Series::normalise`] returned.
+    pub(crate) fn new(track: &'t Series, alone: bool, span: &Range<i64>, delay_ms: i64, levels: Levels) -> Self {
         let (mut grid, mut cells) = (GridBuilder::new(span, track.combine), Vec::new());
         track.cells_at(span, i64::MAX, delay_ms, alone, &mut grid, &mut cells);
         let hours = cells.chunks_exact(CELLS_PER_HOUR).map(|c| hour(c, track, &levels)).collect();
@@ -70,7 +70,7 @@ impl<'t> Gridded<'t> {
     }
 }
 
-fn hour(cells: &[f64], track: &Track, levels: &Levels) -> Hour {
+fn hour(cells: &[f64], track: &Series, levels: &Levels) -> Hour {
     Hour::of_cells(cells, worse(track.signal.spec()), levels.warning, levels.critical)
 }
 
@@ -85,8 +85,8 @@ mod tests {
     const CELL: i64 = 300_000;
 
     /// Twelve days with gaps; some samples came late, and some again with another value.
-    fn messy() -> Track {
-        let mut track = Track::new(Signal::Memory, Reading::AsIs, "mem_used_percent", "Average", None, 300);
+    fn messy() -> Series {
+        let mut track = Series::new(Signal::Memory, Reading::AsIs, "mem_used_percent", "Average", None, 300);
         for i in (0..12 * 288_i64).filter(|i| i % 17 != 3) {
             let late = if i % 13 == 5 { (i + 40) * CELL } else { NOT_INGESTED };
             track.extend(&[i * CELL], &[(i % 97) as f64], Some(&[late]));

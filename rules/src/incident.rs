@@ -108,7 +108,7 @@ pub enum Class {
 
 /// A series of good and bad points, in any order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Series {
+pub struct WatchedSeries {
     /// The instance.
     pub instance_id: String,
     /// What is watched.
@@ -195,13 +195,13 @@ struct Sign {
 /// Derives the incidents of any number of instances, in the order of instance, time and class.
 ///
 /// The order of the input changes nothing, and neither does anything that comes twice.
-pub fn derive(series: &[Series], seen: &[Seen], settings: &Settings) -> Vec<Derived> {
+pub fn derive(series: &[WatchedSeries], seen: &[Seen], settings: &Settings) -> Vec<Derived> {
     let ids: BTreeSet<&str> =
         (series.iter().map(|s| s.instance_id.as_str())).chain(seen.iter().map(|s| s.instance_id.as_str())).collect();
     ids.into_iter().flat_map(|id| derive_one(id, series, seen, settings)).collect()
 }
 
-fn derive_one(id: &str, series: &[Series], seen: &[Seen], settings: &Settings) -> Vec<Derived> {
+fn derive_one(id: &str, series: &[WatchedSeries], seen: &[Seen], settings: &Settings) -> Vec<Derived> {
     let seen: BTreeSet<&Seen> = seen.iter().filter(|s| s.instance_id == id).collect();
     let planned = Planned::of(&seen, settings);
     let mut points: BTreeMap<(Watched, i64), BTreeMap<i64, bool>> = BTreeMap::new();

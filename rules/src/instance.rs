@@ -4,7 +4,7 @@ use crate::feature::{FEATURES, Feature, INSTANCE_COLUMNS, WIDTH, index, instance
 use crate::features::{Levels, Row, Scratch, View, track_features, worse};
 use crate::grid::{HABIT_HOURS, HOUR_MS, HOURS, Hour, reach, window};
 use crate::gridded::{Gridded, Window};
-use crate::series::Track;
+use crate::series::Series;
 use forewarn_domain::signal::{SIGNALS, Signal};
 use std::collections::BTreeMap;
 
@@ -91,10 +91,10 @@ impl RowBuilder {
     }
 
     /// Puts the series of one instance on the grid for rows from `first` to `last`. Each track comes with what
-    /// [`Track::normalise`] returned.
+    /// [`Series::normalise`] returned.
     pub fn prepare<'t>(
         &self,
-        tracks: &'t [(Track, bool)],
+        tracks: &'t [(Series, bool)],
         attributes: &Attributes,
         first: i64,
         last: i64,

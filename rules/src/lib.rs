@@ -1,4 +1,5 @@
 //! Turns features into confidence-scored, explained predictions: pure over values and Polars frames.
+#![warn(missing_docs)]
 
 pub mod grid;
 mod gridded;

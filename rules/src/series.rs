@@ -12,7 +12,7 @@ const LONGEST_PERIOD_MS: i64 = 86_400_000;
 
 /// One series of a signal: samples in the order they were read, versions of the same time included.
 #[derive(Debug, Clone)]
-pub struct Track {
+pub struct Series {
     /// The signal that reads the series.
     pub signal: Signal,
     /// The metric's name.
@@ -35,7 +35,7 @@ pub struct Track {
     pub ingested_at: Vec<i64>,
 }
 
-impl Track {
+impl Series {
     /// Starts an empty series.
     pub fn new(
         signal: Signal,
@@ -219,7 +219,7 @@ mod tests {
 
     const DELAY: i64 = 300_000;
 
-    fn cells(track: &mut Track, as_of: i64) -> Vec<f64> {
+    fn cells(track: &mut Series, as_of: i64) -> Vec<f64> {
         let alone = track.normalise(DELAY);
         let span = 0..HOUR_MS;
         let mut out = Vec::new();
@@ -227,8 +227,8 @@ mod tests {
         out
     }
 
-    fn track(period_s: i32) -> Track {
-        Track::new(Signal::Memory, Reading::AsIs, "mem_used_percent", "Average", None, period_s)
+    fn track(period_s: i32) -> Series {
+        Series::new(Signal::Memory, Reading::AsIs, "mem_used_percent", "Average", None, period_s)
     }
 
     #[test]
@@ -283,10 +283,10 @@ mod tests {
 
     #[test]
     fn complements_and_sums_are_turned_into_the_signals_unit() {
-        let mut free = Track::new(Signal::Disk, Reading::Complement(100.0), "free", "Average", None, 300);
+        let mut free = Series::new(Signal::Disk, Reading::Complement(100.0), "free", "Average", None, 300);
         free.extend(&[0], &[30.0], None);
         assert_eq!(cells(&mut free, HOUR_MS)[0], 70.0);
-        let mut drops = Track::new(Signal::NetDrop, Reading::PerMinute, "net_drop_in", "Sum", None, 300);
+        let mut drops = Series::new(Signal::NetDrop, Reading::PerMinute, "net_drop_in", "Sum", None, 300);
         drops.extend(&[0], &[50.0], None);
         assert_eq!(cells(&mut drops, HOUR_MS)[0], 10.0);
     }

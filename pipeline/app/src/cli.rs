@@ -16,7 +16,6 @@ mod fit;
 mod history;
 mod import;
 mod ingest;
-mod kept;
 #[cfg(feature = "aws")]
 mod lambda;
 mod log;
@@ -36,6 +35,7 @@ mod schema;
 mod scorecard;
 mod silence;
 mod simulate;
+mod storage;
 mod trust;
 
 use clap::{Parser, Subcommand};

@@ -111,11 +111,11 @@ fn archive(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
     let log = SqliteLog::open(&log_path(&job.state))?;
     let mut history = History::open_or_create(&job.history)?;
     let aside = SetAside::of(&job.state);
-    let vitals = &job.around.vitals;
+    let metrics = &job.ctx.metrics;
     let mut failures = kinesis::Failures::default();
     for stretch in kinesis::parse(batch)? {
-        let now_ms = job.around.clock.now_ms();
-        let mut archive = Archive { history: &mut history, log: &log, aside: &aside, vitals, now_ms };
+        let now_ms = job.ctx.clock.now_ms();
+        let mut archive = Archive { history: &mut history, log: &log, aside: &aside, metrics, now_ms };
         let Some(first) = stretch.records.first().map(|r| r.seq.clone()) else { continue };
         if let Err(e) = archive.take(&stretch.shard, stretch.records) {
             tracing::warn!(shard = stretch.shard, error = %e, "a shard's records are given again");
@@ -126,10 +126,10 @@ fn archive(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
 }
 
 fn events(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
-    let mut producer = open::producer(&job.stream, &job.state, &job.around)?;
+    let mut producer = open::producer(&job.stream, &job.state, &job.ctx)?;
     let dead = JsonLinesDead::in_state(&job.state);
-    let mut intake = Intake { producer: producer.as_mut(), dead: &dead, vitals: &job.around.vitals };
-    let response = intake_lambda::handle(&mut intake, &sqs::messages(batch)?, job.around.clock.now_ms());
+    let mut intake = Intake { producer: producer.as_mut(), dead: &dead, metrics: &job.ctx.metrics };
+    let response = intake_lambda::handle(&mut intake, &sqs::messages(batch)?, job.ctx.clock.now_ms());
     Ok(serde_json::to_value(response)?)
 }
 
@@ -145,19 +145,19 @@ fn analyze(job: &Job) -> Result<Value, Failure> {
         shadow: job.shadow.as_ref(),
         map: &map,
         plans: previewer.as_ref().map(|p| p as _),
-        vitals: &job.around.vitals,
+        metrics: &job.ctx.metrics,
     };
-    let now = job.around.clock.now_ms();
-    let held = rounds.catch_up(job.rounds, &Progress::of(&job.state, "analyze"), now, &job.around.stop)?;
+    let now = job.ctx.clock.now_ms();
+    let held = rounds.catch_up(job.rounds, &Progress::of(&job.state, "analyze"), now, &job.ctx.stop)?;
     conclude(&mut history, &log, now - 2 * forewarn_runtime::time::DAY_MS, now)?;
     Ok(serde_json::to_value(held)?)
 }
 
 fn emit(job: &Job) -> Result<Value, Failure> {
     let log = SqliteLog::open(&log_path(&job.state))?;
-    let around = &job.around;
-    let mut outlets = forewarn_deliver::outbox::open(&log, &job.wanted, false, around)?;
-    let fed = forewarn_deliver::deliver(&log, &mut outlets, &around.vitals).checked()?;
+    let ctx = &job.ctx;
+    let mut sinks = forewarn_deliver::outbox::open(&log, &job.wanted, false, ctx)?;
+    let fed = forewarn_deliver::deliver(&log, &mut sinks, &ctx.metrics).checked()?;
     let sent: u64 = fed.iter().map(|(_, report)| report.sent).sum();
     Ok(json!({ "announced": sent }))
 }

@@ -1,7 +1,7 @@
 //! Serves the process's own metrics to Prometheus, and says whether it lives.
 
 use bytes::Bytes;
-use forewarn_runtime::metrics::Vitals;
+use forewarn_runtime::metrics::Metrics;
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -37,7 +37,7 @@ pub enum ListenError {
 ///
 /// # Errors
 /// When the address is none or taken.
-pub fn serve(address: &str, vitals: Vitals) -> Result<SocketAddr, ListenError> {
+pub fn serve(address: &str, metrics: Metrics) -> Result<SocketAddr, ListenError> {
     let address: SocketAddr = address.parse().map_err(|_| ListenError::Address(address.to_owned()))?;
     let failed = |source| ListenError::Bind { address, source };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -45,20 +45,20 @@ pub fn serve(address: &str, vitals: Vitals) -> Result<SocketAddr, ListenError> {
     let bound = listener.local_addr().map_err(failed)?;
     std::thread::Builder::new()
         .name("metrics".to_owned())
-        .spawn(move || runtime.block_on(accept(listener, vitals)))
+        .spawn(move || runtime.block_on(accept(listener, metrics)))
         .map_err(failed)?;
     Ok(bound)
 }
 
-async fn accept(listener: TcpListener, vitals: Vitals) {
+async fn accept(listener: TcpListener, metrics: Metrics) {
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(MOST));
     loop {
         let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let vitals = vitals.clone();
+        let metrics = metrics.clone();
         tokio::spawn(async move {
             let answer = service_fn(|request| {
-                let response = respond(&request, &vitals);
+                let response = respond(&request, &metrics);
                 async move { Ok::<_, Infallible>(response) }
             });
             let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
@@ -70,10 +70,10 @@ async fn accept(listener: TcpListener, vitals: Vitals) {
     }
 }
 
-fn respond(request: &Request<hyper::body::Incoming>, vitals: &Vitals) -> Response<Full<Bytes>> {
+fn respond(request: &Request<hyper::body::Incoming>, metrics: &Metrics) -> Response<Full<Bytes>> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics") => {
-            (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", vitals.render())
+            (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", metrics.render())
         }
         (&Method::GET, "/healthz") => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, "text/plain", "there are /metrics and /healthz\n".to_owned()),
@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn prometheus_reads_what_was_counted() {
-        let vitals = Vitals::default();
-        vitals.samples.inc_by(7);
-        let address = serve("127.0.0.1:0", vitals).unwrap();
+        let metrics = Metrics::default();
+        metrics.samples.inc_by(7);
+        let address = serve("127.0.0.1:0", metrics).unwrap();
         let get = |path: &str| {
             let mut stream = std::net::TcpStream::connect(address).unwrap();
             write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
@@ -106,6 +106,6 @@ mod tests {
         assert!(get("/metrics").contains("forewarn_samples_total 7"));
         assert!(get("/healthz").starts_with("HTTP/1.1 200"));
         assert!(get("/").starts_with("HTTP/1.1 404"));
-        assert!(matches!(serve("here", Vitals::default()), Err(ListenError::Address(_))));
+        assert!(matches!(serve("here", Metrics::default()), Err(ListenError::Address(_))));
     }
 }

@@ -6,12 +6,12 @@ pub mod gate;
 pub mod parts;
 pub mod supervise;
 
-use forewarn_deliver::Wanted;
+use forewarn_deliver::SinkConfig;
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_ingest::stream::StreamSpec;
 use forewarn_recover::planner::Planner;
 use forewarn_rules::ruleset::RuleSet;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::schedule::Schedule;
 use gate::Gate;
 use std::collections::BTreeMap;
@@ -53,13 +53,13 @@ pub struct Job {
     /// Metric names that feed signals beside the history's own.
     pub names: BTreeMap<String, forewarn_domain::signal::Signal>,
     /// Where announcements go.
-    pub wanted: Wanted,
+    pub wanted: SinkConfig,
     /// When rounds are held.
     pub rounds: Schedule,
     /// What gives predictions at high their plans, where somebody wants them.
     pub plans: Option<Planner>,
     /// Vital signs, time, and the way to end.
-    pub around: Surroundings,
+    pub ctx: RuntimeContext,
 }
 
 impl Job {
@@ -84,5 +84,5 @@ pub fn run<'a>(job: &'a Job, only: &[PartName], gate: &'a Gate, sources: Vec<Par
             PartName::Ingest | PartName::Events => None,
         });
     }
-    supervise::supervise(all, job.around.clock.as_ref(), &job.around.vitals, &job.around.stop);
+    supervise::supervise(all, job.ctx.clock.as_ref(), &job.ctx.metrics, &job.ctx.stop);
 }

@@ -12,7 +12,7 @@ use super::bus::{Bus, BusError, Published};
 use entry::Entry;
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::{Call, Vitals};
+use forewarn_runtime::metrics::{Call, Metrics};
 use plan::{ATTEMPTS, backoff_ms, next_call};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -62,20 +62,20 @@ pub struct EventBridgeBus<P> {
     put: P,
     clock: Arc<dyn Clock>,
     stop: Interrupt,
-    vitals: Arc<Vitals>,
+    metrics: Arc<Metrics>,
     /// What was taken of a batch that failed later: not sent again by this process.
     taken: BTreeSet<String>,
 }
 
 impl<P: PutEvents> EventBridgeBus<P> {
     /// Makes a bus over a way to call AWS; `name` is for messages.
-    pub fn new(name: String, put: P, clock: Arc<dyn Clock>, stop: Interrupt, vitals: Arc<Vitals>) -> Self {
-        Self { name, put, clock, stop, vitals, taken: BTreeSet::new() }
+    pub fn new(name: String, put: P, clock: Arc<dyn Clock>, stop: Interrupt, metrics: Arc<Metrics>) -> Self {
+        Self { name, put, clock, stop, metrics, taken: BTreeSet::new() }
     }
 
     /// Makes one call; gives which of the entries were taken, and the faults of the others.
     fn call(&mut self, entries: &[&Entry]) -> Vec<Option<Fault>> {
-        self.vitals.calls.get_or_create(&CALL).inc();
+        self.metrics.calls.get_or_create(&CALL).inc();
         let answer = self.put.put(entries).and_then(|faults| {
             if faults.len() == entries.len() {
                 return Ok(faults);
@@ -85,9 +85,9 @@ impl<P: PutEvents> EventBridgeBus<P> {
         });
         let faults = answer.unwrap_or_else(|fault| vec![Some(fault); entries.len()]);
         if faults.iter().flatten().any(Fault::is_throttle) {
-            self.vitals.throttles.get_or_create(&CALL).inc();
+            self.metrics.throttles.get_or_create(&CALL).inc();
         }
-        self.vitals.refused_entries.inc_by(faults.iter().flatten().count() as u64);
+        self.metrics.refused_entries.inc_by(faults.iter().flatten().count() as u64);
         faults
     }
 
@@ -101,7 +101,7 @@ impl<P: PutEvents> Bus for EventBridgeBus<P> {
         let mut pending: Vec<Entry> = batch.iter().filter(|a| !self.taken.contains(&a.id)).map(Entry::of).collect();
         let skipped = (batch.len() - pending.len()) as u64;
         let sent = pending.len() as u64;
-        self.vitals.trimmed.inc_by(pending.iter().filter(|e| e.trimmed).count() as u64);
+        self.metrics.trimmed.inc_by(pending.iter().filter(|e| e.trimmed).count() as u64);
         let mut attempts: BTreeMap<String, u32> = BTreeMap::new();
         while !pending.is_empty() {
             let chosen = next_call(&pending);
@@ -128,7 +128,7 @@ impl<P: PutEvents> Bus for EventBridgeBus<P> {
             }
             pending.retain(|e| !self.taken.contains(&e.id));
             if let Some(ms) = wait {
-                self.vitals.retries.get_or_create(&CALL).inc();
+                self.metrics.retries.get_or_create(&CALL).inc();
                 if !self.clock.pause(ms, &self.stop) {
                     return Err(BusError::Stopped { bus: self.name.clone() });
                 }

@@ -16,7 +16,7 @@ pub use announcement::{Announcement, detail_type_of};
 pub use bus::{Bus, BusError, MemoryBus, Published};
 pub use eventbridge::EventBridgeBus;
 pub use jsonl::JsonLinesBus;
-pub use outbox::{Deliveries, Delivery, Outlet, Wanted, deliver};
+pub use outbox::{Deliveries, Delivery, Sink, SinkConfig, deliver};
 pub use stdout::LinesBus;
 
 use forewarn_log::{Cursors, EventLog, Filter, LogError};

@@ -5,8 +5,8 @@ use super::jsonl::JsonLinesBus;
 use super::stdout::LinesBus;
 use super::{PumpError, PumpReport, pump};
 use forewarn_log::{Cursors, EventLog, Filter, LogError};
-use forewarn_runtime::context::Surroundings;
-use forewarn_runtime::metrics::Vitals;
+use forewarn_runtime::context::RuntimeContext;
+use forewarn_runtime::metrics::Metrics;
 use forewarn_runtime::telemetry::causes;
 use std::path::PathBuf;
 
@@ -18,14 +18,14 @@ pub const EVENTBRIDGE: &str = "eventbridge";
 pub const STDOUT: &str = "stdout";
 
 /// A bus with the name of its cursor; one that did not open says so when it is to be fed.
-pub struct Outlet {
+pub struct Sink {
     /// The name of its cursor.
     pub name: &'static str,
     /// The bus, or why there is none.
     pub bus: Result<Box<dyn Bus + Send>, BusError>,
 }
 
-impl std::fmt::Debug for Outlet {
+impl std::fmt::Debug for Sink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Outlet").field("name", &self.name).field("open", &self.bus.is_ok()).finish()
     }
@@ -33,7 +33,7 @@ impl std::fmt::Debug for Outlet {
 
 /// Which buses are to be fed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct SinkConfig {
     /// The JSON Lines file.
     pub file: PathBuf,
     /// An `EventBridge` bus, by name or ARN.
@@ -51,32 +51,32 @@ pub struct Wanted {
 /// When the log fails. A bus that does not open is in the list with its reason.
 pub fn open<L: Cursors + EventLog>(
     log: &L,
-    wanted: &Wanted,
+    wanted: &SinkConfig,
     from_start: bool,
-    around: &Surroundings,
-) -> Result<Vec<Outlet>, LogError> {
+    ctx: &RuntimeContext,
+) -> Result<Vec<Sink>, LogError> {
     let file = JsonLinesBus::open(&wanted.file).map(|b| Box::new(b) as Box<dyn Bus + Send>);
-    let mut outlets = vec![Outlet { name: FILE, bus: file }];
+    let mut sinks = vec![Sink { name: FILE, bus: file }];
     if let Some(bus) = &wanted.eventbridge {
-        outlets.push(Outlet { name: EVENTBRIDGE, bus: eventbridge(bus, around) });
+        sinks.push(Sink { name: EVENTBRIDGE, bus: eventbridge(bus, ctx) });
     }
     if wanted.stdout {
-        outlets.push(Outlet { name: STDOUT, bus: Ok(Box::new(LinesBus::stdout())) });
+        sinks.push(Sink { name: STDOUT, bus: Ok(Box::new(LinesBus::stdout())) });
     }
-    for outlet in outlets.iter().filter(|o| o.name != FILE) {
-        if !log.has_cursor(outlet.name)? {
-            log.advance(outlet.name, if from_start { 0 } else { log.head()? })?;
+    for sink in sinks.iter().filter(|o| o.name != FILE) {
+        if !log.has_cursor(sink.name)? {
+            log.advance(sink.name, if from_start { 0 } else { log.head()? })?;
         }
     }
-    Ok(outlets)
+    Ok(sinks)
 }
 
 #[cfg(feature = "aws")]
-fn eventbridge(bus: &str, around: &Surroundings) -> Result<Box<dyn Bus + Send>, BusError> {
+fn eventbridge(bus: &str, ctx: &RuntimeContext) -> Result<Box<dyn Bus + Send>, BusError> {
     use super::eventbridge::EventBridgeBus;
-    let Surroundings { clock, stop, vitals } = around.clone();
+    let RuntimeContext { clock, stop, metrics } = ctx.clone();
     let opened =
-        forewarn_runtime::aws::Aws::load().and_then(|aws| EventBridgeBus::open(&aws, bus, clock, stop, vitals));
+        forewarn_runtime::aws::Aws::load().and_then(|aws| EventBridgeBus::open(&aws, bus, clock, stop, metrics));
     match opened {
         Ok(bus) => Ok(Box::new(bus)),
         Err(source) => Err(BusError::Unreachable { bus: format!("eventbridge {bus}"), source: Box::new(source) }),
@@ -84,7 +84,7 @@ fn eventbridge(bus: &str, around: &Surroundings) -> Result<Box<dyn Bus + Send>, 
 }
 
 #[cfg(not(feature = "aws"))]
-fn eventbridge(bus: &str, _: &Surroundings) -> Result<Box<dyn Bus + Send>, BusError> {
+fn eventbridge(bus: &str, _: &RuntimeContext) -> Result<Box<dyn Bus + Send>, BusError> {
     let source = "this forewarn was built without AWS; build it with the feature `aws`";
     Err(BusError::Unreachable { bus: format!("eventbridge {bus}"), source: source.into() })
 }
@@ -118,21 +118,21 @@ impl Deliveries {
 }
 
 /// Feeds every bus what is due to it; each goes as far as it can.
-pub fn deliver<L: EventLog + Cursors>(log: &L, outlets: &mut [Outlet], vitals: &Vitals) -> Deliveries {
-    let feed = |outlet: &mut Outlet| {
-        let outcome = match &mut outlet.bus {
-            Ok(bus) => pump(log, outlet.name, bus.as_mut(), &Filter::default()),
-            Err(e) => Err(PumpError::Bus(std::mem::replace(e, BusError::Closed { bus: outlet.name.to_owned() }))),
+pub fn deliver<L: EventLog + Cursors>(log: &L, sinks: &mut [Sink], metrics: &Metrics) -> Deliveries {
+    let feed = |sink: &mut Sink| {
+        let outcome = match &mut sink.bus {
+            Ok(bus) => pump(log, sink.name, bus.as_mut(), &Filter::default()),
+            Err(e) => Err(PumpError::Bus(std::mem::replace(e, BusError::Closed { bus: sink.name.to_owned() }))),
         };
         match &outcome {
             Ok(report) => {
-                vitals.announced.inc_by(report.sent);
+                metrics.announced.inc_by(report.sent);
             }
-            Err(error) => tracing::warn!(bus = outlet.name, error = %causes(error), "a bus was not fed to the end"),
+            Err(error) => tracing::warn!(bus = sink.name, error = %causes(error), "a bus was not fed to the end"),
         }
-        Delivery { name: outlet.name, outcome }
+        Delivery { name: sink.name, outcome }
     };
-    Deliveries(outlets.iter_mut().map(feed).collect())
+    Deliveries(sinks.iter_mut().map(feed).collect())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub const FLOOR: usize = 64 * 1024;
 /// How long a text may stay at first, and in the end, in bytes.
 const TEXTS: [usize; 2] = [512, 64];
 /// No id that the log takes is longer; what is longer is no id and is cut in the end.
-const LONGEST_ID: usize = forewarn_log::envelope::MAX_NAME_BYTES;
+const LONGEST_ID: usize = forewarn_domain::id::MAX_NAME_BYTES;
 /// Fields that only this bus adds or that name, grade or place the event: never touched.
 const KEPT: &[&str] = &[
     "account",

@@ -12,12 +12,12 @@ mod compare;
 mod cost;
 mod measure;
 mod ratio;
-mod stand;
+mod scorer_stats;
 mod units;
 
 mod notes;
 mod report;
-mod words;
+mod text;
 mod write;
 
 mod run;
@@ -26,7 +26,7 @@ mod sum_up;
 mod drift;
 mod foresight;
 mod live;
-mod live_words;
+mod live_text;
 mod recommend;
 mod workloads;
 

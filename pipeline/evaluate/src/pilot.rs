@@ -4,7 +4,7 @@
 //! the built-in rules are replayed over it by the backtest.
 
 mod spend;
-mod words;
+mod text;
 
 pub use spend::{Ask, Estimate, PRICE_PER_THOUSAND, Puller, Refused, pull_if_agreed};
 

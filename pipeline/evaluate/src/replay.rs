@@ -4,11 +4,11 @@ use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::History;
 use forewarn_predict::analyze::{AnalyzeError, delay_ms, signal_levels};
 use forewarn_predict::fleet::Fleet;
-use forewarn_predict::gather::Gather;
+use forewarn_predict::gather::SeriesCollector;
 use forewarn_rules::grid::reach;
 use forewarn_rules::instance::RowBuilder;
 use forewarn_rules::ruleset::RuleSet;
-use forewarn_rules::series::Track;
+use forewarn_rules::series::Series;
 use forewarn_rules::table::FeatureTable;
 
 /// The times at which a replay stops and looks.
@@ -41,14 +41,14 @@ pub fn replay(
     map: &SignalMap,
     fleet: &Fleet,
     steps: Steps,
-    mut each: impl FnMut(&FeatureTable, Option<&str>, &[(Track, bool)]) -> Result<(), AnalyzeError>,
+    mut each: impl FnMut(&FeatureTable, Option<&str>, &[(Series, bool)]) -> Result<(), AnalyzeError>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(), AnalyzeError> {
     let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history));
     let first = reach(steps.from);
     let buckets = u64::from(history.buckets());
     for bucket in 0..history.buckets() {
-        let mut gather = Gather::new(map, delay_ms(history), |g| {
+        let mut gather = SeriesCollector::new(map, delay_ms(history), |g| {
             let mut table = FeatureTable::new();
             let attributes = fleet.attributes(g.instance_id);
             let prepared = builder.prepare(g.tracks, attributes, steps.from, steps.to);

@@ -47,7 +47,7 @@ pub fn keep_versions(samples: &mut Vec<Sample>, period_s: i32, delay_ms: i64) ->
     before - kept
 }
 
-/// When a version may be seen, as [`forewarn_rules::series::Track`] has it.
+/// When a version may be seen, as [`forewarn_rules::series::Series`] has it.
 fn available((ts, ingested, _): Sample, period_s: i32, delay_ms: i64) -> i64 {
     let cell_end = (ts.div_euclid(CELL_MS) * CELL_MS + CELL_MS).max(ts + i64::from(period_s) * 1000);
     if ingested == NOT_INGESTED { cell_end + delay_ms } else { ingested.max(cell_end) }

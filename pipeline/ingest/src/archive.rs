@@ -4,7 +4,7 @@
 //! **Invariant:** a range is written down (shard, first, last, name) before anything is made of it, and its checkpoint moves after
 //! everything is durable. A restart redoes exactly that range: the same records make the same files under the same names.
 
-mod pile;
+mod range_buffer;
 mod set_aside;
 mod shell;
 mod write;
@@ -19,8 +19,8 @@ use forewarn_log::{LogError, SqliteLog};
 use forewarn_runtime::failpoint;
 use forewarn_runtime::interrupt::Interrupt;
 use forewarn_runtime::lease::LeaseError;
-use forewarn_runtime::metrics::Vitals;
-use pile::Pile;
+use forewarn_runtime::metrics::Metrics;
+use range_buffer::RangeBuffer;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -103,7 +103,7 @@ pub struct Archive<'a> {
     /// Where records go that can't be read.
     pub aside: &'a SetAside,
     /// What is counted.
-    pub vitals: &'a Vitals,
+    pub metrics: &'a Metrics,
     /// The time of the call, milliseconds: when events count as received.
     pub now_ms: i64,
 }
@@ -116,7 +116,7 @@ impl Archive<'_> {
     pub fn drain(&mut self, consumer: &mut dyn Consumer, stop: &Interrupt) -> Result<ArchiveReport, ArchiveError> {
         let mut report = ArchiveReport::default();
         self.resume(consumer, &mut report)?;
-        let mut shards: BTreeMap<String, Pile> = BTreeMap::new();
+        let mut shards: BTreeMap<String, RangeBuffer> = BTreeMap::new();
         let mut held = (0, 0);
         while !stop.is_raised() {
             let Some(stretch) = consumer.read(READ)? else {
@@ -128,10 +128,10 @@ impl Archive<'_> {
                 held = (0, 0);
                 continue;
             };
-            let pile = shards.entry(stretch.shard).or_default();
-            let before = pile.size();
-            self.add(pile, stretch.records)?;
-            let after = pile.size();
+            let range_buffer = shards.entry(stretch.shard).or_default();
+            let before = range_buffer.size();
+            self.add(range_buffer, stretch.records)?;
+            let after = range_buffer.size();
             held = (held.0 + after.0 - before.0, held.1 + after.1 - before.1);
             if held.0 >= MOST_SAMPLES || held.1 >= MOST_BYTES {
                 self.deal_with(consumer, std::mem::take(&mut shards), &mut report)?;
@@ -149,10 +149,10 @@ impl Archive<'_> {
     /// When history or log fail.
     pub fn take(&mut self, shard: &str, records: Vec<Stored>) -> Result<ArchiveReport, ArchiveError> {
         let mut report = ArchiveReport::default();
-        let mut pile = Pile::default();
-        self.add(&mut pile, records)?;
-        if let Some(intent) = pile.intent(shard) {
-            self.carry_out(&intent, &pile, &mut report)?;
+        let mut range_buffer = RangeBuffer::default();
+        self.add(&mut range_buffer, records)?;
+        if let Some(intent) = range_buffer.intent(shard) {
+            self.carry_out(&intent, &range_buffer, &mut report)?;
         }
         Ok(report)
     }
@@ -167,13 +167,13 @@ impl Archive<'_> {
                 "redoing a range that was cut short"
             );
             let stretch = consumer.read_range(&intent.shard, &intent.first, &intent.last)?;
-            let mut pile = Pile::default();
-            self.add(&mut pile, stretch.records)?;
-            if pile.intent(&intent.shard).as_ref() != Some(&intent) {
+            let mut range_buffer = RangeBuffer::default();
+            self.add(&mut range_buffer, stretch.records)?;
+            if range_buffer.intent(&intent.shard).as_ref() != Some(&intent) {
                 let Intent { shard, first, last, .. } = intent;
-                return Err(ArchiveError::Changed { shard, first, last, found: pile.last().to_owned() });
+                return Err(ArchiveError::Changed { shard, first, last, found: range_buffer.last().to_owned() });
             }
-            self.carry_out(&intent, &pile, report)?;
+            self.carry_out(&intent, &range_buffer, report)?;
             consumer.checkpoints().finish(&intent.shard, &intent.last)?;
             failpoint::point("archive.finished");
             report.redone += 1;
@@ -181,11 +181,11 @@ impl Archive<'_> {
         Ok(())
     }
 
-    fn add(&self, pile: &mut Pile, records: Vec<Stored>) -> Result<(), ArchiveError> {
+    fn add(&self, range_buffer: &mut RangeBuffer, records: Vec<Stored>) -> Result<(), ArchiveError> {
         for stored in records {
-            if let Err((stored, error)) = pile.add(stored) {
+            if let Err((stored, error)) = range_buffer.add(stored) {
                 self.aside.put(&stored, &error, self.now_ms)?;
-                self.vitals.dead_letter("archive");
+                self.metrics.dead_letter("archive");
             }
         }
         failpoint::point("archive.read");
@@ -195,14 +195,14 @@ impl Archive<'_> {
     fn deal_with(
         &mut self,
         consumer: &dyn Consumer,
-        shards: BTreeMap<String, Pile>,
+        shards: BTreeMap<String, RangeBuffer>,
         report: &mut ArchiveReport,
     ) -> Result<(), ArchiveError> {
-        for (shard, pile) in shards {
-            let Some(intent) = pile.intent(&shard) else { continue };
+        for (shard, range_buffer) in shards {
+            let Some(intent) = range_buffer.intent(&shard) else { continue };
             consumer.checkpoints().intend(&intent)?;
             failpoint::point("archive.intended");
-            self.carry_out(&intent, &pile, report)?;
+            self.carry_out(&intent, &range_buffer, report)?;
             consumer.checkpoints().finish(&shard, &intent.last)?;
             failpoint::point("archive.finished");
         }
@@ -210,14 +210,19 @@ impl Archive<'_> {
     }
 
     /// Makes of a range what is to be made of it; doing it again changes nothing.
-    fn carry_out(&mut self, intent: &Intent, pile: &Pile, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+    fn carry_out(
+        &mut self,
+        intent: &Intent,
+        range_buffer: &RangeBuffer,
+        report: &mut ArchiveReport,
+    ) -> Result<(), ArchiveError> {
         let mut rows = Vec::new();
-        for (envelope, received_at) in &pile.events {
+        for (envelope, received_at) in &range_buffer.events {
             match events::take(self.log, envelope, received_at.unwrap_or(self.now_ms)) {
                 Ok(fresh) => rows.extend(fresh),
                 Err(e) if e.is_poison() => {
                     self.aside.put_event(envelope, &e, self.now_ms)?;
-                    self.vitals.dead_letter("archive");
+                    self.metrics.dead_letter("archive");
                     report.set_aside += 1;
                 }
                 Err(e) => return Err(e.into()),
@@ -226,28 +231,28 @@ impl Archive<'_> {
         failpoint::point("archive.logged");
         let mut writer = self.history.writer()?;
         if writer.record(&intent.name)?.is_none() {
-            let done = write::commit(&mut writer, &intent.name, pile)?;
+            let done = write::commit(&mut writer, &intent.name, range_buffer)?;
             report.rows += done.rows;
             report.repeated += done.repeated;
             report.files += done.files;
-            self.vitals.archived_rows.inc_by(done.rows);
+            self.metrics.archived_rows.inc_by(done.rows);
         }
         failpoint::point("archive.committed");
         if !rows.is_empty() {
             writer.put_events(&rows)?;
         }
-        let news = write::news_of(writer.history(), pile)?;
+        let news = write::news_of(writer.history(), range_buffer)?;
         if !news.is_empty() {
             writer.put_instances(&news)?;
         }
         failpoint::point("archive.tables_written");
         // The checkpoint remembers from here on; until it moves, the intent makes the same again.
         writer.forget(&intent.name)?;
-        report.records += pile.records;
-        report.samples += pile.size().0 as u64;
-        report.events += pile.events.len() as u64;
-        report.instances += pile.instances.len() as u64;
-        report.set_aside += pile.unreadable;
+        report.records += range_buffer.records;
+        report.samples += range_buffer.size().0 as u64;
+        report.events += range_buffer.events.len() as u64;
+        report.instances += range_buffer.instances.len() as u64;
+        report.set_aside += range_buffer.unreadable;
         report.ranges += 1;
         Ok(())
     }

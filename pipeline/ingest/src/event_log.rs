@@ -70,7 +70,7 @@ pub fn stream(new: &NewEvent) -> String {
         _ => format!("aws/{}", new.subject),
     }
     .chars()
-    .take(forewarn_log::envelope::MAX_NAME_BYTES / 4)
+    .take(forewarn_domain::id::MAX_NAME_BYTES / 4)
     .collect()
 }
 

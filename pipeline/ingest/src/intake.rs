@@ -7,7 +7,7 @@ use crate::stream::{Producer, Record, StreamError};
 use forewarn_events::dead::{DeadError, DeadLetters};
 use forewarn_events::{Reason, quoted};
 use forewarn_log::{InvalidEvent, NewEvent};
-use forewarn_runtime::metrics::Vitals;
+use forewarn_runtime::metrics::Metrics;
 
 /// Explains why messages could not be dealt with: none of them may be forgotten.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,7 @@ pub struct Intake<'a> {
     /// Takes what can't be understood.
     pub dead: &'a dyn DeadLetters,
     /// Counts.
-    pub vitals: &'a Vitals,
+    pub metrics: &'a Metrics,
 }
 
 impl Intake<'_> {
@@ -70,7 +70,7 @@ impl Intake<'_> {
                     if self.dead.put(&reason, origin, raw, now_ms)? {
                         tracing::warn!(origin, reason = reason.name(), "message set aside: {reason}");
                     }
-                    self.vitals.dead_letter("events");
+                    self.metrics.dead_letter("events");
                     taken.dead += 1;
                 }
             }

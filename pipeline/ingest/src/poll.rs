@@ -78,7 +78,7 @@ pub fn poll(
                 }
             }
         }
-        intake.vitals.success("events", clock.now_ms());
+        intake.metrics.success("events", clock.now_ms());
         if until == Until::Empty && quiet && !waiting {
             return Ok(report);
         }

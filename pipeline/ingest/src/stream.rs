@@ -21,5 +21,5 @@ pub use checkpoints::SqliteCheckpoints;
 pub use memory::MemoryStream;
 pub use open::StreamSpec;
 
-pub use port::{Checkpoints, Consumer, Intent, Lag, Limit, Producer, PutReport, Stored, StreamError, Stretch};
+pub use port::{Checkpoints, Consumer, Intent, Lag, Limit, Producer, PutReport, ShardBatch, Stored, StreamError};
 pub use record::{InstanceSeen, Record, RecordError, SampleBatch, SeriesBlock};

@@ -14,15 +14,16 @@ mod table;
 mod trouble;
 mod verify;
 
-use super::envelope::{NewEvent, is_name};
+use super::envelope::NewEvent;
 use super::port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
 use super::sqlite::VerifyReport;
 pub use api::Api;
 use append::Append;
 use aws_config::SdkConfig;
+use forewarn_domain::id::is_name;
 use forewarn_domain::id::sha256_hex;
 use forewarn_runtime::aws::Aws;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use item::Key;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,8 +50,8 @@ impl DynamoLog {
     ///
     /// # Errors
     /// [`LogError::Foreign`] when there is no such table or it has other keys; when it cannot be reached, or is not active.
-    pub fn open(aws: Aws, config: &SdkConfig, table: &str, around: Surroundings) -> Result<Self, LogError> {
-        let log = Self::reach(aws, config, table, around);
+    pub fn open(aws: Aws, config: &SdkConfig, table: &str, ctx: RuntimeContext) -> Result<Self, LogError> {
+        let log = Self::reach(aws, config, table, ctx);
         table::check(&log.api)?;
         read::head(&log.api)?;
         Ok(log)
@@ -61,16 +62,16 @@ impl DynamoLog {
     ///
     /// # Errors
     /// When it cannot be made; otherwise as [`DynamoLog::open`].
-    pub fn create(aws: Aws, config: &SdkConfig, table: &str, around: Surroundings) -> Result<Self, LogError> {
-        let log = Self::reach(aws, config, table, around);
+    pub fn create(aws: Aws, config: &SdkConfig, table: &str, ctx: RuntimeContext) -> Result<Self, LogError> {
+        let log = Self::reach(aws, config, table, ctx);
         table::create(&log.api)?;
         read::head(&log.api)?;
         Ok(log)
     }
 
-    fn reach(aws: Aws, config: &SdkConfig, table: &str, around: Surroundings) -> Self {
-        let now = around.clock.now_ms();
-        let api = Api::new(aws, config, table, around);
+    fn reach(aws: Aws, config: &SdkConfig, table: &str, ctx: RuntimeContext) -> Self {
+        let now = ctx.clock.now_ms();
+        let api = Api::new(aws, config, table, ctx);
         Self { api, writer: writer(now), appends: AtomicU64::new(0), turn: Mutex::new(()) }
     }
 

@@ -1,6 +1,7 @@
 //! Wraps an event for the log: CloudEvents 1.0 in its JSON form.
 
 use super::event::{DecodeError, Event, split_type};
+use forewarn_domain::id::{MAX_NAME_BYTES, is_name};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,6 @@ pub const SPEC_VERSION: &str = "1.0";
 pub const SOURCE: &str = "forewarn";
 /// Longest data of one event, in bytes of JSON; samples and long texts do not belong in the log.
 pub const MAX_DATA_BYTES: usize = 1 << 20;
-/// Longest id, source, stream or subject, in bytes.
-pub const MAX_NAME_BYTES: usize = 512;
 
 /// An event as stored and as published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -157,11 +156,6 @@ impl NewEvent {
 /// Names the JSON Schema of a type's data.
 pub fn schema_urn(type_: &str) -> String {
     format!("urn:forewarn:schema:{type_}")
-}
-
-/// Says whether `name` may stand as an id, source, subject or stream.
-pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
 }
 
 impl Envelope {

@@ -191,7 +191,7 @@ events! {
     /// Several members of a workload have the same failure ahead.
     WorkloadPredicted(workload::Predicted) = "workload.predicted" v 1;
     /// A workload episode grew.
-    WorkloadUpdated(workload::Grown) = "workload.updated" v 1;
+    WorkloadUpdated(workload::Updated) = "workload.updated" v 1;
     /// A workload episode is over.
     WorkloadCleared(workload::Over) = "workload.cleared" v 1;
     /// A recovery was asked for.

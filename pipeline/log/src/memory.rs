@@ -1,10 +1,11 @@
 //! Keeps a log in memory, for tests and for runs that leave nothing behind.
 
 use super::chain;
-use super::envelope::{Envelope, NewEvent, is_name};
+use super::envelope::{Envelope, NewEvent};
 use super::filter::Filter;
 use super::port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
 use super::projection::Projection;
+use forewarn_domain::id::is_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -233,7 +233,7 @@ fn level_of(id: &str, before: Option<Episode>, p: &Prediction, changes: u32) -> 
 
 /// Remembers whether the news of an episode reached anybody.
 fn told(mut now: Episode, p: &Prediction, begins: bool) -> Episode {
-    now.untold = p.silence_id.is_some() && (begins || now.untold);
+    now.unannounced = p.silence_id.is_some() && (begins || now.unannounced);
     now.silence_id.clone_from(&p.silence_id);
     now
 }

@@ -67,7 +67,8 @@ pub struct Episode {
     pub silence_id: Option<String>,
     /// True while nothing of it has been announced because of a silence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub untold: bool,
+    #[serde(rename = "untold")]
+    pub unannounced: bool,
 }
 
 impl Episode {
@@ -89,7 +90,7 @@ impl Episode {
             incident_id: None,
             verdict: None,
             silence_id: None,
-            untold: false,
+            unannounced: false,
         }
     }
 }

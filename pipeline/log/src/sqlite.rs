@@ -14,9 +14,10 @@ pub use rebuild::{Difference, RebuildReport};
 pub use verify::{Fault, VerifyReport};
 
 use super::chain;
-use super::envelope::{Envelope, NewEvent, is_name};
+use super::envelope::{Envelope, NewEvent};
 use super::filter::Filter;
 use super::port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
+use forewarn_domain::id::is_name;
 use forewarn_runtime::sqlite::BUSY;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;

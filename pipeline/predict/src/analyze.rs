@@ -1,7 +1,7 @@
 //! The batch analysis: seven days of history to a feature table, assessed and turned into predictions.
 
 use crate::fleet::Fleet;
-use crate::gather::Gather;
+use crate::gather::SeriesCollector;
 use forewarn_domain::prediction::{Level, Prediction};
 use forewarn_domain::signal::{SIGNALS, Signal};
 use forewarn_domain::signal_map::SignalMap;
@@ -138,7 +138,7 @@ fn scan(
     let buckets = only.map_or(0..history.buckets(), |id| history.bucket_of(id)..history.bucket_of(id) + 1);
     let all = buckets.len() as u64;
     for (done, bucket) in (1..).zip(buckets) {
-        let mut gather = Gather::new(map, delay_ms(history), |g| {
+        let mut gather = SeriesCollector::new(map, delay_ms(history), |g| {
             let attributes = fleet.attributes(g.instance_id);
             let row = builder.row(&builder.prepare(g.tracks, attributes, as_of, as_of), attributes, as_of);
             let identity = fleet.identity(g.instance_id, g.account, g.region);

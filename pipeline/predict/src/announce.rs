@@ -6,12 +6,12 @@ use crate::silence;
 use forewarn_domain::episode::{EpisodeChange, EpisodeState};
 use forewarn_domain::id::event_id;
 use forewarn_domain::prediction::Prediction;
-use forewarn_domain::round::{Round, States, take_up};
+use forewarn_domain::round::{Round, States, apply_predictions};
 use forewarn_domain::silence::Silence;
 use forewarn_domain::workload::{WorkloadEpisode, WorkloadEvent, Workloads};
 use forewarn_history::{History, HistoryError};
 use forewarn_log::event::prediction::Observed;
-use forewarn_log::event::workload::{Grown, Over, Predicted};
+use forewarn_log::event::workload::{Over, Predicted, Updated};
 use forewarn_log::projection::Table;
 use forewarn_log::{AppendError, Event, EventLog, Expected, LogError, NewEvent, Row, SqliteLog};
 use forewarn_rules::predict::ENGINE;
@@ -120,7 +120,13 @@ pub fn silences(log: &SqliteLog) -> Result<Vec<Silence>, LogError> {
 pub fn round(log: Option<&SqliteLog>, analysis: &Analysis, ruleset: &RuleSet) -> Result<Round, AnnounceError> {
     let states = log.map_or_else(|| Ok(States::new()), states)?;
     let workloads = log.map_or_else(|| Ok(Workloads::new()), workloads)?;
-    Ok(take_up(analysis.predictions(ruleset, true), &states, &workloads, ruleset.levels(), ruleset.episodes())?)
+    Ok(apply_predictions(
+        analysis.predictions(ruleset, true),
+        &states,
+        &workloads,
+        ruleset.levels(),
+        ruleset.episodes(),
+    )?)
 }
 
 /// Writes a round into the log; announcing it is left to the buses. Doing it again changes nothing.
@@ -174,7 +180,7 @@ fn append_workload(log: &SqliteLog, event: &WorkloadEvent, silence_id: Option<St
     let (as_of, workload) = (episode.as_of.clone(), episode.workload.clone());
     let (event, parts) = match event.change {
         EpisodeChange::Opened => (Event::WorkloadPredicted(Predicted { episode }), vec![id.as_str()]),
-        EpisodeChange::Updated => (Event::WorkloadUpdated(Grown { previous, episode }), vec![id.as_str(), &as_of]),
+        EpisodeChange::Updated => (Event::WorkloadUpdated(Updated { previous, episode }), vec![id.as_str(), &as_of]),
         EpisodeChange::Cleared => (Event::WorkloadCleared(Over { previous, episode }), vec![id.as_str()]),
     };
     let event_id = event_id(event.type_(), &parts);

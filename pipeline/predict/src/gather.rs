@@ -3,32 +3,32 @@
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::{HistoryError, Run, RunSink, SeriesKey};
 use forewarn_rules::grid::available;
-use forewarn_rules::series::{NOT_INGESTED, Track};
+use forewarn_rules::series::{NOT_INGESTED, Series};
 use std::collections::BTreeMap;
 
 /// One instance's series, ready for features.
 #[derive(Debug)]
-pub struct Gathered<'a> {
+pub struct CollectedInstance<'a> {
     /// The instance id.
     pub instance_id: &'a str,
     /// The account it belongs to.
     pub account: &'a str,
     /// The region it runs in.
     pub region: &'a str,
-    /// Its tracks, each with what [`Track::normalise`] returned.
-    pub tracks: &'a [(Track, bool)],
+    /// Its tracks, each with what [`Series::normalise`] returned.
+    pub tracks: &'a [(Series, bool)],
 }
 
 /// Collects runs until an instance is complete, then hands it on.
 #[derive(Debug)]
-pub struct Gather<'m, F> {
+pub struct SeriesCollector<'m, F> {
     map: &'m SignalMap,
     delay_ms: i64,
     as_of: Option<i64>,
     each: F,
     shown: bool,
-    open: Vec<(SeriesKey, Track)>,
-    ready: Vec<(Track, bool)>,
+    open: Vec<(SeriesKey, Series)>,
+    ready: Vec<(Series, bool)>,
     account: String,
     region: String,
     /// Samples of metrics that no signal reads, by name.
@@ -37,9 +37,9 @@ pub struct Gather<'m, F> {
     pub samples: u64,
 }
 
-impl<'m, F> Gather<'m, F>
+impl<'m, F> SeriesCollector<'m, F>
 where
-    F: FnMut(&Gathered<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
+    F: FnMut(&CollectedInstance<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
 {
     /// Starts gathering; `each` gets every instance that has a sample in the scan, whether or not a signal reads it.
     pub fn new(map: &'m SignalMap, delay_ms: i64, each: F) -> Self {
@@ -73,20 +73,20 @@ where
         })
     }
 
-    fn track(&mut self, key: &SeriesKey) -> Option<&mut Track> {
+    fn track(&mut self, key: &SeriesKey) -> Option<&mut Series> {
         if let Some(at) = self.open.iter().position(|(k, _)| k == key) {
             return Some(&mut self.open[at].1);
         }
         let (signal, reading) = self.map.find(&key.namespace, &key.metric)?;
-        let track = Track::new(signal, reading, &key.metric, &key.stat, key.device.as_deref(), key.period_s);
+        let track = Series::new(signal, reading, &key.metric, &key.stat, key.device.as_deref(), key.period_s);
         self.open.push((key.clone(), track));
         self.open.last_mut().map(|(_, t)| t)
     }
 }
 
-impl<F> RunSink for Gather<'_, F>
+impl<F> RunSink for SeriesCollector<'_, F>
 where
-    F: FnMut(&Gathered<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
+    F: FnMut(&CollectedInstance<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
 {
     fn run(&mut self, run: Run<'_>) -> Result<(), HistoryError> {
         if !self.is_known(&run) {
@@ -119,7 +119,8 @@ where
             let alone = track.normalise(self.delay_ms);
             self.ready.push((track, alone));
         }
-        let gathered = Gathered { instance_id, account: &self.account, region: &self.region, tracks: &self.ready };
+        let gathered =
+            CollectedInstance { instance_id, account: &self.account, region: &self.region, tracks: &self.ready };
         (self.each)(&gathered).map_err(HistoryError::Sink)
     }
 }
@@ -146,7 +147,7 @@ mod tests {
     /// The metrics gathered of one instance, and the names that nothing reads.
     fn gathered(runs: &[(SeriesKey, i64, Option<i64>)], as_of: Option<i64>) -> (Vec<Vec<String>>, Vec<String>) {
         let (map, mut found) = (SignalMap::default(), Vec::new());
-        let mut gather = Gather::new(&map, DELAY, |g: &Gathered<'_>| {
+        let mut gather = SeriesCollector::new(&map, DELAY, |g: &CollectedInstance<'_>| {
             found.push(g.tracks.iter().map(|(t, _)| t.metric.clone()).collect());
             Ok(())
         });

@@ -15,7 +15,7 @@ use forewarn_log::{LogError, SqliteLog};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::failpoint;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::{OfLevel, Vitals};
+use forewarn_runtime::metrics::{Metrics, OfLevel};
 use forewarn_runtime::schedule::{Progress, ProgressError, Schedule};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ pub struct Rounds<'a> {
     /// What gives predictions at high their plans, where somebody wants them.
     pub plans: Option<&'a dyn RecoveryPreviewer>,
     /// What is counted.
-    pub vitals: &'a Vitals,
+    pub metrics: &'a Metrics,
 }
 
 /// Explains why a round was not held to its end; holding it again is safe.
@@ -137,7 +137,7 @@ impl Rounds<'_> {
             failpoint::point("analyze.progressed");
             held.due += 1;
             held.through = Some(forewarn_runtime::time::format_ms(as_of));
-            self.vitals.success("analyze", as_of);
+            self.metrics.success("analyze", as_of);
         }
         Ok(held)
     }
@@ -169,7 +169,7 @@ impl Rounds<'_> {
         held.levels.clear();
         for level in &analysis.assessed.level {
             *held.levels.entry(level.name()).or_default() += 1;
-            self.vitals.predictions.get_or_create(&OfLevel { confidence: level.name() }).inc();
+            self.metrics.predictions.get_or_create(&OfLevel { confidence: level.name() }).inc();
         }
         Ok(analysis)
     }

@@ -4,7 +4,7 @@
 //! and every rerun agrees: the bus passes over what carries one.
 
 use crate::episode_events::EpisodeEvent;
-use forewarn_domain::episode_update::Taken;
+use forewarn_domain::episode_update::EpisodeUpdate;
 use forewarn_domain::prediction::Level;
 use forewarn_domain::silence::{Silence, of, of_workload};
 use forewarn_domain::workload::WorkloadEpisode;
@@ -15,13 +15,13 @@ use forewarn_log::row::Episode;
 pub fn stamp(what: EpisodeEvent, silenced: Option<String>, before: Option<&Episode>) -> Option<String> {
     match what {
         EpisodeEvent::Made | EpisodeEvent::Updated { .. } => silenced,
-        EpisodeEvent::Cleared { .. } => before.filter(|e| e.untold).and_then(|e| e.silence_id.clone()),
+        EpisodeEvent::Cleared { .. } => before.filter(|e| e.unannounced).and_then(|e| e.silence_id.clone()),
     }
 }
 
 /// Decides whether an episode is to be announced because the quiet is over: its last news was kept back, nothing keeps it back now,
 /// and it is open at level high and still foresees that. Gives the silence that was.
-pub fn due(taken: &Taken, silences: &[Silence], before: Option<&Episode>) -> Option<String> {
+pub fn due(taken: &EpisodeUpdate, silences: &[Silence], before: Option<&Episode>) -> Option<String> {
     let p = &taken.prediction;
     let high = p.confidence == Level::High && taken.after.open.as_ref().is_some_and(|o| o.level == Level::High);
     let newest = taken.after.last.as_ref().is_some_and(|l| l.prediction_id == p.prediction_id);
@@ -45,7 +45,7 @@ mod tests {
         let cleared = EpisodeEvent::Cleared { previous: Level::High };
         let mut episode = Episode { silence_id: Some("s".to_owned()), ..Episode::new("ep", "i-1") };
         assert_eq!(stamp(cleared, Some("s".to_owned()), Some(&episode)), None);
-        episode.untold = true;
+        episode.unannounced = true;
         assert_eq!(stamp(cleared, None, Some(&episode)), Some("s".to_owned()));
         assert_eq!(stamp(EpisodeEvent::Made, Some("s".to_owned()), None), Some("s".to_owned()));
         assert_eq!(stamp(EpisodeEvent::Made, None, None), None);

@@ -4,9 +4,11 @@
 
 mod address;
 mod call;
+mod capacity_check;
 mod commands;
 mod compute;
 mod dry;
+mod ec2_reads;
 mod ending;
 mod facts;
 mod group;
@@ -16,8 +18,6 @@ mod launch;
 mod reach;
 mod region;
 mod root;
-mod shortage;
-mod sight;
 mod snapshots;
 mod traffic;
 mod volumes;
@@ -25,7 +25,7 @@ mod well;
 
 pub use reach::AwsReach;
 
-use super::hands::{Errand, Hands, Reply, Seen};
+use super::hands::{Hands, Seen, StepOutcome, StepRequest};
 use aws_config::SdkConfig;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
@@ -63,15 +63,15 @@ pub enum HandsError {
 /// The steps of one kind of thing.
 trait Part {
     /// As [`Hands::prepare`]; by default nothing has to be settled.
-    fn prepare(&self, _hands: &AwsHands, _errand: &Errand) -> Result<String, String> {
+    fn prepare(&self, _hands: &AwsHands, _errand: &StepRequest) -> Result<String, String> {
         Ok(String::new())
     }
 
     /// As [`Hands::perform`].
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply;
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome;
 
     /// As [`Hands::find`].
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String>;
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String>;
 }
 
 /// Says which part a step belongs to; telling people is the executor's own.
@@ -137,28 +137,28 @@ impl Hands for AwsHands {
         holds::still_holds(self, trigger)
     }
 
-    fn shortage(&self, action: RecoveryAction, instance: &str, policy: &Policy) -> Read<Option<String>> {
-        shortage::shortage(self, action, instance, policy)
+    fn capacity_check(&self, action: RecoveryAction, instance: &str, policy: &Policy) -> Read<Option<String>> {
+        capacity_check::capacity_check(self, action, instance, policy)
     }
 
-    fn rehearse(&self, plan: &Plan, instance: &str) -> Vec<DryRunResult> {
-        dry::rehearse(self, plan, instance)
+    fn dry_run(&self, plan: &Plan, instance: &str) -> Vec<DryRunResult> {
+        dry::dry_run(self, plan, instance)
     }
 
     fn snapshot_age(&self, instance: &str, now_ms: i64) -> Read<Option<i64>> {
         snapshots::age(self, instance, now_ms)
     }
 
-    fn prepare(&self, errand: &Errand) -> Result<String, String> {
-        part(errand.kind).map_or_else(|| Ok(String::new()), |p| p.prepare(self, errand))
+    fn prepare(&self, request: &StepRequest) -> Result<String, String> {
+        part(request.kind).map_or_else(|| Ok(String::new()), |p| p.prepare(self, request))
     }
 
-    fn perform(&self, errand: &Errand) -> Reply {
-        part(errand.kind).map_or_else(|| Reply::Done(String::new()), |p| p.perform(self, errand))
+    fn perform(&self, request: &StepRequest) -> StepOutcome {
+        part(request.kind).map_or_else(|| StepOutcome::Done(String::new()), |p| p.perform(self, request))
     }
 
-    fn find(&self, errand: &Errand) -> Result<Option<String>, String> {
-        part(errand.kind).map_or_else(|| Ok(None), |p| p.find(self, errand))
+    fn find(&self, request: &StepRequest) -> Result<Option<String>, String> {
+        part(request.kind).map_or_else(|| Ok(None), |p| p.find(self, request))
     }
 
     fn is_well(&self, instance: &str, policy: &Policy) -> Read<bool> {

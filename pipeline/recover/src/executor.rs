@@ -11,7 +11,7 @@ use super::ledger::{Entry, Ledger, LedgerError};
 use super::policies::{self, Policies};
 use forewarn_domain::id::event_id;
 use forewarn_recovery::admission::Caps;
-use forewarn_recovery::decide::{Command, Wrong, decide};
+use forewarn_recovery::decide::{Command, CommandRejected, decide};
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::next::{LEASE_MS, Next, next};
 use forewarn_recovery::policy::Policy;
@@ -28,7 +28,7 @@ const AGAIN_MS: i64 = 15_000;
 
 /// When a recovery is to be looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub enum NextWakeup {
     /// At this time, milliseconds since 1970.
     At(i64),
     /// When a person has acted; until then, it is looked at again at this time, milliseconds since 1970.
@@ -78,7 +78,11 @@ impl Executor {
             let mut entry = self.ledger.load(&id, &trigger.instance_id)?;
             let now = self.ledger.now_ms();
             let wanted = trigger.cause.first_action().rung();
-            let rung = if trigger.cause.climbs() { admission.first_rung(&lineage, wanted, now) } else { wanted };
+            let rung = if trigger.cause.counts_for_escalation() {
+                admission.first_rung(&lineage, wanted, now)
+            } else {
+                wanted
+            };
             let command = Command::Request { trigger: trigger.clone(), lineage, rung };
             let events = decide(&entry.state, command, now).unwrap_or_default();
             if events.is_empty() || self.ledger.append(&mut entry, &events)? {
@@ -91,7 +95,7 @@ impl Executor {
     ///
     /// # Errors
     /// When the log fails.
-    pub fn advance(&self, id: &str) -> Result<When, LedgerError> {
+    pub fn advance(&self, id: &str) -> Result<NextWakeup, LedgerError> {
         self.advance_while(id, &|| true)
     }
 
@@ -99,7 +103,7 @@ impl Executor {
     ///
     /// # Errors
     /// When the log fails.
-    pub fn advance_while(&self, id: &str, may_go_on: &dyn Fn() -> bool) -> Result<When, LedgerError> {
+    pub fn advance_while(&self, id: &str, may_go_on: &dyn Fn() -> bool) -> Result<NextWakeup, LedgerError> {
         for _ in 0..MOST_TURNS {
             if !may_go_on() {
                 break;
@@ -109,11 +113,11 @@ impl Executor {
                 return Ok(when);
             }
         }
-        Ok(When::At(self.ledger.now_ms()))
+        Ok(NextWakeup::At(self.ledger.now_ms()))
     }
 
     /// Does what is next; says when to come again, or nothing when there is more to do now.
-    fn turn(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
+    fn turn(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
         let now = self.ledger.now_ms();
         self.succession(entry)?;
         match next(&entry.state, &self.name, now) {
@@ -131,26 +135,26 @@ impl Executor {
                 self.command(entry, Command::Conclude { epoch: entry.state.epoch, hold_ms })
             }
             Next::Look => self.look(entry),
-            Next::Wait(at) if entry.state.waits_for_person() => Ok(Some(When::Reminder(at))),
-            Next::Wait(at) => Ok(Some(When::At(at))),
-            Next::Person => Ok(Some(When::Person)),
+            Next::Wait(at) if entry.state.waits_for_person() => Ok(Some(NextWakeup::Reminder(at))),
+            Next::Wait(at) => Ok(Some(NextWakeup::At(at))),
+            Next::Person => Ok(Some(NextWakeup::Person)),
             Next::Nothing => {
                 self.release(entry)?;
-                Ok(Some(When::Never))
+                Ok(Some(NextWakeup::Never))
             }
         }
     }
 
     /// Decides on a command and appends what follows. A command that comes too early says when; one that no longer fits, or that
     /// another executor was quicker with, leads to a new look.
-    fn command(&self, entry: &mut Entry, command: Command) -> Result<Option<When>, LedgerError> {
+    fn command(&self, entry: &mut Entry, command: Command) -> Result<Option<NextWakeup>, LedgerError> {
         match decide(&entry.state, command, self.ledger.now_ms()) {
             Ok(events) => {
                 self.ledger.append(entry, &events)?;
                 Ok(None)
             }
-            Err(Wrong::Early { at_ms }) => Ok(Some(When::At(at_ms))),
-            Err(Wrong::Held { until_ms, .. }) => Ok(Some(When::At(until_ms))),
+            Err(CommandRejected::Early { at_ms }) => Ok(Some(NextWakeup::At(at_ms))),
+            Err(CommandRejected::Held { until_ms, .. }) => Ok(Some(NextWakeup::At(until_ms))),
             Err(wrong) => {
                 tracing::debug!(recovery = entry.id, %wrong, "looked at again");
                 Ok(None)
@@ -175,22 +179,22 @@ impl Executor {
         }
     }
 
-    fn plan(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
-        let Some(trigger) = entry.state.trigger.clone() else { return Ok(Some(When::Never)) };
+    fn plan(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
+        let Some(trigger) = entry.state.trigger.clone() else { return Ok(Some(NextWakeup::Never)) };
         let assessed = self.eyes().assess(entry, &trigger, self.ledger.now_ms());
         tracing::info!(recovery = entry.id, action = ?assessed.plan.action, refusals = assessed.refusals.len(), "planned");
         self.command(entry, Command::Plan { plan: assessed.plan, refusals: assessed.refusals, dry_run: false })
     }
 
-    fn announce(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
+    fn announce(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
         let (trigger, plan) = (entry.state.trigger.as_ref(), entry.state.plan.as_ref());
         let policy = self.policy(entry);
         let objection_ms = trigger.zip(plan).map_or(0, |(t, p)| policy.objection_to(p.action, t.cause));
         self.command(entry, Command::Announce { objection_ms })
     }
 
-    fn look(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
-        let lasts = entry.state.plan.as_ref().is_some_and(|p| p.action.has_to_last());
+    fn look(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
+        let lasts = entry.state.plan.as_ref().is_some_and(|p| p.action.needs_stability_hold());
         let healthy =
             if lasts { self.hands.is_well(entry.state.serving(), &self.policy(entry)) } else { Read::Known(true) };
         let now = self.ledger.now_ms();
@@ -198,14 +202,14 @@ impl Executor {
             Read::Known(healthy) => {
                 let again = self.command(entry, Command::Look { healthy })?;
                 Ok(again.map(|when| match when {
-                    When::At(at) => When::At(at.min(now.saturating_add(LOOK_MS))),
-                    other @ (When::Reminder(_) | When::Person | When::Never) => other,
+                    NextWakeup::At(at) => NextWakeup::At(at.min(now.saturating_add(LOOK_MS))),
+                    other @ (NextWakeup::Reminder(_) | NextWakeup::Person | NextWakeup::Never) => other,
                 }))
             }
             // Not to know is no failure.
             Read::Failed(why) | Read::Absent(why) => {
                 tracing::warn!(recovery = entry.id, why, "it can't be told whether it is well");
-                Ok(Some(When::At(now.saturating_add(LOOK_MS))))
+                Ok(Some(NextWakeup::At(now.saturating_add(LOOK_MS))))
             }
         }
     }

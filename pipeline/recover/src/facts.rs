@@ -11,8 +11,8 @@ use forewarn_domain::step::StepKind;
 use forewarn_log::event::health::HealthStatus;
 use forewarn_log::{Row, Table};
 use forewarn_recovery::facts::{Facts, InstanceFacts, InstanceState, Read, still_down};
-use forewarn_recovery::gate::{Wish, refusals};
-use forewarn_recovery::plan::{Plan, choose, plan, plan_in_the_dark};
+use forewarn_recovery::gate::{ActionRequest, refusals};
+use forewarn_recovery::plan::{Plan, choose, plan, plan_home_unreachable};
 use forewarn_recovery::policy::Policy;
 use forewarn_recovery::refusal::Refusal;
 use forewarn_recovery::state::Recovery;
@@ -50,7 +50,7 @@ pub struct Eyes<'a> {
 
 /// Which recovery is assessed.
 #[derive(Debug, Clone, Copy)]
-pub struct Matter<'a> {
+pub struct AssessmentRequest<'a> {
     /// Its id.
     pub id: &'a str,
     /// The instance that it is about now.
@@ -63,7 +63,7 @@ pub struct Matter<'a> {
     pub is_given: bool,
 }
 
-impl<'a> Matter<'a> {
+impl<'a> AssessmentRequest<'a> {
     /// One that has not begun.
     pub const fn new(subject: &'a str, rung: Rung) -> Self {
         Self { id: "-", subject, rung, begun: None, is_given: false }
@@ -74,7 +74,7 @@ impl Eyes<'_> {
     /// Reads the facts for a recovery as it stands, plans, and asks every gate.
     pub fn assess(&self, entry: &Entry, trigger: &Trigger, now_ms: i64) -> Assessment {
         let state = &entry.state;
-        let matter = Matter {
+        let matter = AssessmentRequest {
             id: &entry.id,
             subject: &state.subject,
             rung: state.rung,
@@ -86,8 +86,8 @@ impl Eyes<'_> {
     }
 
     /// As [`Eyes::assess`], for a recovery that need not exist.
-    pub fn about(&self, matter: Matter<'_>, trigger: &Trigger, now_ms: i64) -> Assessment {
-        let Matter { id, subject, rung, begun, is_given } = matter;
+    pub fn about(&self, matter: AssessmentRequest<'_>, trigger: &Trigger, now_ms: i64) -> Assessment {
+        let AssessmentRequest { id, subject, rung, begun, is_given } = matter;
         let seen = self.hands.look(subject, now_ms);
         let policy = policies::read(self.policies, subject);
         let policy_or_default = match &policy {
@@ -98,7 +98,7 @@ impl Eyes<'_> {
         let plan = match &seen.instance {
             Read::Known(instance) => plan(choose(trigger.cause, rung, instance, has_other_region), instance),
             Read::Failed(_) if trigger.cause.asks_in_the_dark() && rung == Rung::Region && has_other_region => {
-                plan_in_the_dark()
+                plan_home_unreachable()
             }
             // Nothing can be planned for what can't be seen, and the gates say why.
             Read::Failed(_) | Read::Absent(_) => {
@@ -128,8 +128,8 @@ impl Eyes<'_> {
             aws_recovers_until: seen.aws_recovers_until,
             service_event: self.service_event(),
             silence: self.silence(subject, now_ms),
-            shortage: if needs_room {
-                self.hands.shortage(action, subject, &policy_or_default)
+            capacity_check: if needs_room {
+                self.hands.capacity_check(action, subject, &policy_or_default)
             } else {
                 Read::Known(None)
             },
@@ -137,7 +137,7 @@ impl Eyes<'_> {
             policy,
         };
         let approved = begun.is_some_and(|state| state.has_approved(action));
-        let refusals = refusals(Wish { action, cause: trigger.cause, approved, now_ms }, &facts);
+        let refusals = refusals(ActionRequest { action, cause: trigger.cause, approved, now_ms }, &facts);
         Assessment { plan, refusals, place: seen.place, policy: policy_or_default, facts }
     }
 

@@ -14,7 +14,7 @@ use std::fmt;
 
 /// What one step is about.
 #[derive(Debug, Clone)]
-pub struct Errand {
+pub struct StepRequest {
     /// The step.
     pub kind: StepKind,
     /// What the whole of it is.
@@ -45,7 +45,7 @@ pub struct Errand {
 
 /// What came of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub enum StepOutcome {
     /// It has had its effect; later steps may need what came of it: an id, or JSON.
     Done(String),
     /// It is on its way, and is looked at again after so many milliseconds.
@@ -92,10 +92,10 @@ pub trait Hands: Send + Sync + fmt::Debug {
     fn still_holds(&self, trigger: &Trigger) -> Read<bool>;
 
     /// Says what is missing for an action where its instance would start: capacity, quota, type, permission.
-    fn shortage(&self, action: RecoveryAction, instance: &str, policy: &Policy) -> Read<Option<String>>;
+    fn capacity_check(&self, action: RecoveryAction, instance: &str, policy: &Policy) -> Read<Option<String>>;
 
     /// Makes calls to EC2 of a plan as dry runs, which change nothing, and gives what EC2 said to each.
-    fn rehearse(&self, plan: &Plan, instance: &str) -> Vec<DryRunResult>;
+    fn dry_run(&self, plan: &Plan, instance: &str) -> Vec<DryRunResult>;
 
     /// Says how old the data would be, milliseconds, if every volume of an instance were made from its newest complete snapshot: the
     /// age of the oldest of these; none where a volume has none, absent where there are no volumes.
@@ -106,17 +106,17 @@ pub trait Hands: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When it can't be read, or the step can't be made so: in words.
-    fn prepare(&self, errand: &Errand) -> Result<String, String>;
+    fn prepare(&self, request: &StepRequest) -> Result<String, String>;
 
-    /// Makes the step's calls, or looks how far what they began has come: it is asked again after [`Reply::Waiting`], under the same
+    /// Makes the step's calls, or looks how far what they began has come: it is asked again after [`StepOutcome::Waiting`], under the same
     /// token, and must then go on rather than begin again.
-    fn perform(&self, errand: &Errand) -> Reply;
+    fn perform(&self, request: &StepRequest) -> StepOutcome;
 
     /// Looks what came of calls that may have been made: the result if the step has had its whole effect, none if it must be made (again).
     ///
     /// # Errors
     /// When it can't be told, in words.
-    fn find(&self, errand: &Errand) -> Result<Option<String>, String>;
+    fn find(&self, request: &StepRequest) -> Result<Option<String>, String>;
 
     /// Says whether an instance is well: its checks and, where the policy names an endpoint, its application.
     fn is_well(&self, instance: &str, policy: &Policy) -> Read<bool>;

@@ -1,8 +1,8 @@
 //! The recovery executor: carries out what `forewarn_recovery` decides, and writes it down before and after.
 
-pub mod agenda;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod due_queue;
 pub mod executor;
 pub mod facts;
 pub mod hands;

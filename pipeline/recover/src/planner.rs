@@ -1,7 +1,7 @@
 //! Gives each prediction at high its plan: what a recovery would do about it, looked at now. It changes nothing in AWS, and whatever
 //! it can't find out, the plan says so: no prediction waits for it longer than a few minutes, or is lost by it.
 
-use super::facts::{Eyes, Matter};
+use super::facts::{AssessmentRequest, Eyes};
 use super::hands::Hands;
 use super::past;
 use super::policies::Policies;
@@ -48,7 +48,7 @@ pub struct Planner {
 type Known = BTreeMap<(String, String), Result<Arc<dyn Hands>, String>>;
 
 /// What the plans of one round are made with.
-struct Desk<'a> {
+struct PreviewBatch<'a> {
     planner: &'a Planner,
     store: &'a dyn Store,
     hands: Known,
@@ -81,7 +81,7 @@ impl Planner {
             tracing::warn!(error = %e, "plans do not say how others like them ended");
         }
         let begun_ms = self.clock.now_ms();
-        let desk = Desk { planner: self, store, hands: self.reached(&predictions), past: past.ok(), begun_ms };
+        let desk = PreviewBatch { planner: self, store, hands: self.reached(&predictions), past: past.ok(), begun_ms };
         let outlooks = desk.each(&predictions);
         tracing::info!(plans = outlooks.len(), "looked at what would be done about predictions at high");
         for (i, outlook) in wanted.into_iter().zip(outlooks) {
@@ -117,7 +117,7 @@ impl RecoveryPreviewer for LogPreviewer<'_> {
     }
 }
 
-impl Desk<'_> {
+impl PreviewBatch<'_> {
     fn each(&self, predictions: &[&Prediction]) -> Vec<RecoveryPreview> {
         let next = AtomicUsize::new(0);
         let slots: Vec<OnceLock<RecoveryPreview>> = predictions.iter().map(|_| OnceLock::new()).collect();
@@ -154,10 +154,11 @@ impl Desk<'_> {
             return RecoveryPreview::unseen("it calls for no recovery", now_ms);
         };
         let eyes = Eyes { hands, policies: &*self.planner.policies, store: self.store };
-        let matter = Matter { is_given: true, ..Matter::new(id, trigger.cause.first_action().rung()) };
+        let matter =
+            AssessmentRequest { is_given: true, ..AssessmentRequest::new(id, trigger.cause.first_action().rung()) };
         let assessed = eyes.about(matter, &trigger, now_ms);
         let is_seen = matches!(assessed.facts.instance, Read::Known(_));
-        let trials = if is_seen { hands.rehearse(&assessed.plan, id) } else { Vec::new() };
+        let trials = if is_seen { hands.dry_run(&assessed.plan, id) } else { Vec::new() };
         let unseen = || Read::Failed("the instance could not be seen".to_owned());
         let snapshot_age_ms = if is_seen { hands.snapshot_age(id, now_ms) } else { unseen() };
         preview(&PreviewInputs {

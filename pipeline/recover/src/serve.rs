@@ -1,7 +1,7 @@
 //! Lets executors work: takes triggers in, hands recoveries to workers when they are due, and notices what people did meanwhile.
 
-use super::agenda::Agenda;
-use super::executor::{Executor, When};
+use super::due_queue::DueQueue;
+use super::executor::{Executor, NextWakeup};
 use super::inbox::Inbox;
 use super::ledger::LedgerError;
 use forewarn_runtime::interrupt::Interrupt;
@@ -55,12 +55,12 @@ pub fn serve(
     until: Until,
     stop: &Interrupt,
 ) -> Result<Served, LedgerError> {
-    let shop = Shop::default();
+    let shop = WorkerPool::default();
     let open = executor.ledger().store().open_recoveries()?;
     let mut served = Served { resumed: open.len(), ..Served::default() };
     let now = executor.ledger().now_ms();
     for id in open {
-        shop.lock().agenda.put(&id, now);
+        shop.lock().due_queue.put(&id, now);
     }
     executor.sweep()?;
     std::thread::scope(|scope| {
@@ -69,12 +69,12 @@ pub fn serve(
         }
         let ended = attend(executor, inbox, &shop, until, stop, &mut served);
         shop.lock().closed = true;
-        shop.bell.notify_all();
+        shop.wakeup.notify_all();
         ended
     })?;
     let floor = shop.lock();
-    executor.give_back(floor.agenda.ids());
-    (served.turns, served.next_ms) = (floor.turns, floor.agenda.next());
+    executor.give_back(floor.due_queue.ids());
+    (served.turns, served.next_ms) = (floor.turns, floor.due_queue.next());
     drop(floor);
     Ok(served)
 }
@@ -83,7 +83,7 @@ pub fn serve(
 fn attend(
     executor: &Executor,
     inbox: &mut Inbox<'_>,
-    shop: &Shop,
+    shop: &WorkerPool,
     until: Until,
     stop: &Interrupt,
     served: &mut Served,
@@ -95,23 +95,23 @@ fn attend(
         served.refused += taken.refused;
         let now = executor.ledger().now_ms();
         for id in &taken.touched {
-            shop.lock().agenda.put(id, now);
+            shop.lock().due_queue.put(id, now);
         }
         if !taken.touched.is_empty() {
-            shop.bell.notify_all();
+            shop.wakeup.notify_all();
         }
         if now - swept > SWEEP_MS {
             executor.sweep()?;
             swept = now;
         }
         let floor = shop.lock();
-        let idle = !floor.agenda.is_busy() && taken.touched.is_empty() && taken.is_quiet;
-        let due = floor.agenda.next();
+        let idle = !floor.due_queue.is_busy() && taken.touched.is_empty() && taken.is_quiet;
+        let due = floor.due_queue.next();
         let over = match until {
             Until::Stopped => false,
             Until::Idle => idle && due.is_none_or(|at| at > now),
             Until::IdleBy(end) => now >= end || (idle && due.is_none_or(|at| at > now)),
-            Until::Done => idle && !floor.agenda.has_work(),
+            Until::Done => idle && !floor.due_queue.has_work(),
         };
         drop(floor);
         if over {
@@ -124,20 +124,20 @@ fn attend(
 
 /// Where workers find their work.
 #[derive(Debug, Default)]
-struct Shop {
-    floor: Mutex<Floor>,
-    bell: Condvar,
+struct WorkerPool {
+    floor: Mutex<PoolState>,
+    wakeup: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Floor {
-    agenda: Agenda,
+struct PoolState {
+    due_queue: DueQueue,
     turns: u64,
     closed: bool,
 }
 
-impl Shop {
-    fn lock(&self) -> MutexGuard<'_, Floor> {
+impl WorkerPool {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.floor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -148,27 +148,27 @@ impl Shop {
             if floor.closed {
                 return;
             }
-            let Some(id) = floor.agenda.take(executor.ledger().now_ms()) else {
+            let Some(id) = floor.due_queue.take(executor.ledger().now_ms()) else {
                 // Times pass without anybody ringing, so it looks again by itself.
-                let waited = self.bell.wait_timeout(floor, GLANCE);
+                let waited = self.wakeup.wait_timeout(floor, GLANCE);
                 floor = waited.map_or_else(|e| e.into_inner().0, |(floor, _)| floor);
                 continue;
             };
             drop(floor);
             let when = executor.advance_while(&id, &|| !self.lock().closed).unwrap_or_else(|e| {
-                if matches!(e, LedgerError::Illegal { .. }) {
+                if matches!(e, LedgerError::IllegalTransition { .. }) {
                     tracing::error!(recovery = id, error = %e, "nothing is done for it");
-                    return When::Never;
+                    return NextWakeup::Never;
                 }
                 tracing::error!(recovery = id, error = %e, "it is looked at again");
-                When::At(executor.ledger().now_ms().saturating_add(FAILED_MS))
+                NextWakeup::At(executor.ledger().now_ms().saturating_add(FAILED_MS))
             });
             floor = self.lock();
             floor.turns += 1;
             match when {
-                When::At(at) => floor.agenda.give_back(&id, Some(at)),
-                When::Reminder(at) => floor.agenda.remind(&id, at),
-                When::Person | When::Never => floor.agenda.give_back(&id, None),
+                NextWakeup::At(at) => floor.due_queue.give_back(&id, Some(at)),
+                NextWakeup::Reminder(at) => floor.due_queue.remind(&id, at),
+                NextWakeup::Person | NextWakeup::Never => floor.due_queue.give_back(&id, None),
             }
         }
     }

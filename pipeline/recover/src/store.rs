@@ -80,12 +80,12 @@ impl Store for SqliteLog {
 
 /// A log that keeps no tables, with the tables made in memory: each question first reads, and checks, what has been appended since the last.
 #[derive(Debug)]
-pub struct Folded<L> {
+pub struct ProjectedLog<L> {
     log: L,
     known: Mutex<(Projection, Walk)>,
 }
 
-impl<L: EventLog> Folded<L> {
+impl<L: EventLog> ProjectedLog<L> {
     /// Takes a log; nothing is read yet.
     pub fn new(log: L) -> Self {
         Self { log, known: Mutex::new((Projection::default(), Walk::new())) }
@@ -108,7 +108,7 @@ impl<L: EventLog> Folded<L> {
     }
 }
 
-impl<L: EventLog> EventLog for Folded<L> {
+impl<L: EventLog> EventLog for ProjectedLog<L> {
     fn append(&self, stream: &str, expected: Expected, events: &[NewEvent]) -> Result<Appended, AppendError> {
         self.log.append(stream, expected, events)
     }
@@ -130,7 +130,7 @@ impl<L: EventLog> EventLog for Folded<L> {
     }
 }
 
-impl<L: Cursors> Cursors for Folded<L> {
+impl<L: Cursors> Cursors for ProjectedLog<L> {
     fn cursor(&self, name: &str) -> Result<u64, LogError> {
         self.log.cursor(name)
     }
@@ -144,7 +144,7 @@ impl<L: Cursors> Cursors for Folded<L> {
     }
 }
 
-impl<L: EventLog + Cursors + Send + Sync + fmt::Debug> Store for Folded<L> {
+impl<L: EventLog + Cursors + Send + Sync + fmt::Debug> Store for ProjectedLog<L> {
     fn check(&self) -> Result<(), LogError> {
         self.current().map(drop)
     }

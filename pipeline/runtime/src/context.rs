@@ -2,23 +2,23 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::interrupt::Interrupt;
-use crate::metrics::Vitals;
+use crate::metrics::Metrics;
 use std::sync::Arc;
 
 /// The world around a producer or a consumer; a clone shares it.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct RuntimeContext {
     /// Where calls, retries and records are counted.
-    pub vitals: Arc<Vitals>,
+    pub metrics: Arc<Metrics>,
     /// The clock that arrival times are taken from and waits go by.
     pub clock: Arc<dyn Clock>,
     /// What ends a wait early.
     pub stop: Interrupt,
 }
 
-impl Surroundings {
+impl RuntimeContext {
     /// The system's time, counted where nobody looks, never interrupted.
     pub fn alone() -> Self {
-        Self { vitals: crate::metrics::unwatched(), clock: Arc::new(SystemClock), stop: Interrupt::default() }
+        Self { metrics: crate::metrics::unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::default() }
     }
 }

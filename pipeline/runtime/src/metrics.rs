@@ -47,7 +47,7 @@ pub type Level = Gauge<f64, AtomicU64>;
 
 /// All vital signs; a clone shares them.
 #[derive(Debug, Clone, Default)]
-pub struct Vitals {
+pub struct Metrics {
     /// Calls made.
     pub calls: Family<Call, Counter>,
     /// Calls that were throttled.
@@ -88,7 +88,7 @@ pub struct Vitals {
     pub last_success: Family<Part, Level>,
 }
 
-impl Vitals {
+impl Metrics {
     /// Writes them as `OpenMetrics` text.
     pub fn render(&self) -> String {
         let mut registry = Registry::with_prefix("forewarn");
@@ -134,8 +134,8 @@ impl Vitals {
 }
 
 /// Vital signs that nobody else sees.
-pub fn unwatched() -> Arc<Vitals> {
-    Arc::new(Vitals::default())
+pub fn unregistered() -> Arc<Metrics> {
+    Arc::new(Metrics::default())
 }
 
 #[cfg(test)]
@@ -144,10 +144,10 @@ mod tests {
 
     #[test]
     fn what_was_counted_is_written() {
-        let vitals = Vitals::default();
-        vitals.calls.get_or_create(&Call { service: "cloudwatch", operation: "GetMetricData" }).inc();
-        vitals.lag("archive", 1500);
-        let text = vitals.render();
+        let metrics = Metrics::default();
+        metrics.calls.get_or_create(&Call { service: "cloudwatch", operation: "GetMetricData" }).inc();
+        metrics.lag("archive", 1500);
+        let text = metrics.render();
         assert!(
             text.contains("forewarn_aws_calls_total{service=\"cloudwatch\",operation=\"GetMetricData\"} 1"),
             "{text}"

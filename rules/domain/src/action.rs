@@ -39,7 +39,8 @@ pub enum RecoveryAction {
     /// A copy starts in the other region and DNS follows.
     FailOverRegion,
     /// The same while the home region answers nothing: nothing there can be stopped, and a person accepts that two may run.
-    FailOverDark,
+    #[serde(rename = "fail_over_dark")]
+    FailOverUnreachable,
     /// An instance that was replaced, and has been kept stopped since, is ended for good.
     TerminateReplaced,
 }
@@ -99,7 +100,7 @@ impl RecoveryAction {
         Self::DrainSpot,
         Self::ReplaceInGroup,
         Self::FailOverRegion,
-        Self::FailOverDark,
+        Self::FailOverUnreachable,
         Self::TerminateReplaced,
     ];
 
@@ -121,7 +122,7 @@ impl RecoveryAction {
             | Self::ReplaceUnfenced
             | Self::FailOverZone
             | Self::ReplaceInGroup => Rung::Replace,
-            Self::FailOverRegion | Self::FailOverDark => Rung::Region,
+            Self::FailOverRegion | Self::FailOverUnreachable => Rung::Region,
         }
     }
 
@@ -145,7 +146,7 @@ impl RecoveryAction {
     }
 
     /// Says whether it has to leave a healthy instance behind; the others have done what they can once their steps are done.
-    pub const fn has_to_last(self) -> bool {
+    pub const fn needs_stability_hold(self) -> bool {
         !matches!(
             self,
             Self::NotifyOnly | Self::Quarantine | Self::DrainSpot | Self::ReplaceInGroup | Self::TerminateReplaced
@@ -161,7 +162,7 @@ impl RecoveryAction {
                 | Self::ReplaceUnfenced
                 | Self::FailOverZone
                 | Self::FailOverRegion
-                | Self::FailOverDark
+                | Self::FailOverUnreachable
         )
     }
 
@@ -177,11 +178,14 @@ impl RecoveryAction {
 
     /// Says whether a person must approve it whatever the mode: two may both serve, and what is ended does not come back.
     pub const fn always_approved(self) -> bool {
-        matches!(self, Self::ReplaceUnfenced | Self::FailOverRegion | Self::FailOverDark | Self::TerminateReplaced)
+        matches!(
+            self,
+            Self::ReplaceUnfenced | Self::FailOverRegion | Self::FailOverUnreachable | Self::TerminateReplaced
+        )
     }
 
     /// Says whether its successor is in another region.
     pub const fn leaves_region(self) -> bool {
-        matches!(self, Self::FailOverRegion | Self::FailOverDark)
+        matches!(self, Self::FailOverRegion | Self::FailOverUnreachable)
     }
 }

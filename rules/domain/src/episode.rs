@@ -125,7 +125,7 @@ pub fn step(
         if let Some(p) = known(prediction) {
             let level = prediction.confidence;
             let level = if prediction.held_until.is_some() { level.min(from) } else { level };
-            episode.take_up(level, levels.held(&p), quiet_hours.min(MAX_GAP_HOURS), levels.clear_after);
+            episode.advance(level, levels.held(&p), quiet_hours.min(MAX_GAP_HOURS), levels.clear_after);
         }
         change = (episode.level != from).then_some((from, episode.level));
     } else if prediction.held_until.is_none() && prediction.confidence.is_at_risk() {
@@ -152,7 +152,7 @@ pub fn step(
 }
 
 impl OpenEpisode {
-    fn take_up(&mut self, level: Level, held: Level, quiet_hours: f64, clear_after: f64) {
+    fn advance(&mut self, level: Level, held: Level, quiet_hours: f64, clear_after: f64) {
         if level > self.level {
             self.level = level;
         }

@@ -5,7 +5,7 @@ use crate::prediction::Prediction;
 
 /// A prediction with its place in its episode.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Taken {
+pub struct EpisodeUpdate {
     /// The prediction, with episode, sequence and status written into it.
     pub prediction: Prediction,
     /// Where the instance's episode stands now.
@@ -18,7 +18,7 @@ pub struct Taken {
     pub keep: bool,
 }
 
-impl Taken {
+impl EpisodeUpdate {
     /// True when nothing newer than this prediction has been seen of its instance.
     pub(crate) fn is_newest(&self) -> bool {
         self.after.last.as_ref().is_some_and(|l| l.prediction_id == self.prediction.prediction_id)

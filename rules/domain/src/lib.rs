@@ -1,5 +1,6 @@
 //! The values that the parts of forewarn hand to one another, and the pure steps from one to the next that need no Polars: signals,
 //! predictions, episodes, recovery actions and their steps.
+#![warn(missing_docs)]
 
 pub mod id;
 pub mod time;

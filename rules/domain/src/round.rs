@@ -1,7 +1,7 @@
 //! Takes up all predictions of one time: who is shown, what happened to episodes, and what has to be kept.
 
 use crate::episode::{EpisodeError, EpisodeState, step};
-use crate::episode_update::Taken;
+use crate::episode_update::EpisodeUpdate;
 use crate::levels::{Episodes, Levels};
 use crate::prediction::{Level, Prediction};
 use crate::workload::{WorkloadEvent, Workloads, join};
@@ -14,7 +14,7 @@ pub type States = BTreeMap<String, EpisodeState>;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Round {
     /// Each prediction, in the order given.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<EpisodeUpdate>,
     /// What happened to workloads.
     pub workloads: Vec<WorkloadEvent>,
 }
@@ -23,7 +23,7 @@ pub struct Round {
 ///
 /// # Errors
 /// When a time in a state or a prediction can't be read.
-pub fn take_up(
+pub fn apply_predictions(
     predictions: Vec<Prediction>,
     states: &States,
     workloads: &Workloads,
@@ -35,7 +35,11 @@ pub fn take_up(
     Ok(Round { taken, workloads })
 }
 
-fn take_each(predictions: Vec<Prediction>, states: &States, levels: &Levels) -> Result<Vec<Taken>, EpisodeError> {
+fn take_each(
+    predictions: Vec<Prediction>,
+    states: &States,
+    levels: &Levels,
+) -> Result<Vec<EpisodeUpdate>, EpisodeError> {
     let nothing = EpisodeState::default();
     let mut out = Vec::with_capacity(predictions.len());
     for mut prediction in predictions {
@@ -43,7 +47,7 @@ fn take_each(predictions: Vec<Prediction>, states: &States, levels: &Levels) -> 
         let (after, events) = step(before.unwrap_or(&nothing), &prediction, levels)?;
         after.stamp(&mut prediction);
         let open = after.open.is_some() || before.is_some_and(|b| b.open.is_some());
-        out.push(Taken {
+        out.push(EpisodeUpdate {
             shown: prediction.confidence != Level::None,
             keep: open && before != Some(&after),
             prediction,

@@ -5,7 +5,7 @@
 //! updated when members join or its level rises, and cleared when fewer are left. Members whose own news it makes superfluous are folded into it.
 
 use crate::episode::EpisodeChange;
-use crate::episode_update::Taken;
+use crate::episode_update::EpisodeUpdate;
 use crate::id::digest;
 use crate::levels::Episodes;
 use crate::prediction::{Action, FailureType, Level, Prediction};
@@ -70,7 +70,7 @@ pub type Workloads = BTreeMap<String, WorkloadEpisode>;
 /// Decides about the workloads of a round, and names in the members' predictions the episode that speaks for them.
 ///
 /// A workload of which a prediction is older than what has been seen already is left as it is.
-pub fn join(taken: &mut [Taken], open: &Workloads, episodes: &Episodes) -> Vec<WorkloadEvent> {
+pub fn join(taken: &mut [EpisodeUpdate], open: &Workloads, episodes: &Episodes) -> Vec<WorkloadEvent> {
     let mut events = Vec::new();
     let mut folded: BTreeMap<String, String> = BTreeMap::new();
     for (workload, rows) in by_workload(taken) {
@@ -103,8 +103,8 @@ pub fn join(taken: &mut [Taken], open: &Workloads, episodes: &Episodes) -> Vec<W
     events
 }
 
-fn by_workload(taken: &[Taken]) -> BTreeMap<&str, Vec<&Taken>> {
-    let mut out: BTreeMap<&str, Vec<&Taken>> = BTreeMap::new();
+fn by_workload(taken: &[EpisodeUpdate]) -> BTreeMap<&str, Vec<&EpisodeUpdate>> {
+    let mut out: BTreeMap<&str, Vec<&EpisodeUpdate>> = BTreeMap::new();
     for t in taken {
         if let Some(workload) = &t.prediction.workload {
             out.entry(workload).or_default().push(t);
@@ -116,12 +116,12 @@ fn by_workload(taken: &[Taken]) -> BTreeMap<&str, Vec<&Taken>> {
     out
 }
 
-fn members(rows: &[&Taken], cause: FailureType, before: Option<&WorkloadEpisode>) -> Vec<Member> {
-    let counted = |t: &&&Taken| {
+fn members(rows: &[&EpisodeUpdate], cause: FailureType, before: Option<&WorkloadEpisode>) -> Vec<Member> {
+    let counted = |t: &&&EpisodeUpdate| {
         let foresees = t.prediction.confidence.is_at_risk() && t.prediction.failure_type == Some(cause);
         foresees || before.is_some_and(|b| b.members.iter().any(|m| t.has_open(&m.instance_id, &m.episode_id)))
     };
-    let member = |t: &&Taken| {
+    let member = |t: &&EpisodeUpdate| {
         let own = t.after.open.as_ref()?;
         Some(Member {
             instance_id: t.prediction.instance_id.clone(),
@@ -135,7 +135,7 @@ fn members(rows: &[&Taken], cause: FailureType, before: Option<&WorkloadEpisode>
 fn decide(
     workload: &str,
     cause: FailureType,
-    rows: &[&Taken],
+    rows: &[&EpisodeUpdate],
     before: Option<&WorkloadEpisode>,
     members: &[Member],
     is_open: bool,

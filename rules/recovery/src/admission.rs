@@ -82,7 +82,7 @@ pub struct Slot {
 
 /// Asks for admission.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ask {
+pub struct AdmissionRequest {
     /// The recovery.
     pub recovery_id: String,
     /// What it would be.
@@ -225,7 +225,7 @@ impl Admission {
     ///
     /// # Errors
     /// With every reason against it, and with what is to be noted all the same.
-    pub fn decide(&self, ask: &Ask, caps: &Caps, now_ms: i64) -> Result<Vec<AdmissionEvent>, Refused> {
+    pub fn decide(&self, ask: &AdmissionRequest, caps: &Caps, now_ms: i64) -> Result<Vec<AdmissionEvent>, Refused> {
         if self.open.contains_key(&ask.recovery_id) {
             return Ok(Vec::new());
         }
@@ -251,7 +251,7 @@ impl Admission {
         Err(Refused { reasons, note })
     }
 
-    fn one_of_lineage(&self, ask: &Ask, now_ms: i64) -> Result<Vec<AdmissionEvent>, Refused> {
+    fn one_of_lineage(&self, ask: &AdmissionRequest, now_ms: i64) -> Result<Vec<AdmissionEvent>, Refused> {
         match self.open_of(&ask.slot.lineage) {
             None => Ok(vec![admitted(ask, now_ms)]),
             Some(id) => {
@@ -261,7 +261,7 @@ impl Admission {
         }
     }
 
-    fn by_lineage(&self, ask: &Ask, now_ms: i64, out: &mut Vec<Refusal>) {
+    fn by_lineage(&self, ask: &AdmissionRequest, now_ms: i64, out: &mut Vec<Refusal>) {
         if let Some(id) = self.open_of(&ask.slot.lineage) {
             out.push(Refusal::OpenIncident { recovery_id: id.to_owned() });
         }
@@ -276,7 +276,7 @@ impl Admission {
         }
     }
 
-    fn by_caps(&self, ask: &Ask, caps: &Caps, now_ms: i64, out: &mut Vec<Refusal>) {
+    fn by_caps(&self, ask: &AdmissionRequest, caps: &Caps, now_ms: i64, out: &mut Vec<Refusal>) {
         let mut scope = |name: String, open: u32, cap: u32| {
             if open >= cap {
                 out.push(Refusal::BlastRadius { scope: name, open });
@@ -305,7 +305,7 @@ impl Admission {
     }
 }
 
-fn admitted(ask: &Ask, now_ms: i64) -> AdmissionEvent {
+fn admitted(ask: &AdmissionRequest, now_ms: i64) -> AdmissionEvent {
     AdmissionEvent::Admitted { recovery_id: ask.recovery_id.clone(), slot: ask.slot.clone(), at_ms: now_ms }
 }
 

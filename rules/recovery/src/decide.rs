@@ -2,7 +2,7 @@
 
 use super::event::{Outcome, RecoveryEvent};
 use super::plan::{CALL_MS, Plan, RETRY_MS};
-use super::refusal::{Refusal, Verdict, together};
+use super::refusal::{Refusal, Verdict, combine_verdicts};
 use super::state::{Phase, Recovery};
 use super::trigger::Trigger;
 use forewarn_domain::action::Rung;
@@ -126,7 +126,7 @@ pub enum Command {
 
 /// Explains why a command changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
+pub enum CommandRejected {
     /// It does not fit to where the recovery stands.
     #[error("not in phase {phase:?}")]
     Phase {
@@ -175,7 +175,7 @@ pub enum Wrong {
 ///
 /// # Errors
 /// When the command changes nothing, with the reason.
-pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     match command {
         Command::Request { trigger, lineage, rung } => Ok(request(state, trigger, lineage, rung, now_ms)),
         Command::Plan { plan, refusals, dry_run } => {
@@ -240,17 +240,17 @@ pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<Rec
     }
 }
 
-fn must(state: &Recovery, fits: bool) -> Result<(), Wrong> {
-    if fits { Ok(()) } else { Err(Wrong::Phase { phase: state.phase }) }
+fn must(state: &Recovery, fits: bool) -> Result<(), CommandRejected> {
+    if fits { Ok(()) } else { Err(CommandRejected::Phase { phase: state.phase }) }
 }
 
 /// What a phase waits for has come.
-fn due(state: &Recovery, now_ms: i64) -> Result<(), Wrong> {
+fn due(state: &Recovery, now_ms: i64) -> Result<(), CommandRejected> {
     let (Phase::Deferred { until_ms } | Phase::Announced { until_ms } | Phase::Holding { until_ms }) = state.phase
     else {
         return Ok(());
     };
-    if now_ms < until_ms { Err(Wrong::Early { at_ms: until_ms }) } else { Ok(()) }
+    if now_ms < until_ms { Err(CommandRejected::Early { at_ms: until_ms }) } else { Ok(()) }
 }
 
 const fn can_object(state: &Recovery) -> bool {
@@ -293,7 +293,7 @@ fn planned(state: &Recovery, plan: Plan, refusals: Vec<Refusal>, dry_run: bool, 
 }
 
 fn refused(state: &Recovery, refusals: Vec<Refusal>, now_ms: i64) -> Option<Vec<RecoveryEvent>> {
-    Some(match together(&refusals)? {
+    Some(match combine_verdicts(&refusals)? {
         // What a rung below has left unhealed is not dropped because this one is not allowed.
         Verdict::Deny if state.epoch > 0 => {
             let reason = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -312,60 +312,60 @@ fn refused(state: &Recovery, refusals: Vec<Refusal>, now_ms: i64) -> Option<Vec<
     })
 }
 
-fn lease(state: &Recovery, holder: String, for_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+fn lease(state: &Recovery, holder: String, for_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     if !state.is_at_work() {
-        return Err(Wrong::Phase { phase: state.phase });
+        return Err(CommandRejected::Phase { phase: state.phase });
     }
     if let Some(h) = state.holder.as_ref().filter(|h| now_ms < h.until_ms && h.name != holder) {
-        return Err(Wrong::Held { holder: h.name.clone(), until_ms: h.until_ms });
+        return Err(CommandRejected::Held { holder: h.name.clone(), until_ms: h.until_ms });
     }
     Ok(vec![RecoveryEvent::Leased { holder, epoch: state.epoch + 1, until_ms: now_ms.saturating_add(for_ms) }])
 }
 
 /// A call of which nobody knows what came keeps its lease: whoever comes next waits until it has settled in any case.
-fn release_lease(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+fn release_lease(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     current(state, epoch)?;
     if state.intent.is_some() {
-        return Err(Wrong::Unsettled);
+        return Err(CommandRejected::Unsettled);
     }
     let is_held = state.holder.as_ref().is_some_and(|h| now_ms < h.until_ms);
     Ok(if is_held { vec![RecoveryEvent::LeaseReleased { epoch, at_ms: now_ms }] } else { Vec::new() })
 }
 
-fn current(state: &Recovery, epoch: u64) -> Result<(), Wrong> {
+fn current(state: &Recovery, epoch: u64) -> Result<(), CommandRejected> {
     if !state.is_at_work() {
-        return Err(Wrong::Phase { phase: state.phase });
+        return Err(CommandRejected::Phase { phase: state.phase });
     }
-    if epoch == state.epoch { Ok(()) } else { Err(Wrong::Stale { epoch, current: state.epoch }) }
+    if epoch == state.epoch { Ok(()) } else { Err(CommandRejected::Stale { epoch, current: state.epoch }) }
 }
 
 /// A result is taken from whoever holds it now; a stale executor's is refused.
-fn settled(state: &Recovery, epoch: u64) -> Result<(), Wrong> {
+fn settled(state: &Recovery, epoch: u64) -> Result<(), CommandRejected> {
     current(state, epoch)?;
-    if state.intent.is_some() { Ok(()) } else { Err(Wrong::NoIntent) }
+    if state.intent.is_some() { Ok(()) } else { Err(CommandRejected::NoIntent) }
 }
 
-fn intend(state: &Recovery, epoch: u64, before: String, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+fn intend(state: &Recovery, epoch: u64, before: String, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     current(state, epoch)?;
     if state.intent.is_some() {
-        return Err(Wrong::Unsettled);
+        return Err(CommandRejected::Unsettled);
     }
     if now_ms < state.retry_ms {
-        return Err(Wrong::Early { at_ms: state.retry_ms });
+        return Err(CommandRejected::Early { at_ms: state.retry_ms });
     }
     if state.step().is_none() || state.has_given_up() {
-        return Err(Wrong::Phase { phase: state.phase });
+        return Err(CommandRejected::Phase { phase: state.phase });
     }
     intent(state, state.attempt, token(state), before, now_ms)
 }
 
-fn reissue(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+fn reissue(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     settled(state, epoch)?;
-    let Some(open) = &state.intent else { return Err(Wrong::NoIntent) };
+    let Some(open) = &state.intent else { return Err(CommandRejected::NoIntent) };
     // Before that the call of a lost executor may still take effect.
     let harmless = state.step().is_some_and(|s| s.kind.only_reads());
     if now_ms < open.settles_ms && !harmless {
-        return Err(Wrong::Early { at_ms: open.settles_ms });
+        return Err(CommandRejected::Early { at_ms: open.settles_ms });
     }
     intent(state, open.attempt, open.token.clone(), open.before.clone(), now_ms)
 }
@@ -376,11 +376,11 @@ fn intent(
     token: String,
     before: String,
     now_ms: i64,
-) -> Result<Vec<RecoveryEvent>, Wrong> {
-    let Some(holder) = &state.holder else { return Err(Wrong::Phase { phase: state.phase }) };
+) -> Result<Vec<RecoveryEvent>, CommandRejected> {
+    let Some(holder) = &state.holder else { return Err(CommandRejected::Phase { phase: state.phase }) };
     let needed_ms = now_ms.saturating_add(CALL_MS);
     if holder.until_ms < needed_ms {
-        return Err(Wrong::LeaseTooShort { until_ms: holder.until_ms, needed_ms });
+        return Err(CommandRejected::LeaseTooShort { until_ms: holder.until_ms, needed_ms });
     }
     let settles_ms = holder.until_ms.saturating_add(CALL_MS);
     let (step, epoch) = (state.cursor, state.epoch);
@@ -401,7 +401,7 @@ fn waiting(state: &Recovery, for_ms: i64, now_ms: i64) -> Vec<RecoveryEvent> {
     if state.began_ms.is_some_and(|began| now_ms.saturating_sub(began) >= patience) {
         return failed(state, format!("it was not done within {} s", patience / 1000), now_ms);
     }
-    if state.is_pressed(now_ms.saturating_add(for_ms)) {
+    if state.must_skip_optional(now_ms.saturating_add(for_ms)) {
         return failed(state, "AWS takes the instance before long: no time is left for it".to_owned(), now_ms);
     }
     if state.is_over_time(now_ms) {
@@ -413,15 +413,15 @@ fn waiting(state: &Recovery, for_ms: i64, now_ms: i64) -> Vec<RecoveryEvent> {
 fn failed(state: &Recovery, reason: String, now_ms: i64) -> Vec<RecoveryEvent> {
     let (attempts, after_ms) = state.step().map_or((0, RETRY_MS), |s| (s.attempts, s.retry_ms));
     let retry_ms = now_ms.saturating_add(after_ms);
-    let retry_ms =
-        (state.attempt < attempts && !state.is_over_time(retry_ms) && !state.is_pressed(retry_ms)).then_some(retry_ms);
+    let retry_ms = (state.attempt < attempts && !state.is_over_time(retry_ms) && !state.must_skip_optional(retry_ms))
+        .then_some(retry_ms);
     vec![RecoveryEvent::StepFailed { reason, retry_ms }]
 }
 
 /// Decides what follows when there is no next step or it has failed for good.
-fn conclude(state: &Recovery, hold_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, Wrong> {
+fn conclude(state: &Recovery, hold_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     if state.intent.is_some() {
-        return Err(Wrong::Unsettled);
+        return Err(CommandRejected::Unsettled);
     }
     let reason = state.reason.as_deref().unwrap_or("its steps failed").to_owned();
     match (state.phase, state.step(), state.has_given_up()) {
@@ -440,7 +440,7 @@ fn conclude(state: &Recovery, hold_ms: i64, now_ms: i64) -> Result<Vec<RecoveryE
             let reason = format!("what was done could not be taken back: {reason}");
             Ok(vec![RecoveryEvent::Stuck { reason }])
         }
-        (phase, _, _) => Err(Wrong::Phase { phase }),
+        (phase, _, _) => Err(CommandRejected::Phase { phase }),
     }
 }
 

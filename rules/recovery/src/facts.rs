@@ -142,5 +142,6 @@ pub struct Facts {
     /// The silence that holds for it.
     pub silence: Read<Option<String>>,
     /// What is missing in the target: capacity, quota, type, zone. Asked only for what launches or starts.
-    pub shortage: Read<Option<String>>,
+    #[serde(rename = "shortage")]
+    pub capacity_check: Read<Option<String>>,
 }

@@ -8,7 +8,7 @@ use forewarn_domain::action::RecoveryAction;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wish {
+pub struct ActionRequest {
     /// What is to be done.
     pub action: RecoveryAction,
     /// Why.
@@ -19,10 +19,10 @@ pub struct Wish {
     pub now_ms: i64,
 }
 
-impl Wish {
+impl ActionRequest {
     /// Says whether it is a failover that a person asks for while the home region answers nothing.
-    fn is_in_the_dark<T>(self, instance: &Read<T>) -> bool {
-        self.action == RecoveryAction::FailOverDark && matches!(instance, Read::Failed(_))
+    fn is_home_unreachable<T>(self, instance: &Read<T>) -> bool {
+        self.action == RecoveryAction::FailOverUnreachable && matches!(instance, Read::Failed(_))
     }
 }
 
@@ -30,13 +30,13 @@ impl Wish {
 const NEEDED: [&str; 3] = ["Launch", "Terminate", "ReplaceUnhealthy"];
 
 /// Gives every reason against a wish; a fact that could not be read is one. Empty: it may be done.
-pub fn refusals(wish: Wish, facts: &Facts) -> Vec<Refusal> {
+pub fn refusals(wish: ActionRequest, facts: &Facts) -> Vec<Refusal> {
     let mut out = Vec::new();
     if let Some(policy) = known("the policy", &facts.policy, &mut out) {
         by_policy(wish, policy, &mut out);
     }
     // What can't be seen there is what the person who asks for it in the dark, and approves, answers for.
-    if !wish.is_in_the_dark(&facts.instance) {
+    if !wish.is_home_unreachable(&facts.instance) {
         by_home(wish, facts, &mut out);
     }
     if known("the trigger", &facts.trigger_holds, &mut out) == Some(&false) {
@@ -46,7 +46,7 @@ pub fn refusals(wish: Wish, facts: &Facts) -> Vec<Refusal> {
         out.push(Refusal::Silenced { id: id.clone() });
     }
     if (wish.action.launches() || wish.action.stops_instance())
-        && let Some(Some(what)) = known("capacity", &facts.shortage, &mut out)
+        && let Some(Some(what)) = known("capacity", &facts.capacity_check, &mut out)
     {
         out.push(Refusal::Capacity { what: what.clone() });
     }
@@ -54,7 +54,7 @@ pub fn refusals(wish: Wish, facts: &Facts) -> Vec<Refusal> {
 }
 
 /// What the home region has to tell.
-fn by_home(wish: Wish, facts: &Facts, out: &mut Vec<Refusal>) {
+fn by_home(wish: ActionRequest, facts: &Facts, out: &mut Vec<Refusal>) {
     if let Some(instance) = known("the instance", &facts.instance, out) {
         by_instance(wish, instance, &facts.policy, out);
     }
@@ -75,7 +75,7 @@ fn by_home(wish: Wish, facts: &Facts, out: &mut Vec<Refusal>) {
 }
 
 /// A person may ask for what is done to an instance that is down because of us, and what was replaced is down for that very reason.
-fn is_meant(wish: Wish) -> bool {
+fn is_meant(wish: ActionRequest) -> bool {
     matches!(wish.cause, Cause::Operator { .. }) || wish.action == RecoveryAction::TerminateReplaced
 }
 
@@ -93,8 +93,8 @@ fn known<'a, T>(what: &str, read: &'a Read<T>, out: &mut Vec<Refusal>) -> Option
     }
 }
 
-fn by_policy(wish: Wish, policy: &Policy, out: &mut Vec<Refusal>) {
-    let Wish { action, cause, approved, now_ms } = wish;
+fn by_policy(wish: ActionRequest, policy: &Policy, out: &mut Vec<Refusal>) {
+    let ActionRequest { action, cause, approved, now_ms } = wish;
     if !action.mutates() {
         return;
     }
@@ -116,8 +116,8 @@ fn by_policy(wish: Wish, policy: &Policy, out: &mut Vec<Refusal>) {
 }
 
 /// What a mere prediction may not lead to, or not now.
-fn predictive(wish: Wish, policy: &Policy, out: &mut Vec<Refusal>) {
-    let Wish { action, approved, now_ms, .. } = wish;
+fn predictive(wish: ActionRequest, policy: &Policy, out: &mut Vec<Refusal>) {
+    let ActionRequest { action, approved, now_ms, .. } = wish;
     if !action.suits_prediction() {
         out.push(Refusal::Predictive { action });
     }
@@ -131,7 +131,7 @@ fn predictive(wish: Wish, policy: &Policy, out: &mut Vec<Refusal>) {
     }
 }
 
-fn by_instance(wish: Wish, instance: &InstanceFacts, policy: &Read<Policy>, out: &mut Vec<Refusal>) {
+fn by_instance(wish: ActionRequest, instance: &InstanceFacts, policy: &Read<Policy>, out: &mut Vec<Refusal>) {
     let action = wish.action;
     if matches!(instance.state, InstanceState::ShuttingDown | InstanceState::Terminated) {
         let state = if instance.state == InstanceState::Terminated { "terminated" } else { "shutting down" };

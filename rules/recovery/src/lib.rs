@@ -1,5 +1,6 @@
 //! Decides about recoveries: what may be done, in which order, when, and what follows from what came of it. Pure: facts and times are
 //! handed in, events and reasons come out; the executor appends the events and makes the calls.
+#![warn(missing_docs)]
 
 pub mod trigger;
 

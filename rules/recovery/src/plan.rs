@@ -77,7 +77,7 @@ fn on_rung(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAction
     let first = match (cause.first_action(), instance.broken_volume) {
         (RecoveryAction::RepairVolume, Some(BrokenVolume::Root)) => RecoveryAction::ReplaceRootVolume,
         // Home can be seen after all: then the old one is stopped first.
-        (RecoveryAction::FailOverDark, _) => RecoveryAction::FailOverRegion,
+        (RecoveryAction::FailOverUnreachable, _) => RecoveryAction::FailOverRegion,
         (first, _) => first,
     };
     let replaces = first.launches() && !first.leaves_region();
@@ -184,7 +184,7 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
             kinds.extend([S::AwaitHealthy, S::PointDns, S::KeepOld]);
         }
         // Of an instance that can be seen it is never planned.
-        RecoveryAction::FailOverDark => return plan_in_the_dark(),
+        RecoveryAction::FailOverUnreachable => return plan_home_unreachable(),
         RecoveryAction::TerminateReplaced => {
             // What is on its volumes outlives it, whole.
             kinds.extend([S::Snapshot, S::AwaitSnapshot]);
@@ -207,9 +207,9 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
 }
 
 /// Plans a failover to the other region while the home region answers nothing: nothing there can be looked at, stopped or marked.
-pub fn plan_in_the_dark() -> Plan {
+pub fn plan_home_unreachable() -> Plan {
     let steps = [StepKind::Notify, StepKind::Launch, StepKind::AwaitHealthy, StepKind::PointDns].map(step).to_vec();
-    Plan { action: RecoveryAction::FailOverDark, steps, forward_from: Some(2) }
+    Plan { action: RecoveryAction::FailOverUnreachable, steps, forward_from: Some(2) }
 }
 
 fn after_launch(instance: &InstanceFacts, kinds: &mut Vec<StepKind>) {

@@ -246,7 +246,7 @@ impl Policy {
 
     /// Gives how long what an action has left behind has to stay well, milliseconds.
     pub const fn hold_after(&self, action: RecoveryAction) -> i64 {
-        if action.has_to_last() { self.hold_ms } else { 0 }
+        if action.needs_stability_hold() { self.hold_ms } else { 0 }
     }
 
     /// Says whether this kind of action is allowed at all.
@@ -265,7 +265,7 @@ impl Policy {
             | RecoveryAction::FailOverZone
             | RecoveryAction::ReplaceInGroup
             | RecoveryAction::FailOverRegion
-            | RecoveryAction::FailOverDark
+            | RecoveryAction::FailOverUnreachable
             | RecoveryAction::TerminateReplaced => self.cross_az_failover,
         }
     }

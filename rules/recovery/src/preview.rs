@@ -7,7 +7,7 @@ pub mod past;
 
 use crate::facts::{Facts, Read};
 use crate::plan::Plan;
-use crate::refusal::{Refusal, Verdict, together};
+use crate::refusal::{Refusal, Verdict, combine_verdicts};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::prediction::FailureType;
 use forewarn_domain::preview::{PreviewDecision, RecoveryPreview};
@@ -69,7 +69,7 @@ pub fn preview(inputs: &PreviewInputs<'_>) -> RecoveryPreview {
 
 fn stance(action: RecoveryAction, refusals: &[Refusal]) -> PreviewDecision {
     let is = |wanted: fn(&Refusal) -> bool| refusals.iter().any(wanted);
-    if together(refusals) == Some(Verdict::Deny) {
+    if combine_verdicts(refusals) == Some(Verdict::Deny) {
         PreviewDecision::Refuses
     } else if is(|r| matches!(r, Refusal::Unreadable { .. })) {
         PreviewDecision::Unknown

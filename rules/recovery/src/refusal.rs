@@ -240,7 +240,7 @@ impl Refusal {
 }
 
 /// Gives what follows from several: a denial wins, else the latest of the times.
-pub fn together(refusals: &[Refusal]) -> Option<Verdict> {
+pub fn combine_verdicts(refusals: &[Refusal]) -> Option<Verdict> {
     refusals.iter().map(Refusal::verdict).max_by_key(|v| match v {
         Verdict::Deny => (2, 0),
         // Something that nobody can date keeps it back at least as long as what has a date.

@@ -176,7 +176,7 @@ impl Default for Recovery {
 /// An event that can't follow on what was before: the log is not one of ours, or was tampered with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{event} can't follow in phase {phase:?}")]
-pub struct Illegal {
+pub struct IllegalTransition {
     /// The phase.
     pub phase: Phase,
     /// The event's name.
@@ -188,7 +188,7 @@ impl Recovery {
     ///
     /// # Errors
     /// At the first event that can't follow.
-    pub fn of<'a>(events: impl IntoIterator<Item = &'a RecoveryEvent>) -> Result<Self, Illegal> {
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a RecoveryEvent>) -> Result<Self, IllegalTransition> {
         events.into_iter().try_fold(Self::default(), Self::evolve)
     }
 
@@ -231,7 +231,7 @@ impl Recovery {
     ///
     /// # Errors
     /// When it can't follow.
-    pub fn evolve(mut self, event: &RecoveryEvent) -> Result<Self, Illegal> {
+    pub fn evolve(mut self, event: &RecoveryEvent) -> Result<Self, IllegalTransition> {
         use RecoveryEvent as E;
         match (self.phase, event) {
             (Phase::New, E::Requested { trigger, lineage, rung, .. }) => {
@@ -330,7 +330,7 @@ impl Recovery {
                 self.phase = Phase::Stuck;
             }
             (Phase::Stuck, E::Retried { .. }) => self.phase = Phase::Requested,
-            (phase, event) => return Err(Illegal { phase, event: event.name() }),
+            (phase, event) => return Err(IllegalTransition { phase, event: event.name() }),
         }
         Ok(self)
     }
@@ -386,7 +386,7 @@ impl Recovery {
     }
 
     /// Says whether what can be left out has to be: AWS has said when it takes the instance, and its snapshots are still to be asked for.
-    pub fn is_pressed(&self, now_ms: i64) -> bool {
+    pub fn must_skip_optional(&self, now_ms: i64) -> bool {
         let Some(Cause::SpotWarned { deadline_ms }) = self.trigger.as_ref().map(|t| t.cause) else { return false };
         let ahead = self.steps().get(self.cursor + 1..).unwrap_or_default();
         let is_ahead = ahead.iter().any(|s| s.kind == StepKind::Snapshot);

@@ -58,13 +58,13 @@ impl Cause {
 
     /// Says whether it is one of the failures that the ladder counts: what people ask for, what is only feared, and what is tidied up
     /// begin where they say.
-    pub const fn climbs(self) -> bool {
+    pub const fn counts_for_escalation(self) -> bool {
         !matches!(self, Self::Operator { .. } | Self::Replaced) && !self.is_predictive()
     }
 
     /// Says whether a person asks for another region though nothing can be seen of this one.
     pub const fn asks_in_the_dark(self) -> bool {
-        matches!(self, Self::Operator { action: RecoveryAction::FailOverDark })
+        matches!(self, Self::Operator { action: RecoveryAction::FailOverUnreachable })
     }
 
     /// Gives the action to begin with on an instance that no group owns.

@@ -3,9 +3,9 @@ use proptest::prelude::*;
 
 const MIN: i64 = MINUTE_MS;
 
-fn check(check: Check, points: &[(i64, bool)]) -> Series {
+fn check(check: Check, points: &[(i64, bool)]) -> WatchedSeries {
     let points = points.iter().map(|(m, bad)| (m * MIN, *bad)).collect();
-    Series { instance_id: "i-a".to_owned(), watched: Watched::Check(check), period_ms: MIN, points }
+    WatchedSeries { instance_id: "i-a".to_owned(), watched: Watched::Check(check), period_ms: MIN, points }
 }
 
 fn seen(minute: i64, what: What) -> Seen {
@@ -16,7 +16,7 @@ fn bad(from: i64, to: i64) -> Vec<(i64, bool)> {
     (0..300).map(|m| (m, (from..to).contains(&m))).collect()
 }
 
-fn found(series: &[Series], events: &[Seen]) -> Vec<(i64, Cause)> {
+fn found(series: &[WatchedSeries], events: &[Seen]) -> Vec<(i64, Cause)> {
     derive(series, events, &Settings::default()).into_iter().map(|d| (d.ts / MIN, d.cause)).collect()
 }
 
@@ -24,7 +24,7 @@ fn found(series: &[Series], events: &[Seen]) -> Vec<(i64, Cause)> {
 fn a_check_that_fails_for_five_minutes_is_an_incident_and_one_of_four_is_none() {
     assert_eq!(found(&[check(Check::System, &bad(100, 105))], &[]), [(100, Cause::SystemCheck)]);
     assert_eq!(found(&[check(Check::System, &bad(100, 104))], &[]), []);
-    let coarse = Series { period_ms: 5 * MIN, ..check(Check::Any, &[(0, false), (5, true), (10, false)]) };
+    let coarse = WatchedSeries { period_ms: 5 * MIN, ..check(Check::Any, &[(0, false), (5, true), (10, false)]) };
     assert_eq!(found(&[coarse], &[]), [(5, Cause::StatusCheck)]);
 }
 
@@ -68,7 +68,8 @@ fn what_somebody_wanted_is_no_incident() {
 
 #[test]
 fn a_level_crossed_is_of_its_own_class_and_each_signal_by_itself() {
-    let over = |signal, from, to| Series { watched: Watched::Signal(signal), ..check(Check::Any, &bad(from, to)) };
+    let over =
+        |signal, from, to| WatchedSeries { watched: Watched::Signal(signal), ..check(Check::Any, &bad(from, to)) };
     let series = [
         over(Signal::Memory, 50, 80),
         over(Signal::Disk, 50, 80),
@@ -120,7 +121,7 @@ fn any_seen() -> impl Strategy<Value = Seen> {
     ("i-[ab]", 0_i64..2000, any_what()).prop_map(|(instance_id, m, what)| Seen { instance_id, ts: m * MIN, what })
 }
 
-fn any_series() -> impl Strategy<Value = Series> {
+fn any_series() -> impl Strategy<Value = WatchedSeries> {
     let watched = prop_oneof![
         Just(Watched::Check(Check::System)),
         Just(Watched::Check(Check::Any)),
@@ -130,7 +131,7 @@ fn any_series() -> impl Strategy<Value = Series> {
     ("i-[ab]", watched, prop_oneof![Just(MIN), Just(5 * MIN)], points).prop_map(
         |(instance_id, watched, period_ms, p)| {
             let points = p.into_iter().map(|(n, bad)| (n * period_ms, bad)).collect();
-            Series { instance_id, watched, period_ms, points }
+            WatchedSeries { instance_id, watched, period_ms, points }
         },
     )
 }

@@ -4,7 +4,7 @@ use crate::support::{hand, one};
 use forewarn_domain::episode::{EpisodeChange, EpisodeEvent, EpisodeState, step};
 use forewarn_domain::levels::Levels;
 use forewarn_domain::prediction::{Horizons, Level, Prediction, Status};
-use forewarn_domain::round::{States, take_up};
+use forewarn_domain::round::{States, apply_predictions};
 use forewarn_domain::workload::Workloads;
 use forewarn_rules::predict::Identity;
 
@@ -150,7 +150,9 @@ fn what_a_declared_change_holds_back_neither_opens_nor_raises() {
 fn a_round_says_who_is_shown_and_what_is_kept() {
     let of = |id: &str, hour, p24| Prediction { instance_id: id.into(), prediction_id: id.into(), ..at(hour, p24) };
     let taken = |predictions, states: &States| {
-        let taken = take_up(predictions, states, &Workloads::new(), hand().levels(), hand().episodes()).unwrap().taken;
+        let taken = apply_predictions(predictions, states, &Workloads::new(), hand().levels(), hand().episodes())
+            .unwrap()
+            .taken;
         let said: Vec<_> =
             taken.iter().map(|t| (t.prediction.instance_id.clone(), t.shown, t.keep, t.events.len())).collect();
         let states: States = taken.into_iter().map(|t| (t.prediction.instance_id, t.after)).collect();

@@ -3,7 +3,7 @@
 use crate::support::{hand, one};
 use forewarn_domain::episode::EpisodeChange;
 use forewarn_domain::prediction::{Action, FailureType, Horizons, Level, Prediction};
-use forewarn_domain::round::{Round, States, take_up};
+use forewarn_domain::round::{Round, States, apply_predictions};
 use forewarn_domain::workload::Workloads;
 use forewarn_rules::predict::Identity;
 
@@ -56,8 +56,14 @@ impl Fleet {
 
     /// One hour: what happened to the workload, how many members it has, and who is folded into it.
     fn round(&mut self, found: &[(f64, Option<FailureType>)]) -> (Vec<(EpisodeChange, usize)>, String) {
-        let round = take_up(self.predictions(found), &self.states, &self.workloads, hand().levels(), hand().episodes())
-            .expect("times of our own");
+        let round = apply_predictions(
+            self.predictions(found),
+            &self.states,
+            &self.workloads,
+            hand().levels(),
+            hand().episodes(),
+        )
+        .expect("times of our own");
         self.keep(&round);
         self.hour += 1;
         let folded = round.taken.iter().filter(|t| t.prediction.workload_episode_id.is_some());
@@ -106,7 +112,7 @@ fn those_left_in_trouble_are_named_and_speak_for_themselves_again() {
     assert_eq!((opened.level, opened.recommended_action), (Level::High, Some(Action::AppRestart)));
     let mut folded = "abc".to_owned();
     let cleared = loop {
-        let round = take_up(
+        let round = apply_predictions(
             fleet.predictions(&[LEAK, LEAK, WELL]),
             &fleet.states,
             &fleet.workloads,
@@ -138,8 +144,14 @@ fn a_rising_level_is_told_and_repeating_a_round_changes_nothing() {
     fleet.hour -= 1;
     assert_eq!(fleet.round(&[low, low, low]), quiet("abc"));
     assert_eq!((&fleet.states, &fleet.workloads), (&states, &workloads));
-    let round =
-        take_up(fleet.predictions(&[low, LEAK, low]), &states, &workloads, hand().levels(), hand().episodes()).unwrap();
+    let round = apply_predictions(
+        fleet.predictions(&[low, LEAK, low]),
+        &states,
+        &workloads,
+        hand().levels(),
+        hand().episodes(),
+    )
+    .unwrap();
     let event = &round.workloads[0];
     assert_eq!((event.change, event.from, event.episode.level), (EpisodeChange::Updated, low_level(), Level::High));
     // An older round than what was seen leaves the workload alone, well or not.
@@ -160,7 +172,8 @@ fn workloads_are_kept_apart_and_an_instance_without_one_is_alone() {
     let mut alone = at("d", "web", 0, LEAK);
     alone.workload = None;
     predictions.push(alone);
-    let round = take_up(predictions, &States::new(), &Workloads::new(), hand().levels(), hand().episodes()).unwrap();
+    let round =
+        apply_predictions(predictions, &States::new(), &Workloads::new(), hand().levels(), hand().episodes()).unwrap();
     assert!(round.workloads.is_empty());
     assert!(round.taken.iter().all(|t| t.prediction.workload_episode_id.is_none() && t.events.len() == 1));
 }

@@ -18,7 +18,7 @@ use forewarn_log::{MemoryLog, SqliteLog};
 use forewarn_predict::analyze::{self, Analysis};
 use forewarn_predict::announce;
 use forewarn_predict::fleet::{DeclaredChange, Fleet};
-use forewarn_recover::store::Folded;
+use forewarn_recover::store::ProjectedLog;
 use forewarn_rules::ruleset::RuleSet;
 use std::path::{Path, PathBuf};
 
@@ -119,7 +119,7 @@ impl Args {
         let mut round = announce::round(log.as_ref(), &analysis, &ruleset).map_err(CliError::failed)?;
         match (&planner, &log) {
             (Some(planner), Some(log)) => planner.on(log).attach(&mut round),
-            (Some(planner), None) => planner.on(&Folded::new(MemoryLog::new())).attach(&mut round),
+            (Some(planner), None) => planner.on(&ProjectedLog::new(MemoryLog::new())).attach(&mut round),
             (None, _) => {}
         }
         let predictions: Vec<Prediction> =
@@ -129,13 +129,13 @@ impl Args {
         }
         self.write(&analysis, &predictions, &ruleset, context)?;
         if let (true, Some(log)) = (emit, &log) {
-            let means = buses::means()?;
+            let system_context = buses::system_context()?;
             // A bus that is new begins here, before what this round says.
-            let mut outlets = buses::open(log, &self.buses.wanted(&self.state, context), false, &means)?;
+            let mut sinks = buses::open(log, &self.buses.wanted(&self.state, context), false, &system_context)?;
             let mut report = announce::write(log, &round).map_err(CliError::failed)?;
             // What was printed so far comes before the announcements on stdout.
             std::io::Write::flush(context.out)?;
-            let deliveries = forewarn_deliver::deliver(log, &mut outlets, &means.vitals);
+            let deliveries = forewarn_deliver::deliver(log, &mut sinks, &system_context.metrics);
             report.announced = deliveries.sent();
             tracing::info!(
                 opened = report.opened,

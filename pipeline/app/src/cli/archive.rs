@@ -7,9 +7,9 @@ use super::{Context, End};
 use forewarn_ingest::archive::{ArchiveReport, Gap, drain};
 use forewarn_ingest::stream::StreamSpec;
 use forewarn_runtime::clock::SystemClock;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::unwatched;
+use forewarn_runtime::metrics::unregistered;
 use std::sync::Arc;
 
 /// Takes what is in the stream into the history: samples, events, instances.
@@ -52,10 +52,10 @@ impl StreamArg {
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let spec = self.stream.spec(context)?;
-        let around = Surroundings { vitals: unwatched(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
+        let ctx = RuntimeContext { metrics: unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
         let state = self.state.dir(context);
         let gap = if self.past_lost { Gap::Pass } else { Gap::Stop };
-        let report = drain(self.history.location(context), &state, &spec, gap, &around).map_err(CliError::failed)?;
+        let report = drain(self.history.location(context), &state, &spec, gap, &ctx).map_err(CliError::failed)?;
         match self.format {
             ReportFormat::Json => context.out.json(&report)?,
             ReportFormat::Text => context.out.line(words(&report))?,

@@ -3,13 +3,13 @@
 use super::Context;
 use super::common::StateArg;
 use super::error::CliError;
-use forewarn_deliver::outbox::{self, Outlet, Wanted};
+use forewarn_deliver::outbox::{self, Sink, SinkConfig};
 use forewarn_deliver::{Deliveries, PumpReport};
 use forewarn_log::SqliteLog;
 use forewarn_runtime::clock::SystemClock;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::unwatched;
+use forewarn_runtime::metrics::unregistered;
 use std::sync::Arc;
 
 /// Where announcements go beside the JSON Lines file.
@@ -25,8 +25,8 @@ pub(super) struct BusArgs {
 
 impl BusArgs {
     /// Says which buses are wanted: flags over settings.
-    pub(super) fn wanted(&self, state: &StateArg, context: &Context<'_>) -> Wanted {
-        Wanted {
+    pub(super) fn wanted(&self, state: &StateArg, context: &Context<'_>) -> SinkConfig {
+        SinkConfig {
             file: state.bus(context),
             eventbridge: self.eventbridge.clone().or_else(|| context.settings.live.eventbridge.clone()),
             stdout: self.stdout,
@@ -35,18 +35,18 @@ impl BusArgs {
 }
 
 /// Gives the real clock, Ctrl-C, and counters that nobody reads.
-pub(super) fn means() -> Result<Surroundings, CliError> {
-    Ok(Surroundings { clock: Arc::new(SystemClock), stop: Interrupt::listen()?, vitals: unwatched() })
+pub(super) fn system_context() -> Result<RuntimeContext, CliError> {
+    Ok(RuntimeContext { clock: Arc::new(SystemClock), stop: Interrupt::listen()?, metrics: unregistered() })
 }
 
 /// Opens the buses, before anything is appended to the log.
 pub(super) fn open(
     log: &SqliteLog,
-    wanted: &Wanted,
+    wanted: &SinkConfig,
     from_start: bool,
-    means: &Surroundings,
-) -> Result<Vec<Outlet>, CliError> {
-    Ok(outbox::open(log, wanted, from_start, means)?)
+    system_context: &RuntimeContext,
+) -> Result<Vec<Sink>, CliError> {
+    Ok(outbox::open(log, wanted, from_start, system_context)?)
 }
 
 /// Says in the logs what each bus was told, and fails with the first that failed.

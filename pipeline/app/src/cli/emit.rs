@@ -45,9 +45,9 @@ impl Args {
         if self.from_start {
             refuse_begun(&log, &wanted)?;
         }
-        let means = buses::means()?;
-        let mut outlets = buses::open(&log, &wanted, self.from_start, &means)?;
-        let fed = buses::report(forewarn_deliver::deliver(&log, &mut outlets, &means.vitals))?;
+        let system_context = buses::system_context()?;
+        let mut sinks = buses::open(&log, &wanted, self.from_start, &system_context)?;
+        let fed = buses::report(forewarn_deliver::deliver(&log, &mut sinks, &system_context.metrics))?;
         if !wanted.stdout {
             self.print(&fed, context)?;
         }
@@ -73,7 +73,7 @@ impl Args {
 }
 
 /// A cursor never moves back: says so instead of starting somewhere else than was asked for.
-fn refuse_begun(log: &SqliteLog, wanted: &forewarn_deliver::Wanted) -> Result<(), CliError> {
+fn refuse_begun(log: &SqliteLog, wanted: &forewarn_deliver::SinkConfig) -> Result<(), CliError> {
     let asked = [
         (forewarn_deliver::outbox::EVENTBRIDGE, wanted.eventbridge.is_some()),
         (forewarn_deliver::outbox::STDOUT, wanted.stdout),

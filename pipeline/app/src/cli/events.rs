@@ -16,7 +16,7 @@ use forewarn_ingest::stream::open;
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
 use forewarn_rules::incident::Settings;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use std::path::PathBuf;
 
 /// Takes events in, deals with those set aside, and derives incidents.
@@ -125,15 +125,15 @@ impl Way {
     fn with<T>(
         &self,
         context: &Context<'_>,
-        go: impl FnOnce(&mut Intake<'_>, &Surroundings) -> Result<T, CliError>,
+        go: impl FnOnce(&mut Intake<'_>, &RuntimeContext) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
         let dir = self.state.dir(context);
         create_dir(&dir)?;
         let spec = self.stream.spec(context)?;
-        let around = Surroundings::alone();
-        let mut producer = open::producer(&spec, &dir, &around).map_err(CliError::failed)?;
+        let ctx = RuntimeContext::alone();
+        let mut producer = open::producer(&spec, &dir, &ctx).map_err(CliError::failed)?;
         let dead = JsonLinesDead::in_state(&dir);
-        go(&mut Intake { producer: producer.as_mut(), dead: &dead, vitals: &around.vitals }, &around)
+        go(&mut Intake { producer: producer.as_mut(), dead: &dead, metrics: &ctx.metrics }, &ctx)
     }
 
     fn say(&self, taken: &Taken, context: &mut Context<'_>) -> Result<End, CliError> {
@@ -195,9 +195,9 @@ fn poll(way: &Way, queue: Option<&str>, context: &mut Context<'_>) -> Result<End
     let urls = urls.ok_or_else(|| CliError::input("no queue is named; give --queue, or the setting queue"))?;
     let aws = forewarn_runtime::aws::Aws::load().map_err(CliError::failed)?;
     let stop = forewarn_runtime::interrupt::Interrupt::listen()?;
-    let polled = way.with(context, |intake, around| {
+    let polled = way.with(context, |intake, ctx| {
         let mut queues = SqsQueue::each(&aws, urls, 1);
-        Ok(poll(&mut queues, intake, around.clock.as_ref(), Until::Empty, &stop)?)
+        Ok(poll(&mut queues, intake, ctx.clock.as_ref(), Until::Empty, &stop)?)
     })?;
     if polled.left > 0 {
         tracing::warn!(left = polled.left, "messages could not be deleted; they come again, which does no harm");

@@ -1,6 +1,6 @@
 //! `forewarn ingest`: CloudWatch through the stream into the history.
 
-mod words;
+mod text;
 
 use super::archive::StreamArg;
 use super::common::{HistoryArg, StateArg, span, time};
@@ -15,9 +15,9 @@ use forewarn_ingest::source::state::State;
 use forewarn_ingest::source::window::Window;
 use forewarn_ingest::stream::{Producer, StreamSpec, open};
 use forewarn_runtime::clock::SystemClock;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::unwatched;
+use forewarn_runtime::metrics::unregistered;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -72,7 +72,7 @@ struct Opened {
     producer: Box<dyn Producer>,
     spec: StreamSpec,
     dir: PathBuf,
-    around: Surroundings,
+    ctx: RuntimeContext,
 }
 
 /// The report of a round as one document.
@@ -87,20 +87,20 @@ struct Document<'a> {
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let mode = self.mode(context)?;
-        let around = Surroundings { vitals: unwatched(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
-        let job = self.pull.settled(mode, context)?.job(&around);
+        let ctx = RuntimeContext { metrics: unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
+        let job = self.pull.settled(mode, context)?.job(&ctx);
         let (spec, dir) = (self.stream.spec(context)?, self.state.dir(context));
         let places = self.pull.places(context)?;
         let state = State::open(&dir).map_err(CliError::failed)?;
-        let producer = open::producer(&spec, &dir, &around).map_err(CliError::failed)?;
-        let mut opened = Opened { places, state, producer, spec, dir, around: around.clone() };
+        let producer = open::producer(&spec, &dir, &ctx).map_err(CliError::failed)?;
+        let mut opened = Opened { places, state, producer, spec, dir, ctx: ctx.clone() };
         if self.once {
             let report = self.round(&job, &mut opened, context)?;
             let done = if self.from.is_some() { report.is_whole() } else { report.complete };
             return Ok(if done { End::Done } else { End::Faults });
         }
         let delay = job.wanted.longest_delay_ms();
-        follow(self.every, delay, &SystemClock, &around.stop, || self.round(&job, &mut opened, context))?;
+        follow(self.every, delay, &SystemClock, &ctx.stop, || self.round(&job, &mut opened, context))?;
         Ok(End::Done)
     }
 
@@ -111,7 +111,7 @@ impl Args {
         match self.format {
             Format::Json => context.out.json(&Document { report: &report, archive: archived.as_ref() })?,
             Format::Table => {
-                words::write(&report, context.out)?;
+                text::write(&report, context.out)?;
                 if let Some(archived) = &archived {
                     context.out.line(super::archive::words(archived))?;
                 }
@@ -124,7 +124,7 @@ impl Args {
 
     /// Takes what was pulled from the stream into the history.
     fn archive(&self, opened: &Opened, context: &Context<'_>) -> Result<ArchiveReport, CliError> {
-        drain(self.history.location(context), &opened.dir, &opened.spec, Gap::Stop, &opened.around)
+        drain(self.history.location(context), &opened.dir, &opened.spec, Gap::Stop, &opened.ctx)
             .map_err(CliError::failed)
     }
 

@@ -46,7 +46,7 @@ fn puller(args: &super::run::Args, part: Part, job: &crate::run::Job, context: &
     if part != Part::Ingest {
         return Ok(Arc::new(|| Err("this function does not pull".into())));
     }
-    let around = job.around.clone();
+    let ctx = job.ctx.clone();
     let places = args.pull.places(context)?;
     let (dir, spec) = (job.state.clone(), job.stream.clone());
     let how = args.pull.settled(args.pull.follow(), context)?;
@@ -54,8 +54,8 @@ fn puller(args: &super::run::Args, part: Part, job: &crate::run::Job, context: &
     Ok(Arc::new(move || -> Result<serde_json::Value, Failure> {
         let places = places.lock().unwrap_or_else(PoisonError::into_inner);
         let state = State::open(&dir)?;
-        let mut producer = open::producer(&spec, &dir, &around)?;
-        let report = pull(&how.job(&around), &places, &state, producer.as_mut())?;
+        let mut producer = open::producer(&spec, &dir, &ctx)?;
+        let report = pull(&how.job(&ctx), &places, &state, producer.as_mut())?;
         if !report.complete {
             tracing::warn!("not everything that was due could be pulled; the next invocation goes on");
         }

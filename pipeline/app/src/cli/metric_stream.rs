@@ -9,7 +9,7 @@ use super::{Context, End};
 use forewarn_events::{DeadLetters, JsonLinesDead};
 use forewarn_ingest::metric_streams::{MAX_BYTES, read};
 use forewarn_ingest::stream::{Record, open};
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -49,8 +49,8 @@ impl Args {
         let dir = self.state.dir(context);
         create_dir(&dir)?;
         let spec = self.stream.spec(context)?;
-        let around = Surroundings::alone();
-        let mut producer = open::producer(&spec, &dir, &around).map_err(CliError::failed)?;
+        let ctx = RuntimeContext::alone();
+        let mut producer = open::producer(&spec, &dir, &ctx).map_err(CliError::failed)?;
         let dead = JsonLinesDead::in_state(&dir);
         let mut report = Report::default();
         for path in all_files(&self.files)? {

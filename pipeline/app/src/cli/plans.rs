@@ -3,7 +3,7 @@
 use super::Context;
 use super::common::StateArg;
 use super::error::CliError;
-use super::kept;
+use super::storage;
 use forewarn_recover::planner::Planner;
 use forewarn_recover::policies::Policies;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl PlanArgs {
         let live = &context.settings.live;
         let Some(who) = self.plans.as_ref().or(live.plans.as_ref()) else { return Ok(None) };
         let external_id = self.plans_external_id.as_ref().or(live.plans_external_id.as_ref());
-        let policies = kept::policies(None, state, context)?;
+        let policies = storage::policies(None, state, context)?;
         made(who, external_id, policies).map(Some)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::common::span;
 use super::error::CliError;
-use super::kept::KeptArg;
+use super::storage::StorageArgs;
 use super::{Context, End};
 use forewarn_domain::id::sha256_hex;
 use forewarn_log::event::policy::PolicyChanged;
@@ -45,7 +45,7 @@ enum Sub {
 #[derive(Debug, clap::Args)]
 struct Whose {
     #[command(flatten)]
-    kept: KeptArg,
+    storage: StorageArgs,
     /// The EC2 instance id, or `default`
     #[arg(value_name = "INSTANCE|default")]
     name: String,
@@ -113,7 +113,7 @@ impl Args {
 impl Whose {
     fn policies(&self, context: &Context<'_>) -> Result<Arc<dyn Policies>, CliError> {
         policies::check_name(&self.name).map_err(CliError::input)?;
-        self.kept.policies(context)
+        self.storage.policies(context)
     }
 
     /// Changes the row, checks what comes of it, writes it, and notes it in the log.
@@ -128,7 +128,7 @@ impl Whose {
         let mut row = was.clone().unwrap_or_default();
         change(&mut row)?;
         policies::checked(&*policies, &self.name, &row).map_err(CliError::input)?;
-        let log = self.kept.log(context)?;
+        let log = self.storage.log(context)?;
         policies.put(&self.name, was.as_ref(), &row).map_err(CliError::failed)?;
         let now = Timestamp::from_millisecond(context.now_ms).map_err(CliError::failed)?;
         let remembered = now + SignedDuration::from_hours(90 * 24);

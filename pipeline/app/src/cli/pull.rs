@@ -11,7 +11,7 @@ use forewarn_ingest::source::ingest::{
 use forewarn_ingest::source::select::Selection;
 use forewarn_ingest::source::wanted::{NAMESPACES, Wanted, parse_delay, parse_period};
 use forewarn_runtime::clock::SystemClock;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -79,7 +79,7 @@ pub(super) struct Settled {
 
 impl Settled {
     /// Makes the job of a round.
-    pub(super) fn job<'a>(&self, around: &'a Surroundings) -> Job<'a> {
+    pub(super) fn job<'a>(&self, ctx: &'a RuntimeContext) -> Job<'a> {
         Job {
             mode: self.mode,
             selection: self.selection.clone(),
@@ -93,8 +93,8 @@ impl Settled {
             patience_ms: DEFAULT_PATIENCE_MS,
             seed: self.seed,
             clock: &SystemClock,
-            stop: &around.stop,
-            vitals: &around.vitals,
+            stop: &ctx.stop,
+            metrics: &ctx.metrics,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::history::ReportFormat;
-use super::kept::KeptArg;
+use super::storage::StorageArgs;
 use super::{Context, End};
 use forewarn_log::event::recovery::of;
 use forewarn_log::row::RecoveryRow;
@@ -47,7 +47,7 @@ enum Sub {
 #[derive(Debug, clap::Args)]
 struct List {
     #[command(flatten)]
-    kept: KeptArg,
+    storage: StorageArgs,
     /// Those that are over as well
     #[arg(long)]
     all: bool,
@@ -62,7 +62,7 @@ struct List {
 #[derive(Debug, clap::Args)]
 struct One {
     #[command(flatten)]
-    kept: KeptArg,
+    storage: StorageArgs,
     /// The recovery
     #[arg(value_name = "ID")]
     id: String,
@@ -74,7 +74,7 @@ struct One {
 #[derive(Debug, clap::Args)]
 struct Say {
     #[command(flatten)]
-    kept: KeptArg,
+    storage: StorageArgs,
     /// The recovery
     #[arg(value_name = "ID")]
     id: String,
@@ -136,7 +136,7 @@ fn phase(row: &RecoveryRow) -> String {
 
 impl List {
     fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
-        let log = self.kept.log(context)?;
+        let log = self.storage.log(context)?;
         let mut rows = rows(&*log)?;
         rows.retain(|r| {
             (self.all || r.open) && self.instance.as_ref().is_none_or(|i| r.instance_id == *i || r.state.subject == *i)
@@ -157,7 +157,7 @@ impl List {
 
 impl One {
     fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
-        let log = self.kept.log(context)?;
+        let log = self.storage.log(context)?;
         let row = find(&*log, &self.id)?;
         let entries = events(&*log, &row.recovery_id)?;
         if self.format == ReportFormat::Json {
@@ -180,7 +180,7 @@ impl Say {
         if self.by.trim().is_empty() || self.by.len() > 200 {
             return Err(CliError::input("--by is a name of 1 to 200 bytes"));
         }
-        let log = self.kept.log(context)?;
+        let log = self.storage.log(context)?;
         let row = find(&*log, &self.id)?;
         // What a person says is about one recovery: no account's admission is touched.
         let ledger = Ledger::new(log, Arc::new(SystemClock), ("-", "-"));

@@ -6,7 +6,7 @@ mod trigger;
 mod why;
 
 use super::error::CliError;
-use super::kept::KeptArg;
+use super::storage::StorageArgs;
 use super::{Context, End};
 use forewarn_events::JsonLinesDead;
 use forewarn_events::queue::Queue;
@@ -66,7 +66,7 @@ pub(super) use function::function;
 #[derive(Debug, clap::Args)]
 struct How {
     #[command(flatten)]
-    kept: KeptArg,
+    storage: StorageArgs,
     /// The region [default: the SDK's own]
     #[arg(long, value_name = "R")]
     region: Option<String>,
@@ -108,7 +108,7 @@ impl Args {
     fn serve(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let caps = caps(self.caps.as_deref())?;
         if self.create {
-            self.how.kept.create(context)?;
+            self.how.storage.create(context)?;
         }
         let bench = self.how.bench(caps, context)?;
         // What somebody changed afterwards can't be told from what happened: nothing is done on such a log.
@@ -143,12 +143,12 @@ impl How {
     }
 
     fn bench(&self, caps: Caps, context: &Context<'_>) -> Result<Bench, CliError> {
-        let log = self.kept.log(context)?;
-        let state = self.kept.state.dir(context);
+        let log = self.storage.log(context)?;
+        let state = self.storage.state.dir(context);
         let hands = self.hands()?;
         let ledger = Ledger::new(log.clone(), Arc::new(SystemClock), hands.home());
         let name = self.name.clone().unwrap_or_else(|| format!("{}-{}", std::process::id(), context.now_ms));
-        let executor = Executor::new(ledger, hands, self.kept.policies(context)?, caps, name);
+        let executor = Executor::new(ledger, hands, self.storage.policies(context)?, caps, name);
         Ok(Bench { state, log, executor })
     }
 

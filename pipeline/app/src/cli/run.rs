@@ -13,9 +13,9 @@ use crate::run::{Job, PARTS, PartName, parts, run};
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
 use forewarn_runtime::clock::SystemClock;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::Vitals;
+use forewarn_runtime::metrics::Metrics;
 use forewarn_runtime::schedule::Schedule;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,16 +73,11 @@ impl Args {
         let job = self.job(context)?;
         let live = &context.settings.live;
         if let Some(address) = self.metrics_listen.as_ref().or(live.metrics_listen.as_ref()) {
-            let bound = crate::listen::serve(address, Vitals::clone(&job.around.vitals)).map_err(CliError::input)?;
+            let bound = crate::listen::serve(address, Metrics::clone(&job.ctx.metrics)).map_err(CliError::input)?;
             tracing::info!("serving metrics on http://{bound}/metrics");
         }
         // A bus that is new begins here, before any round.
-        drop(forewarn_deliver::outbox::open(
-            &SqliteLog::open(&log_path(&job.state))?,
-            &job.wanted,
-            false,
-            &job.around,
-        )?);
+        drop(forewarn_deliver::outbox::open(&SqliteLog::open(&log_path(&job.state))?, &job.wanted, false, &job.ctx)?);
         let only = if self.only.is_empty() { PARTS.to_vec() } else { self.only.clone() };
         let gate = Gate::new(only.contains(&PartName::Ingest));
         let sources = self.sources(&job, &only, &gate, context)?;
@@ -95,7 +90,7 @@ impl Args {
         let (ruleset, _) = self.rules.load(context)?;
         let shadow = self.shadow.clone().or_else(|| context.settings.live.shadow.as_ref().map(PathBuf::from));
         let shadow = shadow.map(|path| load_rules(&path)).transpose()?.map(|(rules, _)| rules);
-        let vitals = Arc::new(Vitals::default());
+        let metrics = Arc::new(Metrics::default());
         let state = self.state.dir(context);
         super::analyze::create_dir(&state)?;
         Ok(Job {
@@ -107,7 +102,7 @@ impl Args {
             wanted: self.buses.wanted(&self.state, context),
             plans: self.plans.planner(&self.state, context)?,
             rounds: Schedule { every: self.every, offset: self.offset, most: self.most },
-            around: Surroundings { vitals, clock: Arc::new(SystemClock), stop: Interrupt::listen()? },
+            ctx: RuntimeContext { metrics, clock: Arc::new(SystemClock), stop: Interrupt::listen()? },
             state,
         })
     }
@@ -123,7 +118,7 @@ impl Args {
         let mut sources = Vec::new();
         if only.contains(&PartName::Ingest) {
             let pulling = parts::Pulling {
-                job: self.pull.settled(self.pull.follow(), context)?.job(&job.around),
+                job: self.pull.settled(self.pull.follow(), context)?.job(&job.ctx),
                 places: self.pull.places(context)?,
             };
             sources.push(parts::ingest(job, pulling, gate));

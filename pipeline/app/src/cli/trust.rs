@@ -28,10 +28,10 @@ pub(super) fn resolve_due(log: &SqliteLog, history: &History, as_of: i64) {
 
 /// Keeps what a shadow rule set says at `as_of`.
 pub(super) fn keep_shadow(file: &Path, history: &History, map: &SignalMap, fleet: &Fleet, as_of: i64) {
-    let kept = load_rules(file)
+    let storage = load_rules(file)
         .map_err(|e| e.to_string())
         .and_then(|(shadow, _)| shadow::keep(history, map, fleet, as_of, &shadow).map_err(|e| e.to_string()));
-    match kept {
+    match storage {
         Ok((path, new)) => tracing::info!(path, new, "the shadow's predictions are kept in the history"),
         Err(e) => tracing::error!("the shadow {} is not kept: {e}", file.display()),
     }

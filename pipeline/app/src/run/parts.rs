@@ -29,9 +29,9 @@ const LOOK_BACK_MS: i64 = 24 * 3_600_000;
 /// Takes the stream into the history, and merges small files now and then: both write to the history, so one part does both.
 pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
     let turn = move |_: &_| -> Result<i64, Failure> {
-        let (around, begun) = (&job.around, job.around.clock.now_ms());
-        let report = drain(&job.history, &job.state, &job.stream, Gap::Stop, around)?;
-        if !around.stop.is_raised() {
+        let (ctx, begun) = (&job.ctx, job.ctx.clock.now_ms());
+        let report = drain(&job.history, &job.state, &job.stream, Gap::Stop, ctx)?;
+        if !ctx.stop.is_raised() {
             gate.archived(begun);
         }
         if report.records > 0 {
@@ -44,13 +44,13 @@ pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
             );
         }
         compact(job)?;
-        Ok(around.clock.now_ms() + LOOK_MS)
+        Ok(ctx.clock.now_ms() + LOOK_MS)
     };
     Part { name: "archive", turn: Box::new(turn) }
 }
 
 fn compact(job: &Job) -> Result<(), Failure> {
-    let now = job.around.clock.now_ms();
+    let now = job.ctx.clock.now_ms();
     let progress = Progress::of(&job.state, "compact");
     let done = progress.read()?;
     let Some(&slot) = COMPACTIONS.due(done, now).last() else { return Ok(()) };
@@ -71,8 +71,8 @@ fn compact(job: &Job) -> Result<(), Failure> {
 pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
     let progress = Progress::of(&job.state, "analyze");
     let turn = move |_: &_| -> Result<i64, Failure> {
-        let around = &job.around;
-        let now = around.clock.now_ms();
+        let ctx = &job.ctx;
+        let now = ctx.clock.now_ms();
         let slot = job.rounds.last(now);
         if progress.read()?.is_some_and(|done| done >= slot) {
             return Ok(job.rounds.next(now));
@@ -96,10 +96,10 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
             shadow: job.shadow.as_ref(),
             map: &map,
             plans: previewer.as_ref().map(|p| p as _),
-            vitals: &around.vitals,
+            metrics: &ctx.metrics,
         };
-        let held = rounds.catch_up(job.rounds, &progress, now, &around.stop)?;
-        around.vitals.lag("analyze", around.clock.now_ms() - slot);
+        let held = rounds.catch_up(job.rounds, &progress, now, &ctx.stop)?;
+        ctx.metrics.lag("analyze", ctx.clock.now_ms() - slot);
         tracing::info!(
             rounds = held.due,
             instances = held.instances,
@@ -108,14 +108,14 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
             "analyzed"
         );
         let (mut history, from) = (history, slot - LOOK_BACK_MS);
-        match conclude(&mut history, &log, from, around.clock.now_ms()) {
+        match conclude(&mut history, &log, from, ctx.clock.now_ms()) {
             Ok(c) => {
                 tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded");
             }
             // The archive may be writing: the next round finds the same.
             Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next round"),
         }
-        Ok(job.rounds.next(around.clock.now_ms()))
+        Ok(job.rounds.next(ctx.clock.now_ms()))
     };
     Part { name: "analyze", turn: Box::new(turn) }
 }
@@ -123,14 +123,14 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
 /// Announces what the log has and a bus has not.
 pub(super) fn emit(job: &Job) -> Part<'_> {
     let turn = move |_: &_| -> Result<i64, Failure> {
-        let around = &job.around;
+        let ctx = &job.ctx;
         let log = SqliteLog::open(&log_path(&job.state))?;
-        let mut outlets = forewarn_deliver::outbox::open(&log, &job.wanted, false, around)?;
-        let fed = forewarn_deliver::deliver(&log, &mut outlets, &around.vitals).checked()?;
+        let mut sinks = forewarn_deliver::outbox::open(&log, &job.wanted, false, ctx)?;
+        let fed = forewarn_deliver::deliver(&log, &mut sinks, &ctx.metrics).checked()?;
         for (bus, report) in fed.iter().filter(|(_, r)| r.sent > 0) {
             tracing::info!(bus, sent = report.sent, "announced");
         }
-        Ok(around.clock.now_ms() + DELIVER_MS)
+        Ok(ctx.clock.now_ms() + DELIVER_MS)
     };
     Part { name: "emit", turn: Box::new(turn) }
 }
@@ -144,13 +144,13 @@ pub fn events(job: &Job, aws: forewarn_runtime::aws::Aws, queues: String) -> Par
         poll::{Until, poll},
     };
     let turn = move |_: &_| -> Result<i64, Failure> {
-        let around = &job.around;
-        let mut producer = open::producer(&job.stream, &job.state, around)?;
+        let ctx = &job.ctx;
+        let mut producer = open::producer(&job.stream, &job.state, ctx)?;
         let dead = JsonLinesDead::in_state(&job.state);
-        let mut intake = Intake { producer: producer.as_mut(), dead: &dead, vitals: &around.vitals };
+        let mut intake = Intake { producer: producer.as_mut(), dead: &dead, metrics: &ctx.metrics };
         let mut all = SqsQueue::each(&aws, &queues, 20);
-        poll(&mut all, &mut intake, around.clock.as_ref(), Until::Stopped, &around.stop)?;
-        Ok(around.clock.now_ms())
+        poll(&mut all, &mut intake, ctx.clock.as_ref(), Until::Stopped, &ctx.stop)?;
+        Ok(ctx.clock.now_ms())
     };
     Part { name: "events", turn: Box::new(turn) }
 }
@@ -168,13 +168,13 @@ pub struct Pulling<'a> {
 pub fn ingest<'a>(job: &'a Job, pulling: Pulling<'a>, gate: &'a Gate) -> Part<'a> {
     let mut opened: Option<(State, Box<dyn Producer>)> = None;
     let turn = move |_: &_| -> Result<i64, Failure> {
-        let around = &job.around;
+        let ctx = &job.ctx;
         let (state, producer) = match &mut opened {
             Some(opened) => opened,
-            None => opened.insert((State::open(&job.state)?, open::producer(&job.stream, &job.state, around)?)),
+            None => opened.insert((State::open(&job.state)?, open::producer(&job.stream, &job.state, ctx)?)),
         };
         let report = pull(&pulling.job, &pulling.places, state, producer.as_mut())?;
-        let now = around.clock.now_ms();
+        let now = ctx.clock.now_ms();
         for place in &report.places {
             if let Some(error) = &place.error {
                 tracing::error!(account = place.account, region = place.region, "not pulled: {error}");

@@ -2,7 +2,7 @@
 
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::{Part as PartLabel, Vitals};
+use forewarn_runtime::metrics::{Metrics, Part as PartLabel};
 use forewarn_runtime::telemetry::causes;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,31 +38,31 @@ pub fn wait_after(failures: u32) -> u64 {
 }
 
 /// Runs all parts until `stop` is raised, and waits for their turns to end.
-pub fn supervise(parts: Vec<Part<'_>>, clock: &dyn Clock, vitals: &Vitals, stop: &Interrupt) {
+pub fn supervise(parts: Vec<Part<'_>>, clock: &dyn Clock, metrics: &Metrics, stop: &Interrupt) {
     std::thread::scope(|scope| {
         for part in parts {
-            scope.spawn(move || keep_going(part, clock, vitals, stop));
+            scope.spawn(move || keep_going(part, clock, metrics, stop));
         }
     });
 }
 
-fn keep_going(mut part: Part<'_>, clock: &dyn Clock, vitals: &Vitals, stop: &Interrupt) {
+fn keep_going(mut part: Part<'_>, clock: &dyn Clock, metrics: &Metrics, stop: &Interrupt) {
     let mut failures = 0_u32;
     while !stop.is_raised() {
         let turn = catch_unwind(AssertUnwindSafe(|| (part.turn)(stop)));
         let wait = match turn {
             Ok(Ok(next)) => {
                 failures = 0;
-                vitals.success(part.name, clock.now_ms());
+                metrics.success(part.name, clock.now_ms());
                 u64::try_from(next - clock.now_ms()).unwrap_or(0)
             }
             Ok(Err(e)) => {
                 failures += 1;
-                fail(part.name, &causes(e.as_ref()), failures, vitals)
+                fail(part.name, &causes(e.as_ref()), failures, metrics)
             }
             Err(_) => {
                 failures += 1;
-                fail(part.name, "it panicked; the message stands above", failures, vitals)
+                fail(part.name, "it panicked; the message stands above", failures, metrics)
             }
         };
         clock.pause(wait, stop);
@@ -70,9 +70,9 @@ fn keep_going(mut part: Part<'_>, clock: &dyn Clock, vitals: &Vitals, stop: &Int
     tracing::info!(part = part.name, "ended");
 }
 
-fn fail(part: &'static str, why: &str, failures: u32, vitals: &Vitals) -> u64 {
+fn fail(part: &'static str, why: &str, failures: u32, metrics: &Metrics) -> u64 {
     let wait = wait_after(failures);
-    vitals.restarts.get_or_create(&PartLabel { part }).inc();
+    metrics.restarts.get_or_create(&PartLabel { part }).inc();
     tracing::error!(part, failures, again_in_s = wait / 1000, "{why}");
     wait
 }
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_part_that_fails_or_panics_is_started_again_and_stops_nobody() {
-        let (clock, vitals, stop) = (ManualClock::at(0), Vitals::default(), Interrupt::default());
+        let (clock, metrics, stop) = (ManualClock::at(0), Metrics::default(), Interrupt::default());
         let (bad, good) = (AtomicU32::new(0), AtomicU32::new(0));
         let parts = vec![
             Part {
@@ -107,9 +107,9 @@ mod tests {
                 }),
             },
         ];
-        supervise(parts, &clock, &vitals, &stop);
+        supervise(parts, &clock, &metrics, &stop);
         assert!(bad.into_inner() > 2);
-        assert_eq!(vitals.restarts.get_or_create(&PartLabel { part: "ingest" }).get(), 2);
+        assert_eq!(metrics.restarts.get_or_create(&PartLabel { part: "ingest" }).get(), 2);
     }
 
     #[test]

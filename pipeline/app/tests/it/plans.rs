@@ -3,7 +3,7 @@
 use crate::person::Ran;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::episode::EpisodeState;
-use forewarn_domain::episode_update::Taken;
+use forewarn_domain::episode_update::EpisodeUpdate;
 use forewarn_domain::prediction::{Action, Level, Prediction};
 use forewarn_domain::preview::{CheckKind, CheckState, PreviewDecision, RecoveryPreview};
 use forewarn_domain::previewer::RecoveryPreviewer;
@@ -14,7 +14,7 @@ use forewarn_recover::aws::AwsHands;
 use forewarn_recover::hands::Hands;
 use forewarn_recover::planner::{Planner, Reach};
 use forewarn_recover::policies::{DEFAULT, Policies, PolicyDir};
-use forewarn_recover::store::Folded;
+use forewarn_recover::store::ProjectedLog;
 use forewarn_runtime::clock::{Clock, ManualClock};
 use forewarn_runtime::time::system_now_ms;
 use forewarn_testkit::samples::prediction;
@@ -58,22 +58,27 @@ fn snapshots(world: &World, id: &str, of: usize) {
     ));
 }
 
-fn taken(instance: &str, confidence: Level) -> Taken {
+fn taken(instance: &str, confidence: Level) -> EpisodeUpdate {
     let action = Some(Action::HostMigration);
     let prediction =
         Prediction { recommended_action: action, ..prediction(instance, "e", "2026-02-15T06:00:00Z", confidence) };
-    Taken { prediction, after: EpisodeState::default(), events: Vec::new(), shown: true, keep: false }
+    EpisodeUpdate { prediction, after: EpisodeState::default(), events: Vec::new(), shown: true, keep: false }
 }
 
 /// Plans a round in a world as it is so long from now on, under a policy.
-fn planned(hands: Arc<dyn Hands>, policy: &Value, later_ms: i64, all: Vec<Taken>) -> Vec<Option<RecoveryPreview>> {
+fn planned(
+    hands: Arc<dyn Hands>,
+    policy: &Value,
+    later_ms: i64,
+    all: Vec<EpisodeUpdate>,
+) -> Vec<Option<RecoveryPreview>> {
     let state = tempfile::tempdir().unwrap();
     let policies = PolicyDir::of(state.path());
     policies.put(DEFAULT, policies.row(DEFAULT).unwrap().as_ref(), policy.as_object().unwrap()).unwrap();
     let clock = Arc::new(ManualClock::at(system_now_ms() + later_ms));
     let planner = Planner::new(Arc::new(Here(hands)), Arc::new(policies), clock);
     let mut round = Round { taken: all, workloads: Vec::new() };
-    planner.on(&Folded::new(MemoryLog::new())).attach(&mut round);
+    planner.on(&ProjectedLog::new(MemoryLog::new())).attach(&mut round);
     round.taken.into_iter().map(|t| t.prediction.plan.map(|p| *p)).collect()
 }
 
@@ -152,13 +157,13 @@ fn what_speaks_against_a_plan_is_in_it() {
     let plan = plans[0].as_ref().unwrap();
     assert_eq!(plan.stance, PreviewDecision::Refuses);
     assert!(plan.refusals.contains(&"the instance is protected against stopping".to_owned()), "{plan:#?}");
-    let unwatched = planned(
+    let unregistered = planned(
         Arc::new(AwsHands::new(&world.aws(), REGION, None).unwrap()),
         &json!({}),
         0,
         vec![taken(&protected, Level::High)],
     );
-    let refusals = &unwatched[0].as_ref().unwrap().refusals;
+    let refusals = &unregistered[0].as_ref().unwrap().refusals;
     assert!(refusals.contains(&"the mode is observe: nothing is done".to_owned()), "{refusals:?}");
     nothing_changed(&world, before);
 }
@@ -192,12 +197,12 @@ fn a_round_s_plans_take_no_longer_than_they_may_and_old_rounds_have_none() {
         let clock = Arc::new(ManualClock::at(100 * HOUR));
         let reach = Arc::new(Slow(clock.clone(), takes));
         let planner = Planner::new(reach, Arc::new(PolicyDir::of(state.path())), clock.clone());
-        let nothing = Folded::new(MemoryLog::new());
+        let nothing = ProjectedLog::new(MemoryLog::new());
         let previewer = planner.on(&nothing);
         assert!(previewer.is_fresh(99 * HOUR) && !previewer.is_fresh(98 * HOUR));
         let all = (0..9).map(|i| taken(&format!("i-{i}"), Level::High)).collect();
         let mut round = Round { taken: all, workloads: Vec::new() };
-        planner.on(&Folded::new(MemoryLog::new())).attach(&mut round);
+        planner.on(&ProjectedLog::new(MemoryLog::new())).attach(&mut round);
         // One account and region is asked for once.
         assert_eq!(clock.now_ms(), 100 * HOUR + takes);
         for taken in round.taken {

@@ -10,12 +10,12 @@ use forewarn_recover::invocation::{Function, Wake};
 use forewarn_recover::ledger::Ledger;
 use forewarn_recover::policies::table::PolicyTable;
 use forewarn_recover::policies::{self, Policies, PolicyStoreError};
-use forewarn_recover::store::{Folded, Store};
+use forewarn_recover::store::{ProjectedLog, Store};
 use forewarn_recovery::admission::Caps;
 use forewarn_recovery::policy::Mode;
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::clock::SystemClock;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_testkit::world::{REGION, World};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -154,8 +154,8 @@ fn every_command_works_on_tables_as_it_does_on_files() {
 fn executor(world: &World, name: &str) -> (Executor, Arc<dyn Store>) {
     let aws = aws(world);
     let config = aws.base().clone();
-    let log = DynamoLog::create(aws.clone(), &config, "recoveries", Surroundings::alone()).unwrap();
-    let store: Arc<dyn Store> = Arc::new(Folded::new(log));
+    let log = DynamoLog::create(aws.clone(), &config, "recoveries", RuntimeContext::alone()).unwrap();
+    let store: Arc<dyn Store> = Arc::new(ProjectedLog::new(log));
     let table = PolicyTable::new(&aws, "policies");
     table.create().unwrap();
     let was = table.row("default").unwrap();

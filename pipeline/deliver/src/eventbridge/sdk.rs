@@ -10,7 +10,7 @@ use aws_sdk_eventbridge::{Client, Config};
 use forewarn_runtime::aws::{Aws, AwsError};
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::Vitals;
+use forewarn_runtime::metrics::Metrics;
 use std::sync::Arc;
 
 /// The SDK's client for one bus.
@@ -31,7 +31,7 @@ impl EventBridgeBus<SdkPutEvents> {
         bus: &str,
         clock: Arc<dyn Clock>,
         stop: Interrupt,
-        vitals: Arc<Vitals>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, AwsError> {
         let region = match region_of(bus) {
             Some(region) => region,
@@ -42,7 +42,7 @@ impl EventBridgeBus<SdkPutEvents> {
             .retry_config(RetryConfig::disabled())
             .build();
         let put = SdkPutEvents { aws: aws.clone(), client: Client::from_conf(config), bus: bus.to_owned() };
-        Ok(Self::new(format!("eventbridge {bus}"), put, clock, stop, vitals))
+        Ok(Self::new(format!("eventbridge {bus}"), put, clock, stop, metrics))
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use forewarn_runtime::clock::ManualClock;
-use forewarn_runtime::metrics::unwatched;
+use forewarn_runtime::metrics::unregistered;
 use serde_json::json;
 use std::collections::VecDeque;
 
@@ -47,7 +47,7 @@ fn bus(script: Vec<Result<Vec<Option<Fault>>, Fault>>) -> (EventBridgeBus<Script
     let clock = Arc::new(ManualClock::at(0));
     let put = Scripted { script: script.into(), ..Scripted::default() };
     let handed: Arc<dyn Clock> = clock.clone();
-    (EventBridgeBus::new("test".to_owned(), put, handed, Interrupt::default(), unwatched()), clock)
+    (EventBridgeBus::new("test".to_owned(), put, handed, Interrupt::default(), unregistered()), clock)
 }
 
 #[test]
@@ -60,8 +60,8 @@ fn refused_entries_are_sent_again_alone_and_order_within_an_episode_holds() {
     assert_eq!(bus.put.took, ["b1", "c1", "a1", "a2"]);
     assert_eq!(bus.put.calls, 4);
     assert!(clock.now_ms() > 0, "it waited between the tries");
-    assert_eq!((bus.vitals.refused_entries.get(), bus.vitals.retries.get_or_create(&CALL).get()), (2, 2));
-    assert_eq!(bus.vitals.throttles.get_or_create(&CALL).get(), 1);
+    assert_eq!((bus.metrics.refused_entries.get(), bus.metrics.retries.get_or_create(&CALL).get()), (2, 2));
+    assert_eq!(bus.metrics.throttles.get_or_create(&CALL).get(), 1);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn more_than_ten_go_in_several_calls_and_an_oversized_detail_is_trimmed() {
     let mut batch: Vec<Announcement> = (0..25).map(|n| announcement(&n.to_string(), &n.to_string())).collect();
     batch[3].detail["notes"] = json!(vec!["x".repeat(500); 1000]);
     assert_eq!(bus.publish(&batch).unwrap().sent, 25);
-    assert_eq!((bus.put.calls, bus.put.took.len(), bus.vitals.trimmed.get()), (3, 25, 1));
+    assert_eq!((bus.put.calls, bus.put.took.len(), bus.metrics.trimmed.get()), (3, 25, 1));
     let entry = Entry::of(&batch[3]);
     assert!(entry.trimmed && entry.bytes() <= entry::ENTRY_BYTES && entry.detail.contains("notes: 0 of 1000"));
 }

@@ -4,7 +4,7 @@ use forewarn_log::event::incident::{IncidentClass, IncidentObserved};
 use forewarn_log::{Event, Expected, NewEvent, SqliteLog};
 use forewarn_runtime::clock::ManualClock;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::unwatched;
+use forewarn_runtime::metrics::unregistered;
 use std::sync::Arc;
 
 fn happen(log: &SqliteLog, id: &str) {
@@ -38,14 +38,14 @@ fn a_broken_bus_holds_its_own_cursor_and_no_other() {
     let log = SqliteLog::open(&dir.path().join("log.sqlite")).unwrap();
     happen(&log, "one");
     let closed = Err(BusError::Busy { bus: "file".to_owned() });
-    let mut outlets = [
-        Outlet { name: FILE, bus: closed },
-        Outlet { name: EVENTBRIDGE, bus: Ok(Box::new(Broken)) },
-        Outlet { name: STDOUT, bus: Ok(Box::new(MemoryBus::default())) },
+    let mut sinks = [
+        Sink { name: FILE, bus: closed },
+        Sink { name: EVENTBRIDGE, bus: Ok(Box::new(Broken)) },
+        Sink { name: STDOUT, bus: Ok(Box::new(MemoryBus::default())) },
     ];
-    let vitals = unwatched();
-    let done = deliver(&log, &mut outlets, &vitals);
-    assert_eq!((done.sent(), vitals.announced.get()), (1, 1));
+    let metrics = unregistered();
+    let done = deliver(&log, &mut sinks, &metrics);
+    assert_eq!((done.sent(), metrics.announced.get()), (1, 1));
     let failed: Vec<bool> = done.0.iter().map(|d| d.outcome.is_err()).collect();
     assert_eq!(failed, [true, true, false]);
     assert!(done.checked().is_err());
@@ -58,8 +58,8 @@ fn a_new_bus_starts_at_the_present_unless_asked_and_does_so_only_once() {
     let dir = tempfile::tempdir().unwrap();
     let log = SqliteLog::open(&dir.path().join("log.sqlite")).unwrap();
     let means =
-        Surroundings { clock: Arc::new(ManualClock::default()), stop: Interrupt::default(), vitals: unwatched() };
-    let wanted = Wanted { file: dir.path().join("events.jsonl"), eventbridge: None, stdout: true };
+        RuntimeContext { clock: Arc::new(ManualClock::default()), stop: Interrupt::default(), metrics: unregistered() };
+    let wanted = SinkConfig { file: dir.path().join("events.jsonl"), eventbridge: None, stdout: true };
     // Opened on an empty log, and cut short before anything was delivered: what came meanwhile is still due.
     open(&log, &wanted, false, &means).unwrap();
     happen(&log, "one");

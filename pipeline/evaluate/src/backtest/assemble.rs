@@ -8,7 +8,7 @@ use super::report::{
     CalibrationFit, CauseReport, CurvePoint, Difference, Estimate, FailureTypeReport, Leads, ReliabilityRow,
     Resampling, Scorer,
 };
-use super::stand::Stand;
+use super::scorer_stats::ScorerStats;
 use super::units::{REPLICATES, Units};
 use forewarn_domain::prediction::FailureType;
 use forewarn_domain::time::HOUR_MS;
@@ -43,17 +43,18 @@ pub(super) struct Assembled {
 
 /// Measures everything. Without known incidents nothing has a meaning.
 pub(super) fn assemble(records: &Records, units: &Units, names: &[Named], incidents_known: bool) -> Assembled {
-    let stands: Vec<Stand> = (0..names.len()).map(|scorer| Stand::of(records, units, scorer, None)).collect();
+    let stands: Vec<ScorerStats> =
+        (0..names.len()).map(|scorer| ScorerStats::of(records, units, scorer, None)).collect();
     let kinds = kinds(records, units);
     let causes = causes(records, units);
     let seen = units.as_seen();
     let collect = |weights: &[f64], out: &mut Vec<f64>| {
-        for stand in &stands {
-            out.extend(Measure::ALL.iter().map(|m| stand.value(*m, weights)));
-            out.extend(stand.bins.iter().map(|bin| bin.happened.at(weights)));
+        for scorer_stats in &stands {
+            out.extend(Measure::ALL.iter().map(|m| scorer_stats.value(*m, weights)));
+            out.extend(scorer_stats.bins.iter().map(|bin| bin.happened.at(weights)));
         }
         for kind in &kinds {
-            out.extend(OF_ROWS.iter().map(|m| kind.stand.value(*m, weights)));
+            out.extend(OF_ROWS.iter().map(|m| kind.scorer_stats.value(*m, weights)));
         }
         for cause in &causes {
             out.extend([cause.all.at(weights), cause.predictable.at(weights)]);
@@ -69,8 +70,8 @@ pub(super) fn assemble(records: &Records, units: &Units, names: &[Named], incide
 
     let not_known = (!incidents_known).then_some("no incidents given");
     let mut scorers = Vec::new();
-    for ((name, kind), stand) in names.iter().zip(&stands) {
-        let counts = stand.counts();
+    for ((name, kind), scorer_stats) in names.iter().zip(&stands) {
+        let counts = scorer_stats.counts();
         let why = |m: &Measure| not_known.or_else(|| m.without_meaning(&counts));
         let measures = Measure::ALL.iter().map(|m| (m.name(), found.next(why(m)))).collect();
         let known = incidents_known && counts.scored > 0;
@@ -80,19 +81,19 @@ pub(super) fn assemble(records: &Records, units: &Units, names: &[Named], incide
             kind,
             counts,
             measures,
-            lead_hours: Leads::of(|q| stand.lead(q, &seen), meant),
-            calibration: stand
+            lead_hours: Leads::of(|q| scorer_stats.lead(q, &seen), meant),
+            calibration: scorer_stats
                 .line()
                 .filter(|_| meant)
                 .map(|l| CalibrationFit { slope: l.slope, intercept: l.intercept }),
-            pr_curve: if meant { curve(stand) } else { Vec::new() },
-            reliability: reliability(stand, &seen, &mut found, known),
+            pr_curve: if meant { curve(scorer_stats) } else { Vec::new() },
+            reliability: reliability(scorer_stats, &seen, &mut found, known),
         });
     }
     let by_failure_type = kinds
         .into_iter()
         .map(|kind| {
-            let counts = kind.stand.counts();
+            let counts = kind.scorer_stats.counts();
             let why = |m: &Measure| not_known.or_else(|| m.without_meaning(&counts));
             FailureTypeReport {
                 failure_type: kind.kind.map_or("none", FailureType::name),
@@ -167,19 +168,19 @@ impl Leads {
     }
 }
 
-fn curve(stand: &Stand) -> Vec<CurvePoint> {
-    let points = stand.curve(CURVE_POINTS).into_iter();
+fn curve(scorer_stats: &ScorerStats) -> Vec<CurvePoint> {
+    let points = scorer_stats.curve(CURVE_POINTS).into_iter();
     points.map(|p| CurvePoint { threshold: p.threshold, precision: p.precision, recall: p.recall }).collect()
 }
 
 fn reliability<V: Iterator<Item = f64>, I: Iterator<Item = Option<Interval>>>(
-    stand: &Stand,
+    scorer_stats: &ScorerStats,
     seen: &[f64],
     found: &mut Found<V, I>,
     known: bool,
 ) -> Vec<ReliabilityRow> {
     let mut rows = Vec::new();
-    for (k, bin) in stand.bins.iter().enumerate() {
+    for (k, bin) in scorer_stats.bins.iter().enumerate() {
         let happened = found.next(None);
         let n = bin.said.sums(seen).1;
         if known && n > 0.0 {
@@ -199,7 +200,7 @@ fn reliability<V: Iterator<Item = f64>, I: Iterator<Item = Option<Interval>>>(
 /// The rows of one failure type.
 struct OfKind {
     kind: Option<FailureType>,
-    stand: Stand,
+    scorer_stats: ScorerStats,
     leads: Vec<f64>,
 }
 
@@ -209,7 +210,7 @@ fn kinds(records: &Records, units: &Units) -> Vec<OfKind> {
         .into_iter()
         .map(|kind| {
             let only = |instance: &Instance, step: usize| instance.kind[step] == kind;
-            OfKind { kind, stand: Stand::of(records, units, 0, Some(&only)), leads: Vec::new() }
+            OfKind { kind, scorer_stats: ScorerStats::of(records, units, 0, Some(&only)), leads: Vec::new() }
         })
         .collect();
     for (at, instance) in records.instances.values().enumerate() {

@@ -9,7 +9,7 @@ use super::records::Verdict;
 use crate::replay::Steps;
 use forewarn_domain::signal::{SIGNALS, Signal};
 use forewarn_domain::time::HOUR_MS;
-use forewarn_rules::series::Track;
+use forewarn_rules::series::Series;
 
 /// The baselines' names, in the order of their verdicts.
 pub(super) const BASELINES: [&str; 3] = ["static threshold", "predict_linear 6 h", "source's scorer"];
@@ -23,7 +23,7 @@ const CREDITS: (f64, f64) = (100.0, 20.0);
 const FAILED_CHECKS: f64 = 3.0;
 
 /// Gives every baseline's verdict at every step, from an instance's normalised tracks.
-pub(super) fn verdicts(tracks: &[(Track, bool)], steps: Steps, delay_ms: i64) -> Vec<Verdict> {
+pub(super) fn verdicts(tracks: &[(Series, bool)], steps: Steps, delay_ms: i64) -> Vec<Verdict> {
     let mut known: Vec<Known<'_>> =
         tracks.iter().filter_map(|(t, _)| Kind::of(t.signal).map(|kind| Known::new(t, kind, delay_ms))).collect();
     let mut out = vec![Verdict::default(); BASELINES.len()];
@@ -102,7 +102,7 @@ struct Said {
 
 /// A series as it is known at a time that moves forward.
 struct Known<'a> {
-    track: &'a Track,
+    track: &'a Series,
     kind: Kind,
     /// (when it became available, sample), in this order.
     arrivals: Vec<(i64, u32)>,
@@ -119,7 +119,7 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn new(track: &'a Track, kind: Kind, delay_ms: i64) -> Self {
+    fn new(track: &'a Series, kind: Kind, delay_ms: i64) -> Self {
         let mut ts: Vec<i64> = Vec::with_capacity(track.ts.len());
         let mut place = Vec::with_capacity(track.ts.len());
         for &t in &track.ts {
@@ -255,8 +255,8 @@ mod tests {
 
     const DELAY: i64 = 300_000;
 
-    fn track(signal: Signal, hours: i64, value: impl Fn(f64) -> f64) -> (Track, bool) {
-        let mut track = Track::new(signal, Reading::AsIs, "m", "Average", None, 300);
+    fn track(signal: Signal, hours: i64, value: impl Fn(f64) -> f64) -> (Series, bool) {
+        let mut track = Series::new(signal, Reading::AsIs, "m", "Average", None, 300);
         let ts: Vec<i64> = (0..hours * 12).map(|i| i * 300_000).collect();
         let values: Vec<f64> = ts.iter().map(|t| value(*t as f64 / HOUR_MS as f64)).collect();
         track.extend(&ts, &values, None);
@@ -264,7 +264,7 @@ mod tests {
         (track, alone)
     }
 
-    fn said(tracks: &[(Track, bool)], hour: i64) -> Vec<(f64, bool)> {
+    fn said(tracks: &[(Series, bool)], hour: i64) -> Vec<(f64, bool)> {
         let steps = Steps { from: hour * HOUR_MS, to: hour * HOUR_MS + 1, step: HOUR_MS };
         verdicts(tracks, steps, DELAY).iter().map(|v| (v.p[0], v.high[0])).collect()
     }
@@ -307,7 +307,7 @@ mod tests {
         assert!(said(&jump, 191)[0].1);
         assert_eq!(said(&jump, 400), [(0.0, false); 3]);
         // A revised version counts from when it came in.
-        let mut track = Track::new(Signal::Disk, Reading::AsIs, "m", "Average", None, 300);
+        let mut track = Series::new(Signal::Disk, Reading::AsIs, "m", "Average", None, 300);
         track.extend(&[0, 0], &[50.0, 99.0], Some(&[400_000, 700_000]));
         let alone = track.normalise(DELAY);
         let steps = Steps { from: 350_000, to: 800_001, step: 150_000 };

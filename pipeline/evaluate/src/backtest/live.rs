@@ -13,7 +13,7 @@ use super::workloads::{WorkloadReport, by_workload};
 use crate::replay::Steps;
 use forewarn_domain::prediction::Level;
 use forewarn_domain::signal_map::SignalMap;
-use forewarn_history::{EventRow, History, KeptRound};
+use forewarn_history::{EventRow, History, PredictionFile};
 use forewarn_predict::analyze::AnalyzeError;
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::truth::{Censored, RowTruth, Truth};
@@ -70,7 +70,7 @@ pub struct LiveReport {
 }
 
 /// Finds the range of a rule set's rounds: from the first to just after the last, as far apart as most of them are.
-pub fn spoken(rounds: &[KeptRound], sha256: &str) -> Option<Steps> {
+pub fn spoken(rounds: &[PredictionFile], sha256: &str) -> Option<Steps> {
     let times: BTreeSet<i64> = rounds.iter().filter(|r| r.is_of(sha256)).map(|r| r.as_of).collect();
     let (from, last) = (*times.first()?, *times.last()?);
     let mut gaps: BTreeMap<i64, usize> = BTreeMap::new();
@@ -105,7 +105,7 @@ pub fn live(
         costs: None,
     };
     let rounds = job.history.rounds()?;
-    let spoke: Vec<Vec<Option<&KeptRound>>> =
+    let spoke: Vec<Vec<Option<&PredictionFile>>> =
         std::iter::once(job.ruleset).chain(job.against).map(|r| slots(&rounds, r, steps)).collect();
     for (ruleset, slots) in std::iter::once(job.ruleset).chain(job.against).zip(&spoke) {
         if slots.iter().all(Option::is_none) {
@@ -177,7 +177,7 @@ pub fn live(
 }
 
 /// The first round of a rule set within each step.
-fn slots<'a>(rounds: &'a [KeptRound], ruleset: &RuleSet, steps: Steps) -> Vec<Option<&'a KeptRound>> {
+fn slots<'a>(rounds: &'a [PredictionFile], ruleset: &RuleSet, steps: Steps) -> Vec<Option<&'a PredictionFile>> {
     let mut slots = vec![None; steps.times().count()];
     for round in rounds.iter().filter(|r| r.is_of(ruleset.sha256()) && (steps.from..steps.to).contains(&r.as_of)) {
         let step = ((round.as_of - steps.from) / steps.step) as usize;
@@ -190,8 +190,12 @@ fn slots<'a>(rounds: &'a [KeptRound], ruleset: &RuleSet, steps: Steps) -> Vec<Op
     slots
 }
 
-fn nobody_spoke(job: &LiveJob<'_>, ruleset: &RuleSet, rounds: &[KeptRound]) -> Result<BacktestError, BacktestError> {
-    let mut newest: BTreeMap<&str, &KeptRound> = BTreeMap::new();
+fn nobody_spoke(
+    job: &LiveJob<'_>,
+    ruleset: &RuleSet,
+    rounds: &[PredictionFile],
+) -> Result<BacktestError, BacktestError> {
+    let mut newest: BTreeMap<&str, &PredictionFile> = BTreeMap::new();
     for round in rounds {
         newest.insert(&round.ruleset, round);
     }
@@ -205,7 +209,7 @@ fn nobody_spoke(job: &LiveJob<'_>, ruleset: &RuleSet, rounds: &[KeptRound]) -> R
     } else {
         format!("there are rounds of {}", others.join(", "))
     };
-    Ok(BacktestError::NobodySpoke {
+    Ok(BacktestError::NoPredictionsInRange {
         ruleset: format!("{} {} ({}…)", ruleset.name(), ruleset.version(), &ruleset.sha256()[..16]),
         from: format_ms(job.steps.from),
         to: format_ms(job.steps.to),
@@ -242,7 +246,7 @@ impl Rows {
 }
 
 impl Said {
-    fn take(&mut self, scorer: usize, step: usize, prior: f64, row: forewarn_history::SaidRow) {
+    fn take(&mut self, scorer: usize, step: usize, prior: f64, row: forewarn_history::PredictionRow) {
         let steps = self.steps;
         let heard = self.rows.entry(row.instance_id).or_default();
         heard.workload = row.workload.or_else(|| heard.workload.take());
@@ -279,14 +283,14 @@ mod tests {
     use super::*;
     use forewarn_history::Entry;
 
-    fn round(minutes: i64, sha: &str) -> KeptRound {
+    fn round(minutes: i64, sha: &str) -> PredictionFile {
         let entry = Entry { path: format!("{minutes}"), size: 0 };
-        KeptRound { as_of: minutes * 60_000, ruleset: sha.to_owned(), engine: "1".to_owned(), entry }
+        PredictionFile { as_of: minutes * 60_000, ruleset: sha.to_owned(), engine: "1".to_owned(), entry }
     }
 
     #[test]
     fn the_range_is_that_of_the_rounds_of_the_rule_set() {
-        let rounds: Vec<KeptRound> =
+        let rounds: Vec<PredictionFile> =
             [0, 60, 120, 125, 180, 300, 360].map(|m| round(m, "aa")).into_iter().chain([round(900, "bb")]).collect();
         let found = spoken(&rounds, "aa11").unwrap();
         assert_eq!((found.from, found.to, found.step), (0, 420 * 60_000, HOUR_MS));

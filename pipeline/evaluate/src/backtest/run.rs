@@ -60,7 +60,7 @@ pub enum BacktestError {
     #[error(
         "none of the {given} incidents is of an instance with samples from {from} to {to}: they name {named}, the history has {held}; check that both are of the same fleet"
     )]
-    Strangers {
+    NoMatchingInstances {
         /// Incidents given.
         given: usize,
         /// The first time asked for.
@@ -76,7 +76,7 @@ pub enum BacktestError {
     #[error(
         "the history keeps no round of {ruleset} from {from} to {to}: {others}; `forewarn analyze --emit` keeps them"
     )]
-    NobodySpoke {
+    NoPredictionsInRange {
         /// The rule set.
         ruleset: String,
         /// The first time asked for.
@@ -95,7 +95,7 @@ impl BacktestError {
     /// Says whether the caller's input is at fault rather than the machine.
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::NoData { .. } | Self::Strangers { .. } | Self::NobodySpoke { .. } => true,
+            Self::NoData { .. } | Self::NoMatchingInstances { .. } | Self::NoPredictionsInRange { .. } => true,
             Self::Replay(e) => e.is_bad_input(),
         }
     }
@@ -289,7 +289,7 @@ pub(super) fn strangers(job: &Job<'_>, known: &BTreeSet<String>) -> Result<(), B
     }
     let named: BTreeSet<&str> = incidents.list.iter().map(|i| i.instance_id.as_str()).collect();
     let some = |all: Vec<&str>| all.into_iter().take(3).collect::<Vec<_>>().join(", ");
-    Err(BacktestError::Strangers {
+    Err(BacktestError::NoMatchingInstances {
         given: incidents.list.len(),
         from: forewarn_runtime::time::format_ms(job.steps.from),
         to: forewarn_runtime::time::format_ms(job.steps.to),

@@ -3,7 +3,7 @@
 use super::measure::{Counts, Measure};
 use super::records::Records;
 use super::report::Estimate;
-use super::stand::Stand;
+use super::scorer_stats::ScorerStats;
 use super::units::Units;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -39,10 +39,10 @@ pub(super) fn by_workload(records: Records, data_end: i64, incidents_known: bool
 
 fn of(workload: String, records: &Records, data_end: i64, incidents_known: bool) -> WorkloadReport {
     let units = Units::of(records, data_end);
-    let stand = Stand::of(records, &units, 0, None);
-    let counts = stand.counts();
+    let scorer_stats = ScorerStats::of(records, &units, 0, None);
+    let counts = scorer_stats.counts();
     let collect =
-        |weights: &[f64], out: &mut Vec<f64>| out.extend(Measure::ALL.iter().map(|m| stand.value(*m, weights)));
+        |weights: &[f64], out: &mut Vec<f64>| out.extend(Measure::ALL.iter().map(|m| scorer_stats.value(*m, weights)));
     let mut values = Vec::new();
     collect(&units.as_seen(), &mut values);
     let intervals = if incidents_known { units.intervals(values.len(), collect) } else { vec![None; values.len()] };

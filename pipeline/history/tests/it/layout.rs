@@ -28,12 +28,12 @@ pub(crate) fn sample(i: &str, namespace: &str, metric: &str, stat: &str, period_
 
 /// Gathers a scan and checks its promises: ids ascend, no run is empty, times within a run ascend.
 #[derive(Default)]
-pub(crate) struct Gather {
+pub(crate) struct SeriesCollector {
     pub(crate) samples: Vec<Sample>,
     pub(crate) ended: Vec<String>,
 }
 
-impl RunSink for Gather {
+impl RunSink for SeriesCollector {
     fn run(&mut self, run: Run<'_>) -> forewarn_history::Result<()> {
         assert!(!run.ts.is_empty() && run.ts.len() == run.value.len());
         assert!(run.ts.is_sorted());
@@ -55,7 +55,7 @@ impl RunSink for Gather {
 pub(crate) fn scan_all(history: &History, from: i64, to: i64) -> Vec<Sample> {
     let mut all = Vec::new();
     for bucket in 0..history.buckets() {
-        let mut gather = Gather::default();
+        let mut gather = SeriesCollector::default();
         history.scan(bucket, from, to, &mut gather).unwrap();
         all.extend(gather.samples);
     }

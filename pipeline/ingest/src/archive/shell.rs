@@ -5,7 +5,7 @@ use crate::stream::{Consumer, StreamError, StreamSpec, open};
 use forewarn_history::History;
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::lease::Lease;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -32,24 +32,24 @@ pub fn drain(
     state: &Path,
     stream: &StreamSpec,
     gap: Gap,
-    around: &Surroundings,
+    ctx: &RuntimeContext,
 ) -> Result<ArchiveReport, ArchiveError> {
     let _lease = Lease::take(state, NAME)?;
     let log = SqliteLog::open(&log_path(state))?;
     let mut history = History::open_or_create(history)?;
-    let mut consumer = open::consumer(stream, NAME, state, around)?;
-    let (aside, vitals, now_ms) = (SetAside::of(state), &around.vitals, around.clock.now_ms());
-    let mut archive = Archive { history: &mut history, log: &log, aside: &aside, vitals, now_ms };
+    let mut consumer = open::consumer(stream, NAME, state, ctx)?;
+    let (aside, metrics, now_ms) = (SetAside::of(state), &ctx.metrics, ctx.clock.now_ms());
+    let mut archive = Archive { history: &mut history, log: &log, aside: &aside, metrics, now_ms };
     let mut passed = BTreeSet::new();
     let report = loop {
-        match archive.drain(consumer.as_mut(), &around.stop) {
+        match archive.drain(consumer.as_mut(), &ctx.stop) {
             Err(e) if gap == Gap::Pass && pass(&e, consumer.as_ref(), &mut passed)? => {
-                consumer = open::consumer(stream, NAME, state, around)?;
+                consumer = open::consumer(stream, NAME, state, ctx)?;
             }
             other => break other?,
         }
     };
-    vitals.lag(NAME, consumer.lag()?.millis.unwrap_or(0));
+    metrics.lag(NAME, consumer.lag()?.millis.unwrap_or(0));
     Ok(report)
 }
 

@@ -1,6 +1,6 @@
 //! Writes the samples of a range as sorted files, one for each bucket and day, in one commit.
 
-use super::pile::{Piece, Pile};
+use super::range_buffer::{RangeBuffer, SeriesChunk};
 use forewarn_history::versions::{Sample, from_ordered_bits, keep_versions, ordered_bits};
 use forewarn_history::{
     History, HistoryError, InstanceRow, MetricWriter, NOT_INGESTED, Partition, SeriesKey, Staging, Writer,
@@ -19,7 +19,7 @@ pub(super) struct Done {
 }
 
 /// Commits the samples of a range under its name; without samples only that it happened is kept.
-pub(super) fn commit(writer: &mut Writer<'_>, name: &str, pile: &Pile) -> Result<Done, HistoryError> {
+pub(super) fn commit(writer: &mut Writer<'_>, name: &str, pile: &RangeBuffer) -> Result<Done, HistoryError> {
     let mut staging = writer.stage(name)?;
     let history = writer.history();
     let mut out = Out {
@@ -47,7 +47,7 @@ pub(super) fn commit(writer: &mut Writer<'_>, name: &str, pile: &Pile) -> Result
 }
 
 /// The rows of instances that say something the history doesn't know.
-pub(super) fn news_of(history: &History, pile: &Pile) -> Result<Vec<InstanceRow>, HistoryError> {
+pub(super) fn news_of(history: &History, pile: &RangeBuffer) -> Result<Vec<InstanceRow>, HistoryError> {
     if pile.instances.is_empty() {
         return Ok(Vec::new());
     }
@@ -65,7 +65,7 @@ pub(super) fn news_of(history: &History, pile: &Pile) -> Result<Vec<InstanceRow>
 }
 
 /// A series and what came of it.
-type Series<'a> = (&'a SeriesKey, &'a Vec<Piece>);
+type Series<'a> = (&'a SeriesKey, &'a Vec<SeriesChunk>);
 
 /// The days that have samples of any of these series.
 fn days_of(series: &[Series<'_>]) -> BTreeSet<i64> {
@@ -82,7 +82,7 @@ fn days_of(series: &[Series<'_>]) -> BTreeSet<i64> {
 }
 
 /// The part of a piece that lies in a day.
-fn within(piece: &Piece, day: i64) -> Range<usize> {
+fn within(piece: &SeriesChunk, day: i64) -> Range<usize> {
     let start = piece.ts.partition_point(|t| t.div_euclid(DAY_MS) < day);
     start..piece.ts.partition_point(|t| t.div_euclid(DAY_MS) <= day)
 }
@@ -121,7 +121,7 @@ impl Out<'_> {
         &mut self,
         writer: &mut MetricWriter,
         key: &SeriesKey,
-        pieces: &[Piece],
+        pieces: &[SeriesChunk],
         day: i64,
     ) -> Result<(), HistoryError> {
         if let [piece] = pieces {
@@ -148,7 +148,7 @@ impl Out<'_> {
         Ok(())
     }
 
-    fn merged(&mut self, key: &SeriesKey, pieces: &[Piece], day: i64) -> Vec<Sample> {
+    fn merged(&mut self, key: &SeriesKey, pieces: &[SeriesChunk], day: i64) -> Vec<Sample> {
         let mut samples: Vec<Sample> = Vec::new();
         for piece in pieces {
             let part = within(piece, day);

@@ -2,10 +2,10 @@
 
 use super::{PERIOD_S, Point, Readings};
 use crate::stream::{SampleBatch, SeriesBlock};
+use forewarn_domain::id::is_name;
 use forewarn_domain::signal::{Reading, source_of};
 use forewarn_events::Reason;
 use forewarn_events::is_id;
-use forewarn_log::envelope::is_name;
 use std::collections::BTreeMap;
 
 /// Dimensions that say what the instance is, not what of it is measured.

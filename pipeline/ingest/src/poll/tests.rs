@@ -2,7 +2,7 @@ use super::*;
 use crate::stream::{Producer, PutReport, Record, StreamError};
 use forewarn_events::{DeadLetters, JsonLinesDead, QueueError};
 use forewarn_runtime::clock::ManualClock;
-use forewarn_runtime::metrics::Vitals;
+use forewarn_runtime::metrics::Metrics;
 use std::collections::BTreeMap;
 
 /// A queue that gives everything again until it is deleted, refuses some deletions, and fails at times.
@@ -79,8 +79,8 @@ fn state(n: u32) -> String {
 
 fn run(queues: Vec<Fake>, sink: &mut Sink, dir: &std::path::Path) -> (Result<Poll, IntakeError>, usize) {
     let dead = JsonLinesDead::in_state(dir);
-    let (vitals, clock) = (Vitals::default(), ManualClock::at(0));
-    let mut intake = Intake { producer: sink, dead: &dead, vitals: &vitals };
+    let (metrics, clock) = (Metrics::default(), ManualClock::at(0));
+    let mut intake = Intake { producer: sink, dead: &dead, metrics: &metrics };
     let mut queues: Vec<Box<dyn Queue>> = queues.into_iter().map(|q| Box::new(q) as Box<dyn Queue>).collect();
     let done = poll(&mut queues, &mut intake, &clock, Until::Empty, &Interrupt::default());
     (done, dead.list().unwrap().len())
@@ -118,8 +118,8 @@ fn what_the_stream_does_not_take_is_not_deleted() {
     let (done, _) = run(vec![Fake::of("a", &[&body])], &mut sink, dir.path());
     assert!(matches!(done, Err(IntakeError::Stream(_))));
     let dead = JsonLinesDead::in_state(dir.path());
-    let vitals = Vitals::default();
-    let mut intake = Intake { producer: &mut sink, dead: &dead, vitals: &vitals };
+    let metrics = Metrics::default();
+    let mut intake = Intake { producer: &mut sink, dead: &dead, metrics: &metrics };
     let batch = serde_json::json!({"Records": [
         {"messageId": "m1", "body": body, "eventSourceARN": "arn:q"}, {"messageId": "m2", "body": "poison"}]});
     let messages = forewarn_events::lambda::messages(batch.to_string().as_bytes()).unwrap();

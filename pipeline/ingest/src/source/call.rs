@@ -7,7 +7,7 @@ use super::report::Counts;
 use super::state::{State, StateError};
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::{Call, Vitals};
+use forewarn_runtime::metrics::{Call, Metrics};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +60,7 @@ pub(super) struct Need {
 pub(super) struct Caller<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) stop: &'a Interrupt,
-    pub(super) vitals: &'a Vitals,
+    pub(super) metrics: &'a Metrics,
     pub(super) limiter: &'a Mutex<Limiter>,
     pub(super) jitter: Mutex<ChaCha8Rng>,
     /// For how long a call is tried, milliseconds.
@@ -127,7 +127,7 @@ impl Caller<'_> {
             self.pause(wait)?;
             self.spend(need.billed)?;
             tries += 1;
-            self.vitals.calls.get_or_create(call).inc();
+            self.metrics.calls.get_or_create(call).inc();
             Counts::add(self.counts.of(call.operation), 1);
             let error = match ask() {
                 Ok(reply) => {
@@ -140,7 +140,7 @@ impl Caller<'_> {
             let pause = self.backoff(tries - 1);
             let now = self.clock.now_ms();
             if matches!(error, ApiError::Throttled(_)) {
-                self.vitals.throttles.get_or_create(call).inc();
+                self.metrics.throttles.get_or_create(call).inc();
                 Counts::add(&self.counts.throttles, 1);
                 hold(self.limiter).throttled(now, pause);
             }
@@ -154,7 +154,7 @@ impl Caller<'_> {
             } else {
                 tracing::debug!(operation = call.operation, tries, pause, %error, "trying again");
             }
-            self.vitals.retries.get_or_create(call).inc();
+            self.metrics.retries.get_or_create(call).inc();
             Counts::add(&self.counts.retries, 1);
             self.pause(pause)?;
         }
@@ -169,7 +169,7 @@ impl Caller<'_> {
         let left = self.state.spend(self.place, metrics, self.budget, now).map_err(CallError::State)?;
         let left = left.map_err(CallError::Spent)?;
         if let Some(left) = left {
-            self.vitals.budget_left.set(i64::try_from(left).unwrap_or(i64::MAX));
+            self.metrics.budget_left.set(i64::try_from(left).unwrap_or(i64::MAX));
         }
         Counts::add(&self.counts.billed_metrics, metrics);
         Ok(())

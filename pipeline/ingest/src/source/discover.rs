@@ -4,8 +4,8 @@ use super::api::MetricName;
 use super::device::{device, is_one_core};
 use super::select::is_instance_id;
 use super::wanted::Wanted;
+use forewarn_domain::id::is_name;
 use forewarn_domain::signal::SOURCES;
-use forewarn_log::envelope::is_name;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A series that is to be pulled.

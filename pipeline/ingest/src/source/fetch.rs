@@ -61,7 +61,7 @@ pub(super) fn fetch(
         for &i in &open {
             out[i] = Raw::default();
         }
-        caller.vitals.retries.get_or_create(&CALL).inc();
+        caller.metrics.retries.get_or_create(&CALL).inc();
         Counts::add(&caller.counts.retries, 1);
         caller.pause(caller.backoff(round - 1))?;
     }

@@ -14,7 +14,7 @@ use crate::stream::{Producer, PutReport, Record, StreamError};
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::failpoint;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::Vitals;
+use forewarn_runtime::metrics::Metrics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -81,7 +81,7 @@ pub struct Job<'a> {
     /// Raised when it is to end.
     pub stop: &'a Interrupt,
     /// Where it is counted.
-    pub vitals: &'a Vitals,
+    pub metrics: &'a Metrics,
 }
 
 /// One account in one region.
@@ -164,10 +164,10 @@ pub fn pull(job: &Job<'_>, places: &[Place], state: &State, producer: &mut dyn P
     }
     let report = report.close(reports, now, job.stop.is_raised());
     if let Some(lag) = report.lag_ms() {
-        job.vitals.lag("ingest", lag);
+        job.metrics.lag("ingest", lag);
     }
     if report.complete {
-        job.vitals.success("ingest", now);
+        job.metrics.success("ingest", now);
     }
     Ok(report)
 }
@@ -249,7 +249,7 @@ fn close(outcome: Outcome, job: &Job<'_>, state: &State, now: i64) -> Result<Pla
     report.complete = error.is_none() && ledger.is_complete();
     report.billed_this_month = state.billed(row.id, now)?;
     let place = forewarn_runtime::metrics::Place { account: report.account.clone(), region: report.region.clone() };
-    job.vitals.billed_metrics.get_or_create(&place).inc_by(report.tally.billed_metrics);
+    job.metrics.billed_metrics.get_or_create(&place).inc_by(report.tally.billed_metrics);
     if let Some(offset) = report.clock_offset_ms.filter(|o| o.abs() > SKEW_MS) {
         let (seconds, way) = (offset.abs() / 1000, if offset < 0 { "fast" } else { "slow" });
         tracing::warn!(region = report.region, "this machine's clock is {seconds} s {way} by AWS's time; set it (NTP)");

@@ -67,7 +67,7 @@ pub(super) fn run(place: &Place, job: &Job<'_>, state: &State, out: &SyncSender<
     let caller = Caller {
         clock: job.clock,
         stop: job.stop,
-        vitals: job.vitals,
+        metrics: job.metrics,
         limiter: &place.limiter,
         jitter: Mutex::new(rand_chacha::ChaCha8Rng::seed_from_u64(job.seed ^ row.id.unsigned_abs())),
         patience_ms: job.patience_ms,
@@ -219,8 +219,8 @@ impl Shared<'_> {
         Counts::add(&counts.samples, delivery.samples);
         Counts::add(&counts.repeated, delivery.repeated);
         counts.faults(delivery.faults);
-        self.job.vitals.samples.inc_by(delivery.samples);
-        self.job.vitals.repeated_samples.inc_by(delivery.repeated);
+        self.job.metrics.samples.inc_by(delivery.samples);
+        self.job.metrics.repeated_samples.inc_by(delivery.repeated);
         let (target, ledger) = (outcome.target.clone(), Arc::clone(&outcome.ledger));
         self.out.send(Item::Samples { target, delivery, ledger }).map_err(|_| CallError::Ended)
     }

@@ -13,7 +13,7 @@ use super::window::Window;
 use crate::stream::Record;
 use forewarn_runtime::clock::{Clock, ManualClock};
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::Vitals;
+use forewarn_runtime::metrics::Metrics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -83,7 +83,7 @@ impl Stand {
 
     fn try_round(&mut self, mode: Mode) -> Result<Report, super::ingest::PullError> {
         let state = State::open(self.dir.path()).unwrap();
-        let (stop, vitals) = (Interrupt::default(), Vitals::default());
+        let (stop, metrics) = (Interrupt::default(), Metrics::default());
         let job = Job {
             mode,
             selection: Selection::default(),
@@ -98,7 +98,7 @@ impl Stand {
             seed: 7,
             clock: self.clock.as_ref(),
             stop: &stop,
-            vitals: &vitals,
+            metrics: &metrics,
         };
         pull(&job, &self.places, &state, &mut self.kept)
     }

@@ -1,6 +1,6 @@
 //! Says in code what every stream must do; each adapter, ours or another's, runs [`run`].
 
-use super::port::{Consumer, Intent, Limit, Producer, Stored, StreamError, Stretch};
+use super::port::{Consumer, Intent, Limit, Producer, ShardBatch, Stored, StreamError};
 use super::record::{InstanceSeen, Record, SampleBatch, SeriesBlock};
 use std::collections::BTreeMap;
 use std::thread;
@@ -56,8 +56,8 @@ pub fn numbered(stored: &Stored) -> (String, i64) {
 ///
 /// # Panics
 /// When the stream fails.
-pub fn drain(consumer: &mut dyn Consumer) -> Vec<Stretch> {
-    let mut all: Vec<Stretch> = Vec::new();
+pub fn drain(consumer: &mut dyn Consumer) -> Vec<ShardBatch> {
+    let mut all: Vec<ShardBatch> = Vec::new();
     let mut unfinished: BTreeMap<String, String> = BTreeMap::new();
     loop {
         match consumer.read(ALL).expect("a read") {
@@ -77,7 +77,7 @@ pub fn drain(consumer: &mut dyn Consumer) -> Vec<Stretch> {
 }
 
 /// Gives the numbers of each key in the order in which they were read.
-pub fn by_key(stretches: &[Stretch]) -> BTreeMap<String, Vec<i64>> {
+pub fn by_key(stretches: &[ShardBatch]) -> BTreeMap<String, Vec<i64>> {
     let mut found: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for (key, n) in stretches.iter().flat_map(|s| &s.records).map(numbered) {
         found.entry(key).or_default().push(n);
@@ -94,11 +94,11 @@ fn fill(stand: &impl Stand, keys: usize, each: i64) {
 }
 
 /// Reads one stretch where something must be waiting.
-fn read(consumer: &mut dyn Consumer) -> Stretch {
+fn read(consumer: &mut dyn Consumer) -> ShardBatch {
     consumer.read(ALL).expect("a read").expect("something is waiting")
 }
 
-fn last(stretch: &Stretch) -> &str {
+fn last(stretch: &ShardBatch) -> &str {
     &stretch.records.last().expect("a stretch is never empty").seq
 }
 

@@ -4,8 +4,8 @@
 mod base64;
 
 use super::order::compare;
-use super::port::{Stored, Stretch};
-use forewarn_log::envelope::is_name;
+use super::port::{ShardBatch, Stored};
+use forewarn_domain::id::is_name;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ struct RawKinesis {
 /// # Errors
 /// When it is too long, has another form, or a record says what can't be. The records' own data may be anything: see
 /// [`super::Record::decode`].
-pub fn parse(event: &[u8]) -> Result<Vec<Stretch>, LambdaError> {
+pub fn parse(event: &[u8]) -> Result<Vec<ShardBatch>, LambdaError> {
     if event.len() > MAX_EVENT_BYTES {
         return Err(LambdaError::TooLong { bytes: event.len() });
     }
@@ -83,12 +83,12 @@ pub fn parse(event: &[u8]) -> Result<Vec<Stretch>, LambdaError> {
     if raw.records.len() > MAX_RECORDS {
         return Err(LambdaError::TooMany { records: raw.records.len() });
     }
-    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut stretches: Vec<ShardBatch> = Vec::new();
     for (i, record) in raw.records.into_iter().enumerate() {
         let (shard, stored) = check(record).map_err(|what| LambdaError::Record { number: i + 1, what })?;
         let at = stretches.iter().position(|s| s.shard == shard).unwrap_or(stretches.len());
         if at == stretches.len() {
-            stretches.push(Stretch { shard, records: Vec::new() });
+            stretches.push(ShardBatch { shard, records: Vec::new() });
         }
         let records = &mut stretches[at].records;
         if records.last().is_some_and(|last| compare(&last.seq, &stored.seq) != Ordering::Less) {

@@ -2,9 +2,9 @@
 
 use super::entry::entries;
 use super::order::compare;
-use super::port::{Checkpoints, Consumer, Intent, Lag, Limit, Producer, PutReport, Stored, StreamError, Stretch};
+use super::port::{Checkpoints, Consumer, Intent, Lag, Limit, Producer, PutReport, ShardBatch, Stored, StreamError};
 use super::record::Record;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ const NAME: &str = "memory";
 #[derive(Debug, Clone)]
 pub struct MemoryStream {
     held: Arc<Mutex<Held>>,
-    around: Surroundings,
+    ctx: RuntimeContext,
 }
 
 #[derive(Debug, Default)]
@@ -36,10 +36,10 @@ struct Known {
 
 impl MemoryStream {
     /// Makes an empty stream.
-    pub fn new(shards: usize, around: Surroundings) -> Self {
+    pub fn new(shards: usize, ctx: RuntimeContext) -> Self {
         let shards = shards.max(1);
         let held = Held { shards: vec![Vec::new(); shards], trimmed: vec![0; shards], ..Held::default() };
-        Self { held: Arc::new(Mutex::new(held)), around }
+        Self { held: Arc::new(Mutex::new(held)), ctx }
     }
 
     /// Makes a producer.
@@ -66,7 +66,7 @@ pub struct MemoryProducer(MemoryStream);
 impl Producer for MemoryProducer {
     fn put(&mut self, records: &[Record]) -> Result<PutReport, StreamError> {
         let encoded = entries(NAME, records)?;
-        let now_ms = self.0.around.clock.now_ms();
+        let now_ms = self.0.ctx.clock.now_ms();
         let mut held = self.0.lock();
         let shards = held.shards.len() as u64;
         let mut report = PutReport { calls: u64::from(!encoded.is_empty()), ..PutReport::default() };
@@ -77,7 +77,7 @@ impl Producer for MemoryProducer {
             report.bytes += entry.data.len() as u64;
             held.shards[shard].push(Stored { seq, arrived_at: Some(now_ms), data: entry.data });
         }
-        self.0.around.vitals.stream_put.inc_by(report.records);
+        self.0.ctx.metrics.stream_put.inc_by(report.records);
         Ok(report)
     }
 }
@@ -103,7 +103,7 @@ impl MemoryConsumer {
 }
 
 impl Consumer for MemoryConsumer {
-    fn read(&mut self, limit: Limit) -> Result<Option<Stretch>, StreamError> {
+    fn read(&mut self, limit: Limit) -> Result<Option<ShardBatch>, StreamError> {
         let shards = self.checkpoints.stream.lock().shards.len();
         for turn in 0..shards {
             let shard = (self.next + turn) % shards;
@@ -123,13 +123,13 @@ impl Consumer for MemoryConsumer {
             if !records.is_empty() {
                 self.read_to.insert(shard, after.max(held.trimmed[shard]) + records.len());
                 self.next = (shard + 1) % shards;
-                return Ok(Some(Stretch { shard: shard.to_string(), records }));
+                return Ok(Some(ShardBatch { shard: shard.to_string(), records }));
             }
         }
         Ok(None)
     }
 
-    fn read_range(&mut self, shard: &str, first: &str, last: &str) -> Result<Stretch, StreamError> {
+    fn read_range(&mut self, shard: &str, first: &str, last: &str) -> Result<ShardBatch, StreamError> {
         let (number, from, to) = (Self::place(shard)?, Self::place(first)?, Self::place(last)?);
         let held = self.checkpoints.stream.lock();
         let kept = |n: usize| {
@@ -144,7 +144,7 @@ impl Consumer for MemoryConsumer {
         })?;
         drop(held);
         self.read_to.insert(number, to);
-        Ok(Stretch { shard: shard.to_owned(), records })
+        Ok(ShardBatch { shard: shard.to_owned(), records })
     }
 
     fn rewind(&mut self) {
@@ -153,7 +153,7 @@ impl Consumer for MemoryConsumer {
 
     fn lag(&mut self) -> Result<Lag, StreamError> {
         let (mut records, mut millis) = (0, 0);
-        let now_ms = self.checkpoints.stream.around.clock.now_ms();
+        let now_ms = self.checkpoints.stream.ctx.clock.now_ms();
         let shards = self.checkpoints.stream.lock().shards.len();
         for shard in 0..shards {
             let done = self.done(shard)?;

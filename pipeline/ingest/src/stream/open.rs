@@ -2,7 +2,7 @@
 
 use super::port::{Consumer, Producer, StreamError};
 use super::sqlite::{self, SqliteConsumer, SqliteProducer};
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use std::path::Path;
 
 /// Longest name of a Kinesis stream.
@@ -65,10 +65,10 @@ impl std::fmt::Display for StreamSpec {
 ///
 /// # Errors
 /// When the stream cannot be opened, or is Kinesis in a build without AWS.
-pub fn producer(spec: &StreamSpec, state_dir: &Path, around: &Surroundings) -> Result<Box<dyn Producer>, StreamError> {
+pub fn producer(spec: &StreamSpec, state_dir: &Path, ctx: &RuntimeContext) -> Result<Box<dyn Producer>, StreamError> {
     match spec {
-        StreamSpec::Embedded => Ok(Box::new(SqliteProducer::open(&state_dir.join(sqlite::FILE), around.clone())?)),
-        StreamSpec::Kinesis { name } => kinesis_producer(name, around),
+        StreamSpec::Embedded => Ok(Box::new(SqliteProducer::open(&state_dir.join(sqlite::FILE), ctx.clone())?)),
+        StreamSpec::Kinesis { name } => kinesis_producer(name, ctx),
     }
 }
 
@@ -80,19 +80,17 @@ pub fn consumer(
     spec: &StreamSpec,
     name: &str,
     state_dir: &Path,
-    around: &Surroundings,
+    ctx: &RuntimeContext,
 ) -> Result<Box<dyn Consumer>, StreamError> {
     match spec {
-        StreamSpec::Embedded => {
-            Ok(Box::new(SqliteConsumer::open(&state_dir.join(sqlite::FILE), name, around.clone())?))
-        }
-        StreamSpec::Kinesis { name: stream } => kinesis_consumer(stream, name, state_dir, around),
+        StreamSpec::Embedded => Ok(Box::new(SqliteConsumer::open(&state_dir.join(sqlite::FILE), name, ctx.clone())?)),
+        StreamSpec::Kinesis { name: stream } => kinesis_consumer(stream, name, state_dir, ctx),
     }
 }
 
 #[cfg(feature = "aws")]
-fn kinesis_producer(name: &str, around: &Surroundings) -> Result<Box<dyn Producer>, StreamError> {
-    Ok(Box::new(super::kinesis::KinesisProducer::open(aws(name)?, name, around.clone())?))
+fn kinesis_producer(name: &str, ctx: &RuntimeContext) -> Result<Box<dyn Producer>, StreamError> {
+    Ok(Box::new(super::kinesis::KinesisProducer::open(aws(name)?, name, ctx.clone())?))
 }
 
 #[cfg(feature = "aws")]
@@ -100,10 +98,10 @@ fn kinesis_consumer(
     stream: &str,
     name: &str,
     state_dir: &Path,
-    around: &Surroundings,
+    ctx: &RuntimeContext,
 ) -> Result<Box<dyn Consumer>, StreamError> {
     let path = state_dir.join(super::checkpoints::FILE);
-    Ok(Box::new(super::kinesis::KinesisConsumer::open(aws(stream)?, stream, name, &path, around.clone())?))
+    Ok(Box::new(super::kinesis::KinesisConsumer::open(aws(stream)?, stream, name, &path, ctx.clone())?))
 }
 
 #[cfg(feature = "aws")]
@@ -113,12 +111,12 @@ fn aws(stream: &str) -> Result<forewarn_runtime::aws::Aws, StreamError> {
 }
 
 #[cfg(not(feature = "aws"))]
-fn kinesis_producer(name: &str, _: &Surroundings) -> Result<Box<dyn Producer>, StreamError> {
+fn kinesis_producer(name: &str, _: &RuntimeContext) -> Result<Box<dyn Producer>, StreamError> {
     Err(without_aws(name))
 }
 
 #[cfg(not(feature = "aws"))]
-fn kinesis_consumer(stream: &str, _: &str, _: &Path, _: &Surroundings) -> Result<Box<dyn Consumer>, StreamError> {
+fn kinesis_consumer(stream: &str, _: &str, _: &Path, _: &RuntimeContext) -> Result<Box<dyn Consumer>, StreamError> {
     Err(without_aws(stream))
 }
 

@@ -109,7 +109,7 @@ pub struct Stored {
 
 /// Records of one shard, in order, without gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stretch {
+pub struct ShardBatch {
     /// The shard.
     pub shard: String,
     /// The records, at least one.
@@ -141,13 +141,13 @@ pub trait Consumer: Send + std::fmt::Debug {
     ///
     /// # Errors
     /// When the stream fails for good; what passes (a throttle, an expired iterator, a lost reply) is dealt with inside.
-    fn read(&mut self, limit: Limit) -> Result<Option<Stretch>, StreamError>;
+    fn read(&mut self, limit: Limit) -> Result<Option<ShardBatch>, StreamError>;
 
     /// Reads exactly the records from `first` to `last`, both included, of a shard again, and goes on after `last`.
     ///
     /// # Errors
     /// As [`Consumer::read`], and [`StreamError::Lost`] where they are no longer kept.
-    fn read_range(&mut self, shard: &str, first: &str, last: &str) -> Result<Stretch, StreamError>;
+    fn read_range(&mut self, shard: &str, first: &str, last: &str) -> Result<ShardBatch, StreamError>;
 
     /// Forgets what was read since the last checkpoints, so that the next read starts there again.
     fn rewind(&mut self);

@@ -3,7 +3,8 @@
 //! A record is `fw`, the version byte, then a zstd frame of postcard. Its decompressed size is bounded, and everything in it is
 //! checked when it is read: a stream is shared, and what stands in it is not trusted.
 
-use forewarn_log::envelope::{Envelope, MAX_DATA_BYTES, is_name};
+use forewarn_domain::id::is_name;
+use forewarn_log::envelope::{Envelope, MAX_DATA_BYTES};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 

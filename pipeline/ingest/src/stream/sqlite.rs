@@ -12,7 +12,7 @@ use super::entry::entries;
 use super::port::{Producer, PutReport, StreamError};
 use super::record::Record;
 use file::{Kind, failed};
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::failpoint;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::Path;
@@ -47,7 +47,7 @@ fn place(seq: i64) -> String {
 pub struct SqliteProducer {
     connection: Connection,
     path: String,
-    around: Surroundings,
+    ctx: RuntimeContext,
 }
 
 impl SqliteProducer {
@@ -55,8 +55,8 @@ impl SqliteProducer {
     ///
     /// # Errors
     /// When the file cannot be opened, is another program's, or was made by a newer forewarn.
-    pub fn open(path: &Path, around: Surroundings) -> Result<Self, StreamError> {
-        Ok(Self { connection: file::open(path, KIND)?, path: path.display().to_string(), around })
+    pub fn open(path: &Path, ctx: RuntimeContext) -> Result<Self, StreamError> {
+        Ok(Self { connection: file::open(path, KIND)?, path: path.display().to_string(), ctx })
     }
 }
 
@@ -69,7 +69,7 @@ impl Producer for SqliteProducer {
         }
         failpoint::point("ingest.put_begun");
         let fail = failed(&self.path, "put records");
-        let now_ms = self.around.clock.now_ms();
+        let now_ms = self.ctx.clock.now_ms();
         let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
         let mut bytes = 0;
         {
@@ -84,7 +84,7 @@ impl Producer for SqliteProducer {
         tx.commit().map_err(&fail)?;
         failpoint::point("ingest.put_done");
         let report = PutReport { records: encoded.len() as u64, bytes, retried: 0, calls: 1 };
-        self.around.vitals.stream_put.inc_by(report.records);
+        self.ctx.metrics.stream_put.inc_by(report.records);
         Ok(report)
     }
 }

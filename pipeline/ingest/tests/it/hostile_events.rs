@@ -5,7 +5,7 @@ use forewarn_events::{MAX_BYTES, Reason, lambda, parse};
 use forewarn_ingest::intake::{Intake, records_of};
 use forewarn_ingest::metric_streams;
 use forewarn_ingest::stream::{MemoryStream, Record};
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -104,10 +104,10 @@ fn every_kind_of_hostile_input_has_its_reason() {
     ];
     let dir = tempfile::tempdir().unwrap();
     let dead = JsonLinesDead::in_state(dir.path());
-    let around = Surroundings::alone();
-    let stream = MemoryStream::new(1, around.clone());
+    let ctx = RuntimeContext::alone();
+    let stream = MemoryStream::new(1, ctx.clone());
     let mut producer = stream.producer();
-    let mut intake = Intake { producer: &mut producer, dead: &dead, vitals: &around.vitals };
+    let mut intake = Intake { producer: &mut producer, dead: &dead, metrics: &ctx.metrics };
     let raw: Vec<&[u8]> = hostile.iter().map(|(_, raw)| raw.as_slice()).collect();
     // Replayed: the same messages again change nothing.
     for _ in 0..2 {

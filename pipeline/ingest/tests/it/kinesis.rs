@@ -8,9 +8,9 @@ use forewarn_ingest::stream::{Record, checkpoints};
 use forewarn_lab::fault_proxy::{FaultProxy, Script};
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::clock::{Clock, ManualClock};
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::{Call, unwatched};
+use forewarn_runtime::metrics::{Call, unregistered};
 use forewarn_testkit::moto::Moto;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ struct Stream {
     aws: Aws,
     name: String,
     dir: TempDir,
-    around: Surroundings,
+    ctx: RuntimeContext,
     clock: Arc<ManualClock>,
 }
 
@@ -39,8 +39,8 @@ impl Stream {
         let aws = Aws::load_with(|l| l.endpoint_url(url).region(region).credentials_provider(keys)).unwrap();
         let clock = Arc::new(ManualClock::at(NOW));
         let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-        let around = Surroundings { vitals: unwatched(), clock: shared, stop: Interrupt::default() };
-        Self { aws, name: name.to_owned(), dir: tempfile::tempdir().unwrap(), around, clock }
+        let ctx = RuntimeContext { metrics: unregistered(), clock: shared, stop: Interrupt::default() };
+        Self { aws, name: name.to_owned(), dir: tempfile::tempdir().unwrap(), ctx, clock }
     }
 
     fn path(&self) -> PathBuf {
@@ -48,17 +48,17 @@ impl Stream {
     }
 
     fn opened(&self, name: &str) -> KinesisConsumer {
-        KinesisConsumer::open(self.aws.clone(), &self.name, name, &self.path(), self.around.clone()).unwrap()
+        KinesisConsumer::open(self.aws.clone(), &self.name, name, &self.path(), self.ctx.clone()).unwrap()
     }
 
     fn retries(&self, operation: &'static str) -> u64 {
-        self.around.vitals.retries.get_or_create(&Call { service: "kinesis", operation }).get()
+        self.ctx.metrics.retries.get_or_create(&Call { service: "kinesis", operation }).get()
     }
 }
 
 impl Stand for Stream {
     fn producer(&self) -> Box<dyn Producer> {
-        Box::new(KinesisProducer::open(self.aws.clone(), &self.name, self.around.clone()).unwrap())
+        Box::new(KinesisProducer::open(self.aws.clone(), &self.name, self.ctx.clone()).unwrap())
     }
 
     fn consumer(&self, name: &str) -> Box<dyn Consumer> {
@@ -134,7 +134,7 @@ fn partial_failures_throttles_and_lost_replies_cost_neither_a_record_nor_the_ord
     }
     assert!(repeats > 0, "a lost reply means that records are put twice");
     assert!(retried > 0 && stream.retries("PutRecords") > 0 && stream.retries("GetRecords") > 0);
-    assert_eq!(stream.around.vitals.stream_given_up.get(), 0);
+    assert_eq!(stream.ctx.metrics.stream_given_up.get(), 0);
 }
 
 /// Splits the first open shard in the middle, or merges the first two.
@@ -247,7 +247,7 @@ fn a_call_that_never_succeeds_is_given_up_in_words_and_counted() {
     let StreamError::GivenUp { given_up, records, tries, why, .. } = &error else { panic!("{error}") };
     assert_eq!((*given_up, *records, *tries), (3, 3, 10));
     assert!(why.contains("ProvisionedThroughputExceeded"), "{why}");
-    assert_eq!(stream.around.vitals.stream_given_up.get(), 3);
+    assert_eq!(stream.ctx.metrics.stream_given_up.get(), 3);
     assert!(stream.clock.now_ms() - before > 5_000, "it waited longer each time");
     let missing = Stream { name: "no-such".to_owned(), ..stream };
     let error = missing.consumer("a").read(ALL).unwrap_err();

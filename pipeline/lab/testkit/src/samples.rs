@@ -287,7 +287,7 @@ fn other_events() -> Vec<Event> {
         cleared(&i(), "ep-1", "2026-02-15T09:00:00Z"),
         resolved(&i(), "ep-1"),
         Event::WorkloadPredicted(workload::Predicted { episode: workload_episode(3) }),
-        Event::WorkloadUpdated(workload::Grown { previous: Level::Low, episode: workload_episode(4) }),
+        Event::WorkloadUpdated(workload::Updated { previous: Level::Low, episode: workload_episode(4) }),
         Event::WorkloadCleared(workload::Over { previous: Level::High, episode: workload_episode(2) }),
         Event::NoticeSent(notice::Sent { notice_id: t("n"), channel: t("slack"), about: t("e-1"), attempt: 1 }),
         Event::NoticeFailed(notice::Failed {

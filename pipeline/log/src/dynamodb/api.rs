@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::backoff::{Backoff, TRIES};
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::metrics::Call;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -65,13 +65,13 @@ pub struct Api {
     pub table: String,
     /// What the table is called in messages: `dynamodb:REGION:TABLE`.
     pub label: String,
-    around: Surroundings,
+    ctx: RuntimeContext,
     backoff: Mutex<Backoff>,
 }
 
 impl Api {
     /// Prepares the way; nothing is called yet.
-    pub fn new(aws: Aws, config: &SdkConfig, table: &str, around: Surroundings) -> Self {
+    pub fn new(aws: Aws, config: &SdkConfig, table: &str, ctx: RuntimeContext) -> Self {
         let region = config.region().map_or("unknown", AsRef::as_ref);
         let label = format!("dynamodb:{region}:{table}");
         // Tried again here, by the clock that we are handed, and counted: the SDK must not do so by itself.
@@ -81,9 +81,9 @@ impl Api {
                 TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build(),
             )
             .build();
-        let seed = around.clock.now_ms().unsigned_abs() ^ (u64::from(std::process::id()) << 32);
+        let seed = ctx.clock.now_ms().unsigned_abs() ^ (u64::from(std::process::id()) << 32);
         let backoff = Mutex::new(Backoff::seeded(seed));
-        Self { aws, client: Client::from_conf(config), table: table.to_owned(), label, around, backoff }
+        Self { aws, client: Client::from_conf(config), table: table.to_owned(), label, ctx, backoff }
     }
 
     /// Says what was tried, and where.
@@ -98,10 +98,10 @@ impl Api {
         E: Answer + std::error::Error + Send + Sync + 'static,
     {
         let label = Call { service: "dynamodb", operation };
-        let vitals = &self.around.vitals;
+        let metrics = &self.ctx.metrics;
         let (mut failed, begun) = (0, self.now_ms());
         loop {
-            vitals.calls.get_or_create(&label).inc();
+            metrics.calls.get_or_create(&label).inc();
             let error = match self.aws.block_on(once(&self.client)) {
                 Ok(answer) => return Ok(answer),
                 Err(e) => e,
@@ -109,14 +109,14 @@ impl Api {
             failed += 1;
             let trouble = trouble::of(&error);
             if trouble == Trouble::Throttled {
-                vitals.throttles.get_or_create(&label).inc();
+                metrics.throttles.get_or_create(&label).inc();
             }
             let in_time = failed < TRIES && self.now_ms() - begun <= PATIENCE_MS;
             let again = matches!(trouble, Trouble::Throttled | Trouble::Passing) && in_time;
             if !again || !self.pause(self.backoff(|b| b.wait_ms(failed))) {
                 return Err(Failed { trouble, error: LogError::unavailable(self.doing(doing), error) });
             }
-            vitals.retries.get_or_create(&label).inc();
+            metrics.retries.get_or_create(&label).inc();
             tracing::debug!(operation, failed, error = %error, "calling again");
         }
     }
@@ -129,12 +129,12 @@ impl Api {
 
     /// Gives the time.
     pub(super) fn now_ms(&self) -> i64 {
-        self.around.clock.now_ms()
+        self.ctx.clock.now_ms()
     }
 
     /// Waits; says whether the whole time has passed.
     pub(super) fn pause(&self, ms: u64) -> bool {
-        self.around.clock.pause(ms, &self.around.stop)
+        self.ctx.clock.pause(ms, &self.ctx.stop)
     }
 
     fn backoff(&self, draw: impl FnOnce(&mut Backoff) -> u64) -> u64 {

@@ -147,7 +147,7 @@ macro_rules! kinds {
         }
 
         /// Makes the log's event of what an account and region noted.
-        pub fn noted(account: &str, region: &str, event: AdmissionEvent) -> Event {
+        pub fn decoded_note(account: &str, region: &str, event: AdmissionEvent) -> Event {
             let (account, region) = (account.to_owned(), region.to_owned());
             match event {
                 $(AdmissionEvent::$note_rule { .. } => {

@@ -7,9 +7,9 @@ use forewarn_log::conformance::{self, sample};
 use forewarn_log::{AppendError, Cursors, DynamoLog, Event, EventLog, Expected, LogError, NewEvent};
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::clock::{Clock, ManualClock, SystemClock};
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::{Call, unwatched};
+use forewarn_runtime::metrics::{Call, unregistered};
 use forewarn_testkit::moto::Moto;
 use std::cell::Cell;
 use std::sync::Arc;
@@ -21,20 +21,20 @@ fn reach(url: &str) -> Aws {
     Aws::load_with(|l| l.endpoint_url(url).region(region).credentials_provider(keys)).unwrap()
 }
 
-fn around(clock: impl Clock + 'static) -> Surroundings {
-    Surroundings { vitals: unwatched(), clock: Arc::new(clock), stop: Interrupt::default() }
+fn ctx(clock: impl Clock + 'static) -> RuntimeContext {
+    RuntimeContext { metrics: unregistered(), clock: Arc::new(clock), stop: Interrupt::default() }
 }
 
 /// Makes a table where there is none, and opens the log in it; waits take no time.
 fn create(url: &str, table: &str) -> DynamoLog {
     let aws = reach(url);
     let config = aws.base().clone();
-    DynamoLog::create(aws, &config, table, around(ManualClock::default())).unwrap()
+    DynamoLog::create(aws, &config, table, ctx(ManualClock::default())).unwrap()
 }
 
 /// As [`create`], with waits that take their time: writers that contend give way to each other.
 fn contending(aws: &Aws, table: &str) -> DynamoLog {
-    DynamoLog::create(aws.clone(), aws.base(), table, around(SystemClock)).unwrap()
+    DynamoLog::create(aws.clone(), aws.base(), table, ctx(SystemClock)).unwrap()
 }
 
 fn samples(ids: impl IntoIterator<Item = u32>) -> Vec<NewEvent> {
@@ -106,7 +106,7 @@ fn appends_under_faults(services: &[&str]) -> Option<u64> {
         ]}"#,
     );
     let aws = reach(&proxy.url());
-    let surroundings = around(ManualClock::default());
+    let surroundings = ctx(ManualClock::default());
     let log = DynamoLog::create(aws.clone(), aws.base(), "log", surroundings.clone()).unwrap();
     for n in 0..12 {
         let expected = Expected::Version(u64::from(n) * 2);
@@ -123,11 +123,11 @@ fn appends_under_faults(services: &[&str]) -> Option<u64> {
     for kind in ["lose_reply", "throttle", "reset", "http"] {
         assert!(faults.get(kind).is_some_and(|n| *n > 1), "{kind}: {faults:?}");
     }
-    let vitals = &surroundings.vitals;
-    let retries = |operation| vitals.retries.get_or_create(&Call { service: "dynamodb", operation }).get();
+    let metrics = &surroundings.metrics;
+    let retries = |operation| metrics.retries.get_or_create(&Call { service: "dynamodb", operation }).get();
     assert!(retries("TransactWriteItems") > 3 && retries("BatchGetItem") > 0, "{faults:?}");
     let looks = Call { service: "dynamodb", operation: "TransactGetItems" };
-    Some(vitals.calls.get_or_create(&looks).get() - retries("TransactGetItems"))
+    Some(metrics.calls.get_or_create(&looks).get() - retries("TransactGetItems"))
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn what_one_transaction_cannot_hold_is_refused_as_a_whole() {
 fn a_table_is_made_once_and_another_programs_is_left_alone() {
     let Some(moto) = Moto::or_skip(&["dynamodb"]) else { return };
     let aws = reach(&moto.url);
-    let open = |table: &str| DynamoLog::open(aws.clone(), aws.base(), table, around(ManualClock::default()));
+    let open = |table: &str| DynamoLog::open(aws.clone(), aws.base(), table, ctx(ManualClock::default()));
     let refused = |table: &str, says: &str| {
         let error = open(table).unwrap_err();
         assert!(matches!(error, LogError::Foreign { .. }) && error.to_string().contains(says), "{error}");
@@ -223,6 +223,6 @@ fn a_table_is_made_once_and_another_programs_is_left_alone() {
     assert_eq!(moto.python(facts).trim(), "PAY_PER_REQUEST ENABLED");
     refused("log", "upgrade forewarn");
     refused("mine", "its keys are id (HASH S)");
-    let error = DynamoLog::create(aws.clone(), aws.base(), "mine", around(ManualClock::default())).unwrap_err();
+    let error = DynamoLog::create(aws.clone(), aws.base(), "mine", ctx(ManualClock::default())).unwrap_err();
     assert!(matches!(error, LogError::Foreign { .. }), "{error}");
 }

@@ -1,11 +1,11 @@
 //! Reads a history as what incidents are derived from: series of good and bad points, and what was seen.
 
-use crate::gather::{Gather, Gathered};
+use crate::gather::{CollectedInstance, SeriesCollector};
 use forewarn_domain::signal::{Direction, Signal};
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::{EventRow, History, HistoryError, ScanOptions};
-use forewarn_rules::incident::{Check, Fault, Seen, Series, Watched, What};
-use forewarn_rules::series::Track;
+use forewarn_rules::incident::{Check, Fault, Seen, Watched, WatchedSeries, What};
+use forewarn_rules::series::Series;
 use std::collections::BTreeMap;
 
 /// Half a failed check is a failed one: some statistics average.
@@ -16,7 +16,7 @@ const FAILED_FROM: f64 = 0.5;
 pub(super) struct One {
     pub(super) account: String,
     pub(super) region: String,
-    pub(super) series: Vec<Series>,
+    pub(super) series: Vec<WatchedSeries>,
     pub(super) seen: Vec<Seen>,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn each_instance(
     let delay_ms = i64::from(manifest.availability_delay_s) * 1000;
     let options = ScanOptions { from_ms: Some(from), to_ms: Some(to), instance: None };
     for bucket in 0..history.buckets() {
-        let mut gather = Gather::new(&map, delay_ms, |g: &Gathered<'_>| {
+        let mut gather = SeriesCollector::new(&map, delay_ms, |g: &CollectedInstance<'_>| {
             let known = events.remove(g.instance_id).unwrap_or_default();
             each(One {
                 account: g.account.to_owned(),
@@ -57,7 +57,7 @@ pub(super) fn each_instance(
 }
 
 /// Reads a track, normalised, as good and bad points; none for signals that say nothing about failures.
-pub fn series_of(instance_id: &str, track: &Track) -> Option<Series> {
+pub fn series_of(instance_id: &str, track: &Series) -> Option<WatchedSeries> {
     let (watched, bad_from, direction) = match track.signal {
         Signal::Status => (Watched::Check(check_of(&track.metric)), FAILED_FROM, Direction::Up),
         Signal::Maintenance | Signal::Log | Signal::Anomaly => return None,
@@ -90,7 +90,7 @@ pub fn series_of(instance_id: &str, track: &Track) -> Option<Series> {
         }
         points.push((ts, bad(value)));
     }
-    Some(Series { instance_id: instance_id.to_owned(), watched, period_ms: track.period_ms, points })
+    Some(WatchedSeries { instance_id: instance_id.to_owned(), watched, period_ms: track.period_ms, points })
 }
 
 fn check_of(metric: &str) -> Check {

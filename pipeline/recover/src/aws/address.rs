@@ -1,6 +1,6 @@
 //! Moves the Elastic IP to the successor, if its owner is whom we expect.
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::call::Trouble;
 use super::facts::read::{ask, filter, words};
 use super::{AwsHands, Part};
@@ -24,47 +24,47 @@ struct Before {
 pub(super) struct Addresses;
 
 impl Part for Addresses {
-    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        let before = hands.aws.block_on(settle(hands, errand))?;
+    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        let before = hands.aws.block_on(settle(hands, request))?;
         serde_json::to_string(&before).map_err(|e| e.to_string())
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        let (before, successor) = match read(errand) {
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        let (before, successor) = match read(request) {
             Ok(read) => read,
-            Err(why) => return Reply::Failed(why),
+            Err(why) => return StepOutcome::Failed(why),
         };
         hands.aws.block_on(move_to(hands, &before, successor))
     }
 
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        let (before, successor) = read(errand)?;
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+        let (before, successor) = read(request)?;
         let address = hands.aws.block_on(address(hands, &before.allocation_id)).map_err(words)?;
         let is_moved = owner(&address).as_deref() == Some(successor);
         Ok(is_moved.then(|| address.public_ip.unwrap_or_default()))
     }
 }
 
-fn read(errand: &Errand) -> Result<(Before, &str), String> {
-    let before = serde_json::from_str(&errand.before).map_err(|e| format!("the address can't be read: {e}"))?;
-    let successor = errand.successor.as_deref();
+fn read(request: &StepRequest) -> Result<(Before, &str), String> {
+    let before = serde_json::from_str(&request.before).map_err(|e| format!("the address can't be read: {e}"))?;
+    let successor = request.successor.as_deref();
     Ok((before, successor.ok_or("there is no successor to move the address to")?))
 }
 
 /// Finds the allocation: the policy's, the one that an earlier attempt found, or the subject's only one.
-async fn settle(hands: &AwsHands, errand: &Errand) -> Result<Before, String> {
-    let earlier = errand.notes.get(&StepKind::MoveAddress);
+async fn settle(hands: &AwsHands, request: &StepRequest) -> Result<Before, String> {
+    let earlier = request.notes.get(&StepKind::MoveAddress);
     let earlier = earlier.and_then(|note| serde_json::from_str::<Before>(&note.before).ok()).map(|b| b.allocation_id);
-    let found = match errand.policy.targets.replacement.allocation_id.clone().or(earlier) {
+    let found = match request.policy.targets.replacement.allocation_id.clone().or(earlier) {
         Some(allocation) => address(hands, &allocation).await.map_err(words)?,
-        None => only(hands, &errand.subject).await?,
+        None => only(hands, &request.subject).await?,
     };
     let allocation_id = found.allocation_id.clone();
-    let allocation_id = allocation_id.ok_or_else(|| format!("the address of {} has no allocation", errand.subject))?;
-    if let Some(other) = owner(&found).filter(|o| *o != errand.subject && Some(o) != errand.successor.as_ref()) {
+    let allocation_id = allocation_id.ok_or_else(|| format!("the address of {} has no allocation", request.subject))?;
+    if let Some(other) = owner(&found).filter(|o| *o != request.subject && Some(o) != request.successor.as_ref()) {
         return Err(unexpected(&allocation_id, &other));
     }
-    Ok(Before { allocation_id, owner: errand.subject.clone(), public_ip: found.public_ip })
+    Ok(Before { allocation_id, owner: request.subject.clone(), public_ip: found.public_ip })
 }
 
 async fn only(hands: &AwsHands, instance: &str) -> Result<Address, String> {
@@ -98,20 +98,20 @@ fn unexpected(allocation: &str, owner: &str) -> String {
     format!("the address {allocation} is {owner}'s, which nobody expects")
 }
 
-async fn move_to(hands: &AwsHands, before: &Before, successor: &str) -> Reply {
+async fn move_to(hands: &AwsHands, before: &Before, successor: &str) -> StepOutcome {
     let found = match address(hands, &before.allocation_id).await {
         Ok(found) => found,
-        Err(trouble) => return Reply::Unknown(trouble.words),
+        Err(trouble) => return StepOutcome::Unknown(trouble.words),
     };
     match owner(&found) {
-        Some(owner) if owner == successor => return Reply::Done(found.public_ip.unwrap_or_default()),
-        Some(owner) if owner != before.owner => return Reply::Failed(unexpected(&before.allocation_id, &owner)),
+        Some(owner) if owner == successor => return StepOutcome::Done(found.public_ip.unwrap_or_default()),
+        Some(owner) if owner != before.owner => return StepOutcome::Failed(unexpected(&before.allocation_id, &owner)),
         _ => {}
     }
     // Taking it from its owner is allowed only because that owner has just been compared with the one we expect.
     let call = hands.ec2.associate_address().allocation_id(&before.allocation_id).instance_id(successor);
     match ask("ec2:AssociateAddress", call.allow_reassociation(true).send()).await {
-        Ok(_) => Reply::Waiting(LOOK_AGAIN_MS),
+        Ok(_) => StepOutcome::Waiting(LOOK_AGAIN_MS),
         Err(trouble) => trouble.reply(),
     }
 }

@@ -1,6 +1,6 @@
 //! Calls of AWS, and what a failed one tells: whether it had no effect for sure, or nobody knows.
 
-use super::super::hands::Reply;
+use super::super::hands::StepOutcome;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
@@ -70,8 +70,8 @@ impl Trouble {
     }
 
     /// Makes it a step's reply.
-    pub(super) fn reply(self) -> Reply {
-        if self.certain { Reply::Failed(self.words) } else { Reply::Unknown(self.words) }
+    pub(super) fn reply(self) -> StepOutcome {
+        if self.certain { StepOutcome::Failed(self.words) } else { StepOutcome::Unknown(self.words) }
     }
 }
 

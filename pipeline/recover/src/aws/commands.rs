@@ -4,9 +4,9 @@ mod probe;
 mod run;
 mod script;
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::call::Trouble;
-use super::sight::{self, Since};
+use super::ec2_reads::{self, Since};
 use super::{AwsHands, Part};
 use forewarn_domain::step::StepKind as S;
 use forewarn_recovery::plan::SPOT_LEFT_MS;
@@ -34,29 +34,29 @@ struct Order {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
 impl Part for Commands {
-    fn prepare(&self, _hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        if let Some(before) = sight::settled(errand) {
+    fn prepare(&self, _hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
-        let policy = &errand.policy;
-        let (lines, time_s) = match errand.kind {
+        let policy = &request.policy;
+        let (lines, time_s) = match request.kind {
             S::Diagnose => (script::diagnose(&policy.units), 40),
             S::RestartUnits => (script::restart(&policy.units)?, 300),
             S::DrainApplication => (script::drain(&policy.targets)?, 60),
             other => return Err(format!("{other:?} is no step of commands")),
         };
-        sight::freeze(&Order { at_ms: errand.now_ms, lines, time_s })
+        ec2_reads::encode_precondition(&Order { at_ms: request.now_ms, lines, time_s })
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        sight::either(go_on(hands, errand))
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        ec2_reads::either(go_on(hands, request))
     }
 
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        let since: Since = sight::thaw(&errand.before)?;
-        let found = run::find(hands, &errand.subject, &errand.token, since.at_ms).map_err(sight::words)?;
-        let Some(command) = found else { return sight::too_early(errand).map_or(Ok(None), Err) };
-        match run::look(hands, &command, &errand.subject).map_err(sight::words)? {
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+        let since: Since = ec2_reads::decode_precondition(&request.before)?;
+        let found = run::find(hands, &request.subject, &request.token, since.at_ms).map_err(ec2_reads::words)?;
+        let Some(command) = found else { return ec2_reads::too_early(request).map_or(Ok(None), Err) };
+        match run::look(hands, &command, &request.subject).map_err(ec2_reads::words)? {
             Ended::Well(said) => Ok(Some(said)),
             // It is waited for, or its failure told, when it is performed again.
             Ended::NotYet | Ended::Running | Ended::Badly(_) | Ended::Late(_) => Ok(None),
@@ -64,29 +64,29 @@ impl Part for Commands {
     }
 }
 
-fn go_on(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let order: Order = sight::before(errand)?;
-    let who = &errand.subject;
-    let is_late = || errand.deadline_ms.is_some_and(|at| errand.now_ms >= at.saturating_sub(SPOT_LEFT_MS));
-    if errand.kind == S::DrainApplication && is_late() {
-        return Ok(Reply::Failed("no time left to stop the application".to_owned()));
+fn go_on(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let order: Order = ec2_reads::before(request)?;
+    let who = &request.subject;
+    let is_late = || request.deadline_ms.is_some_and(|at| request.now_ms >= at.saturating_sub(SPOT_LEFT_MS));
+    if request.kind == S::DrainApplication && is_late() {
+        return Ok(StepOutcome::Failed("no time left to stop the application".to_owned()));
     }
-    let found = run::find(hands, who, &errand.token, order.at_ms).map_err(sight::unread)?;
+    let found = run::find(hands, who, &request.token, order.at_ms).map_err(ec2_reads::unread)?;
     let Some(command) = found else {
         if let Some(why) = run::is_offline(hands, who).map_err(Trouble::reply)? {
-            return Ok(Reply::Failed(why));
+            return Ok(StepOutcome::Failed(why));
         }
-        run::send(hands, who, &errand.token, &order.lines, order.time_s).map_err(Trouble::reply)?;
-        return Ok(Reply::Waiting(SOON_MS));
+        run::send(hands, who, &request.token, &order.lines, order.time_s).map_err(Trouble::reply)?;
+        return Ok(StepOutcome::Waiting(SOON_MS));
     };
-    Ok(match run::look(hands, &command, who).map_err(sight::unread)? {
-        Ended::NotYet => Reply::Waiting(SOON_MS),
-        Ended::Running => Reply::Waiting(AGAIN_MS),
-        Ended::Well(said) => Reply::Done(said),
-        Ended::Badly(why) => Reply::Failed(why),
+    Ok(match run::look(hands, &command, who).map_err(ec2_reads::unread)? {
+        Ended::NotYet => StepOutcome::Waiting(SOON_MS),
+        Ended::Running => StepOutcome::Waiting(AGAIN_MS),
+        Ended::Well(said) => StepOutcome::Done(said),
+        Ended::Badly(why) => StepOutcome::Failed(why),
         Ended::Late(why) => {
             run::cancel(hands, &command, who);
-            Reply::Failed(why)
+            StepOutcome::Failed(why)
         }
     })
 }

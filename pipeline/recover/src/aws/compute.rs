@@ -1,6 +1,6 @@
 //! Stops and starts the instance that is healed: each looks first, and goes on from there.
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::facts::read::{ask, instance, millis, state, words};
 use super::{AwsHands, Part};
 use aws_sdk_ec2::types::{Affinity, Instance, Tenancy};
@@ -29,41 +29,41 @@ struct Before {
 pub(super) struct Compute;
 
 impl Part for Compute {
-    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        let found = hands.aws.block_on(instance(&hands.ec2, &errand.subject)).map_err(words)?;
-        let found = found.ok_or_else(|| unknown(hands, errand))?;
+    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        let found = hands.aws.block_on(instance(&hands.ec2, &request.subject)).map_err(words)?;
+        let found = found.ok_or_else(|| unknown(hands, request))?;
         let launched_ms = millis(found.launch_time.as_ref());
-        let before = Before { at_ms: errand.now_ms, state: state(&found), launched_ms };
+        let before = Before { at_ms: request.now_ms, state: state(&found), launched_ms };
         serde_json::to_string(&before).map_err(|e| e.to_string())
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        let before: Before = match serde_json::from_str(&errand.before) {
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        let before: Before = match serde_json::from_str(&request.before) {
             Ok(before) => before,
-            Err(e) => return Reply::Failed(format!("how {} stood before can't be read: {e}", errand.subject)),
+            Err(e) => return StepOutcome::Failed(format!("how {} stood before can't be read: {e}", request.subject)),
         };
         hands.aws.block_on(async {
-            match instance(&hands.ec2, &errand.subject).await {
-                Ok(Some(found)) if errand.kind == StepKind::Stop => stop(hands, errand, &before, &found).await,
-                Ok(Some(found)) => start(hands, errand, &before, &found).await,
-                Ok(None) => Reply::Failed(unknown(hands, errand)),
+            match instance(&hands.ec2, &request.subject).await {
+                Ok(Some(found)) if request.kind == StepKind::Stop => stop(hands, request, &before, &found).await,
+                Ok(Some(found)) => start(hands, request, &before, &found).await,
+                Ok(None) => StepOutcome::Failed(unknown(hands, request)),
                 // Whether an earlier call of this step had an effect can't be told now.
-                Err(trouble) => Reply::Unknown(trouble.words),
+                Err(trouble) => StepOutcome::Unknown(trouble.words),
             }
         })
     }
 
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        let before: Before = serde_json::from_str(&errand.before).map_err(|e| e.to_string())?;
-        let found = hands.aws.block_on(instance(&hands.ec2, &errand.subject)).map_err(words)?;
-        let found = found.ok_or_else(|| unknown(hands, errand))?;
-        let is_done = if errand.kind == StepKind::Stop { is_down(&found) } else { has_started(&before, &found) };
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+        let before: Before = serde_json::from_str(&request.before).map_err(|e| e.to_string())?;
+        let found = hands.aws.block_on(instance(&hands.ec2, &request.subject)).map_err(words)?;
+        let found = found.ok_or_else(|| unknown(hands, request))?;
+        let is_done = if request.kind == StepKind::Stop { is_down(&found) } else { has_started(&before, &found) };
         Ok(is_done.then(|| result(&found)))
     }
 }
 
-fn unknown(hands: &AwsHands, errand: &Errand) -> String {
-    format!("EC2 knows no instance {} in {}", errand.subject, hands.region)
+fn unknown(hands: &AwsHands, request: &StepRequest) -> String {
+    format!("EC2 knows no instance {} in {}", request.subject, hands.region)
 }
 
 fn result(found: &Instance) -> String {
@@ -82,49 +82,49 @@ fn has_started(before: &Before, found: &Instance) -> bool {
     state(found) == Some(State::Running) && (has_moved_on || before.state == Some(State::Running))
 }
 
-async fn stop(hands: &AwsHands, errand: &Errand, before: &Before, found: &Instance) -> Reply {
+async fn stop(hands: &AwsHands, request: &StepRequest, before: &Before, found: &Instance) -> StepOutcome {
     let is_forced = match state(found) {
-        _ if is_down(found) => return Reply::Done(result(found)),
+        _ if is_down(found) => return StepOutcome::Done(result(found)),
         Some(State::Running) => false,
-        Some(State::Stopping) if errand.now_ms - first_ms(errand, before) > HUNG_MS => true,
-        _ => return Reply::Waiting(LOOK_AGAIN_MS),
+        Some(State::Stopping) if request.now_ms - first_ms(request, before) > HUNG_MS => true,
+        _ => return StepOutcome::Waiting(LOOK_AGAIN_MS),
     };
     // The guest is always asked to shut down, unless people have said that it may be cut off, and nothing else has helped.
     let is_cut_off =
-        is_forced && errand.policy.may_skip_os_shutdown && errand.now_ms - first_ms(errand, before) > STUCK_MS;
-    let call = hands.ec2.stop_instances().instance_ids(&errand.subject);
+        is_forced && request.policy.may_skip_os_shutdown && request.now_ms - first_ms(request, before) > STUCK_MS;
+    let call = hands.ec2.stop_instances().instance_ids(&request.subject);
     let call = if is_forced { call.force(true) } else { call };
     let call = if is_cut_off { call.skip_os_shutdown(true) } else { call };
     after(ask("ec2:StopInstances", call.send()).await)
 }
 
 /// When this stop was first begun: another attempt at it does not wait anew.
-fn first_ms(errand: &Errand, before: &Before) -> i64 {
-    let first = errand.notes.get(&StepKind::Stop).filter(|note| note.result.is_none());
+fn first_ms(request: &StepRequest, before: &Before) -> i64 {
+    let first = request.notes.get(&StepKind::Stop).filter(|note| note.result.is_none());
     let first = first.and_then(|note| serde_json::from_str::<Before>(&note.before).ok());
     first.map_or(before.at_ms, |first| first.at_ms.min(before.at_ms))
 }
 
-async fn start(hands: &AwsHands, errand: &Errand, before: &Before, found: &Instance) -> Reply {
+async fn start(hands: &AwsHands, request: &StepRequest, before: &Before, found: &Instance) -> StepOutcome {
     match state(found) {
         Some(State::Stopped) => {}
         Some(State::ShuttingDown | State::Terminated) => {
-            return Reply::Failed(format!("{} has ended, and can't be started", errand.subject));
+            return StepOutcome::Failed(format!("{} has ended, and can't be started", request.subject));
         }
         // The stop that is to be taken back has not come to its end, and nobody can say when it will.
-        Some(State::Stopping) if errand.now_ms - first_ms(errand, before) > STUCK_MS => {
-            return Reply::Failed(format!("{} hangs on its way down, and can't be started", errand.subject));
+        Some(State::Stopping) if request.now_ms - first_ms(request, before) > STUCK_MS => {
+            return StepOutcome::Failed(format!("{} hangs on its way down, and can't be started", request.subject));
         }
-        _ if has_started(before, found) => return Reply::Done(result(found)),
-        _ => return Reply::Waiting(LOOK_AGAIN_MS),
+        _ if has_started(before, found) => return StepOutcome::Done(result(found)),
+        _ => return StepOutcome::Waiting(LOOK_AGAIN_MS),
     }
-    if errand.action == RecoveryAction::MigrateHost && is_bound_to_host(found) {
-        let call = hands.ec2.modify_instance_placement().instance_id(&errand.subject).affinity(Affinity::Default);
+    if request.action == RecoveryAction::MigrateHost && is_bound_to_host(found) {
+        let call = hands.ec2.modify_instance_placement().instance_id(&request.subject).affinity(Affinity::Default);
         if let Err(trouble) = ask("ec2:ModifyInstancePlacement", call.send()).await {
             return trouble.reply();
         }
     }
-    after(ask("ec2:StartInstances", hands.ec2.start_instances().instance_ids(&errand.subject).send()).await)
+    after(ask("ec2:StartInstances", hands.ec2.start_instances().instance_ids(&request.subject).send()).await)
 }
 
 /// On a dedicated host with affinity it would come back to the same one. On shared tenancy nothing can be said of where it comes up.
@@ -135,9 +135,9 @@ fn is_bound_to_host(found: &Instance) -> bool {
 }
 
 /// Between the look and the call it may have gone on: then the next look tells.
-fn after<T>(called: Result<T, super::call::Trouble>) -> Reply {
+fn after<T>(called: Result<T, super::call::Trouble>) -> StepOutcome {
     match called {
         Err(trouble) if trouble.code != "IncorrectInstanceState" => trouble.reply(),
-        _ => Reply::Waiting(LOOK_AGAIN_MS),
+        _ => StepOutcome::Waiting(LOOK_AGAIN_MS),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::AwsHands;
 use super::call::Trouble;
-use super::sight;
+use super::ec2_reads;
 use aws_sdk_ec2::types::InstanceSpecification;
 use forewarn_domain::step::StepKind;
 use forewarn_recovery::facts::Read;
@@ -38,7 +38,7 @@ pub(super) fn said<T>(call: &str, answer: Result<T, Trouble>) -> Result<Option<S
 }
 
 /// Makes the stop, the start and the snapshot of a plan as dry runs; a launch is one of what is missing for it.
-pub(super) fn rehearse(hands: &AwsHands, plan: &Plan, id: &str) -> Vec<DryRunResult> {
+pub(super) fn dry_run(hands: &AwsHands, plan: &Plan, id: &str) -> Vec<DryRunResult> {
     plan.steps.iter().filter_map(|step| try_step(hands, step.kind, id)).collect()
 }
 
@@ -47,11 +47,11 @@ fn try_step(hands: &AwsHands, kind: StepKind, id: &str) -> Option<DryRunResult> 
     match kind {
         StepKind::Stop => {
             let call = hands.ec2.stop_instances().instance_ids(id).dry_run(true);
-            Some(trial("ec2:StopInstances", |name| sight::ask(hands, name, call.send())))
+            Some(trial("ec2:StopInstances", |name| ec2_reads::ask(hands, name, call.send())))
         }
         StepKind::Start => {
             let call = hands.ec2.start_instances().instance_ids(id).dry_run(true);
-            Some(trial("ec2:StartInstances", |name| sight::ask(hands, name, call.send())))
+            Some(trial("ec2:StartInstances", |name| ec2_reads::ask(hands, name, call.send())))
         }
         StepKind::Snapshot => snapshot(hands, id),
         _ => None,
@@ -60,7 +60,7 @@ fn try_step(hands: &AwsHands, kind: StepKind, id: &str) -> Option<DryRunResult> 
 
 /// A snapshot of one volume is another call, with its own permission, than one of several.
 fn snapshot(hands: &AwsHands, id: &str) -> Option<DryRunResult> {
-    let disks = match sight::must_see(hands, id) {
+    let disks = match ec2_reads::must_see(hands, id) {
         Ok(machine) => machine.disks,
         Err(why) => return Some(DryRunResult { call: "ec2:CreateSnapshots".to_owned(), refused: Read::Failed(why) }),
     };
@@ -68,12 +68,12 @@ fn snapshot(hands: &AwsHands, id: &str) -> Option<DryRunResult> {
         [] => None,
         [only] => {
             let call = hands.ec2.create_snapshot().volume_id(&only.volume).dry_run(true);
-            Some(trial("ec2:CreateSnapshot", |name| sight::ask(hands, name, call.send())))
+            Some(trial("ec2:CreateSnapshot", |name| ec2_reads::ask(hands, name, call.send())))
         }
         _ => {
             let of = InstanceSpecification::builder().instance_id(id).build();
             let call = hands.ec2.create_snapshots().instance_specification(of).dry_run(true);
-            Some(trial("ec2:CreateSnapshots", |name| sight::ask(hands, name, call.send())))
+            Some(trial("ec2:CreateSnapshots", |name| ec2_reads::ask(hands, name, call.send())))
         }
     }
 }

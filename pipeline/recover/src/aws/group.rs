@@ -5,8 +5,8 @@ mod processes;
 mod replacement;
 mod standby;
 
-use super::super::hands::{Errand, Reply};
-use super::sight::{self, Since};
+use super::super::hands::{StepOutcome, StepRequest};
+use super::ec2_reads::{self, Since};
 use super::{AwsHands, Part};
 use forewarn_domain::step::StepKind as S;
 use serde::{Deserialize, Serialize};
@@ -24,53 +24,53 @@ struct Of {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
 impl Part for Groups {
-    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        if let Some(before) = sight::settled(errand) {
+    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
-        let at_ms = errand.now_ms;
+        let at_ms = request.now_ms;
         let mut known = [S::EnterStandby, S::SetUnhealthy, S::SuspendProcesses].into_iter();
-        let noted = known.find_map(|kind| sight::stood::<Of>(errand, kind)).map(|of| of.group);
-        let group = match noted {
+        let decoded_note = known.find_map(|kind| ec2_reads::precondition_of::<Of>(request, kind)).map(|of| of.group);
+        let group = match decoded_note {
             Some(group) => Some(group),
-            None => member::group_of(hands, &errand.subject)?,
+            None => member::group_of(hands, &request.subject)?,
         };
         let Some(group) = group else {
             // A way back from nowhere is no way, and a drained instance may belong to nobody.
-            let is_moot = matches!(errand.kind, S::ExitStandby | S::ResumeProcesses | S::CompleteLifecycle);
-            let words = || format!("{} is in no Auto Scaling group", errand.subject);
-            return if is_moot { sight::freeze(&Since { at_ms }) } else { Err(words()) };
+            let is_moot = matches!(request.kind, S::ExitStandby | S::ResumeProcesses | S::CompleteLifecycle);
+            let words = || format!("{} is in no Auto Scaling group", request.subject);
+            return if is_moot { ec2_reads::encode_precondition(&Since { at_ms }) } else { Err(words()) };
         };
-        if errand.kind == S::SuspendProcesses {
+        if request.kind == S::SuspendProcesses {
             return processes::prepare(hands, at_ms, group);
         }
-        sight::freeze(&Of { at_ms, group })
+        ec2_reads::encode_precondition(&Of { at_ms, group })
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        let Ok(Of { group, .. }) = sight::thaw(&errand.before) else {
-            return match sight::before::<Since>(errand) {
-                Ok(_) => Reply::Done(format!("{} is in no group", errand.subject)),
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        let Ok(Of { group, .. }) = ec2_reads::decode_precondition(&request.before) else {
+            return match ec2_reads::before::<Since>(request) {
+                Ok(_) => StepOutcome::Done(format!("{} is in no group", request.subject)),
                 Err(reply) => reply,
             };
         };
-        sight::either(match errand.kind {
-            S::EnterStandby => standby::enter(hands, errand, &group),
-            S::ExitStandby => standby::exit(hands, errand, &group),
-            S::SuspendProcesses => processes::suspend(hands, errand),
-            S::ResumeProcesses => processes::resume(hands, errand, &group),
-            S::SetUnhealthy => replacement::give_up(hands, errand),
-            S::AwaitInService => replacement::in_service(hands, errand, &group),
-            S::CompleteLifecycle => replacement::let_go(hands, errand, &group),
-            other => Ok(Reply::Failed(format!("{other:?} is no step of a group"))),
+        ec2_reads::either(match request.kind {
+            S::EnterStandby => standby::enter(hands, request, &group),
+            S::ExitStandby => standby::exit(hands, request, &group),
+            S::SuspendProcesses => processes::suspend(hands, request),
+            S::ResumeProcesses => processes::resume(hands, request, &group),
+            S::SetUnhealthy => replacement::give_up(hands, request),
+            S::AwaitInService => replacement::in_service(hands, request, &group),
+            S::CompleteLifecycle => replacement::let_go(hands, request, &group),
+            other => Ok(StepOutcome::Failed(format!("{other:?} is no step of a group"))),
         })
     }
 
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        let Ok(Of { group, .. }) = sight::thaw(&errand.before) else { return Ok(None) };
-        let seen = member::member(hands, &errand.subject).map_err(sight::words)?;
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+        let Ok(Of { group, .. }) = ec2_reads::decode_precondition(&request.before) else { return Ok(None) };
+        let seen = member::member(hands, &request.subject).map_err(ec2_reads::words)?;
         let is = |state: &str| seen.as_ref().is_some_and(|m| m.lifecycle == state);
-        let has_effect = match errand.kind {
+        let has_effect = match request.kind {
             S::EnterStandby => is("Standby"),
             S::SetUnhealthy => seen.as_ref().is_none_or(member::Member::is_given_up),
             S::CompleteLifecycle => !is("Terminating:Wait"),

@@ -2,9 +2,9 @@
 
 mod interfaces;
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::call::Trouble;
-use super::sight;
+use super::ec2_reads;
 use super::traffic::{self, Target};
 use super::{AwsHands, Part};
 use forewarn_domain::step::StepKind as S;
@@ -33,24 +33,28 @@ struct Lists {
 }
 
 impl Part for Isolation {
-    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        if let Some(before) = sight::settled(errand) {
+    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
-        if errand.kind == S::RestoreGroups
-            && let Some(noted) = sight::stood::<Lists>(errand, S::Isolate)
+        if request.kind == S::RestoreGroups
+            && let Some(decoded_note) = ec2_reads::precondition_of::<Lists>(request, S::Isolate)
         {
-            return sight::freeze(&Lists { at_ms: errand.now_ms, isolation: None, interfaces: noted.interfaces });
+            return ec2_reads::encode_precondition(&Lists {
+                at_ms: request.now_ms,
+                isolation: None,
+                interfaces: decoded_note.interfaces,
+            });
         }
-        let seen = of_instance(hands, &errand.subject).map_err(sight::words)?;
-        if errand.kind == S::RestoreGroups {
+        let seen = of_instance(hands, &request.subject).map_err(ec2_reads::words)?;
+        if request.kind == S::RestoreGroups {
             let interfaces = seen.into_iter().filter_map(|i| Some((i.id, i.kept?))).collect();
-            return sight::freeze(&Lists { at_ms: errand.now_ms, isolation: None, interfaces });
+            return ec2_reads::encode_precondition(&Lists { at_ms: request.now_ms, isolation: None, interfaces });
         }
-        let isolation = errand.policy.targets.isolation_group.clone().filter(|g| !g.is_empty());
+        let isolation = request.policy.targets.isolation_group.clone().filter(|g| !g.is_empty());
         let isolation = isolation.ok_or("the policy names no isolation group (targets.isolation_group)")?;
         if seen.is_empty() {
-            return Err(format!("{} has no network interface", errand.subject));
+            return Err(format!("{} has no network interface", request.subject));
         }
         // Where a quarantine was begun before, the list is what its tag tells.
         let list = |i: Interface| {
@@ -59,21 +63,21 @@ impl Part for Isolation {
             (i.id, groups)
         };
         let interfaces = seen.into_iter().map(list).collect();
-        sight::freeze(&Lists { at_ms: errand.now_ms, isolation: Some(isolation.clone()), interfaces })
+        ec2_reads::encode_precondition(&Lists { at_ms: request.now_ms, isolation: Some(isolation.clone()), interfaces })
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        sight::either(if errand.kind == S::Isolate { isolate(hands, errand) } else { restore(hands, errand) })
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        ec2_reads::either(if request.kind == S::Isolate { isolate(hands, request) } else { restore(hands, request) })
     }
 
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        let lists: Lists = sight::thaw(&errand.before)?;
-        let seen = of_instance(hands, &errand.subject).map_err(sight::words)?;
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+        let lists: Lists = ec2_reads::decode_precondition(&request.before)?;
+        let seen = of_instance(hands, &request.subject).map_err(ec2_reads::words)?;
         let has_effect = match &lists.isolation {
             Some(group) => !seen.is_empty() && seen.iter().all(|i| i.groups == [group.clone()] && i.kept.is_some()),
             None => seen.iter().all(|i| i.kept.is_none() && !differs(i, &lists)),
         };
-        Ok(has_effect.then(|| errand.before.clone()))
+        Ok(has_effect.then(|| request.before.clone()))
     }
 }
 
@@ -97,28 +101,29 @@ fn same(one: &[String], other: &[String]) -> bool {
     sorted(one) == sorted(other)
 }
 
-fn look(hands: &AwsHands, errand: &Errand) -> Result<Vec<Interface>, Reply> {
-    of_instance(hands, &errand.subject).map_err(sight::unread)
+fn look(hands: &AwsHands, request: &StepRequest) -> Result<Vec<Interface>, StepOutcome> {
+    of_instance(hands, &request.subject).map_err(ec2_reads::unread)
 }
 
-fn isolate(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let lists: Lists = sight::before(errand)?;
-    let only = lists.isolation.clone().ok_or_else(|| Reply::Failed("no isolation group is written down".to_owned()))?;
-    let seen = look(hands, errand)?;
+fn isolate(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let lists: Lists = ec2_reads::before(request)?;
+    let only =
+        lists.isolation.clone().ok_or_else(|| StepOutcome::Failed("no isolation group is written down".to_owned()))?;
+    let seen = look(hands, request)?;
     let has_begun = seen.iter().any(|i| i.groups == [only.clone()]);
-    remember(hands, errand, &lists, &seen).map_err(|e| later(e, has_begun))?;
+    remember(hands, request, &lists, &seen).map_err(|e| later(e, has_begun))?;
     change(hands, seen.iter().filter(|i| i.groups != [only.clone()]).map(|i| (&i.id, vec![only.clone()])), has_begun)?;
-    let is_shut = look(hands, errand)?.iter().all(|i| i.groups == [only.clone()]);
-    Ok(if is_shut { Reply::Done(errand.before.clone()) } else { Reply::Waiting(AGAIN_MS) })
+    let is_shut = look(hands, request)?.iter().all(|i| i.groups == [only.clone()]);
+    Ok(if is_shut { StepOutcome::Done(request.before.clone()) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
 /// A refusal after part of the effect is no proof that nothing has happened.
-fn later(e: Trouble, has_begun: bool) -> Reply {
-    if has_begun { Reply::Unknown(e.words) } else { e.reply() }
+fn later(e: Trouble, has_begun: bool) -> StepOutcome {
+    if has_begun { StepOutcome::Unknown(e.words) } else { e.reply() }
 }
 
 /// Writes the way back where it outlives the log; what is written already stays.
-fn remember(hands: &AwsHands, errand: &Errand, lists: &Lists, seen: &[Interface]) -> Result<(), Trouble> {
+fn remember(hands: &AwsHands, request: &StepRequest, lists: &Lists, seen: &[Interface]) -> Result<(), Trouble> {
     let mut unwritten = BTreeMap::<Vec<String>, Vec<String>>::new();
     for interface in seen {
         // One that came later is remembered as it is now.
@@ -131,46 +136,47 @@ fn remember(hands: &AwsHands, errand: &Errand, lists: &Lists, seen: &[Interface]
         }
     }
     for (groups, ids) in unwritten {
-        sight::put_tags(hands, &ids, &groups_tags(&groups))?;
+        ec2_reads::put_tags(hands, &ids, &groups_tags(&groups))?;
     }
-    let machine = sight::machine(hands, &errand.subject)?;
-    if machine.is_some_and(|m| m.tags.get(QUARANTINED) == Some(&errand.recovery_id)) {
+    let machine = ec2_reads::machine(hands, &request.subject)?;
+    if machine.is_some_and(|m| m.tags.get(QUARANTINED) == Some(&request.recovery_id)) {
         return Ok(());
     }
-    let targets: Vec<Target> = sight::stood(errand, S::Deregister).unwrap_or_default();
+    let targets: Vec<Target> = ec2_reads::precondition_of(request, S::Deregister).unwrap_or_default();
     let mut tags = traffic::to_tags(&targets);
-    tags.push((QUARANTINED.to_owned(), errand.recovery_id.clone()));
-    sight::put_tags(hands, std::slice::from_ref(&errand.subject), &tags)
+    tags.push((QUARANTINED.to_owned(), request.recovery_id.clone()));
+    ec2_reads::put_tags(hands, std::slice::from_ref(&request.subject), &tags)
 }
 
 fn change<'a>(
     hands: &AwsHands,
     wanted: impl Iterator<Item = (&'a String, Vec<String>)>,
     mut has_begun: bool,
-) -> Result<(), Reply> {
+) -> Result<(), StepOutcome> {
     for (id, groups) in wanted.take(AT_ONCE) {
         let call = hands.ec2.modify_network_interface_attribute().network_interface_id(id).set_groups(Some(groups));
-        let asked = sight::ask(hands, "ec2:ModifyNetworkInterfaceAttribute", call.send());
+        let asked = ec2_reads::ask(hands, "ec2:ModifyNetworkInterfaceAttribute", call.send());
         asked.map_err(|e| later(e, has_begun))?;
         has_begun = true;
     }
     Ok(())
 }
 
-fn restore(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let lists: Lists = sight::before(errand)?;
-    let seen = look(hands, errand)?;
+fn restore(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let lists: Lists = ec2_reads::before(request)?;
+    let seen = look(hands, request)?;
     let wrong = seen.iter().filter(|i| differs(i, &lists));
     change(hands, wrong.filter_map(|i| Some((&i.id, wanted(i, &lists)?.clone()))), false)?;
-    let now = look(hands, errand)?;
+    let now = look(hands, request)?;
     if now.iter().any(|i| differs(i, &lists)) {
-        return Ok(Reply::Waiting(AGAIN_MS));
+        return Ok(StepOutcome::Waiting(AGAIN_MS));
     }
     let written: Vec<String> = now.iter().filter(|i| i.kept.is_some()).map(|i| i.id.clone()).collect();
     if !written.is_empty() {
-        sight::drop_tags(hands, &written, &interfaces::keys()).map_err(sight::unread)?;
+        ec2_reads::drop_tags(hands, &written, &interfaces::keys()).map_err(ec2_reads::unread)?;
     }
     // The targets are still needed: whoever registers it takes their tags away.
-    sight::drop_tags(hands, std::slice::from_ref(&errand.subject), &[QUARANTINED.to_owned()]).map_err(sight::unread)?;
-    Ok(Reply::Done(errand.before.clone()))
+    ec2_reads::drop_tags(hands, std::slice::from_ref(&request.subject), &[QUARANTINED.to_owned()])
+        .map_err(ec2_reads::unread)?;
+    Ok(StepOutcome::Done(request.before.clone()))
 }

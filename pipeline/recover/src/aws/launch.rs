@@ -7,11 +7,11 @@ mod discard;
 mod image;
 pub(super) mod subnet;
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::facts::read::{bounded, words};
 use super::{AwsHands, Part};
 use arguments::Arguments;
-use capture::Wish;
+use capture::ActionRequest;
 use devices::Snapshot;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::id::sha256_hex;
@@ -34,80 +34,80 @@ pub(super) struct Launches;
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
 impl Part for Launches {
-    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        match errand.kind {
-            S::Discard => discard::prepare(errand),
-            S::KeepOld => discard::settle_tags(errand, &format_ms(errand.now_ms.saturating_add(DAY_MS))),
+    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        match request.kind {
+            S::Discard => discard::prepare(request),
+            S::KeepOld => discard::settle_tags(request, &format_ms(request.now_ms.saturating_add(DAY_MS))),
             _ => {
-                let arguments = hands.aws.block_on(bounded(settle(hands, errand)))??;
+                let arguments = hands.aws.block_on(bounded(settle(hands, request)))??;
                 serde_json::to_string(&arguments).map_err(|e| e.to_string())
             }
         }
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        match errand.kind {
-            S::Discard => hands.aws.block_on(discard::discard(hands, errand)),
-            S::KeepOld => hands.aws.block_on(discard::keep(hands, errand)),
-            _ => match read(errand) {
-                Ok(arguments) => hands.aws.block_on(launch(hands, errand, &arguments)),
-                Err(why) => Reply::Failed(why),
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        match request.kind {
+            S::Discard => hands.aws.block_on(discard::discard(hands, request)),
+            S::KeepOld => hands.aws.block_on(discard::keep(hands, request)),
+            _ => match read(request) {
+                Ok(arguments) => hands.aws.block_on(launch(hands, request, &arguments)),
+                Err(why) => StepOutcome::Failed(why),
             },
         }
     }
 
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        match errand.kind {
-            S::Discard => hands.aws.block_on(discard::ended(hands, errand)),
-            S::KeepOld => hands.aws.block_on(discard::kept(hands, errand)),
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+        match request.kind {
+            S::Discard => hands.aws.block_on(discard::ended(hands, request)),
+            S::KeepOld => hands.aws.block_on(discard::kept(hands, request)),
             _ => {
-                let arguments = read(errand)?;
+                let arguments = read(request)?;
                 let ec2 = arguments.ec2(hands);
-                hands.aws.block_on(arguments.launched(&ec2, &errand.token)).map_err(words)
+                hands.aws.block_on(arguments.launched(&ec2, &request.token)).map_err(words)
             }
         }
     }
 }
 
-fn read(errand: &Errand) -> Result<Arguments, String> {
-    serde_json::from_str(&errand.before).map_err(|e| format!("the arguments of the launch can't be read: {e}"))
+fn read(request: &StepRequest) -> Result<Arguments, String> {
+    serde_json::from_str(&request.before).map_err(|e| format!("the arguments of the launch can't be read: {e}"))
 }
 
-async fn settle(hands: &AwsHands, errand: &Errand) -> Result<Arguments, String> {
-    let takes_data = matches!(errand.action, RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone);
-    let found = errand.notes.contains_key(&S::FindSnapshots).then_some(S::FindSnapshots);
+async fn settle(hands: &AwsHands, request: &StepRequest) -> Result<Arguments, String> {
+    let takes_data = matches!(request.action, RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone);
+    let found = request.notes.contains_key(&S::FindSnapshots).then_some(S::FindSnapshots);
     let from = takes_data.then_some(S::Snapshot).or(found);
-    let snapshots = from.map(|step| snapshots(errand, step)).transpose()?;
-    let wish = Wish { action: errand.action, subject: &errand.subject, policy: &errand.policy, snapshots };
+    let snapshots = from.map(|step| snapshots(request, step)).transpose()?;
+    let wish = ActionRequest { action: request.action, subject: &request.subject, policy: &request.policy, snapshots };
     let mut arguments = capture::settle(hands, &wish).await?;
     arguments.tags.extend(
         [
             ("SelfHealed", "true"),
-            ("ReplacedInstance", &errand.subject),
-            ("Timestamp", &format_ms(errand.now_ms)),
-            ("forewarn:recovery", &errand.recovery_id),
-            ("forewarn:plan", &errand.plan_id),
-            ("forewarn:step", &errand.token),
+            ("ReplacedInstance", &request.subject),
+            ("Timestamp", &format_ms(request.now_ms)),
+            ("forewarn:recovery", &request.recovery_id),
+            ("forewarn:plan", &request.plan_id),
+            ("forewarn:step", &request.token),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
     Ok(arguments)
 }
 
-fn snapshots(errand: &Errand, step: S) -> Result<Vec<Snapshot>, String> {
-    let result = errand.notes.get(&step).and_then(|note| note.result.as_deref());
-    let result = result.ok_or_else(|| format!("this plan has no snapshots of {}", errand.subject))?;
-    serde_json::from_str(result).map_err(|e| format!("the snapshots of {} can't be read: {e}", errand.subject))
+fn snapshots(request: &StepRequest, step: S) -> Result<Vec<Snapshot>, String> {
+    let result = request.notes.get(&step).and_then(|note| note.result.as_deref());
+    let result = result.ok_or_else(|| format!("this plan has no snapshots of {}", request.subject))?;
+    serde_json::from_str(result).map_err(|e| format!("the snapshots of {} can't be read: {e}", request.subject))
 }
 
 /// Launches, unless it was launched before; where a type has no room, the next one.
-async fn launch(hands: &AwsHands, errand: &Errand, arguments: &Arguments) -> Reply {
+async fn launch(hands: &AwsHands, request: &StepRequest, arguments: &Arguments) -> StepOutcome {
     let ec2 = arguments.ec2(hands);
-    match arguments.launched(&ec2, &errand.token).await {
-        Ok(Some(id)) => return Reply::Done(id),
+    match arguments.launched(&ec2, &request.token).await {
+        Ok(Some(id)) => return StepOutcome::Done(id),
         Ok(None) => {}
         // Whether an earlier call has launched it can't be told now.
-        Err(trouble) => return Reply::Unknown(trouble.words),
+        Err(trouble) => return StepOutcome::Unknown(trouble.words),
     }
     let mut arguments = arguments.clone();
     if let Some(root) = &arguments.root {
@@ -118,17 +118,17 @@ async fn launch(hands: &AwsHands, errand: &Errand, arguments: &Arguments) -> Rep
     }
     let user_data = match user_data(hands, &arguments).await {
         Ok(text) => text,
-        Err(why) => return Reply::Failed(why),
+        Err(why) => return StepOutcome::Failed(why),
     };
     let mut full = Vec::new();
     for n in 0..arguments.types.len() {
-        match arguments.launch(&ec2, &errand.token, n, user_data.as_deref()).await {
-            Ok(id) => return Reply::Done(id),
+        match arguments.launch(&ec2, &request.token, n, user_data.as_deref()).await {
+            Ok(id) => return StepOutcome::Done(id),
             Err(trouble) if trouble.certain && NO_ROOM.contains(&trouble.code.as_str()) => full.push(trouble.words),
             Err(trouble) => return trouble.reply(),
         }
     }
-    Reply::Failed(full.join("; "))
+    StepOutcome::Failed(full.join("; "))
 }
 
 /// Reads the user data again, which must be what it was: the log holds only its digest.

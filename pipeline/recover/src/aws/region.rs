@@ -1,6 +1,6 @@
 //! Points DNS to the successor in the other region.
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::facts::read::{ask, ec2_of_successor, instance, words};
 use super::{AwsHands, Part};
 use aws_sdk_route53::Client;
@@ -42,35 +42,35 @@ static CHANGES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 pub(super) struct Dns;
 
 impl Part for Dns {
-    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        let before = hands.aws.block_on(settle(hands, errand))?;
+    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        let before = hands.aws.block_on(settle(hands, request))?;
         serde_json::to_string(&before).map_err(|e| e.to_string())
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        let before: Before = match serde_json::from_str(&errand.before) {
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        let before: Before = match serde_json::from_str(&request.before) {
             Ok(before) => before,
-            Err(e) => return Reply::Failed(format!("the record to set can't be read: {e}")),
+            Err(e) => return StepOutcome::Failed(format!("the record to set can't be read: {e}")),
         };
         let client = Client::new(&hands.config);
-        let change = CHANGES.lock().unwrap_or_else(PoisonError::into_inner).get(&errand.token).cloned();
+        let change = CHANGES.lock().unwrap_or_else(PoisonError::into_inner).get(&request.token).cloned();
         match change {
-            Some(change) => hands.aws.block_on(look(&client, errand, &before, &change)),
-            None => hands.aws.block_on(point(&client, errand, &before)),
+            Some(change) => hands.aws.block_on(look(&client, request, &before, &change)),
+            None => hands.aws.block_on(point(&client, request, &before)),
         }
     }
 
-    fn find(&self, _hands: &AwsHands, _errand: &Errand) -> Result<Option<String>, String> {
+    fn find(&self, _hands: &AwsHands, _errand: &StepRequest) -> Result<Option<String>, String> {
         // A record that says so may not be on every server yet. The change made again says the same, and tells when it is.
         Ok(None)
     }
 }
 
-async fn settle(hands: &AwsHands, errand: &Errand) -> Result<Before, String> {
-    let other = errand.policy.targets.other_region.as_ref();
+async fn settle(hands: &AwsHands, request: &StepRequest) -> Result<Before, String> {
+    let other = request.policy.targets.other_region.as_ref();
     let other = other.ok_or("the policy names no other region, and so no record")?;
-    let successor = errand.successor.as_deref().ok_or("there is no successor to point to")?;
-    let found = instance(&ec2_of_successor(hands, errand), successor).await.map_err(words)?;
+    let successor = request.successor.as_deref().ok_or("there is no successor to point to")?;
+    let found = instance(&ec2_of_successor(hands, request), successor).await.map_err(words)?;
     let found = found.ok_or_else(|| format!("EC2 knows no instance {successor} in {}", other.region))?;
     let ip = found.public_ip_address.or(found.private_ip_address);
     let ip = ip.ok_or_else(|| format!("{successor} has no address yet"))?;
@@ -102,20 +102,20 @@ fn is_same_name(one: &str, other: &str) -> bool {
     one.trim_end_matches('.').eq_ignore_ascii_case(other.trim_end_matches('.'))
 }
 
-async fn point(client: &Client, errand: &Errand, before: &Before) -> Reply {
-    let batch = match batch(before, &errand.token) {
+async fn point(client: &Client, request: &StepRequest, before: &Before) -> StepOutcome {
+    let batch = match batch(before, &request.token) {
         Ok(batch) => batch,
-        Err(e) => return Reply::Failed(format!("the record can't be set so: {e}")),
+        Err(e) => return StepOutcome::Failed(format!("the record can't be set so: {e}")),
     };
     let call = client.change_resource_record_sets().hosted_zone_id(&before.zone).change_batch(batch);
     let change = match ask("route53:ChangeResourceRecordSets", call.send()).await {
         Ok(reply) => reply.change_info.map(|c| c.id).unwrap_or_default(),
         // The request before it is still being carried out.
-        Err(trouble) if trouble.code == "PriorRequestNotComplete" => return Reply::Waiting(LOOK_AGAIN_MS),
+        Err(trouble) if trouble.code == "PriorRequestNotComplete" => return StepOutcome::Waiting(LOOK_AGAIN_MS),
         Err(trouble) => return trouble.reply(),
     };
-    CHANGES.lock().unwrap_or_else(PoisonError::into_inner).insert(errand.token.clone(), change.clone());
-    look(client, errand, before, &change).await
+    CHANGES.lock().unwrap_or_else(PoisonError::into_inner).insert(request.token.clone(), change.clone());
+    look(client, request, before, &change).await
 }
 
 fn batch(before: &Before, token: &str) -> Result<ChangeBatch, BuildError> {
@@ -129,30 +129,30 @@ fn batch(before: &Before, token: &str) -> Result<ChangeBatch, BuildError> {
     ChangeBatch::builder().comment(format!("forewarn {token}")).changes(change).build()
 }
 
-async fn look(client: &Client, errand: &Errand, before: &Before, change: &str) -> Reply {
+async fn look(client: &Client, request: &StepRequest, before: &Before, change: &str) -> StepOutcome {
     let reply = match ask("route53:GetChange", client.get_change().id(change).send()).await {
         Ok(reply) => reply,
         // Whether every server has it can be asked again.
-        Err(trouble) => return Reply::Unknown(trouble.words),
+        Err(trouble) => return StepOutcome::Unknown(trouble.words),
     };
     if reply.change_info.is_none_or(|c| c.status != ChangeStatus::Insync) {
-        return Reply::Waiting(LOOK_AGAIN_MS);
+        return StepOutcome::Waiting(LOOK_AGAIN_MS);
     }
     // Somebody else may have set it meanwhile.
     match record(client, &before.zone, &before.name).await {
         Ok(found) => {
-            CHANGES.lock().unwrap_or_else(PoisonError::into_inner).remove(&errand.token);
+            CHANGES.lock().unwrap_or_else(PoisonError::into_inner).remove(&request.token);
             let says = found.and_then(|r| r.resource_records).unwrap_or_default();
             if says.iter().any(|v| v.value == before.ip) {
-                Reply::Done(before.ip.clone())
+                StepOutcome::Done(before.ip.clone())
             } else {
-                Reply::Unknown(format!(
+                StepOutcome::Unknown(format!(
                     "{} does not say {}, though every server has our change",
                     before.name, before.ip
                 ))
             }
         }
-        Err(why) => Reply::Unknown(why),
+        Err(why) => StepOutcome::Unknown(why),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The root volume, replaced in place.
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::call::Trouble;
-use super::sight;
+use super::ec2_reads;
 use super::snapshots;
 use super::{AwsHands, Part};
 use aws_sdk_ec2::types::{ReplaceRootVolumeTask, ResourceType};
@@ -26,78 +26,78 @@ struct Arguments {
 }
 
 impl Part for Root {
-    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        if let Some(before) = sight::settled(errand) {
+    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
-        let machine = sight::must_see(hands, &errand.subject)?;
-        let root = machine.root().ok_or_else(|| format!("{} has no root volume in EBS", errand.subject))?;
-        let known = match snapshots::came_of_step(errand) {
+        let machine = ec2_reads::must_see(hands, &request.subject)?;
+        let root = machine.root().ok_or_else(|| format!("{} has no root volume in EBS", request.subject))?;
+        let known = match snapshots::came_of_step(request) {
             Some(set) => set,
-            None => snapshots::of_plan(hands, errand).map_err(sight::words)?,
+            None => snapshots::of_plan(hands, request).map_err(ec2_reads::words)?,
         };
         let taken = known.into_iter().find(|t| t.volume == root.volume);
         let taken = taken.ok_or_else(|| format!("this plan has no snapshot of the root volume {}", root.volume))?;
-        sight::freeze(&Arguments {
-            at_ms: errand.now_ms,
+        ec2_reads::encode_precondition(&Arguments {
+            at_ms: request.now_ms,
             snapshot: taken.snapshot,
             old: root.volume.clone(),
             device: root.device.clone(),
         })
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        sight::either(replace(hands, errand))
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        ec2_reads::either(replace(hands, request))
     }
 
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        let found = task(hands, errand).map_err(sight::words)?;
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+        let found = task(hands, request).map_err(ec2_reads::words)?;
         Ok(found.filter(|t| state(t) == "succeeded").and_then(|t| t.replace_root_volume_task_id))
     }
 }
 
-fn replace(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let with: Arguments = sight::before(errand)?;
-    let task = match task(hands, errand).map_err(sight::unread)? {
+fn replace(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let with: Arguments = ec2_reads::before(request)?;
+    let task = match task(hands, request).map_err(ec2_reads::unread)? {
         Some(task) => task,
-        None => ask(hands, errand, &with)?,
+        None => ask(hands, request, &with)?,
     };
     let id = task.replace_root_volume_task_id().unwrap_or("the task").to_owned();
-    let who = &errand.subject;
+    let who = &request.subject;
     Ok(match state(&task) {
         "succeeded" => {
-            sight::try_tags(hands, &with.old, &[("forewarn:replaced-by", id.as_str())]);
-            Reply::Done(id)
+            ec2_reads::try_tags(hands, &with.old, &[("forewarn:replaced-by", id.as_str())]);
+            StepOutcome::Done(id)
         }
-        "failed" | "failing" => Reply::Failed(format!(
+        "failed" | "failing" => StepOutcome::Failed(format!(
             "the replacement of the root volume of {who} has failed ({id}); the old one is in place"
         )),
-        "failed-detached" => Reply::Failed(format!(
+        "failed-detached" => StepOutcome::Failed(format!(
             "the replacement of the root volume of {who} has failed ({id}) and left it without one: a person must attach {} as {}",
             with.old, with.device
         )),
-        _ => Reply::Waiting(AGAIN_MS),
+        _ => StepOutcome::Waiting(AGAIN_MS),
     })
 }
 
-fn ask(hands: &AwsHands, errand: &Errand, with: &Arguments) -> Result<ReplaceRootVolumeTask, Reply> {
+fn ask(hands: &AwsHands, request: &StepRequest, with: &Arguments) -> Result<ReplaceRootVolumeTask, StepOutcome> {
     let call = hands.ec2.create_replace_root_volume_task();
     let call = call
-        .instance_id(&errand.subject)
+        .instance_id(&request.subject)
         .snapshot_id(&with.snapshot)
-        .client_token(&errand.token)
+        .client_token(&request.token)
         .delete_replaced_root_volume(false)
-        .tag_specifications(sight::marks(errand, ResourceType::ReplaceRootVolumeTask, &[]));
-    let made = sight::ask(hands, "ec2:CreateReplaceRootVolumeTask", call.send()).map_err(Trouble::reply)?;
-    made.replace_root_volume_task.ok_or_else(|| Reply::Unknown("the reply names no task".to_owned()))
+        .tag_specifications(ec2_reads::marks(request, ResourceType::ReplaceRootVolumeTask, &[]));
+    let made = ec2_reads::ask(hands, "ec2:CreateReplaceRootVolumeTask", call.send()).map_err(Trouble::reply)?;
+    made.replace_root_volume_task.ok_or_else(|| StepOutcome::Unknown("the reply names no task".to_owned()))
 }
 
 /// Finds the task of this step.
-fn task(hands: &AwsHands, errand: &Errand) -> Result<Option<ReplaceRootVolumeTask>, Trouble> {
+fn task(hands: &AwsHands, request: &StepRequest) -> Result<Option<ReplaceRootVolumeTask>, Trouble> {
     let call = hands.ec2.describe_replace_root_volume_tasks();
-    let call = call.filters(sight::filter("instance-id", [errand.subject.clone()]));
-    let found = sight::ask(hands, "ec2:DescribeReplaceRootVolumeTasks", call.send())?;
-    let is_ours = |t: &ReplaceRootVolumeTask| sight::value(t.tags(), sight::STEP) == Some(&errand.token);
+    let call = call.filters(ec2_reads::filter("instance-id", [request.subject.clone()]));
+    let found = ec2_reads::ask(hands, "ec2:DescribeReplaceRootVolumeTasks", call.send())?;
+    let is_ours = |t: &ReplaceRootVolumeTask| ec2_reads::value(t.tags(), ec2_reads::STEP) == Some(&request.token);
     Ok(found.replace_root_volume_tasks.unwrap_or_default().into_iter().find(is_ours))
 }
 

@@ -5,9 +5,9 @@ mod choice;
 mod newest;
 mod taken;
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::call::Trouble;
-use super::sight::{self, Disk, Since};
+use super::ec2_reads::{self, Disk, Since};
 use super::{AwsHands, Part};
 pub(super) use age::age;
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType};
@@ -43,35 +43,35 @@ pub(super) struct Wanted {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
 impl Part for Snapshots {
-    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        if let Some(before) = sight::settled(errand) {
+    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
-        if matches!(errand.kind, S::AwaitSnapshot | S::FindSnapshots) {
-            return sight::freeze(&Since { at_ms: errand.now_ms });
+        if matches!(request.kind, S::AwaitSnapshot | S::FindSnapshots) {
+            return ec2_reads::encode_precondition(&Since { at_ms: request.now_ms });
         }
-        sight::freeze(&choice::wanted(hands, errand)?)
+        ec2_reads::encode_precondition(&choice::wanted(hands, request)?)
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        sight::either(match errand.kind {
-            S::AwaitSnapshot => complete(hands, errand),
-            S::FindSnapshots => newest::find(hands, errand),
-            _ => take(hands, errand),
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        ec2_reads::either(match request.kind {
+            S::AwaitSnapshot => complete(hands, request),
+            S::FindSnapshots => newest::find(hands, request),
+            _ => take(hands, request),
         })
     }
 
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        if matches!(errand.kind, S::AwaitSnapshot | S::FindSnapshots) {
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+        if matches!(request.kind, S::AwaitSnapshot | S::FindSnapshots) {
             return Ok(None);
         }
-        let wanted: Wanted = sight::thaw(&errand.before)?;
-        let found = taken::of_step(hands, &errand.token).map_err(sight::words)?;
+        let wanted: Wanted = ec2_reads::decode_precondition(&request.before)?;
+        let found = taken::of_step(hands, &request.token).map_err(ec2_reads::words)?;
         let set = set_of(&wanted, &found);
         if set.len() == wanted.disks.len() {
-            return sight::freeze(&set).map(Some);
+            return ec2_reads::encode_precondition(&set).map(Some);
         }
-        sight::too_early(errand).map_or(Ok(None), Err)
+        ec2_reads::too_early(request).map_or(Ok(None), Err)
     }
 }
 
@@ -85,12 +85,12 @@ fn set_of(wanted: &Wanted, found: &[Taken]) -> Vec<Taken> {
     wanted.disks.iter().filter_map(of).collect()
 }
 
-fn take(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let wanted: Wanted = sight::before(errand)?;
-    let mut found = taken::of_step(hands, &errand.token).map_err(sight::unread)?;
+fn take(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let wanted: Wanted = ec2_reads::before(request)?;
+    let mut found = taken::of_step(hands, &request.token).map_err(ec2_reads::unread)?;
     let set = set_of(&wanted, &found);
     if set.is_empty() && wanted.disks.len() > 1 {
-        let made = take_all(hands, errand, &wanted).map_err(Trouble::reply)?;
+        let made = take_all(hands, request, &wanted).map_err(Trouble::reply)?;
         name_each(hands, &wanted, &made);
         found.extend(made);
     } else {
@@ -98,32 +98,32 @@ fn take(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
         let disks: Vec<_> = wanted.disks.iter().enumerate().collect();
         let has_some = !set.is_empty();
         for (n, (i, disk)) in disks.iter().filter(is_missing).take(AT_ONCE).enumerate() {
-            let made = take_one(hands, errand, disk, wanted.names.get(*i).map_or("", String::as_str));
+            let made = take_one(hands, request, disk, wanted.names.get(*i).map_or("", String::as_str));
             // Where others stand already, the step has had part of its effect.
-            let partly = |e: Trouble| if has_some || n > 0 { Reply::Unknown(e.words) } else { e.reply() };
+            let partly = |e: Trouble| if has_some || n > 0 { StepOutcome::Unknown(e.words) } else { e.reply() };
             found.extend(made.map_err(partly)?);
         }
     }
     let set = set_of(&wanted, &found);
     if set.len() < wanted.disks.len() {
-        return Ok(Reply::Waiting(MORE_MS));
+        return Ok(StepOutcome::Waiting(MORE_MS));
     }
-    sight::freeze(&set).map(Reply::Done).map_err(Reply::Unknown)
+    ec2_reads::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
 }
 
 /// Asks for all at one moment.
-fn take_all(hands: &AwsHands, errand: &Errand, wanted: &Wanted) -> Result<Vec<Taken>, Trouble> {
+fn take_all(hands: &AwsHands, request: &StepRequest, wanted: &Wanted) -> Result<Vec<Taken>, Trouble> {
     let has_root = wanted.disks.iter().any(|d| Some(&d.volume) == wanted.root.as_ref());
     let left_out = Some(wanted.left_out.clone()).filter(|l| !l.is_empty());
     let of = InstanceSpecification::builder()
-        .instance_id(&errand.subject)
+        .instance_id(&request.subject)
         .exclude_boot_volume(!has_root)
         .set_exclude_data_volume_ids(left_out)
         .build();
-    let name = format!("{} {}", errand.plan_id, errand.subject);
-    let marks = sight::marks(errand, ResourceType::Snapshot, &[("Name", &name)]);
-    let call = hands.ec2.create_snapshots().instance_specification(of).description(describe(errand));
-    let reply = sight::ask(hands, "ec2:CreateSnapshots", call.tag_specifications(marks).send())?;
+    let name = format!("{} {}", request.plan_id, request.subject);
+    let marks = ec2_reads::marks(request, ResourceType::Snapshot, &[("Name", &name)]);
+    let call = hands.ec2.create_snapshots().instance_specification(of).description(describe(request));
+    let reply = ec2_reads::ask(hands, "ec2:CreateSnapshots", call.tag_specifications(marks).send())?;
     let made = reply.snapshots.unwrap_or_default().into_iter();
     Ok(made.filter_map(|s| Taken::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())).collect())
 }
@@ -134,58 +134,60 @@ fn name_each(hands: &AwsHands, wanted: &Wanted, made: &[Taken]) {
         let Some(taken) = made.iter().find(|t| t.volume == disk.volume) else { continue };
         let name = wanted.names.get(i).filter(|n| !n.is_empty()).map(|n| ("Name", n.as_str()));
         let tags: Vec<_> = std::iter::once(("forewarn:device", disk.device.as_str())).chain(name).collect();
-        sight::try_tags(hands, &taken.snapshot, &tags);
+        ec2_reads::try_tags(hands, &taken.snapshot, &tags);
     }
 }
 
-fn take_one(hands: &AwsHands, errand: &Errand, disk: &Disk, name: &str) -> Result<Option<Taken>, Trouble> {
-    let made_up = format!("{} {} {}", errand.plan_id, errand.subject, disk.device);
+fn take_one(hands: &AwsHands, request: &StepRequest, disk: &Disk, name: &str) -> Result<Option<Taken>, Trouble> {
+    let made_up = format!("{} {} {}", request.plan_id, request.subject, disk.device);
     let name = if name.is_empty() { made_up.as_str() } else { name };
     let marks =
-        sight::marks(errand, ResourceType::Snapshot, &[("Name", name), ("forewarn:device", disk.device.as_str())]);
-    let call = hands.ec2.create_snapshot().volume_id(&disk.volume).description(describe(errand));
-    let reply = sight::ask(hands, "ec2:CreateSnapshot", call.tag_specifications(marks).send())?;
+        ec2_reads::marks(request, ResourceType::Snapshot, &[("Name", name), ("forewarn:device", disk.device.as_str())]);
+    let call = hands.ec2.create_snapshot().volume_id(&disk.volume).description(describe(request));
+    let reply = ec2_reads::ask(hands, "ec2:CreateSnapshot", call.tag_specifications(marks).send())?;
     Ok(reply.snapshot_id.and_then(|id| Taken::new(disk.volume.clone(), id, reply.state.as_ref())))
 }
 
-fn describe(errand: &Errand) -> String {
-    format!("forewarn {} of {}", errand.plan_id, errand.subject)
+fn describe(request: &StepRequest) -> String {
+    format!("forewarn {} of {}", request.plan_id, request.subject)
 }
 
 /// Looks whether all are complete: a set of which one has failed is none.
-fn complete(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let known = came_of_step(errand);
+fn complete(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let known = came_of_step(request);
     let set = match &known {
         Some(set) => set.clone(),
-        None => of_plan(hands, errand).map_err(sight::unread)?,
+        None => of_plan(hands, request).map_err(ec2_reads::unread)?,
     };
     if set.is_empty() {
         return Ok(if known.is_some() {
-            Reply::Done("[]".to_owned())
+            StepOutcome::Done("[]".to_owned())
         } else {
-            Reply::Failed(format!("no snapshot of {} is known", errand.plan_id))
+            StepOutcome::Failed(format!("no snapshot of {} is known", request.plan_id))
         });
     }
-    let seen = taken::by_id(hands, set.iter().map(|t| t.snapshot.clone())).map_err(sight::unread)?;
+    let seen = taken::by_id(hands, set.iter().map(|t| t.snapshot.clone())).map_err(ec2_reads::unread)?;
     let mut is_pending = false;
     for taken in &set {
         match seen.iter().find(|s| s.snapshot == taken.snapshot) {
             Some(s) if s.is_broken() => {
                 let (snapshot, volume) = (&s.snapshot, &s.volume);
-                return Ok(Reply::Failed(format!("snapshot {snapshot} of {volume} has failed: the set is not whole")));
+                return Ok(StepOutcome::Failed(format!(
+                    "snapshot {snapshot} of {volume} has failed: the set is not whole"
+                )));
             }
             Some(s) => is_pending |= !s.is_complete(),
-            None if sight::may_be_hidden(errand) => is_pending = true,
-            None => return Ok(Reply::Failed(format!("snapshot {} is gone", taken.snapshot))),
+            None if ec2_reads::may_be_hidden(request) => is_pending = true,
+            None => return Ok(StepOutcome::Failed(format!("snapshot {} is gone", taken.snapshot))),
         }
     }
     if is_pending {
-        return Ok(Reply::Waiting(AGAIN_MS));
+        return Ok(StepOutcome::Waiting(AGAIN_MS));
     }
-    sight::freeze(&set).map(Reply::Done).map_err(Reply::Unknown)
+    ec2_reads::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
 }
 
 /// Gives what came of the step `Snapshot`.
-pub(super) fn came_of_step(errand: &Errand) -> Option<Vec<Taken>> {
-    sight::noted(errand, S::Snapshot, |n| n.result.as_deref())
+pub(super) fn came_of_step(request: &StepRequest) -> Option<Vec<Taken>> {
+    ec2_reads::decoded_note(request, S::Snapshot, |n| n.result.as_deref())
 }

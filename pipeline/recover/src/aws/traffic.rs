@@ -2,9 +2,9 @@
 
 mod targets;
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::call::Trouble;
-use super::sight;
+use super::ec2_reads;
 use super::{AwsHands, Part};
 use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 use forewarn_domain::action::RecoveryAction;
@@ -21,40 +21,40 @@ const AGAIN_MS: i64 = 5_000;
 pub(super) struct Traffic;
 
 impl Part for Traffic {
-    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        if let Some(before) = sight::settled(errand) {
+    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
-        let targets = if errand.kind == S::Deregister {
-            targets::of_instance(hands, &errand.subject)?
-        } else if let Some(noted) = sight::stood::<Vec<Target>>(errand, S::Deregister) {
-            noted
+        let targets = if request.kind == S::Deregister {
+            targets::of_instance(hands, &request.subject)?
+        } else if let Some(decoded_note) = ec2_reads::precondition_of::<Vec<Target>>(request, S::Deregister) {
+            decoded_note
         } else {
-            from_tags(&sight::must_see(hands, &errand.subject)?.tags)
+            from_tags(&ec2_reads::must_see(hands, &request.subject)?.tags)
         };
-        sight::freeze(&targets)
+        ec2_reads::encode_precondition(&targets)
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        sight::either(if errand.kind == S::Deregister { leave(hands, errand) } else { enter(hands, errand) })
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        ec2_reads::either(if request.kind == S::Deregister { leave(hands, request) } else { enter(hands, request) })
     }
 
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        let targets: Vec<Target> = sight::thaw(&errand.before)?;
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+        let targets: Vec<Target> = ec2_reads::decode_precondition(&request.before)?;
         let (who, wanted): (_, fn(Standing) -> bool) =
-            if errand.kind == S::Deregister { (&errand.subject, is_out(errand)) } else { (&errand.serves, is_in) };
+            if request.kind == S::Deregister { (&request.subject, is_out(request)) } else { (&request.serves, is_in) };
         for (arn, of_group) in by_group(&targets) {
-            if !standing(hands, &arn, who, &of_group).map_err(sight::words)?.into_iter().all(|(_, s)| wanted(s)) {
+            if !standing(hands, &arn, who, &of_group).map_err(ec2_reads::words)?.into_iter().all(|(_, s)| wanted(s)) {
                 return Ok(None);
             }
         }
-        Ok(Some(errand.before.clone()))
+        Ok(Some(request.before.clone()))
     }
 }
 
 /// Says what counts as out of traffic: where AWS takes the instance, nobody waits for the drain.
-fn is_out(errand: &Errand) -> fn(Standing) -> bool {
-    if errand.action == RecoveryAction::DrainSpot {
+fn is_out(request: &StepRequest) -> fn(Standing) -> bool {
+    if request.action == RecoveryAction::DrainSpot {
         |s| matches!(s, Standing::Absent | Standing::Draining)
     } else {
         |s| s == Standing::Absent
@@ -79,52 +79,52 @@ fn descriptions(who: &str, ports: &[Option<i32>]) -> Vec<TargetDescription> {
     ports.iter().map(one).collect()
 }
 
-fn leave(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let targets: Vec<Target> = sight::before(errand)?;
+fn leave(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let targets: Vec<Target> = ec2_reads::before(request)?;
     let mut has_called = false;
     for (arn, ports) in by_group(&targets) {
-        let seen = standing(hands, &arn, &errand.subject, &ports).map_err(sight::unread)?;
+        let seen = standing(hands, &arn, &request.subject, &ports).map_err(ec2_reads::unread)?;
         let is_there = |s: Standing| !matches!(s, Standing::Absent | Standing::Draining | Standing::NoGroup);
         let there: Vec<_> = seen.into_iter().filter(|(_, s)| is_there(*s)).map(|(port, _)| port).collect();
         if there.is_empty() {
             continue;
         }
         let call = hands.elb.deregister_targets().target_group_arn(&arn);
-        let call = call.set_targets(Some(descriptions(&errand.subject, &there)));
-        match sight::ask(hands, "elasticloadbalancing:DeregisterTargets", call.send()) {
+        let call = call.set_targets(Some(descriptions(&request.subject, &there)));
+        match ec2_reads::ask(hands, "elasticloadbalancing:DeregisterTargets", call.send()) {
             // A target that is not registered is what is wanted.
             Err(e) if is_gone(&e) => {}
             other => other.map(drop).map_err(|e| refused(e, has_called))?,
         }
         has_called = true;
     }
-    settle(hands, errand, &targets, &errand.subject, |s| is_out(errand)(s) || s == Standing::NoGroup)
+    settle(hands, request, &targets, &request.subject, |s| is_out(request)(s) || s == Standing::NoGroup)
 }
 
-fn enter(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let targets: Vec<Target> = sight::before(errand)?;
-    let who = &errand.serves;
+fn enter(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let targets: Vec<Target> = ec2_reads::before(request)?;
+    let who = &request.serves;
     let mut has_called = false;
     for (arn, ports) in by_group(&targets) {
-        let seen = standing(hands, &arn, who, &ports).map_err(sight::unread)?;
+        let seen = standing(hands, &arn, who, &ports).map_err(ec2_reads::unread)?;
         let is_missing = |s: Standing| matches!(s, Standing::Absent | Standing::Draining);
         let missing: Vec<_> = seen.into_iter().filter(|(_, s)| is_missing(*s)).map(|(port, _)| port).collect();
         if missing.is_empty() {
             continue;
         }
         let call = hands.elb.register_targets().target_group_arn(&arn).set_targets(Some(descriptions(who, &missing)));
-        match sight::ask(hands, "elasticloadbalancing:RegisterTargets", call.send()) {
+        match ec2_reads::ask(hands, "elasticloadbalancing:RegisterTargets", call.send()) {
             Err(e) if e.code.starts_with("TargetGroupNotFound") => {}
             other => other.map(drop).map_err(|e| refused(e, has_called))?,
         }
         has_called = true;
     }
-    let reply = settle(hands, errand, &targets, who, is_in)?;
-    let was_isolated = matches!(errand.action, RecoveryAction::Quarantine | RecoveryAction::Release);
-    if matches!(reply, Reply::Done(_)) && was_isolated && !targets.is_empty() {
+    let reply = settle(hands, request, &targets, who, is_in)?;
+    let was_isolated = matches!(request.action, RecoveryAction::Quarantine | RecoveryAction::Release);
+    if matches!(reply, StepOutcome::Done(_)) && was_isolated && !targets.is_empty() {
         let keys: Vec<String> = to_tags(&targets).into_iter().map(|(key, _)| key).collect();
-        if let Err(e) = sight::drop_tags(hands, std::slice::from_ref(&errand.subject), &keys) {
-            tracing::warn!(instance = errand.subject, error = e.words, "the tags of a quarantine are left");
+        if let Err(e) = ec2_reads::drop_tags(hands, std::slice::from_ref(&request.subject), &keys) {
+            tracing::warn!(instance = request.subject, error = e.words, "the tags of a quarantine are left");
         }
     }
     Ok(reply)
@@ -135,22 +135,22 @@ fn is_gone(e: &Trouble) -> bool {
 }
 
 /// A refusal after other calls of the step went well is no proof that nothing has happened.
-fn refused(e: Trouble, has_called: bool) -> Reply {
-    if has_called { Reply::Unknown(e.words) } else { e.reply() }
+fn refused(e: Trouble, has_called: bool) -> StepOutcome {
+    if has_called { StepOutcome::Unknown(e.words) } else { e.reply() }
 }
 
 fn settle(
     hands: &AwsHands,
-    errand: &Errand,
+    request: &StepRequest,
     targets: &[Target],
     who: &str,
     is_well: impl Fn(Standing) -> bool,
-) -> Result<Reply, Reply> {
+) -> Result<StepOutcome, StepOutcome> {
     for (arn, ports) in by_group(targets) {
-        let seen = standing(hands, &arn, who, &ports).map_err(sight::unread)?;
+        let seen = standing(hands, &arn, who, &ports).map_err(ec2_reads::unread)?;
         if !seen.into_iter().all(|(_, s)| is_well(s)) {
-            return Ok(Reply::Waiting(AGAIN_MS));
+            return Ok(StepOutcome::Waiting(AGAIN_MS));
         }
     }
-    Ok(Reply::Done(errand.before.clone()))
+    Ok(StepOutcome::Done(request.before.clone()))
 }

@@ -3,8 +3,8 @@
 mod attach;
 mod make;
 
-use super::super::hands::{Errand, Reply};
-use super::sight::{self, Disk, Since, Wrong};
+use super::super::hands::{StepOutcome, StepRequest};
+use super::ec2_reads::{self, CommandRejected, Disk, Since};
 use super::snapshots;
 use super::{AwsHands, Part};
 use forewarn_domain::step::StepKind as S;
@@ -36,63 +36,65 @@ struct Shut {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
 impl Part for Volumes {
-    fn prepare(&self, hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-        if let Some(before) = sight::settled(errand) {
+    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
-        let at_ms = errand.now_ms;
-        let moved = |volume: String, disk: Disk| sight::freeze(&Move { at_ms, disk: Disk { volume, ..disk } });
-        match errand.kind {
-            S::CreateVolume => make::prepare(hands, errand),
+        let at_ms = request.now_ms;
+        let moved =
+            |volume: String, disk: Disk| ec2_reads::encode_precondition(&Move { at_ms, disk: Disk { volume, ..disk } });
+        match request.kind {
+            S::CreateVolume => make::prepare(hands, request),
             S::EnableIo => {
-                let machine = sight::must_see(hands, &errand.subject)?;
+                let machine = ec2_reads::must_see(hands, &request.subject)?;
                 let all: Vec<String> = machine.disks.into_iter().map(|d| d.volume).collect();
-                let volumes = sight::volumes_with(hands, &all, Wrong::IoDisabled).map_err(sight::words)?;
-                sight::freeze(&Shut { at_ms, volumes })
+                let volumes =
+                    ec2_reads::volumes_with(hands, &all, CommandRejected::IoDisabled).map_err(ec2_reads::words)?;
+                ec2_reads::encode_precondition(&Shut { at_ms, volumes })
             }
             S::Detach => {
-                let broken = snapshots::broken_disk(hands, errand)?;
+                let broken = snapshots::broken_disk(hands, request)?;
                 moved(broken.volume.clone(), broken)
             }
-            S::AttachNew => moved(new_volume(errand)?, old_disk(hands, errand)?),
-            S::AttachOld => match sight::stood::<Move>(errand, S::Detach) {
+            S::AttachNew => moved(new_volume(request)?, old_disk(hands, request)?),
+            S::AttachOld => match ec2_reads::precondition_of::<Move>(request, S::Detach) {
                 Some(old) => moved(old.disk.volume.clone(), old.disk),
-                None => sight::freeze(&Since { at_ms }),
+                None => ec2_reads::encode_precondition(&Since { at_ms }),
             },
-            _ => sight::freeze(&Since { at_ms }),
+            _ => ec2_reads::encode_precondition(&Since { at_ms }),
         }
     }
 
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        sight::either(match errand.kind {
-            S::CreateVolume => make::create(hands, errand),
-            S::DeleteVolume => make::delete(hands, errand),
-            S::EnableIo => enable(hands, errand),
-            S::Detach => sight::before::<Move>(errand).and_then(|m| attach::off(hands, errand, &m.disk.volume)),
-            S::AttachNew => sight::before::<Move>(errand).and_then(|m| attach::on(hands, errand, &m.disk)),
-            S::AttachOld => match sight::thaw::<Move>(&errand.before) {
-                Ok(old) => attach::back(hands, errand, &old.disk),
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        ec2_reads::either(match request.kind {
+            S::CreateVolume => make::create(hands, request),
+            S::DeleteVolume => make::delete(hands, request),
+            S::EnableIo => enable(hands, request),
+            S::Detach => ec2_reads::before::<Move>(request).and_then(|m| attach::off(hands, request, &m.disk.volume)),
+            S::AttachNew => ec2_reads::before::<Move>(request).and_then(|m| attach::on(hands, request, &m.disk)),
+            S::AttachOld => match ec2_reads::decode_precondition::<Move>(&request.before) {
+                Ok(old) => attach::back(hands, request, &old.disk),
                 // Nothing was taken off, so there is nothing to put back.
-                Err(_) => Ok(Reply::Done(String::new())),
+                Err(_) => Ok(StepOutcome::Done(String::new())),
             },
-            S::DetachNew => match new_volume(errand) {
-                Ok(volume) => attach::off(hands, errand, &volume),
-                Err(_) => Ok(Reply::Done(String::new())),
+            S::DetachNew => match new_volume(request) {
+                Ok(volume) => attach::off(hands, request, &volume),
+                Err(_) => Ok(StepOutcome::Done(String::new())),
             },
-            other => Ok(Reply::Failed(format!("{other:?} is no step of volumes"))),
+            other => Ok(StepOutcome::Failed(format!("{other:?} is no step of volumes"))),
         })
     }
 
-    fn find(&self, hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-        match errand.kind {
-            S::CreateVolume => make::find(hands, errand),
+    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+        match request.kind {
+            S::CreateVolume => make::find(hands, request),
             S::Detach => {
-                let volume = sight::thaw::<Move>(&errand.before)?.disk.volume;
-                Ok(attach::is_off(hands, errand, &volume)?.then_some(volume))
+                let volume = ec2_reads::decode_precondition::<Move>(&request.before)?.disk.volume;
+                Ok(attach::is_off(hands, request, &volume)?.then_some(volume))
             }
             S::AttachNew | S::AttachOld => {
-                let Ok(moved) = sight::thaw::<Move>(&errand.before) else { return Ok(None) };
-                Ok(attach::is_on(hands, errand, &moved.disk)?.then_some(moved.disk.volume))
+                let Ok(moved) = ec2_reads::decode_precondition::<Move>(&request.before) else { return Ok(None) };
+                Ok(attach::is_on(hands, request, &moved.disk)?.then_some(moved.disk.volume))
             }
             // These are found by doing them again.
             _ => Ok(None),
@@ -101,28 +103,29 @@ impl Part for Volumes {
 }
 
 /// Gives the volume that this plan has made.
-fn new_volume(errand: &Errand) -> Result<String, String> {
-    sight::came_of(errand, S::CreateVolume).ok_or_else(|| "no new volume of this plan is known".to_owned())
+fn new_volume(request: &StepRequest) -> Result<String, String> {
+    ec2_reads::result_of(request, S::CreateVolume).ok_or_else(|| "no new volume of this plan is known".to_owned())
 }
 
 /// Gives the broken volume as it was attached.
-fn old_disk(hands: &AwsHands, errand: &Errand) -> Result<Disk, String> {
-    match sight::stood::<Move>(errand, S::Detach) {
+fn old_disk(hands: &AwsHands, request: &StepRequest) -> Result<Disk, String> {
+    match ec2_reads::precondition_of::<Move>(request, S::Detach) {
         Some(old) => Ok(old.disk),
-        None => snapshots::broken_disk(hands, errand),
+        None => snapshots::broken_disk(hands, request),
     }
 }
 
-fn enable(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let shut: Shut = sight::before(errand)?;
-    let still = || sight::volumes_with(hands, &shut.volumes, Wrong::IoDisabled).map_err(sight::unread);
+fn enable(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let shut: Shut = ec2_reads::before(request)?;
+    let still =
+        || ec2_reads::volumes_with(hands, &shut.volumes, CommandRejected::IoDisabled).map_err(ec2_reads::unread);
     let now = still()?;
     for (n, volume) in now.iter().take(AT_ONCE).enumerate() {
-        let asked = sight::ask(hands, "ec2:EnableVolumeIO", hands.ec2.enable_volume_io().volume_id(volume).send());
-        asked.map_err(|e| if n > 0 { Reply::Unknown(e.words) } else { e.reply() })?;
+        let asked = ec2_reads::ask(hands, "ec2:EnableVolumeIO", hands.ec2.enable_volume_io().volume_id(volume).send());
+        asked.map_err(|e| if n > 0 { StepOutcome::Unknown(e.words) } else { e.reply() })?;
     }
     if now.is_empty() || still()?.is_empty() {
-        return sight::freeze(&shut.volumes).map(Reply::Done).map_err(Reply::Unknown);
+        return ec2_reads::encode_precondition(&shut.volumes).map(StepOutcome::Done).map_err(StepOutcome::Unknown);
     }
-    Ok(Reply::Waiting(AGAIN_MS))
+    Ok(StepOutcome::Waiting(AGAIN_MS))
 }

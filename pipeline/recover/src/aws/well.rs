@@ -2,7 +2,7 @@
 
 mod probe;
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::facts::read::{ec2_in, ec2_of_successor, instance, state, status, words};
 use super::{AwsHands, Part};
 use aws_sdk_ec2::Client;
@@ -33,36 +33,36 @@ enum Checks {
 }
 
 impl Part for Wellness {
-    fn perform(&self, hands: &AwsHands, errand: &Errand) -> Reply {
-        let id = errand.successor.as_deref().unwrap_or(&errand.subject);
+    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+        let id = request.successor.as_deref().unwrap_or(&request.subject);
         // Only a successor is in the other region.
-        let ec2 = if errand.successor.is_some() { ec2_of_successor(hands, errand) } else { hands.ec2.clone() };
+        let ec2 = if request.successor.is_some() { ec2_of_successor(hands, request) } else { hands.ec2.clone() };
         let ip = match hands.aws.block_on(checks(&ec2, id)) {
             Ok(Checks::Ok(ip)) => ip,
-            Ok(Checks::NotOk) => return Reply::Waiting(LOOK_AGAIN_MS),
-            Ok(Checks::Gone) => return Reply::Failed(format!("{id} has ended, and will not be well")),
-            Err(why) => return Reply::Unknown(why),
+            Ok(Checks::NotOk) => return StepOutcome::Waiting(LOOK_AGAIN_MS),
+            Ok(Checks::Gone) => return StepOutcome::Failed(format!("{id} has ended, and will not be well")),
+            Err(why) => return StepOutcome::Unknown(why),
         };
-        let Some(endpoint) = &errand.policy.health_endpoint else { return well(id, None) };
+        let Some(endpoint) = &request.policy.health_endpoint else { return well(id, None) };
         let probe = match Probe::new(endpoint, ip.as_deref()) {
             Ok(probe) => probe,
-            Err(why) => return Reply::Failed(why),
+            Err(why) => return StepOutcome::Failed(why),
         };
         match probe.passes(hands, id, PASSES) {
             Read::Known(true) => well(id, Some(endpoint)),
-            Read::Known(false) | Read::Failed(_) | Read::Absent(_) => Reply::Waiting(LOOK_AGAIN_MS),
+            Read::Known(false) | Read::Failed(_) | Read::Absent(_) => StepOutcome::Waiting(LOOK_AGAIN_MS),
         }
     }
 
-    fn find(&self, _hands: &AwsHands, _errand: &Errand) -> Result<Option<String>, String> {
+    fn find(&self, _hands: &AwsHands, _errand: &StepRequest) -> Result<Option<String>, String> {
         // It only looks: it is made again.
         Ok(None)
     }
 }
 
-fn well(id: &str, endpoint: Option<&String>) -> Reply {
+fn well(id: &str, endpoint: Option<&String>) -> StepOutcome {
     let passes = endpoint.map(|_| PASSES);
-    Reply::Done(json!({ "instance": id, "checks": "ok", "endpoint": endpoint, "passes": passes }).to_string())
+    StepOutcome::Done(json!({ "instance": id, "checks": "ok", "endpoint": endpoint, "passes": passes }).to_string())
 }
 
 /// Says whether an instance is well now; one that EC2 does not know here is looked for in the other region, where there is one.

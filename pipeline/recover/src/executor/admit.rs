@@ -3,9 +3,9 @@
 use super::super::facts::Assessment;
 use super::super::hands::Place;
 use super::super::ledger::{Entry, LedgerError};
-use super::{Executor, When};
+use super::{Executor, NextWakeup};
 use forewarn_domain::action::RecoveryAction;
-use forewarn_recovery::admission::{AdmissionEvent, Ask, Slot};
+use forewarn_recovery::admission::{AdmissionEvent, AdmissionRequest, Slot};
 use forewarn_recovery::decide::Command;
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::refusal::Refusal;
@@ -16,9 +16,9 @@ const TRIES: usize = 20;
 
 impl Executor {
     /// Reads the facts again, asks the gates and the account, and begins or waits.
-    pub(super) fn admit(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
+    pub(super) fn admit(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
         let (Some(trigger), Some(plan)) = (entry.state.trigger.clone(), entry.state.plan.clone()) else {
-            return Ok(Some(When::Never));
+            return Ok(Some(NextWakeup::Never));
         };
         let mut assessed = self.eyes().assess(entry, &trigger, self.ledger.now_ms());
         let mut refusals = std::mem::take(&mut assessed.refusals);
@@ -35,7 +35,7 @@ impl Executor {
     }
 
     /// Asks the account's stream; gives every reason against it.
-    fn ask(&self, ask: &Ask) -> Result<Vec<Refusal>, LedgerError> {
+    fn ask(&self, ask: &AdmissionRequest) -> Result<Vec<Refusal>, LedgerError> {
         for _ in 0..TRIES {
             let (admission, version) = self.ledger.admission()?;
             match admission.decide(ask, &self.caps, self.ledger.now_ms()) {
@@ -90,7 +90,7 @@ impl Executor {
         for id in admission.open_ids() {
             match self.ledger.load(id, "") {
                 Ok(entry) => self.release(&entry)?,
-                Err(LedgerError::Illegal { .. }) => {}
+                Err(LedgerError::IllegalTransition { .. }) => {}
                 Err(e) => return Err(e),
             }
         }
@@ -113,14 +113,14 @@ impl Executor {
 }
 
 /// Says what is asked for. Where the gates have let a wish pass though the instance can't be seen, nothing is known of its place either.
-fn ask_of(entry: &Entry, action: RecoveryAction, assessed: &Assessment) -> Result<Ask, String> {
+fn ask_of(entry: &Entry, action: RecoveryAction, assessed: &Assessment) -> Result<AdmissionRequest, String> {
     let dark = Place::default();
     let (place, group) = match (&assessed.place, &assessed.facts.instance) {
         (_, Read::Failed(_)) => (&dark, None),
         (Read::Known(place), Read::Known(instance)) => (place, instance.group.as_ref().map(|g| g.name.clone())),
         (Read::Failed(why) | Read::Absent(why), _) | (_, Read::Absent(why)) => return Err(why.clone()),
     };
-    Ok(Ask {
+    Ok(AdmissionRequest {
         recovery_id: entry.id.clone(),
         slot: Slot { lineage: entry.state.lineage.clone(), group, zone: place.zone.clone(), action },
         group: place.group,

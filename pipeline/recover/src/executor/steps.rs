@@ -1,9 +1,9 @@
 //! Makes a step's call: the intent is in the log before it, and what is not known of it afterwards is looked for.
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::super::ledger::{Entry, LedgerError};
 use super::super::policies;
-use super::{AGAIN_MS, Executor, When};
+use super::{AGAIN_MS, Executor, NextWakeup};
 use forewarn_domain::step::{Repeat, StepKind};
 use forewarn_recovery::decide::{Command, decide};
 use forewarn_recovery::plan::CALL_MS;
@@ -16,15 +16,15 @@ const MAX_RESULT: usize = 64 << 10;
 
 impl Executor {
     /// Settles the arguments, writes the intent, makes the call.
-    pub(super) fn perform(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
-        let errand = match self.errand(entry) {
-            Ok(errand) => errand,
+    pub(super) fn perform(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
+        let request = match self.step_request(entry) {
+            Ok(request) => request,
             Err(when) => return Ok(when),
         };
         let epoch = entry.state.epoch;
-        let prepared = match kept(&entry.state, errand.kind) {
+        let prepared = match kept(&entry.state, request.kind) {
             Some(before) => Ok(before),
-            None => self.hands.prepare(&errand),
+            None => self.hands.prepare(&request),
         };
         let (before, cant) = match prepared {
             Ok(before) => (before, None),
@@ -42,15 +42,15 @@ impl Executor {
     }
 
     /// Looks what came of a call that may have been made: takes that over, or makes it again.
-    pub(super) fn adopt(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
-        let errand = match self.errand(entry) {
-            Ok(errand) => errand,
+    pub(super) fn adopt(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
+        let request = match self.step_request(entry) {
+            Ok(request) => request,
             Err(when) => return Ok(when),
         };
         let epoch = entry.state.epoch;
-        match self.hands.find(&errand) {
+        match self.hands.find(&request) {
             Ok(Some(result)) => {
-                tracing::info!(recovery = entry.id, step = ?errand.kind, "found done");
+                tracing::info!(recovery = entry.id, step = ?request.kind, "found done");
                 self.command(entry, Command::Done { epoch, result: bounded(result) })
             }
             Ok(None) => {
@@ -62,45 +62,45 @@ impl Executor {
                 self.call(entry)
             }
             Err(why) => {
-                tracing::warn!(recovery = entry.id, step = ?errand.kind, why, "it can't be told what came of a call");
-                Ok(Some(When::At(self.ledger.now_ms().saturating_add(AGAIN_MS))))
+                tracing::warn!(recovery = entry.id, step = ?request.kind, why, "it can't be told what came of a call");
+                Ok(Some(NextWakeup::At(self.ledger.now_ms().saturating_add(AGAIN_MS))))
             }
         }
     }
 
     /// Makes the call whose intent is in the log, if the lease still outlives it.
-    fn call(&self, entry: &mut Entry) -> Result<Option<When>, LedgerError> {
+    fn call(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
         failpoint::point("respond.intended");
         let lease_until = entry.state.holder.as_ref().map_or(i64::MIN, |h| h.until_ms);
         if lease_until < self.ledger.now_ms().saturating_add(CALL_MS) {
             tracing::warn!(recovery = entry.id, "the lease ran out between intent and call: nothing is called");
             return Ok(None);
         }
-        let errand = match self.errand(entry) {
-            Ok(errand) => errand,
+        let request = match self.step_request(entry) {
+            Ok(request) => request,
             // The intent stays; whoever comes next looks what came of it, and makes the call.
             Err(when) => return Ok(when),
         };
         let epoch = entry.state.epoch;
-        let reply = self.hands.perform(&errand);
+        let reply = self.hands.perform(&request);
         failpoint::point("respond.called");
-        tracing::info!(recovery = entry.id, step = ?errand.kind, subject = errand.subject, ?reply, "called");
+        tracing::info!(recovery = entry.id, step = ?request.kind, subject = request.subject, ?reply, "called");
         let command = match reply {
-            Reply::Done(result) => Command::Done { epoch, result: bounded(result) },
-            Reply::Waiting(for_ms) => Command::Waiting { epoch, for_ms },
-            Reply::Failed(reason) => Command::Failed { epoch, reason },
-            Reply::Unknown(_) if errand.kind.only_reads() => Command::Waiting { epoch, for_ms: AGAIN_MS },
-            Reply::Unknown(why) => {
-                tracing::warn!(recovery = entry.id, step = ?errand.kind, why, "nobody knows what came of the call");
+            StepOutcome::Done(result) => Command::Done { epoch, result: bounded(result) },
+            StepOutcome::Waiting(for_ms) => Command::Waiting { epoch, for_ms },
+            StepOutcome::Failed(reason) => Command::Failed { epoch, reason },
+            StepOutcome::Unknown(_) if request.kind.only_reads() => Command::Waiting { epoch, for_ms: AGAIN_MS },
+            StepOutcome::Unknown(why) => {
+                tracing::warn!(recovery = entry.id, step = ?request.kind, why, "nobody knows what came of the call");
                 failpoint::point("respond.unanswered");
-                return Ok(Some(When::At(self.ledger.now_ms().saturating_add(AGAIN_MS))));
+                return Ok(Some(NextWakeup::At(self.ledger.now_ms().saturating_add(AGAIN_MS))));
             }
         };
         self.tell(entry, &command)
     }
 
     /// Writes down what came of a call; where another event came between, on what that left.
-    fn tell(&self, entry: &mut Entry, command: &Command) -> Result<Option<When>, LedgerError> {
+    fn tell(&self, entry: &mut Entry, command: &Command) -> Result<Option<NextWakeup>, LedgerError> {
         loop {
             let now = self.ledger.now_ms();
             let Ok(events) = decide(&entry.state, command.clone(), now) else { return Ok(None) };
@@ -114,19 +114,19 @@ impl Executor {
 
     /// Says what the step that is next is about; otherwise when to come again: there is none, or the policy can't be read, and what
     /// people allow is not guessed at in mid-work either.
-    fn errand(&self, entry: &Entry) -> Result<Errand, Option<When>> {
+    fn step_request(&self, entry: &Entry) -> Result<StepRequest, Option<NextWakeup>> {
         let state = &entry.state;
         let (Some(step), Some(plan)) = (state.step(), state.plan.as_ref()) else { return Err(None) };
         let policy = policies::of(&*self.policies, &state.subject).map_err(|e| {
             tracing::warn!(recovery = entry.id, error = %e, "nothing more is done until the policy can be read");
-            Some(When::At(self.ledger.now_ms().saturating_add(AGAIN_MS)))
+            Some(NextWakeup::At(self.ledger.now_ms().saturating_add(AGAIN_MS)))
         })?;
         let intent = state.intent.as_ref();
         let deadline_ms = match state.trigger.as_ref().map(|t| t.cause) {
             Some(Cause::SpotWarned { deadline_ms }) => Some(deadline_ms),
             _ => None,
         };
-        Ok(Errand {
+        Ok(StepRequest {
             kind: step.kind,
             action: plan.action,
             recovery_id: entry.id.clone(),

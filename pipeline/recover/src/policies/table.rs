@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeyType, ScalarAttributeType};
 use forewarn_log::LogError;
 use forewarn_log::dynamodb::{Api, Trouble, make};
 use forewarn_runtime::aws::Aws;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::telemetry::causes;
 use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ type Item = HashMap<String, AttributeValue>;
 impl PolicyTable {
     /// Takes a table in the own account and region; nothing is called yet.
     pub fn new(aws: &Aws, table: &str) -> Self {
-        Self(Api::new(aws.clone(), aws.base(), table, Surroundings::alone()))
+        Self(Api::new(aws.clone(), aws.base(), table, RuntimeContext::alone()))
     }
 
     /// Makes the table where there is none, and waits until it can be used.

@@ -14,7 +14,7 @@ mod well;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
 use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Errand, Hands, Reply};
+use forewarn_recover::hands::{Hands, StepOutcome, StepRequest};
 use forewarn_recovery::policy::Policy;
 use forewarn_recovery::state::Note;
 use forewarn_testkit::world::World;
@@ -27,8 +27,8 @@ const MINUTE: i64 = 60_000;
 const IMAGE: &str = "ami-12c6146b";
 
 /// What a step is about, before anything of it is settled.
-fn errand(kind: StepKind, action: RecoveryAction, subject: &str) -> Errand {
-    Errand {
+fn request(kind: StepKind, action: RecoveryAction, subject: &str) -> StepRequest {
+    StepRequest {
         kind,
         action,
         recovery_id: "rec-1".to_owned(),
@@ -46,30 +46,30 @@ fn errand(kind: StepKind, action: RecoveryAction, subject: &str) -> Errand {
 }
 
 /// Settles a step.
-fn prepared(hands: &AwsHands, mut errand: Errand) -> Errand {
-    errand.before = hands.prepare(&errand).unwrap();
-    errand
+fn prepared(hands: &AwsHands, mut request: StepRequest) -> StepRequest {
+    request.before = hands.prepare(&request).unwrap();
+    request
 }
 
 /// Notes what came of an earlier step.
-fn noted(mut errand: Errand, kind: StepKind, result: &str) -> Errand {
-    errand.notes.insert(kind, Note { before: String::new(), result: Some(result.to_owned()) });
-    errand
+fn decoded_note(mut request: StepRequest, kind: StepKind, result: &str) -> StepRequest {
+    request.notes.insert(kind, Note { before: String::new(), result: Some(result.to_owned()) });
+    request
 }
 
-fn done(reply: Reply) -> String {
-    let Reply::Done(result) = reply else { panic!("{reply:?}") };
+fn done(reply: StepOutcome) -> String {
+    let StepOutcome::Done(result) = reply else { panic!("{reply:?}") };
     result
 }
 
 #[track_caller]
-fn waits(reply: &Reply) {
-    assert!(matches!(reply, Reply::Waiting(_)), "{reply:?}");
+fn waits(reply: &StepOutcome) {
+    assert!(matches!(reply, StepOutcome::Waiting(_)), "{reply:?}");
 }
 
 #[track_caller]
-fn fails(reply: Reply, why: &str) {
-    let Reply::Failed(words) = reply else { panic!("{reply:?}") };
+fn fails(reply: StepOutcome, why: &str) {
+    let StepOutcome::Failed(words) = reply else { panic!("{reply:?}") };
     assert!(words.contains(why), "{words}");
 }
 

@@ -4,14 +4,14 @@ use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
 use forewarn_events::JsonLinesDead;
 use forewarn_log::{MemoryLog, Row, SqliteLog, Table};
-use forewarn_recover::executor::{Executor, When};
-use forewarn_recover::hands::{Errand, Hands, Place, Reply, Seen};
+use forewarn_recover::executor::{Executor, NextWakeup};
+use forewarn_recover::hands::{Hands, Place, Seen, StepOutcome, StepRequest};
 use forewarn_recover::inbox::Inbox;
 use forewarn_recover::ledger::{Ledger, stream_of};
 use forewarn_recover::past;
 use forewarn_recover::policies::{DEFAULT, Policies, PolicyDir};
 use forewarn_recover::serve::{Until, serve};
-use forewarn_recover::store::{Folded, Store};
+use forewarn_recover::store::{ProjectedLog, Store};
 use forewarn_recovery::admission::{Caps, Health};
 use forewarn_recovery::decide::{Command, decide};
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
@@ -75,11 +75,11 @@ impl Hands for Told {
         Read::Known(true)
     }
 
-    fn shortage(&self, _: RecoveryAction, _: &str, _: &Policy) -> Read<Option<String>> {
+    fn capacity_check(&self, _: RecoveryAction, _: &str, _: &Policy) -> Read<Option<String>> {
         Read::Known(None)
     }
 
-    fn rehearse(&self, _: &Plan, _: &str) -> Vec<DryRunResult> {
+    fn dry_run(&self, _: &Plan, _: &str) -> Vec<DryRunResult> {
         Vec::new()
     }
 
@@ -87,28 +87,28 @@ impl Hands for Told {
         Read::Known(None)
     }
 
-    fn prepare(&self, errand: &Errand) -> Result<String, String> {
-        Ok(json!({ "for": errand.kind }).to_string())
+    fn prepare(&self, request: &StepRequest) -> Result<String, String> {
+        Ok(json!({ "for": request.kind }).to_string())
     }
 
-    fn perform(&self, errand: &Errand) -> Reply {
-        self.calls.lock().unwrap().push(errand.kind);
+    fn perform(&self, request: &StepRequest) -> StepOutcome {
+        self.calls.lock().unwrap().push(request.kind);
         let first = |of: &Mutex<Vec<StepKind>>| {
             let mut of = of.lock().unwrap();
-            of.iter().position(|k| *k == errand.kind).map(|at| of.remove(at)).is_some()
+            of.iter().position(|k| *k == request.kind).map(|at| of.remove(at)).is_some()
         };
         if first(&self.slow) {
-            return Reply::Waiting(15_000);
+            return StepOutcome::Waiting(15_000);
         }
         if first(&self.lost) {
-            return Reply::Unknown("the reply was lost".to_owned());
+            return StepOutcome::Unknown("the reply was lost".to_owned());
         }
-        Reply::Done(format!("{:?}", errand.kind))
+        StepOutcome::Done(format!("{:?}", request.kind))
     }
 
-    fn find(&self, errand: &Errand) -> Result<Option<String>, String> {
-        let made = self.calls.lock().unwrap().contains(&errand.kind);
-        Ok(made.then(|| format!("found {:?}", errand.kind)))
+    fn find(&self, request: &StepRequest) -> Result<Option<String>, String> {
+        let made = self.calls.lock().unwrap().contains(&request.kind);
+        Ok(made.then(|| format!("found {:?}", request.kind)))
     }
 
     fn is_well(&self, _: &str, _: &Policy) -> Read<bool> {
@@ -132,7 +132,7 @@ impl Bench {
         Self {
             clock: Arc::new(ManualClock::at(1_771_135_200_000)),
             hands: Arc::default(),
-            store: Arc::new(Folded::new(MemoryLog::new())),
+            store: Arc::new(ProjectedLog::new(MemoryLog::new())),
             policies: Arc::new(policies),
             state,
         }
@@ -144,11 +144,11 @@ impl Bench {
     }
 
     /// Lets one executor work until nothing can be done without a person, time passing as it says.
-    fn work(&self, executor: &Executor, id: &str) -> When {
+    fn work(&self, executor: &Executor, id: &str) -> NextWakeup {
         for _ in 0..100 {
             match executor.advance(id).unwrap() {
-                When::At(at) | When::Reminder(at) => self.clock.advance((at - self.clock.now_ms()).max(1)),
-                over @ (When::Person | When::Never) => return over,
+                NextWakeup::At(at) | NextWakeup::Reminder(at) => self.clock.advance((at - self.clock.now_ms()).max(1)),
+                over @ (NextWakeup::Person | NextWakeup::Never) => return over,
             }
         }
         panic!("{id} comes to no end");
@@ -174,7 +174,7 @@ fn a_failed_check_is_healed_step_by_step_and_the_account_s_place_is_given_back()
     let bench = Bench::new(&json!({"mode": "act"}));
     let executor = bench.executor("a");
     let id = executor.request(&failed("t")).unwrap();
-    assert_eq!(bench.work(&executor, &id), When::Never);
+    assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
     let calls = bench.hands.calls.lock().unwrap().clone();
     let wanted: Vec<StepKind> = plan(RecoveryAction::SafeRestart, &facts()).steps.iter().map(|s| s.kind).collect();
     assert_eq!(calls, wanted);
@@ -194,7 +194,7 @@ fn what_is_over_is_read_from_the_log_with_how_long_the_instance_was_down() {
     let executor = bench.executor("a");
     let id = executor.request(&failed("t")).unwrap();
     assert_eq!(past::read(&*bench.store).unwrap().recoveries, []);
-    assert_eq!(bench.work(&executor, &id), When::Never);
+    assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
     let entries = bench.store.read(&stream_of(&id), 1, usize::MAX).unwrap();
     let stop = plan(RecoveryAction::SafeRestart, &facts()).steps.iter().position(|s| s.kind == StepKind::Stop).unwrap();
     let at = |wanted: fn(&RecoveryEvent, usize) -> bool| {
@@ -237,8 +237,10 @@ fn the_same_trigger_again_and_others_of_the_lineage_are_one_recovery_for_two_exe
     for turn in 0..200 {
         let executor = if turn % 2 == 0 { &a } else { &b };
         match executor.advance(id).unwrap() {
-            When::At(at) | When::Reminder(at) => bench.clock.advance((at - bench.clock.now_ms()).clamp(1, 60_000)),
-            When::Person | When::Never => break,
+            NextWakeup::At(at) | NextWakeup::Reminder(at) => {
+                bench.clock.advance((at - bench.clock.now_ms()).clamp(1, 60_000))
+            }
+            NextWakeup::Person | NextWakeup::Never => break,
         }
     }
     let calls = bench.hands.calls.lock().unwrap().clone();
@@ -259,7 +261,7 @@ fn watching_writes_down_what_would_be_done_and_does_nothing() {
     let bench = Bench::new(&json!({}));
     let executor = bench.executor("a");
     let id = executor.request(&failed("t")).unwrap();
-    assert_eq!(bench.work(&executor, &id), When::Never);
+    assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
     let events = bench.events(&id);
     assert!(
         matches!(&events[1], RecoveryEvent::Planned { plan, dry_run: true } if plan.action == RecoveryAction::SafeRestart)
@@ -302,14 +304,14 @@ fn what_waits_for_approval_begins_with_it_and_an_objection_ends_it() {
         let bench = Bench::new(&json!({"mode": "approve"}));
         let executor = bench.executor("a");
         let id = executor.request(&failed("t")).unwrap();
-        assert!(matches!(executor.advance(&id).unwrap(), When::At(_)));
+        assert!(matches!(executor.advance(&id).unwrap(), NextWakeup::At(_)));
         let mut entry = executor.ledger().load(&id, INSTANCE).unwrap();
         assert!(matches!(entry.state.phase, Phase::Announced { .. }));
         let by = "anna".to_owned();
         let said = if approves { Command::Approve { by } } else { Command::Object { by } };
         let events = decide(&entry.state, said, bench.clock.now_ms()).unwrap();
         assert!(executor.ledger().append(&mut entry, &events).unwrap());
-        assert_eq!(bench.work(&executor, &id), When::Never);
+        assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
         assert_eq!(bench.hands.calls.lock().unwrap().is_empty(), !approves);
     }
 }
@@ -321,12 +323,12 @@ fn a_policy_that_cannot_be_read_means_no_action_until_it_is_mended() {
     bench.policies.put(INSTANCE, None, bad.as_object().unwrap()).unwrap();
     let executor = bench.executor("a");
     let id = executor.request(&failed("t")).unwrap();
-    assert!(matches!(executor.advance(&id).unwrap(), When::At(_)));
+    assert!(matches!(executor.advance(&id).unwrap(), NextWakeup::At(_)));
     assert!(bench.hands.calls.lock().unwrap().is_empty());
     assert!(matches!(bench.events(&id).last(), Some(RecoveryEvent::Deferred { refusals, .. })
         if refusals[0].to_string().contains("auto_restrat")));
     bench.policies.put(INSTANCE, bad.as_object(), json!({}).as_object().unwrap()).unwrap();
-    assert_eq!(bench.work(&executor, &id), When::Never);
+    assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
     assert!(!bench.hands.calls.lock().unwrap().is_empty());
 }
 
@@ -358,11 +360,11 @@ fn a_policy_that_cannot_be_read_any_more_holds_up_what_is_under_way() {
     bench.policies.put(INSTANCE, None, bad.as_object().unwrap()).unwrap();
     for _ in 0..5 {
         bench.clock.advance(60_000);
-        assert!(matches!(executor.advance(&id).unwrap(), When::At(_)));
+        assert!(matches!(executor.advance(&id).unwrap(), NextWakeup::At(_)));
     }
     assert_eq!(bench.hands.calls.lock().unwrap().len(), before);
     bench.policies.put(INSTANCE, bad.as_object(), json!({}).as_object().unwrap()).unwrap();
-    assert_eq!(bench.work(&executor, &id), When::Never);
+    assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
     assert!(bench.hands.calls.lock().unwrap().contains(&StepKind::Start));
 }
 

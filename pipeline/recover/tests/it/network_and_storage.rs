@@ -9,7 +9,7 @@ mod snapshots;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
 use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Errand, Hands, Reply};
+use forewarn_recover::hands::{Hands, StepOutcome, StepRequest};
 use forewarn_recovery::policy::Policy;
 use forewarn_recovery::state::Note;
 use forewarn_testkit::moto::REGION;
@@ -42,7 +42,7 @@ print(json.dumps({"who": who, "data": volumes, "root": root}))
 struct Scene {
     world: World,
     hands: AwsHands,
-    errand: Errand,
+    request: StepRequest,
     /// What the launch has printed.
     made: Value,
     steps: u32,
@@ -53,7 +53,7 @@ impl Scene {
     fn start(services: &[&str], flags: &[&str], action: RecoveryAction) -> Option<Self> {
         let world = World::start(services, flags)?;
         let made: Value = serde_json::from_str(&world.python(LAUNCH)).unwrap();
-        let errand = Errand {
+        let request = StepRequest {
             kind: StepKind::Notify,
             action,
             recovery_id: "recovery-7".to_owned(),
@@ -68,7 +68,7 @@ impl Scene {
             policy: Policy::default(),
             now_ms: 1_800_000_000_000,
         };
-        Some(Self { hands: AwsHands::new(&world.aws(), REGION, None).unwrap(), world, errand, made, steps: 0 })
+        Some(Self { hands: AwsHands::new(&world.aws(), REGION, None).unwrap(), world, request, made, steps: 0 })
     }
 
     /// Gives the subject's data volume.
@@ -79,42 +79,42 @@ impl Scene {
     /// Settles a step, as the executor does before its first call.
     fn begin(&mut self, kind: StepKind) -> Result<(), String> {
         self.steps += 1;
-        self.errand.kind = kind;
-        self.errand.token = format!("{:032x}", self.steps);
-        self.errand.before = self.hands.prepare(&self.errand)?;
-        let before = self.errand.before.clone();
-        self.errand.notes.entry(kind).or_insert(Note { before, result: None });
+        self.request.kind = kind;
+        self.request.token = format!("{:032x}", self.steps);
+        self.request.before = self.hands.prepare(&self.request)?;
+        let before = self.request.before.clone();
+        self.request.notes.entry(kind).or_insert(Note { before, result: None });
         Ok(())
     }
 
     /// Looks once.
-    fn perform(&self) -> Reply {
-        self.hands.perform(&self.errand)
+    fn perform(&self) -> StepOutcome {
+        self.hands.perform(&self.request)
     }
 
     /// Looks until nothing is waited for any more, and lets the time pass meanwhile.
-    fn settle(&mut self) -> Reply {
+    fn settle(&mut self) -> StepOutcome {
         for _ in 0..100 {
             match self.perform() {
-                Reply::Waiting(ms) => self.pass(ms),
-                ended @ (Reply::Done(_) | Reply::Failed(_) | Reply::Unknown(_)) => return ended,
+                StepOutcome::Waiting(ms) => self.pass(ms),
+                ended @ (StepOutcome::Done(_) | StepOutcome::Failed(_) | StepOutcome::Unknown(_)) => return ended,
             }
         }
-        panic!("{:?} never ends", self.errand.kind);
+        panic!("{:?} never ends", self.request.kind);
     }
 
     /// Lets time pass.
     fn pass(&mut self, ms: i64) {
         assert!(ms > 0, "what is waited for takes time");
-        self.errand.now_ms += ms;
+        self.request.now_ms += ms;
         self.world.advance(ms);
     }
 
     /// Does a step to its end, and notes what came of it.
     fn done(&mut self, kind: StepKind) -> String {
         self.begin(kind).unwrap();
-        let Reply::Done(result) = self.settle() else { panic!("{kind:?}: {:?}", self.perform()) };
-        self.errand.notes.get_mut(&kind).unwrap().result = Some(result.clone());
+        let StepOutcome::Done(result) = self.settle() else { panic!("{kind:?}: {:?}", self.perform()) };
+        self.request.notes.get_mut(&kind).unwrap().result = Some(result.clone());
         result
     }
 
@@ -122,13 +122,13 @@ impl Scene {
     fn fails(&mut self, kind: StepKind) -> String {
         self.begin(kind).unwrap();
         let reply = self.settle();
-        let Reply::Failed(why) = reply else { panic!("{kind:?}: {reply:?}") };
+        let StepOutcome::Failed(why) = reply else { panic!("{kind:?}: {reply:?}") };
         why
     }
 
     /// Asks what came of a step of which nobody knows.
     fn find(&self) -> Option<String> {
-        self.hands.find(&self.errand).unwrap()
+        self.hands.find(&self.request).unwrap()
     }
 
     /// Runs Python with `who`, `data`, `root` and `ec2`, and gives what it prints.

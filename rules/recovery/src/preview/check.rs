@@ -12,14 +12,18 @@ pub(super) fn checks(inputs: &PreviewInputs<'_>) -> Vec<Check> {
     }
     let action = inputs.plan.action;
     let mut out: Vec<Check> = inputs.dry_runs.iter().map(trial).collect();
-    let shortage = &inputs.facts.shortage;
+    let capacity_check = &inputs.facts.capacity_check;
     if action.launches() {
-        out.push(trial(&DryRunResult { call: "ec2:RunInstances".to_owned(), refused: shortage.clone() }));
-        out.push(of(CheckKind::Capacity, shortage, "its type is offered in its zone, and EC2 would take the launch"));
-        out.push(launch_quota(shortage));
+        out.push(trial(&DryRunResult { call: "ec2:RunInstances".to_owned(), refused: capacity_check.clone() }));
+        out.push(of(
+            CheckKind::Capacity,
+            capacity_check,
+            "its type is offered in its zone, and EC2 would take the launch",
+        ));
+        out.push(launch_quota(capacity_check));
     } else if action.stops_instance() {
         let room = "its type is offered in its zone; whether there is room shows only when it starts";
-        out.push(of(CheckKind::Capacity, shortage, room));
+        out.push(of(CheckKind::Capacity, capacity_check, room));
         let freed = "it starts again within what its stop frees".to_owned();
         out.push(Check { what: CheckKind::Quota, state: CheckState::Passed, detail: freed });
     }
@@ -42,10 +46,10 @@ fn of(what: CheckKind, missing: &Read<Option<String>>, fine: &str) -> Check {
 }
 
 /// EC2 tells of the quota only where a launch would break it: its `LimitExceeded` codes.
-fn launch_quota(shortage: &Read<Option<String>>) -> Check {
+fn launch_quota(capacity_check: &Read<Option<String>>) -> Check {
     let what = CheckKind::Quota;
-    match shortage {
-        Read::Known(Some(why)) if why.contains("LimitExceeded") => of(what, shortage, ""),
+    match capacity_check {
+        Read::Known(Some(why)) if why.contains("LimitExceeded") => of(what, capacity_check, ""),
         Read::Known(_) | Read::Failed(_) | Read::Absent(_) => {
             let detail = "EC2 does not tell how much of the quota is left".to_owned();
             Check { what, state: CheckState::Unknown, detail }

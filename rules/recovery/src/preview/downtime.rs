@@ -13,7 +13,7 @@ const ENOUGH: usize = 3;
 
 /// Gives what to expect of a plan; none where its instance stays up, or is not meant to come back.
 pub(super) fn expected(action: RecoveryAction, steps: &[StepKind], past: Option<&Past>) -> Option<Downtime> {
-    let first = steps.iter().position(|s| takes_down(*s)).filter(|_| action.has_to_last())?;
+    let first = steps.iter().position(|s| takes_down(*s)).filter(|_| action.needs_stability_hold())?;
     let known = past.into_iter().flat_map(|p| &p.recoveries);
     let recovered = known.filter(|r| r.action == action && r.outcome == Outcome::Recovered);
     let mut seconds: Vec<f64> = recovered.filter_map(|r| r.downtime_ms).map(|ms| ms as f64 / 1000.0).collect();

@@ -1,16 +1,16 @@
 //! Caps, budgets, cooldowns, lineages and storms, in the one stream that all recoveries of an account and region pass.
 
 use forewarn_domain::action::{RecoveryAction, Rung};
-use forewarn_recovery::admission::{Admission, AdmissionEvent, Ask, Caps, Health, Slot};
+use forewarn_recovery::admission::{Admission, AdmissionEvent, AdmissionRequest, Caps, Health, Slot};
 use forewarn_recovery::event::Outcome;
 use forewarn_recovery::refusal::Refusal;
 use proptest::prelude::*;
 
 const MINUTE: i64 = 60_000;
 
-fn ask(n: u32, group: &str, members: u32) -> Ask {
+fn ask(n: u32, group: &str, members: u32) -> AdmissionRequest {
     let well = Health { members, impaired: 1 };
-    Ask {
+    AdmissionRequest {
         recovery_id: format!("r-{n}"),
         slot: Slot {
             lineage: format!("i-{n}"),
@@ -55,7 +55,7 @@ fn a_lineage_has_one_recovery_at_a_time_then_cools_down_and_has_a_budget() {
     let caps = Caps::default();
     let it = Admission::default();
     let it = taken(it.clone(), &it.decide(&ask(0, "g", 50), &caps, 0).unwrap());
-    let twin = Ask { recovery_id: "r-twin".to_owned(), ..ask(0, "g", 50) };
+    let twin = AdmissionRequest { recovery_id: "r-twin".to_owned(), ..ask(0, "g", 50) };
     let refused = it.decide(&twin, &caps, 0).unwrap_err();
     assert_eq!(refused.reasons, [Refusal::OpenIncident { recovery_id: "r-0".to_owned() }]);
     let it = released(it, 0, Rung::Restart, 10 * MINUTE);
@@ -70,7 +70,7 @@ fn a_lineage_has_one_recovery_at_a_time_then_cools_down_and_has_a_budget() {
     assert_eq!(it.lineage("i-10"), "i-0");
     let mut it = it;
     for n in 1..3 {
-        let again = Ask { recovery_id: format!("r-{}", 100 + n), ..ask(0, "g", 50) };
+        let again = AdmissionRequest { recovery_id: format!("r-{}", 100 + n), ..ask(0, "g", 50) };
         let at_ms = i64::from(n) * 60 * MINUTE;
         it = taken(it.clone(), &it.decide(&again, &caps, at_ms).unwrap());
         it = released(it, 100 + n, Rung::Restart, at_ms + MINUTE);
@@ -83,13 +83,13 @@ fn a_lineage_has_one_recovery_at_a_time_then_cools_down_and_has_a_budget() {
 fn half_a_fleet_impaired_is_a_storm_until_it_has_been_over_for_a_while() {
     let caps = Caps::default();
     let it = Admission::default();
-    let half = Ask { fleet: Health { members: 100, impaired: 50 }, ..ask(0, "g", 50) };
+    let half = AdmissionRequest { fleet: Health { members: 100, impaired: 50 }, ..ask(0, "g", 50) };
     let refused = it.decide(&half, &caps, 0).unwrap_err();
     assert_eq!(refused.reasons, [Refusal::Storm { impaired: 50, members: 100 }]);
     let it = taken(it, &refused.note);
     assert!(it.decide(&ask(0, "g", 50), &caps, 9 * MINUTE).is_err(), "it may come back");
     assert!(it.decide(&ask(0, "g", 50), &caps, 10 * MINUTE).is_ok());
-    let two_of_three = Ask { group: Some(Health { members: 3, impaired: 2 }), ..ask(1, "g", 3) };
+    let two_of_three = AdmissionRequest { group: Some(Health { members: 3, impaired: 2 }), ..ask(1, "g", 3) };
     assert!(Admission::default().decide(&two_of_three, &caps, 0).is_ok(), "a small group is no storm");
 }
 
@@ -108,7 +108,7 @@ proptest! {
                 it = released(it, n, Rung::Restart, now);
                 continue;
             }
-            let ask = Ask { cooldown_ms: 0, daily_budget: 1000, ..ask(n, &format!("g{}", n % 4), members) };
+            let ask = AdmissionRequest { cooldown_ms: 0, daily_budget: 1000, ..ask(n, &format!("g{}", n % 4), members) };
             let Ok(events) = it.decide(&ask, &caps, now) else { continue };
             it = taken(it, &events);
             if events.is_empty() {

@@ -3,7 +3,7 @@
 use super::instance;
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
-use forewarn_recovery::decide::{Command, Wrong, decide};
+use forewarn_recovery::decide::{Command, CommandRejected, decide};
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
 use forewarn_recovery::facts::InstanceFacts;
 use forewarn_recovery::next::{LEASE_MS, Next, next};
@@ -54,7 +54,7 @@ struct Course {
 }
 
 impl Course {
-    fn ask(&mut self, command: Command, now: i64) -> Result<(), Wrong> {
+    fn ask(&mut self, command: Command, now: i64) -> Result<(), CommandRejected> {
         for event in decide(&self.state, command, now)? {
             self.state = self.state.clone().evolve(&event).unwrap();
             self.log.push(event);
@@ -95,9 +95,9 @@ fn a_call_is_intended_only_while_the_lease_outlives_it() {
     let mut it = Course::at_work();
     let late = LEASE_MS - CALL_MS + 1;
     let refused = it.ask(Command::Intend { epoch: 1, before: String::new() }, late).unwrap_err();
-    assert_eq!(refused, Wrong::LeaseTooShort { until_ms: LEASE_MS, needed_ms: late + CALL_MS });
+    assert_eq!(refused, CommandRejected::LeaseTooShort { until_ms: LEASE_MS, needed_ms: late + CALL_MS });
     it.ask(Command::Intend { epoch: 1, before: String::new() }, late - 1).unwrap();
-    assert_eq!(it.ask(Command::Intend { epoch: 1, before: String::new() }, late - 1), Err(Wrong::Unsettled));
+    assert_eq!(it.ask(Command::Intend { epoch: 1, before: String::new() }, late - 1), Err(CommandRejected::Unsettled));
 }
 
 #[test]
@@ -108,14 +108,14 @@ fn a_stale_executor_is_refused_and_its_successor_waits_until_its_call_has_settle
     it.ask(Command::Done { epoch: 1, result: String::new() }, 5).unwrap();
     it.ask(Command::Intend { epoch: 1, before: String::new() }, 10).unwrap();
     let lease = |holder: &str| Command::Lease { holder: holder.to_owned(), for_ms: LEASE_MS };
-    let held = Wrong::Held { holder: "a".to_owned(), until_ms: LEASE_MS };
+    let held = CommandRejected::Held { holder: "a".to_owned(), until_ms: LEASE_MS };
     assert_eq!(it.ask(lease("b"), LEASE_MS - 1), Err(held));
     it.ask(lease("b"), LEASE_MS).unwrap();
     let done = |epoch| Command::Done { epoch, result: String::new() };
-    assert_eq!(it.ask(done(1), LEASE_MS), Err(Wrong::Stale { epoch: 1, current: 2 }));
+    assert_eq!(it.ask(done(1), LEASE_MS), Err(CommandRejected::Stale { epoch: 1, current: 2 }));
     let settles = LEASE_MS + CALL_MS;
     assert_eq!(next(&it.state, "b", LEASE_MS), Next::Wait(settles));
-    assert_eq!(it.ask(Command::Reissue { epoch: 2 }, settles - 1), Err(Wrong::Early { at_ms: settles }));
+    assert_eq!(it.ask(Command::Reissue { epoch: 2 }, settles - 1), Err(CommandRejected::Early { at_ms: settles }));
     assert_eq!(next(&it.state, "b", settles), Next::Adopt);
     let token = it.state.intent.as_ref().unwrap().token.clone();
     it.ask(Command::Reissue { epoch: 2 }, settles).unwrap();
@@ -128,13 +128,16 @@ fn a_lease_that_is_given_back_is_the_next_ones_at_once_unless_a_call_may_be_unde
     let mut it = Course::at_work();
     let lease = |holder: &str| Command::Lease { holder: holder.to_owned(), for_ms: LEASE_MS };
     it.ask(Command::Intend { epoch: 1, before: String::new() }, 5).unwrap();
-    assert_eq!(it.ask(Command::ReleaseLease { epoch: 1 }, 6), Err(Wrong::Unsettled));
+    assert_eq!(it.ask(Command::ReleaseLease { epoch: 1 }, 6), Err(CommandRejected::Unsettled));
     it.ask(Command::Done { epoch: 1, result: String::new() }, 7).unwrap();
     it.ask(Command::ReleaseLease { epoch: 1 }, 8).unwrap();
-    assert!(matches!(it.ask(Command::Intend { epoch: 1, before: String::new() }, 9), Err(Wrong::LeaseTooShort { .. })));
+    assert!(matches!(
+        it.ask(Command::Intend { epoch: 1, before: String::new() }, 9),
+        Err(CommandRejected::LeaseTooShort { .. })
+    ));
     assert_eq!(next(&it.state, "b", 9), Next::Lease);
     it.ask(lease("b"), 9).unwrap();
-    assert_eq!(it.ask(Command::ReleaseLease { epoch: 1 }, 10), Err(Wrong::Stale { epoch: 1, current: 2 }));
+    assert_eq!(it.ask(Command::ReleaseLease { epoch: 1 }, 10), Err(CommandRejected::Stale { epoch: 1, current: 2 }));
     assert_eq!(next(&it.state, "b", 10), Next::Perform);
     // What is over by itself needs no word.
     let events = it.log.len();
@@ -228,7 +231,7 @@ fn a_person_who_objects_ends_it_and_silence_lets_it_begin() {
     it.ask(request(1), 0).unwrap();
     it.ask(Command::Plan { plan: planned(), refusals: vec![Refusal::Unapproved], dry_run: false }, 0).unwrap();
     it.ask(Command::Announce { objection_ms: 300_000 }, 0).unwrap();
-    assert_eq!(it.ask(Command::Admit { refusals: vec![] }, 299_999), Err(Wrong::Early { at_ms: 300_000 }));
+    assert_eq!(it.ask(Command::Admit { refusals: vec![] }, 299_999), Err(CommandRejected::Early { at_ms: 300_000 }));
     it.ask(Command::Object { by: "ann".to_owned() }, 299_999).unwrap();
     assert_eq!(it.state.phase, Phase::Closed { outcome: Outcome::Objected });
     assert!(it.ask(Command::Admit { refusals: vec![] }, 300_000).is_err());
@@ -341,12 +344,12 @@ fn an_approval_does_not_pass_to_what_nobody_has_seen() {
     assert!(it.state.has_approved(RecoveryAction::ReplaceUnfenced));
     // Before there is a plan, it is for what was asked for by name.
     let mut asked = Course::default();
-    let cause = Cause::Operator { action: RecoveryAction::FailOverDark };
+    let cause = Cause::Operator { action: RecoveryAction::FailOverUnreachable };
     let command =
         Command::Request { trigger: Trigger { cause, ..trigger(1) }, lineage: "i-1".to_owned(), rung: Rung::Region };
     asked.ask(command, 0).unwrap();
     asked.ask(approve(), 0).unwrap();
-    assert!(asked.state.has_approved(RecoveryAction::FailOverDark));
+    assert!(asked.state.has_approved(RecoveryAction::FailOverUnreachable));
     assert!(!asked.state.has_approved(RecoveryAction::ReplaceUnfenced));
 }
 

@@ -4,10 +4,10 @@ use super::instance;
 use forewarn_domain::action::{RecoveryAction as A, Rung};
 use forewarn_domain::prediction::Action;
 use forewarn_recovery::facts::{Facts, Group, InstanceFacts, InstanceState, Kept, Market, Read};
-use forewarn_recovery::gate::{Wish, refusals};
+use forewarn_recovery::gate::{ActionRequest, refusals};
 use forewarn_recovery::plan::choose;
 use forewarn_recovery::policy::{DailyWindow, Mode, Override, Policy};
-use forewarn_recovery::refusal::{Refusal, Verdict, together};
+use forewarn_recovery::refusal::{Refusal, Verdict, combine_verdicts};
 use forewarn_recovery::trigger::{Cause, Check};
 
 const NOON: i64 = 1_772_409_600_000 + 12 * 3_600_000;
@@ -32,15 +32,15 @@ pub(super) fn facts() -> Facts {
         aws_recovers_until: Read::Known(None),
         service_event: Read::Known(false),
         silence: Read::Known(None),
-        shortage: Read::Known(None),
+        capacity_check: Read::Known(None),
     }
 }
 
 const FAILED: Cause = Cause::CheckFailed { check: Check::Instance };
 const PREDICTED: Cause = Cause::Predicted { action: Action::HostMigration };
 
-fn wish(action: A, cause: Cause) -> Wish {
-    Wish { action, cause, approved: false, now_ms: NOON }
+fn wish(action: A, cause: Cause) -> ActionRequest {
+    ActionRequest { action, cause, approved: false, now_ms: NOON }
 }
 
 fn with_instance(change: impl FnOnce(&mut InstanceFacts)) -> Facts {
@@ -88,7 +88,7 @@ fn nothing_is_said_against_what_may_be_done() {
 #[test]
 fn each_gate_refuses_for_its_reason_alone() {
     let web = || "web".to_owned();
-    let table: Vec<(Wish, Facts, Refusal)> = vec![
+    let table: Vec<(ActionRequest, Facts, Refusal)> = vec![
         (
             wish(A::SafeRestart, FAILED),
             with_policy(|p| p.mode = Mode::Observe),
@@ -148,7 +148,7 @@ fn each_gate_refuses_for_its_reason_alone() {
         ),
         (
             wish(A::Replace, FAILED),
-            Facts { shortage: Read::Known(Some("m5.large in eu-central-1a".to_owned())), ..facts() },
+            Facts { capacity_check: Read::Known(Some("m5.large in eu-central-1a".to_owned())), ..facts() },
             Refusal::Capacity { what: "m5.large in eu-central-1a".to_owned() },
         ),
         (wish(A::SafeRestart, FAILED), with_instance(|i| i.enrolled = false), Refusal::NotEnrolled),
@@ -202,7 +202,7 @@ fn a_read_that_failed_refuses_whatever_the_rest_says() {
         ("AWS's own recovery", Facts { aws_recovers_until: no(), ..facts() }),
         ("service events", Facts { service_event: no(), ..facts() }),
         ("silences", Facts { silence: no(), ..facts() }),
-        ("capacity", Facts { shortage: no(), ..facts() }),
+        ("capacity", Facts { capacity_check: no(), ..facts() }),
     ];
     for (name, facts) in table {
         let reason = Refusal::Unreadable { what: name.to_owned(), why: "throttled".to_owned() };
@@ -214,7 +214,7 @@ fn a_read_that_failed_refuses_whatever_the_rest_says() {
 fn a_prediction_never_ends_or_replaces_an_instance() {
     for action in A::ALL {
         for approved in [false, true] {
-            let wish = Wish { approved, ..wish(action, PREDICTED) };
+            let wish = ActionRequest { approved, ..wish(action, PREDICTED) };
             let refused = refusals(wish, &facts());
             if action.ends_instance() || action.launches() {
                 assert!(refused.contains(&Refusal::Predictive { action }), "{action:?}: {refused:?}");
@@ -223,10 +223,10 @@ fn a_prediction_never_ends_or_replaces_an_instance() {
     }
     let window = DailyWindow { from_minute: 120, to_minute: 240 };
     let facts = with_policy(|p| p.maintenance_window = Some(window));
-    let moved = Wish { approved: true, ..wish(A::MigrateHost, PREDICTED) };
+    let moved = ActionRequest { approved: true, ..wish(A::MigrateHost, PREDICTED) };
     let opens_ms = NOON + 14 * 3_600_000;
     assert_eq!(refusals(moved, &facts), [Refusal::OutsideWindow { opens_ms }]);
-    assert_eq!(refusals(Wish { now_ms: opens_ms, ..moved }, &facts), []);
+    assert_eq!(refusals(ActionRequest { now_ms: opens_ms, ..moved }, &facts), []);
 }
 
 #[test]
@@ -262,10 +262,10 @@ fn what_was_replaced_is_ended_only_when_approved_and_only_while_nobody_needs_it(
         });
         Facts { own_stop: Read::Known(true), ..ours }
     };
-    let approved = Wish { approved: true, ..wish(A::TerminateReplaced, Cause::Replaced) };
+    let approved = ActionRequest { approved: true, ..wish(A::TerminateReplaced, Cause::Replaced) };
     assert_eq!(refusals(approved, &kept(|_| {})), []);
-    assert_eq!(refusals(Wish { approved: false, ..approved }, &kept(|_| {})), [Refusal::Unapproved]);
-    let early = Wish { now_ms: NOON - 1, ..approved };
+    assert_eq!(refusals(ActionRequest { approved: false, ..approved }, &kept(|_| {})), [Refusal::Unapproved]);
+    let early = ActionRequest { now_ms: NOON - 1, ..approved };
     assert_eq!(refusals(early, &kept(|_| {})), [Refusal::Kept { until_ms: NOON }]);
     let table: [(Change, &str); 4] = [
         (|i| i.kept = None, "forewarn has not replaced it"),
@@ -284,10 +284,10 @@ fn what_was_replaced_is_ended_only_when_approved_and_only_while_nobody_needs_it(
 #[test]
 fn a_denial_outweighs_a_delay_and_the_latest_delay_counts() {
     let pause = |until_ms| Refusal::Paused { name: "p".to_owned(), until_ms };
-    assert_eq!(together(&[]), None);
-    assert_eq!(together(&[pause(5), pause(9), pause(7)]), Some(Verdict::Defer(Some(9))));
-    assert_eq!(together(&[pause(5), Refusal::ServiceEvent]), Some(Verdict::Defer(None)));
-    assert_eq!(together(&[pause(5), Refusal::NotEnrolled, Refusal::ServiceEvent]), Some(Verdict::Deny));
+    assert_eq!(combine_verdicts(&[]), None);
+    assert_eq!(combine_verdicts(&[pause(5), pause(9), pause(7)]), Some(Verdict::Defer(Some(9))));
+    assert_eq!(combine_verdicts(&[pause(5), Refusal::ServiceEvent]), Some(Verdict::Defer(None)));
+    assert_eq!(combine_verdicts(&[pause(5), Refusal::NotEnrolled, Refusal::ServiceEvent]), Some(Verdict::Deny));
 }
 
 #[test]

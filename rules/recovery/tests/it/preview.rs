@@ -112,7 +112,7 @@ fn what_is_missing_fails_and_what_can_t_be_asked_is_not_known() {
     let launch = |why: &str| {
         let seen = preview_of(RecoveryAction::Replace, |c| {
             c.dry_runs.clear();
-            c.facts.shortage = Read::Known(Some(why.to_owned()));
+            c.facts.capacity_check = Read::Known(Some(why.to_owned()));
         });
         states(&seen)[..3].to_vec()
     };

@@ -5,7 +5,7 @@ use super::instance;
 use super::world::{Power, Reply, Target, World};
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
-use forewarn_recovery::admission::{Admission, AdmissionEvent, Ask, Caps, Health, Slot};
+use forewarn_recovery::admission::{Admission, AdmissionEvent, AdmissionRequest, Caps, Health, Slot};
 use forewarn_recovery::decide::{Command, decide};
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
 use forewarn_recovery::facts::InstanceFacts;
@@ -255,7 +255,7 @@ impl Sim {
     fn admit(&mut self, id: &str, state: &Recovery) {
         let action = state.plan.as_ref().map_or(RecoveryAction::NotifyOnly, |p| p.action);
         let well = Health { members: 1000, impaired: 1 };
-        let ask = Ask {
+        let ask = AdmissionRequest {
             recovery_id: id.to_owned(),
             slot: Slot { lineage: state.lineage.clone(), group: None, zone: "a".to_owned(), action },
             group: None,

@@ -60,10 +60,11 @@ impl Args {
         {
             progress.write(time(from, context)? - 1).map_err(CliError::failed)?;
         }
-        let means = buses::means()?;
+        let system_context = buses::system_context()?;
         // Opened before anything is appended, so that a bus that is new hears of it.
         let wanted = self.buses.wanted(&self.state, context);
-        let mut outlets = if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &means)? };
+        let mut sinks =
+            if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &system_context)? };
         let map = self.map.over(&history);
         let previewer = planner.as_ref().map(|p| p.on(&log));
         let rounds = Rounds {
@@ -73,10 +74,10 @@ impl Args {
             shadow: None,
             map: &map,
             plans: previewer.as_ref().map(|p| p as _),
-            vitals: &means.vitals,
+            metrics: &system_context.metrics,
         };
         let begun = progress.read().map_err(CliError::failed)?;
-        let mut held = rounds.catch_up(schedule, &progress, now, &means.stop).map_err(CliError::failed)?;
+        let mut held = rounds.catch_up(schedule, &progress, now, &system_context.stop).map_err(CliError::failed)?;
         if held.due > 0 {
             let mut history = self.history.open(context)?;
             let from = begun.unwrap_or(now) - forewarn_runtime::time::DAY_MS;
@@ -85,7 +86,7 @@ impl Args {
                 tracing::warn!(error = %e, "how things turned out is asked again by the next run");
             }
         }
-        let fed = buses::report(forewarn_deliver::deliver(&log, &mut outlets, &means.vitals))?;
+        let fed = buses::report(forewarn_deliver::deliver(&log, &mut sinks, &system_context.metrics))?;
         held.emitted.announced = fed.first().map_or(0, |(_, report)| report.sent);
         self.say(&held, &history, context)?;
         let high = held.levels.get("high").is_some_and(|n| *n > 0);

@@ -13,9 +13,9 @@ use forewarn_ingest::source::state::State;
 use forewarn_ingest::source::window::Window;
 use forewarn_ingest::stream::{Producer, StreamSpec, open};
 use forewarn_runtime::clock::SystemClock;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::unwatched;
+use forewarn_runtime::metrics::unregistered;
 use forewarn_runtime::time::DAY_MS;
 use serde::{Deserialize, Serialize};
 use std::io::{IsTerminal, Write};
@@ -34,18 +34,18 @@ impl Args {
             return Ok(history);
         }
         let range = Window { from: begun.from, to: begun.to };
-        let around = Surroundings { vitals: unwatched(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
+        let ctx = RuntimeContext { metrics: unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
         let spec = StreamSpec::parse(Some("embedded")).map_err(CliError::input)?;
         let mut fetching = Fetching {
             settled: self.pull.settled(Mode::Once { range }, context)?,
             places: self.pull.places(context)?,
             state: State::open(&state_dir).map_err(CliError::failed)?,
-            producer: open::producer(&spec, &state_dir, &around).map_err(CliError::failed)?,
+            producer: open::producer(&spec, &state_dir, &ctx).map_err(CliError::failed)?,
             pace: (self.pull.quota_calls, self.pull.quota_points),
             history: history.clone(),
             spec,
             state_dir,
-            around,
+            ctx,
         };
         let agreed = pull_if_agreed(&mut fetching, self.yes, &mut Terminal).map_err(CliError::input)?;
         tracing::info!("pulled: {agreed}");
@@ -110,12 +110,12 @@ struct Fetching {
     history: String,
     spec: StreamSpec,
     state_dir: PathBuf,
-    around: Surroundings,
+    ctx: RuntimeContext,
 }
 
 impl Fetching {
     fn round(&mut self, budget: Option<u64>) -> Result<Report, String> {
-        let mut job = self.settled.job(&self.around);
+        let mut job = self.settled.job(&self.ctx);
         job.budget = budget;
         let report = pull(&job, &self.places, &self.state, self.producer.as_mut()).map_err(|e| e.to_string())?;
         if report.interrupted {
@@ -153,7 +153,7 @@ impl Puller for Fetching {
     fn pull(&mut self) -> Result<(), String> {
         let budget = self.settled.budget;
         let report = self.round(budget)?;
-        drain(&self.history, &self.state_dir, &self.spec, Gap::Stop, &self.around)
+        drain(&self.history, &self.state_dir, &self.spec, Gap::Stop, &self.ctx)
             .map_err(|e| forewarn_runtime::telemetry::causes(&e))?;
         for gap in report.places.iter().flat_map(forewarn_ingest::source::report::PlaceReport::gaps) {
             tracing::warn!("{gap}");

@@ -4,7 +4,7 @@ use super::super::error::CliError;
 use super::super::{Context, End};
 use super::How;
 use forewarn_domain::action::RecoveryAction;
-use forewarn_recover::facts::{Assessment, Matter};
+use forewarn_recover::facts::{Assessment, AssessmentRequest};
 use forewarn_recover::policies::{DEFAULT, check_name};
 use forewarn_recover::triggers::{Manual, ManualType};
 use forewarn_recovery::admission::Caps;
@@ -56,7 +56,7 @@ impl Args {
         let (rung, now) = (self.action.rung(), context.now_ms);
         let eyes = bench.executor.eyes();
         // Who asks by hand is told at once what speaks against it, rather than by the log.
-        let assessed = eyes.about(Matter::new(&self.instance, rung), &trigger, now);
+        let assessed = eyes.about(AssessmentRequest::new(&self.instance, rung), &trigger, now);
         if let forewarn_recovery::facts::Read::Absent(what) = &assessed.facts.instance {
             return Err(CliError::input(what.clone()));
         }

@@ -9,7 +9,7 @@ use forewarn_domain::prediction::Action;
 use forewarn_log::Event;
 use forewarn_log::event::recovery::of;
 use forewarn_log::row::RecoveryRow;
-use forewarn_recover::facts::Matter;
+use forewarn_recover::facts::AssessmentRequest;
 use forewarn_recover::ledger::events;
 use forewarn_recover::policies::check_name;
 use forewarn_recover::store::Store;
@@ -74,7 +74,8 @@ impl Args {
             evidence: String::new(),
         };
         let rung = cause.first_action().rung();
-        let assessed = bench.executor.eyes().about(Matter::new(&self.instance, rung), &trigger, context.now_ms);
+        let assessed =
+            bench.executor.eyes().about(AssessmentRequest::new(&self.instance, rung), &trigger, context.now_ms);
         if let Read::Absent(what) = &assessed.facts.instance {
             return Err(CliError::input(what.clone()));
         }

@@ -76,13 +76,13 @@ fn forward(upstream: &str, head: &str, request: &Value) -> Value {
     let mut server = TcpStream::connect(upstream).unwrap();
     let body = request.to_string();
     let own = ["content-length", "connection", "host"];
-    let kept = head.lines().filter(|l| !l.is_empty() && !own.iter().any(|h| l.to_ascii_lowercase().starts_with(h)));
-    let kept: Vec<&str> = kept.collect();
+    let storage = head.lines().filter(|l| !l.is_empty() && !own.iter().any(|h| l.to_ascii_lowercase().starts_with(h)));
+    let storage: Vec<&str> = storage.collect();
     let length = body.len();
     write!(
         server,
         "{}\r\nHost: {upstream}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}",
-        kept.join("\r\n")
+        storage.join("\r\n")
     )
     .unwrap();
     let (head, body) = read_message(&mut server);

@@ -149,7 +149,7 @@ fn the_range_of_a_scan_is_half_open_and_one_instance_can_be_asked_for() {
         let expected: Vec<_> = all.iter().filter(|s| (from..to).contains(&s.1)).cloned().collect();
         assert_eq!(scan_all(&history, from, to), expected, "{from}..{to}");
     }
-    let mut gather = super::Gather::default();
+    let mut gather = super::SeriesCollector::default();
     let options = ScanOptions { instance: Some("i-b".into()), ..ScanOptions::default() };
     history.scan_with(history.bucket_of("i-b"), &options, &mut gather).unwrap();
     assert_eq!((gather.samples.len(), gather.ended), (2, vec!["i-b".to_owned()]));

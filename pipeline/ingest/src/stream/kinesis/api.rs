@@ -9,7 +9,7 @@ use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::backoff::{Backoff, TRIES};
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::metrics::Call;
 use std::time::Duration;
 
@@ -41,13 +41,13 @@ pub(super) struct Api {
     pub(super) stream: String,
     /// How the stream is called in messages and checkpoints: `kinesis:REGION:NAME`.
     pub(super) label: String,
-    pub(super) around: Surroundings,
+    pub(super) ctx: RuntimeContext,
     backoff: Backoff,
 }
 
 impl Api {
     /// Prepares the way; nothing is called yet.
-    pub(super) fn new(aws: Aws, stream: &str, around: Surroundings) -> Result<Self, StreamError> {
+    pub(super) fn new(aws: Aws, stream: &str, ctx: RuntimeContext) -> Result<Self, StreamError> {
         let region = aws.region().map_err(|e| StreamError::unavailable(format!("kinesis:{stream}"), "reach AWS", e))?;
         let label = format!("kinesis:{region}:{stream}");
         // Tried again here, by the clock that we are handed, and counted: the SDK must not do so by itself.
@@ -57,9 +57,9 @@ impl Api {
                 TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build(),
             )
             .build();
-        let seed = around.clock.now_ms().unsigned_abs() ^ (u64::from(std::process::id()) << 32);
+        let seed = ctx.clock.now_ms().unsigned_abs() ^ (u64::from(std::process::id()) << 32);
         let client = Client::from_conf(config);
-        Ok(Self { aws, client, stream: stream.to_owned(), label, around, backoff: Backoff::seeded(seed) })
+        Ok(Self { aws, client, stream: stream.to_owned(), label, ctx, backoff: Backoff::seeded(seed) })
     }
 
     /// Makes a call, again where it failed for now, at most [`TRIES`] times.
@@ -76,7 +76,7 @@ impl Api {
         let label = Call { service: "kinesis", operation };
         let mut failed = 0;
         loop {
-            self.around.vitals.calls.get_or_create(&label).inc();
+            self.ctx.metrics.calls.get_or_create(&label).inc();
             let error = match self.aws.block_on(once(&self.client)) {
                 Ok(answer) => return Ok(answer),
                 Err(e) => e,
@@ -84,13 +84,13 @@ impl Api {
             failed += 1;
             let trouble = trouble::of(&error);
             if trouble == Trouble::Throttled {
-                self.around.vitals.throttles.get_or_create(&label).inc();
+                self.ctx.metrics.throttles.get_or_create(&label).inc();
             }
             let again = matches!(trouble, Trouble::Throttled | Trouble::Passing) && failed < TRIES;
             if !again || !self.wait(failed) {
                 return Err(Failed { trouble, error: StreamError::unavailable(&self.label, doing, error) });
             }
-            self.around.vitals.retries.get_or_create(&label).inc();
+            self.ctx.metrics.retries.get_or_create(&label).inc();
             tracing::debug!(operation, failed, error = %error, "calling again");
         }
     }
@@ -98,6 +98,6 @@ impl Api {
     /// Waits after so many failures; says whether the whole time has passed.
     pub(super) fn wait(&mut self, failed: u32) -> bool {
         let ms = self.backoff.wait_ms(failed);
-        self.around.clock.pause(ms, &self.around.stop)
+        self.ctx.clock.pause(ms, &self.ctx.stop)
     }
 }

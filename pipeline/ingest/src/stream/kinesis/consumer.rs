@@ -5,9 +5,9 @@ use super::lineage::{self, Shard};
 use super::page::{Page, Reading};
 use crate::stream::checkpoints::SqliteCheckpoints;
 use crate::stream::order::compare;
-use crate::stream::port::{Checkpoints, Consumer, Lag, Limit, Stored, StreamError, Stretch};
+use crate::stream::port::{Checkpoints, Consumer, Lag, Limit, ShardBatch, Stored, StreamError};
 use forewarn_runtime::aws::Aws;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -40,8 +40,8 @@ impl KinesisConsumer {
     ///
     /// # Errors
     /// When no region is known or the file cannot be opened.
-    pub fn open(aws: Aws, stream: &str, name: &str, path: &Path, around: Surroundings) -> Result<Self, StreamError> {
-        let api = Api::new(aws, stream, around)?;
+    pub fn open(aws: Aws, stream: &str, name: &str, path: &Path, ctx: RuntimeContext) -> Result<Self, StreamError> {
+        let api = Api::new(aws, stream, ctx)?;
         let checkpoints = SqliteCheckpoints::open(path, &api.label, name)?;
         let (readings, ended, last) = (BTreeMap::new(), BTreeSet::new(), String::new());
         Ok(Self { api, checkpoints, shards: None, readings, ended, last })
@@ -128,7 +128,7 @@ impl KinesisConsumer {
 
     /// Writes down, now and then, that everything in a shard has been dealt with.
     fn note_caught_up(&mut self, id: &str) -> Result<(), StreamError> {
-        let now_ms = self.api.around.clock.now_ms();
+        let now_ms = self.api.ctx.clock.now_ms();
         let Some(reading) = self.readings.get_mut(id) else { return Ok(()) };
         if reading.noted_ms.is_none_or(|at| now_ms - at >= NOTE_EVERY_MS) && dealt_with(reading, &self.checkpoints, id)?
         {
@@ -146,7 +146,7 @@ impl KinesisConsumer {
         })?;
         let hours = answer.stream_description_summary.map_or(0, |s| s.retention_period_hours);
         let caught_up = self.checkpoints.standings()?.get(id).and_then(|s| s.caught_up_ms);
-        let now_ms = self.api.around.clock.now_ms();
+        let now_ms = self.api.ctx.clock.now_ms();
         let reading = self.readings.entry(id.to_owned()).or_default();
         if lineage::may_have_missed(caught_up, i64::from(hours) * HOUR_MS, now_ms) {
             let after = reading.after.clone();
@@ -157,7 +157,7 @@ impl KinesisConsumer {
     }
 
     /// Takes what is waiting of a shard, within a limit.
-    fn take(&mut self, id: &str, limit: Limit) -> Option<Stretch> {
+    fn take(&mut self, id: &str, limit: Limit) -> Option<ShardBatch> {
         let reading = self.readings.get_mut(id)?;
         let (mut records, mut bytes) = (Vec::new(), 0_usize);
         while let Some(next) = reading.waiting.front() {
@@ -169,7 +169,7 @@ impl KinesisConsumer {
         }
         reading.after = Some(records.last()?.seq.clone());
         id.clone_into(&mut self.last);
-        Some(Stretch { shard: id.to_owned(), records })
+        Some(ShardBatch { shard: id.to_owned(), records })
     }
 }
 
@@ -184,7 +184,7 @@ fn dealt_with(reading: &Reading, checkpoints: &SqliteCheckpoints, id: &str) -> R
 
 impl Consumer for KinesisConsumer {
     /// Reads on. None also where the end of a parent has been read and not dealt with yet: finish what was read, and read again.
-    fn read(&mut self, limit: Limit) -> Result<Option<Stretch>, StreamError> {
+    fn read(&mut self, limit: Limit) -> Result<Option<ShardBatch>, StreamError> {
         // A page that a limit cut comes first: at most one is held.
         let held = self.readings.iter().find(|(_, r)| !r.waiting.is_empty()).map(|(id, _)| id.clone());
         if let Some(id) = held {
@@ -201,7 +201,7 @@ impl Consumer for KinesisConsumer {
                     return Ok(self.take(id, limit));
                 }
             }
-            if self.api.around.stop.is_raised() {
+            if self.api.ctx.stop.is_raised() {
                 return Ok(None);
             }
             // Splits and merges show only here.
@@ -213,7 +213,7 @@ impl Consumer for KinesisConsumer {
         }
     }
 
-    fn read_range(&mut self, shard: &str, first: &str, last: &str) -> Result<Stretch, StreamError> {
+    fn read_range(&mut self, shard: &str, first: &str, last: &str) -> Result<ShardBatch, StreamError> {
         let mut reading = self.readings.remove(shard).unwrap_or_default();
         reading.restart_with(first);
         let mut records: Vec<Stored> = Vec::new();
@@ -240,7 +240,7 @@ impl Consumer for KinesisConsumer {
         }
         reading.restart(Some(last.to_owned()));
         self.readings.insert(shard.to_owned(), reading);
-        Ok(Stretch { shard: shard.to_owned(), records })
+        Ok(ShardBatch { shard: shard.to_owned(), records })
     }
 
     fn rewind(&mut self) {

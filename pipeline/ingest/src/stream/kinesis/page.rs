@@ -75,8 +75,8 @@ impl Reading {
     /// Reads one page. `closed` says whether nothing more is put into the shard.
     pub(super) fn page(&mut self, api: &mut Api, shard: &str, closed: bool) -> Result<Page, StreamError> {
         for _ in 0..EXPIRED_IN_A_ROW {
-            let wait = (self.next_call_ms - api.around.clock.now_ms()).clamp(0, PACE_MS);
-            if !api.around.clock.pause(wait.unsigned_abs(), &api.around.stop) {
+            let wait = (self.next_call_ms - api.ctx.clock.now_ms()).clamp(0, PACE_MS);
+            if !api.ctx.clock.pause(wait.unsigned_abs(), &api.ctx.stop) {
                 return Ok(Page::Interrupted);
             }
             let iterator = match self.iterator.take() {
@@ -90,7 +90,7 @@ impl Reading {
             let answer = api.call("GetRecords", "read records", |client| {
                 client.get_records().shard_iterator(&iterator).limit(PAGE).send()
             });
-            self.next_call_ms = api.around.clock.now_ms() + PACE_MS;
+            self.next_call_ms = api.ctx.clock.now_ms() + PACE_MS;
             match answer {
                 Ok(answer) => {
                     self.iterator = answer.next_shard_iterator.filter(|i| !i.is_empty());

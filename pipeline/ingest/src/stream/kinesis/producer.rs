@@ -11,7 +11,7 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use forewarn_domain::id::sha256_hex;
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::backoff::TRIES;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::failpoint;
 
 /// Longest partition key, in characters.
@@ -28,8 +28,8 @@ impl KinesisProducer {
     ///
     /// # Errors
     /// When no region is known.
-    pub fn open(aws: Aws, stream: &str, around: Surroundings) -> Result<Self, StreamError> {
-        Ok(Self { api: Api::new(aws, stream, around)? })
+    pub fn open(aws: Aws, stream: &str, ctx: RuntimeContext) -> Result<Self, StreamError> {
+        Ok(Self { api: Api::new(aws, stream, ctx)? })
     }
 
     /// Makes one call, and gives which of its entries are in the stream, and why another is not.
@@ -67,19 +67,19 @@ impl Producer for KinesisProducer {
                 report.records += 1;
                 report.bytes += entry.data.len() as u64;
             }
-            self.api.around.vitals.stream_put.inc_by(report.records - before);
+            self.api.ctx.metrics.stream_put.inc_by(report.records - before);
             why = refusal.unwrap_or(why);
             let worst = rounds.settle(&round, &put);
             stopped = worst > 0 && !self.api.wait(worst);
         }
         report.retried = rounds.retried();
-        let vitals = &self.api.around.vitals;
-        vitals.stream_retried.inc_by(report.retried);
+        let metrics = &self.api.ctx.metrics;
+        metrics.stream_retried.inc_by(report.retried);
         let left = rounds.given_up() + rounds.left();
         if left == 0 {
             return Ok(report);
         }
-        vitals.stream_given_up.inc_by(left as u64);
+        metrics.stream_given_up.inc_by(left as u64);
         Err(StreamError::GivenUp {
             stream: self.api.label.clone(),
             given_up: left,

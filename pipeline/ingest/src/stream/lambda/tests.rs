@@ -28,7 +28,7 @@ fn event(records: &[(&str, &str, &[u8])]) -> Value {
     json!({ "Records": records.iter().map(record).collect::<Vec<_>>() })
 }
 
-fn parsed(event: &Value) -> Result<Vec<Stretch>, LambdaError> {
+fn parsed(event: &Value) -> Result<Vec<ShardBatch>, LambdaError> {
     parse(event.to_string().as_bytes())
 }
 

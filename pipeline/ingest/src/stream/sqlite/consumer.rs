@@ -2,9 +2,9 @@
 
 use super::{KIND, SHARD, file, place};
 use crate::stream::checkpoints::SqliteCheckpoints;
-use crate::stream::port::{Checkpoints, Consumer, Lag, Limit, Stored, StreamError, Stretch};
+use crate::stream::port::{Checkpoints, Consumer, Lag, Limit, ShardBatch, Stored, StreamError};
 use file::failed;
-use forewarn_runtime::context::Surroundings;
+use forewarn_runtime::context::RuntimeContext;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub struct SqliteConsumer {
     connection: Connection,
     path: String,
     checkpoints: SqliteCheckpoints,
-    around: Surroundings,
+    ctx: RuntimeContext,
     /// The last record read; none until the first read.
     read_to: Option<i64>,
 }
@@ -28,11 +28,11 @@ impl SqliteConsumer {
     ///
     /// # Errors
     /// When the file cannot be opened, is another program's, or was made by a newer forewarn.
-    pub fn open(path: &Path, name: &str, around: Surroundings) -> Result<Self, StreamError> {
+    pub fn open(path: &Path, name: &str, ctx: RuntimeContext) -> Result<Self, StreamError> {
         let shown = path.display().to_string();
         let connection = file::open(path, KIND)?;
         let checkpoints = SqliteCheckpoints::of(file::open(path, KIND)?, &shown, "embedded", name)?;
-        Ok(Self { connection, path: shown, checkpoints, around, read_to: None })
+        Ok(Self { connection, path: shown, checkpoints, ctx, read_to: None })
     }
 
     /// Gives the last record that has been dealt with, 0 where there is none.
@@ -92,7 +92,7 @@ impl SqliteConsumer {
 }
 
 impl Consumer for SqliteConsumer {
-    fn read(&mut self, limit: Limit) -> Result<Option<Stretch>, StreamError> {
+    fn read(&mut self, limit: Limit) -> Result<Option<ShardBatch>, StreamError> {
         let after = match self.read_to {
             Some(seq) => seq,
             None => self.checkpoint()?,
@@ -105,10 +105,10 @@ impl Consumer for SqliteConsumer {
         }
         let Some(last) = records.last() else { return Ok(None) };
         self.read_to = Some(self.number(&last.seq)?);
-        Ok(Some(Stretch { shard: SHARD.to_owned(), records }))
+        Ok(Some(ShardBatch { shard: SHARD.to_owned(), records }))
     }
 
-    fn read_range(&mut self, shard: &str, first: &str, last: &str) -> Result<Stretch, StreamError> {
+    fn read_range(&mut self, shard: &str, first: &str, last: &str) -> Result<ShardBatch, StreamError> {
         let (from, to) = (self.number(first)?, self.number(last)?);
         let all = Limit { records: usize::MAX, bytes: usize::MAX };
         let records = if shard == SHARD { self.select(from.saturating_sub(1), to, all)? } else { Vec::new() };
@@ -121,7 +121,7 @@ impl Consumer for SqliteConsumer {
             });
         }
         self.read_to = Some(to);
-        Ok(Stretch { shard: SHARD.to_owned(), records })
+        Ok(ShardBatch { shard: SHARD.to_owned(), records })
     }
 
     fn rewind(&mut self) {
@@ -140,7 +140,7 @@ impl Consumer for SqliteConsumer {
         Ok(match waiting {
             Some((newest, oldest_at)) => Lag {
                 records: Some((newest - done).unsigned_abs()),
-                millis: Some((self.around.clock.now_ms() - oldest_at).max(0)),
+                millis: Some((self.ctx.clock.now_ms() - oldest_at).max(0)),
             },
             None => Lag { records: Some(0), millis: Some(0) },
         })

@@ -1,7 +1,7 @@
 //! Asks the application on the instance itself, where nobody outside can.
 
 use super::super::AwsHands;
-use super::super::sight;
+use super::super::ec2_reads;
 use super::run::{self, Ended};
 use super::script;
 use forewarn_recovery::facts::Read;
@@ -20,12 +20,12 @@ pub(in super::super) fn probe(hands: &AwsHands, instance: &str, endpoint: &str) 
 
 fn asked(hands: &AwsHands, instance: &str, endpoint: &str) -> Result<bool, String> {
     let lines = script::curl(endpoint)?;
-    if let Some(why) = run::is_offline(hands, instance).map_err(sight::words)? {
+    if let Some(why) = run::is_offline(hands, instance).map_err(ec2_reads::words)? {
         return Err(why);
     }
-    let command = run::send_anew(hands, instance, &lines, TIME_S).map_err(sight::words)?;
+    let command = run::send_anew(hands, instance, &lines, TIME_S).map_err(ec2_reads::words)?;
     for _ in 0..ASKED {
-        match run::look(hands, &command, instance).map_err(sight::words)? {
+        match run::look(hands, &command, instance).map_err(ec2_reads::words)? {
             Ended::Well(_) => return Ok(true),
             Ended::Badly(_) => return Ok(false),
             Ended::Late(why) => return Err(why),

@@ -2,7 +2,7 @@
 
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use super::super::sight;
+use super::super::ec2_reads;
 use aws_sdk_ssm::types::{CommandFilter, CommandFilterKey, InstanceInformationStringFilter};
 use forewarn_runtime::time::format_ms;
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ pub(super) fn is_offline(hands: &AwsHands, instance: &str) -> Result<Option<Stri
     let only = InstanceInformationStringFilter::builder().key("InstanceIds").values(instance).build();
     let only = only.map_err(|e| Trouble { code: String::new(), words: e.to_string(), certain: true })?;
     let call = hands.ssm.describe_instance_information().filters(only);
-    let seen = sight::ask(hands, "ssm:DescribeInstanceInformation", call.send())?;
+    let seen = ec2_reads::ask(hands, "ssm:DescribeInstanceInformation", call.send())?;
     let seen = seen.instance_information_list.unwrap_or_default();
     let ping = seen.iter().find(|i| i.instance_id() == Some(instance)).and_then(|i| i.ping_status());
     Ok(match ping.map(aws_sdk_ssm::types::PingStatus::as_str) {
@@ -83,7 +83,7 @@ fn sent_as(hands: &AwsHands, instance: &str, comment: &str, lines: &[String], ti
         .timeout_seconds(TAKEN_UP_S)
         .parameters("commands", lines.to_vec())
         .parameters("executionTimeout", vec![time_s.to_string()]);
-    let reply = sight::ask(hands, "ssm:SendCommand", call.send())?;
+    let reply = ec2_reads::ask(hands, "ssm:SendCommand", call.send())?;
     let words = "ssm:SendCommand names no command".to_owned();
     let id = reply.command.and_then(|c| c.command_id);
     id.ok_or(Trouble { code: String::new(), words, certain: false })
@@ -104,7 +104,7 @@ pub(super) fn find(hands: &AwsHands, instance: &str, token: &str, at_ms: i64) ->
     let mut next = None;
     for _ in 0..PAGES {
         let call = hands.ssm.list_commands().instance_id(instance).filters(since.clone()).set_next_token(next);
-        let page = sight::ask(hands, "ssm:ListCommands", call.send())?;
+        let page = ec2_reads::ask(hands, "ssm:ListCommands", call.send())?;
         let mut ours = page.commands.unwrap_or_default().into_iter();
         if let Some(found) = ours.find(|c| c.comment() == Some(&comment(token))) {
             return Ok(found.command_id);
@@ -121,7 +121,7 @@ pub(super) fn find(hands: &AwsHands, instance: &str, token: &str, at_ms: i64) ->
 /// Looks what became of a command.
 pub(super) fn look(hands: &AwsHands, command: &str, instance: &str) -> Result<Ended, Trouble> {
     let call = hands.ssm.get_command_invocation().command_id(command).instance_id(instance);
-    let seen = match sight::ask(hands, "ssm:GetCommandInvocation", call.send()) {
+    let seen = match ec2_reads::ask(hands, "ssm:GetCommandInvocation", call.send()) {
         Err(e) if e.code.starts_with("InvocationDoesNotExist") => return Ok(Ended::NotYet),
         other => other?,
     };
@@ -140,7 +140,7 @@ pub(super) fn look(hands: &AwsHands, command: &str, instance: &str) -> Result<En
 /// Cancels a command; whether it can be is not waited for.
 pub(super) fn cancel(hands: &AwsHands, command: &str, instance: &str) {
     let call = hands.ssm.cancel_command().command_id(command).instance_ids(instance);
-    if let Err(e) = sight::ask(hands, "ssm:CancelCommand", call.send()) {
+    if let Err(e) = ec2_reads::ask(hands, "ssm:CancelCommand", call.send()) {
         tracing::warn!(instance, command, error = e.words, "a command was not cancelled");
     }
 }

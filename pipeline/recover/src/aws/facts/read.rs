@@ -2,7 +2,7 @@
 
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use crate::hands::Errand;
+use crate::hands::StepRequest;
 use aws_config::Region;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
@@ -49,9 +49,9 @@ pub(in crate::aws) fn ec2_in(hands: &AwsHands, region: &str) -> Client {
 }
 
 /// Gives EC2 where the successor is: in the other region for a failover there.
-pub(in crate::aws) fn ec2_of_successor(hands: &AwsHands, errand: &Errand) -> Client {
-    let other = errand.policy.targets.other_region.as_ref();
-    match other.filter(|_| errand.action.leaves_region()) {
+pub(in crate::aws) fn ec2_of_successor(hands: &AwsHands, request: &StepRequest) -> Client {
+    let other = request.policy.targets.other_region.as_ref();
+    match other.filter(|_| request.action.leaves_region()) {
         Some(other) => ec2_in(hands, &other.region),
         None => hands.ec2.clone(),
     }

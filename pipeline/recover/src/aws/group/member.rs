@@ -2,7 +2,7 @@
 
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use super::super::sight;
+use super::super::ec2_reads;
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 
 /// A member of a group.
@@ -24,7 +24,7 @@ impl Member {
 /// Looks at an instance as a member; none where it is in no group.
 pub(super) fn member(hands: &AwsHands, instance: &str) -> Result<Option<Member>, Trouble> {
     let call = hands.autoscaling.describe_auto_scaling_instances().instance_ids(instance);
-    let found = sight::ask(hands, "autoscaling:DescribeAutoScalingInstances", call.send())?;
+    let found = ec2_reads::ask(hands, "autoscaling:DescribeAutoScalingInstances", call.send())?;
     let mut found = found.auto_scaling_instances.unwrap_or_default().into_iter();
     let read = |i: aws_sdk_autoscaling::types::AutoScalingInstanceDetails| {
         (i.instance_id.as_deref() == Some(instance)).then_some(())?;
@@ -36,16 +36,16 @@ pub(super) fn member(hands: &AwsHands, instance: &str) -> Result<Option<Member>,
 
 /// Gives the group of an instance, by its tag where it has left already.
 pub(super) fn group_of(hands: &AwsHands, instance: &str) -> Result<Option<String>, String> {
-    if let Some(member) = member(hands, instance).map_err(sight::words)? {
+    if let Some(member) = member(hands, instance).map_err(ec2_reads::words)? {
         return Ok(Some(member.group));
     }
-    let machine = sight::machine(hands, instance).map_err(sight::words)?;
+    let machine = ec2_reads::machine(hands, instance).map_err(ec2_reads::words)?;
     Ok(machine.and_then(|m| m.tags.get("aws:autoscaling:groupName").cloned()))
 }
 
 /// Looks at a group; none where there is no such group.
 pub(super) fn group(hands: &AwsHands, name: &str) -> Result<Option<AutoScalingGroup>, Trouble> {
     let call = hands.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
-    let found = sight::ask(hands, "autoscaling:DescribeAutoScalingGroups", call.send())?;
+    let found = ec2_reads::ask(hands, "autoscaling:DescribeAutoScalingGroups", call.send())?;
     Ok(found.auto_scaling_groups.unwrap_or_default().into_iter().next())
 }

@@ -1,9 +1,9 @@
 //! The processes by which a group ends what seems unhealthy, suspended while we work; what a person suspended stays so.
 
-use super::super::super::hands::{Errand, Reply};
+use super::super::super::hands::{StepOutcome, StepRequest};
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use super::super::sight;
+use super::super::ec2_reads;
 use super::member;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
@@ -27,12 +27,12 @@ struct Suspension {
 /// Settles what was suspended before.
 pub(super) fn prepare(hands: &AwsHands, at_ms: i64, group: String) -> Result<String, String> {
     let already = suspended(hands, &group)?;
-    sight::freeze(&Suspension { at_ms, group, already })
+    ec2_reads::encode_precondition(&Suspension { at_ms, group, already })
 }
 
 /// Gives which of the processes are suspended.
 fn suspended(hands: &AwsHands, group: &str) -> Result<Vec<String>, String> {
-    let seen = member::group(hands, group).map_err(sight::words)?;
+    let seen = member::group(hands, group).map_err(ec2_reads::words)?;
     let seen = seen.ok_or_else(|| format!("there is no Auto Scaling group {group}"))?;
     let names = seen.suspended_processes().iter().filter_map(|p| p.process_name());
     Ok(names.filter(|n| PROCESSES.contains(n)).map(str::to_owned).collect())
@@ -50,34 +50,34 @@ fn ours(of: &Suspension) -> Vec<String> {
 }
 
 /// Suspends what is not suspended yet.
-pub(super) fn suspend(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let of: Suspension = sight::before(errand)?;
-    let now = suspended(hands, &of.group).map_err(Reply::Unknown)?;
+pub(super) fn suspend(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let of: Suspension = ec2_reads::before(request)?;
+    let now = suspended(hands, &of.group).map_err(StepOutcome::Unknown)?;
     let missing: Vec<String> = ours(&of).into_iter().filter(|p| !now.contains(p)).collect();
     if !missing.is_empty() {
-        if errand.action == RecoveryAction::Quarantine {
+        if request.action == RecoveryAction::Quarantine {
             let tags = [(TAG.to_owned(), ours(&of).join(" "))];
-            sight::put_tags(hands, std::slice::from_ref(&errand.subject), &tags).map_err(Trouble::reply)?;
+            ec2_reads::put_tags(hands, std::slice::from_ref(&request.subject), &tags).map_err(Trouble::reply)?;
         }
         let call = hands.autoscaling.suspend_processes().auto_scaling_group_name(&of.group);
         let call = call.set_scaling_processes(Some(missing));
-        sight::ask(hands, "autoscaling:SuspendProcesses", call.send()).map_err(Trouble::reply)?;
+        ec2_reads::ask(hands, "autoscaling:SuspendProcesses", call.send()).map_err(Trouble::reply)?;
     }
-    let is_done = is_suspended(hands, &of.group).map_err(Reply::Unknown)?;
-    Ok(if is_done { Reply::Done(of.group) } else { Reply::Waiting(AGAIN_MS) })
+    let is_done = is_suspended(hands, &of.group).map_err(StepOutcome::Unknown)?;
+    Ok(if is_done { StepOutcome::Done(of.group) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
 /// Resumes what we suspended, and nothing else.
-pub(super) fn resume(hands: &AwsHands, errand: &Errand, group: &str) -> Result<Reply, Reply> {
-    let Some(of) = sight::stood::<Suspension>(errand, StepKind::SuspendProcesses) else {
-        return after_release(hands, errand, group).map(|()| Reply::Done(group.to_owned()));
+pub(super) fn resume(hands: &AwsHands, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+    let Some(of) = ec2_reads::precondition_of::<Suspension>(request, StepKind::SuspendProcesses) else {
+        return after_release(hands, request, group).map(|()| StepOutcome::Done(group.to_owned()));
     };
     resume_these(hands, &of.group, &ours(&of))?;
-    Ok(Reply::Done(of.group))
+    Ok(StepOutcome::Done(of.group))
 }
 
-fn resume_these(hands: &AwsHands, group: &str, these: &[String]) -> Result<(), Reply> {
-    let Some(seen) = member::group(hands, group).map_err(sight::unread)? else { return Ok(()) };
+fn resume_these(hands: &AwsHands, group: &str, these: &[String]) -> Result<(), StepOutcome> {
+    let Some(seen) = member::group(hands, group).map_err(ec2_reads::unread)? else { return Ok(()) };
     let names: Vec<_> = seen.suspended_processes().iter().filter_map(|p| p.process_name()).collect();
     let still: Vec<String> = these.iter().filter(|p| names.contains(&p.as_str())).cloned().collect();
     if still.is_empty() {
@@ -85,15 +85,15 @@ fn resume_these(hands: &AwsHands, group: &str, these: &[String]) -> Result<(), R
     }
     let call = hands.autoscaling.resume_processes().auto_scaling_group_name(group);
     let call = call.set_scaling_processes(Some(still));
-    sight::ask(hands, "autoscaling:ResumeProcesses", call.send()).map(drop).map_err(Trouble::reply)
+    ec2_reads::ask(hands, "autoscaling:ResumeProcesses", call.send()).map(drop).map_err(Trouble::reply)
 }
 
 /// Resumes what a quarantine has suspended, as the instance's tag tells.
-pub(super) fn after_release(hands: &AwsHands, errand: &Errand, group: &str) -> Result<(), Reply> {
-    let machine = sight::machine(hands, &errand.subject).map_err(sight::unread)?;
+pub(super) fn after_release(hands: &AwsHands, request: &StepRequest, group: &str) -> Result<(), StepOutcome> {
+    let machine = ec2_reads::machine(hands, &request.subject).map_err(ec2_reads::unread)?;
     let Some(tag) = machine.as_ref().and_then(|m| m.tags.get(TAG)) else { return Ok(()) };
     let named: Vec<String> = tag.split(' ').filter(|p| PROCESSES.contains(p)).map(str::to_owned).collect();
     resume_these(hands, group, &named)?;
-    let gone = sight::drop_tags(hands, std::slice::from_ref(&errand.subject), &[TAG.to_owned()]);
-    gone.map_err(sight::unread)
+    let gone = ec2_reads::drop_tags(hands, std::slice::from_ref(&request.subject), &[TAG.to_owned()]);
+    gone.map_err(ec2_reads::unread)
 }

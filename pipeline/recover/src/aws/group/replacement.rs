@@ -1,9 +1,9 @@
 //! The group replaces its own member.
 
-use super::super::super::hands::{Errand, Reply};
+use super::super::super::hands::{StepOutcome, StepRequest};
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use super::super::sight;
+use super::super::ec2_reads;
 use super::member;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance, LifecycleState};
 
@@ -12,25 +12,29 @@ const AGAIN_MS: i64 = 15_000;
 const ENDING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 
 /// Tells the group that the member is unhealthy.
-pub(super) fn give_up(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let who = &errand.subject;
-    let seen = member::member(hands, who).map_err(sight::unread)?;
+pub(super) fn give_up(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let who = &request.subject;
+    let seen = member::member(hands, who).map_err(ec2_reads::unread)?;
     if seen.is_none_or(|m| m.is_given_up()) {
-        return Ok(Reply::Done(format!("{who} is given up already")));
+        return Ok(StepOutcome::Done(format!("{who} is given up already")));
     }
     let call = hands.autoscaling.set_instance_health().instance_id(who).health_status("Unhealthy");
     let call = call.should_respect_grace_period(false);
-    sight::ask(hands, "autoscaling:SetInstanceHealth", call.send()).map_err(Trouble::reply)?;
-    Ok(Reply::Done(who.clone()))
+    ec2_reads::ask(hands, "autoscaling:SetInstanceHealth", call.send()).map_err(Trouble::reply)?;
+    Ok(StepOutcome::Done(who.clone()))
 }
 
 /// Looks whether the group has as many others in service as it wants.
-pub(super) fn in_service(hands: &AwsHands, errand: &Errand, group: &str) -> Result<Reply, Reply> {
-    let seen = member::group(hands, group).map_err(sight::unread)?;
-    let Some(seen) = seen else { return Ok(Reply::Failed(format!("there is no Auto Scaling group {group}"))) };
-    let (serving, wanted) = (serving(&seen, &errand.subject), seen.desired_capacity().unwrap_or_default());
+pub(super) fn in_service(hands: &AwsHands, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+    let seen = member::group(hands, group).map_err(ec2_reads::unread)?;
+    let Some(seen) = seen else { return Ok(StepOutcome::Failed(format!("there is no Auto Scaling group {group}"))) };
+    let (serving, wanted) = (serving(&seen, &request.subject), seen.desired_capacity().unwrap_or_default());
     let enough = i32::try_from(serving).is_ok_and(|n| n >= wanted);
-    Ok(if enough { Reply::Done(format!("{serving} of {wanted} in service")) } else { Reply::Waiting(AGAIN_MS) })
+    Ok(if enough {
+        StepOutcome::Done(format!("{serving} of {wanted} in service"))
+    } else {
+        StepOutcome::Waiting(AGAIN_MS)
+    })
 }
 
 fn serving(group: &AutoScalingGroup, subject: &str) -> usize {
@@ -43,28 +47,28 @@ fn serving(group: &AutoScalingGroup, subject: &str) -> usize {
 }
 
 /// Tells the group that the drained instance may go.
-pub(super) fn let_go(hands: &AwsHands, errand: &Errand, group: &str) -> Result<Reply, Reply> {
-    let who = &errand.subject;
-    let nothing = || Ok(Reply::Done("nothing waits".to_owned()));
-    let seen = member::member(hands, who).map_err(sight::unread)?;
+pub(super) fn let_go(hands: &AwsHands, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+    let who = &request.subject;
+    let nothing = || Ok(StepOutcome::Done("nothing waits".to_owned()));
+    let seen = member::member(hands, who).map_err(ec2_reads::unread)?;
     if seen.is_none_or(|m| m.lifecycle != "Terminating:Wait") {
         return nothing();
     }
     let call = hands.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(group);
-    let hooks = sight::ask(hands, "autoscaling:DescribeLifecycleHooks", call.send()).map_err(sight::unread)?;
+    let hooks = ec2_reads::ask(hands, "autoscaling:DescribeLifecycleHooks", call.send()).map_err(ec2_reads::unread)?;
     let hooks = hooks.lifecycle_hooks.unwrap_or_default().into_iter();
     let hooks = hooks.filter(|h| h.lifecycle_transition() == Some(ENDING)).filter_map(|h| h.lifecycle_hook_name);
     let mut told = Vec::new();
     for hook in hooks {
         let call = hands.autoscaling.complete_lifecycle_action().auto_scaling_group_name(group);
         let call = call.lifecycle_hook_name(&hook).instance_id(who).lifecycle_action_result("CONTINUE");
-        match sight::ask(hands, "autoscaling:CompleteLifecycleAction", call.send()) {
+        match ec2_reads::ask(hands, "autoscaling:CompleteLifecycleAction", call.send()) {
             Ok(_) => told.push(hook),
             // This hook has no action that waits for the instance.
             Err(e) if e.code == "ValidationError" && e.words.contains("No active Lifecycle Action") => {}
             Err(e) if told.is_empty() => return Err(e.reply()),
-            Err(e) => return Err(Reply::Unknown(e.words)),
+            Err(e) => return Err(StepOutcome::Unknown(e.words)),
         }
     }
-    if told.is_empty() { nothing() } else { Ok(Reply::Done(told.join(" "))) }
+    if told.is_empty() { nothing() } else { Ok(StepOutcome::Done(told.join(" "))) }
 }

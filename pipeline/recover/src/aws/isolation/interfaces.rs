@@ -2,7 +2,7 @@
 
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use super::super::sight;
+use super::super::ec2_reads;
 use aws_sdk_ec2::types::NetworkInterface;
 use std::collections::BTreeMap;
 
@@ -25,14 +25,14 @@ pub(super) struct Interface {
 /// Looks at the interfaces of an instance.
 pub(super) fn of_instance(hands: &AwsHands, instance: &str) -> Result<Vec<Interface>, Trouble> {
     let call = hands.ec2.describe_network_interfaces();
-    let call = call.filters(sight::filter("attachment.instance-id", [instance.to_owned()]));
-    let found = sight::ask(hands, "ec2:DescribeNetworkInterfaces", call.send())?;
+    let call = call.filters(ec2_reads::filter("attachment.instance-id", [instance.to_owned()]));
+    let found = ec2_reads::ask(hands, "ec2:DescribeNetworkInterfaces", call.send())?;
     Ok(found.network_interfaces.unwrap_or_default().into_iter().filter_map(read).collect())
 }
 
 fn read(interface: NetworkInterface) -> Option<Interface> {
     let groups = interface.groups().iter().filter_map(|g| g.group_id().map(str::to_owned)).collect();
-    let kept = remembered(&sight::table(interface.tag_set()));
+    let kept = remembered(&ec2_reads::table(interface.tag_set()));
     Some(Interface { id: interface.network_interface_id?, groups, kept })
 }
 

@@ -12,7 +12,7 @@ use forewarn_recovery::policy::Policy;
 
 /// What is wanted.
 #[derive(Debug)]
-pub(in crate::aws) struct Wish<'a> {
+pub(in crate::aws) struct ActionRequest<'a> {
     pub(in crate::aws) action: RecoveryAction,
     pub(in crate::aws) subject: &'a str,
     pub(in crate::aws) policy: &'a Policy,
@@ -21,7 +21,7 @@ pub(in crate::aws) struct Wish<'a> {
 }
 
 /// Settles all of it but for the tags that say which launch it is. It only reads.
-pub(in crate::aws) async fn settle(hands: &AwsHands, wish: &Wish<'_>) -> Result<Arguments, String> {
+pub(in crate::aws) async fn settle(hands: &AwsHands, wish: &ActionRequest<'_>) -> Result<Arguments, String> {
     if wish.action.leaves_region() {
         return elsewhere(hands, wish).await;
     }
@@ -77,7 +77,7 @@ async fn from_template(hands: &AwsHands, name: &str) -> Result<Arguments, String
 }
 
 /// Takes the old instance's own configuration; what can't be said in a launch without a template is refused, not lost.
-async fn captured(hands: &AwsHands, wish: &Wish<'_>, old: &Instance) -> Result<Arguments, String> {
+async fn captured(hands: &AwsHands, wish: &ActionRequest<'_>, old: &Instance) -> Result<Arguments, String> {
     let id = wish.subject;
     let interfaces = old.network_interfaces.as_deref().unwrap_or_default().len();
     if interfaces > 1 {
@@ -127,12 +127,12 @@ async fn of_any_region(hands: &AwsHands, id: &str, old: &Instance) -> Result<Arg
 }
 
 /// Another region has its own keys, groups and templates; where home is dark, only the policy speaks.
-async fn elsewhere(hands: &AwsHands, wish: &Wish<'_>) -> Result<Arguments, String> {
+async fn elsewhere(hands: &AwsHands, wish: &ActionRequest<'_>) -> Result<Arguments, String> {
     let targets = &wish.policy.targets;
     let other = targets.other_region.as_ref().ok_or("the policy names no other region")?;
     let old = match instance(&hands.ec2, wish.subject).await {
         Ok(found) => found,
-        Err(_) if wish.action == RecoveryAction::FailOverDark => None,
+        Err(_) if wish.action == RecoveryAction::FailOverUnreachable => None,
         // What it takes along must not depend on whether one read went well.
         Err(trouble) => return Err(trouble.words),
     };

@@ -1,6 +1,6 @@
 //! The image that is made of the snapshot of a root volume.
 
-use super::super::super::hands::Reply;
+use super::super::super::hands::StepOutcome;
 use super::super::call::Trouble;
 use super::super::facts::read::{ask, filter};
 use super::arguments::{Root, specification};
@@ -15,25 +15,25 @@ use std::collections::BTreeMap;
 const LOOK_AGAIN_MS: i64 = 5_000;
 
 /// Gives the image's id once it can be launched, or what is to be said meanwhile. Its name is its token: no two images have the same.
-pub(super) async fn ready(ec2: &Client, root: &Root, tags: &BTreeMap<String, String>) -> Result<String, Reply> {
+pub(super) async fn ready(ec2: &Client, root: &Root, tags: &BTreeMap<String, String>) -> Result<String, StepOutcome> {
     let call = ec2.describe_images().owners("self").filters(filter("name", [root.name.clone()]));
     let reply = ask("ec2:DescribeImages", call.send()).await.map_err(Trouble::reply)?;
     let found = reply.images.unwrap_or_default().into_iter().find(|i| i.name.as_ref() == Some(&root.name));
     let Some(found) = found else {
         return Err(match register(ec2, root, tags).await {
             Err(trouble) if trouble.code != "InvalidAMIName.Duplicate" => trouble.reply(),
-            _ => Reply::Waiting(LOOK_AGAIN_MS),
+            _ => StepOutcome::Waiting(LOOK_AGAIN_MS),
         });
     };
     usable(found)
 }
 
-fn usable(found: Image) -> Result<String, Reply> {
-    let id = found.image_id.ok_or_else(|| Reply::Failed("an image without an id".to_owned()))?;
+fn usable(found: Image) -> Result<String, StepOutcome> {
+    let id = found.image_id.ok_or_else(|| StepOutcome::Failed("an image without an id".to_owned()))?;
     match found.state {
         Some(ImageState::Available) => Ok(id),
-        Some(ImageState::Pending | ImageState::Transient) | None => Err(Reply::Waiting(LOOK_AGAIN_MS)),
-        Some(other) => Err(Reply::Failed(format!("the image {id} of the root's snapshot is {}", other.as_str()))),
+        Some(ImageState::Pending | ImageState::Transient) | None => Err(StepOutcome::Waiting(LOOK_AGAIN_MS)),
+        Some(other) => Err(StepOutcome::Failed(format!("the image {id} of the root's snapshot is {}", other.as_str()))),
     }
 }
 

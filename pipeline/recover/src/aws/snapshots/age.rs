@@ -1,15 +1,15 @@
 //! How old the newest snapshots are from which all volumes could be made.
 
 use super::super::AwsHands;
+use super::super::ec2_reads::{self, Disk};
 use super::super::facts::read::millis;
-use super::super::sight::{self, Disk};
 use super::taken;
 use aws_sdk_ec2::types::Snapshot;
 use forewarn_recovery::facts::Read;
 
 /// Gives the age of the newest complete snapshot of each volume of an instance, the oldest of these, milliseconds.
 pub(in super::super) fn age(hands: &AwsHands, id: &str, now_ms: i64) -> Read<Option<i64>> {
-    let disks = match sight::must_see(hands, id) {
+    let disks = match ec2_reads::must_see(hands, id) {
         Ok(machine) => machine.disks,
         Err(why) => return Read::Failed(why),
     };

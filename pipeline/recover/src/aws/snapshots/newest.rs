@@ -3,9 +3,9 @@
 //! Snapshots are a set when they carry the same tag: ours ([`STEP`]), or one that people's own backups set ([`SET`]).
 
 use super::super::AwsHands;
+use super::super::ec2_reads::{self, Disk, STEP};
 use super::super::facts::read::millis;
-use super::super::sight::{self, Disk, STEP};
-use super::{Errand, Reply, Taken, taken};
+use super::{StepOutcome, StepRequest, Taken, taken};
 use aws_sdk_ec2::types::Snapshot;
 use forewarn_runtime::time::format_ms;
 use std::collections::BTreeMap;
@@ -22,20 +22,22 @@ struct Set {
 }
 
 /// Looks for it; there being none is for people to deal with.
-pub(super) fn find(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let machine = sight::must_see(hands, &errand.subject).map_err(Reply::Unknown)?;
-    let found = taken::complete_of(hands, &machine.disks).map_err(sight::unread)?;
+pub(super) fn find(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let machine = ec2_reads::must_see(hands, &request.subject).map_err(StepOutcome::Unknown)?;
+    let found = taken::complete_of(hands, &machine.disks).map_err(ec2_reads::unread)?;
     let newest = newest(found, &machine.disks);
-    let oldest_ms = errand.now_ms.saturating_sub(errand.policy.recovery_point_ms);
+    let oldest_ms = request.now_ms.saturating_sub(request.policy.recovery_point_ms);
     match newest {
-        Some((at_ms, set)) if at_ms >= oldest_ms => sight::freeze(&set).map(Reply::Done).map_err(Reply::Unknown),
-        Some((at_ms, _)) => Ok(Reply::Failed(format!(
+        Some((at_ms, set)) if at_ms >= oldest_ms => {
+            ec2_reads::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
+        }
+        Some((at_ms, _)) => Ok(StepOutcome::Failed(format!(
             "the newest whole set of snapshots of {} is of {}, and may be {} h old",
-            errand.subject,
+            request.subject,
             format_ms(at_ms),
-            errand.policy.recovery_point_ms / 3_600_000
+            request.policy.recovery_point_ms / 3_600_000
         ))),
-        None => Ok(Reply::Failed(format!("there is no whole set of complete snapshots of {}", errand.subject))),
+        None => Ok(StepOutcome::Failed(format!("there is no whole set of complete snapshots of {}", request.subject))),
     }
 }
 
@@ -43,7 +45,7 @@ pub(super) fn find(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
 fn newest(found: Vec<Snapshot>, disks: &[Disk]) -> Option<(i64, Vec<Taken>)> {
     let mut sets = BTreeMap::<String, Set>::new();
     for snapshot in found {
-        let mark = [STEP, SET].iter().find_map(|key| sight::value(snapshot.tags(), key)).map(str::to_owned);
+        let mark = [STEP, SET].iter().find_map(|key| ec2_reads::value(snapshot.tags(), key)).map(str::to_owned);
         let at_ms = millis(snapshot.start_time.as_ref());
         let taken = Taken::read(snapshot).filter(Taken::is_complete);
         if let (Some(mark), Some(at_ms), Some(taken)) = (mark, at_ms, taken) {
@@ -74,7 +76,7 @@ mod tests {
     }
 
     fn snapshot(id: &str, volume: &str, mark: (&str, &str), at_s: i64, state: SnapshotState) -> Snapshot {
-        let tags = sight::tag(mark.0, mark.1);
+        let tags = ec2_reads::tag(mark.0, mark.1);
         let made = Snapshot::builder().snapshot_id(id).volume_id(volume).state(state).tags(tags);
         made.start_time(DateTime::from_secs(at_s)).build()
     }

@@ -2,8 +2,8 @@
 
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use super::super::sight::{self, Disk};
-use super::Errand;
+use super::super::ec2_reads::{self, Disk};
+use super::StepRequest;
 use aws_sdk_ec2::types::{Filter, Snapshot, SnapshotState};
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ impl Taken {
 
     /// Reads EC2's description of one.
     pub(super) fn read(s: Snapshot) -> Option<Self> {
-        let device = sight::value(s.tags(), "forewarn:device").unwrap_or_default().to_owned();
+        let device = ec2_reads::value(s.tags(), "forewarn:device").unwrap_or_default().to_owned();
         let taken = Self::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())?;
         Some(Self { device, ..taken })
     }
@@ -47,30 +47,32 @@ impl Taken {
 /// Gives every complete snapshot of some volumes.
 pub(super) fn complete_of(hands: &AwsHands, disks: &[Disk]) -> Result<Vec<Snapshot>, Trouble> {
     let volumes = disks.iter().map(|d| d.volume.clone());
-    let filters = vec![sight::filter("volume-id", volumes), sight::filter("status", ["completed".to_owned()])];
+    let filters = vec![ec2_reads::filter("volume-id", volumes), ec2_reads::filter("status", ["completed".to_owned()])];
     let call = hands.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
-    Ok(sight::ask(hands, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default())
+    Ok(ec2_reads::ask(hands, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default())
 }
 
 /// Finds what a step has taken.
 pub(super) fn of_step(hands: &AwsHands, token: &str) -> Result<Vec<Taken>, Trouble> {
-    described(hands, vec![sight::tagged(sight::STEP, token)])
+    described(hands, vec![ec2_reads::tagged(ec2_reads::STEP, token)])
 }
 
 /// Finds what a plan has taken, where its log does not tell.
-pub(in super::super) fn of_plan(hands: &AwsHands, errand: &Errand) -> Result<Vec<Taken>, Trouble> {
-    let filters =
-        vec![sight::tagged(sight::PLAN, &errand.plan_id), sight::tagged(sight::RECOVERY, &errand.recovery_id)];
+pub(in super::super) fn of_plan(hands: &AwsHands, request: &StepRequest) -> Result<Vec<Taken>, Trouble> {
+    let filters = vec![
+        ec2_reads::tagged(ec2_reads::PLAN, &request.plan_id),
+        ec2_reads::tagged(ec2_reads::RECOVERY, &request.recovery_id),
+    ];
     described(hands, filters)
 }
 
 /// Looks at snapshots by id; those that can't be seen are left out.
 pub(super) fn by_id(hands: &AwsHands, ids: impl Iterator<Item = String>) -> Result<Vec<Taken>, Trouble> {
-    described(hands, vec![sight::filter("snapshot-id", ids)])
+    described(hands, vec![ec2_reads::filter("snapshot-id", ids)])
 }
 
 fn described(hands: &AwsHands, filters: Vec<Filter>) -> Result<Vec<Taken>, Trouble> {
     let call = hands.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
-    let found = sight::ask(hands, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default();
+    let found = ec2_reads::ask(hands, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default();
     Ok(found.into_iter().filter_map(Taken::read).collect())
 }

@@ -2,7 +2,7 @@
 
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use super::super::sight;
+use super::super::ec2_reads;
 use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealthDescription, TargetTypeEnum};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,12 +39,12 @@ pub(super) enum Standing {
 /// Finds the groups in which an instance is a target now.
 pub(super) fn of_instance(hands: &AwsHands, instance: &str) -> Result<Vec<Target>, String> {
     let mut found = Vec::new();
-    for arn in groups(hands).map_err(sight::words)? {
+    for arn in groups(hands).map_err(ec2_reads::words)? {
         let call = hands.elb.describe_target_health().target_group_arn(&arn);
-        let seen = match sight::ask(hands, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
+        let seen = match ec2_reads::ask(hands, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
             // It went while we looked.
             Err(e) if e.code.starts_with("TargetGroupNotFound") => continue,
-            other => other.map_err(sight::words)?.target_health_descriptions.unwrap_or_default(),
+            other => other.map_err(ec2_reads::words)?.target_health_descriptions.unwrap_or_default(),
         };
         let is_here = |d: &&TargetHealthDescription| d.target().and_then(|t| t.id()) == Some(instance);
         let here = seen.iter().filter(is_here).filter(|d| !matches!(of(d), Standing::Absent | Standing::Draining));
@@ -59,7 +59,7 @@ fn groups(hands: &AwsHands) -> Result<Vec<String>, Trouble> {
     let mut next: Option<String> = None;
     loop {
         let call = hands.elb.describe_target_groups().page_size(PAGE).set_marker(next);
-        let page = sight::ask(hands, "elasticloadbalancing:DescribeTargetGroups", call.send())?;
+        let page = ec2_reads::ask(hands, "elasticloadbalancing:DescribeTargetGroups", call.send())?;
         for group in page.target_groups.unwrap_or_default() {
             let is_of_instances = group.target_type().is_none_or(|t| *t == TargetTypeEnum::Instance);
             found.extend(group.target_group_arn.filter(|_| is_of_instances));
@@ -85,7 +85,7 @@ pub(super) fn standing(
     let call = hands.elb.describe_target_health().target_group_arn(arn);
     let call = call.set_targets(Some(super::descriptions(instance, ports)));
     let all = |s: Standing| ports.iter().map(|p| (*p, s)).collect();
-    let seen = match sight::ask(hands, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
+    let seen = match ec2_reads::ask(hands, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
         Err(e) if e.code.starts_with("TargetGroupNotFound") => return Ok(all(Standing::NoGroup)),
         Err(e) if e.code.starts_with("InvalidTarget") => return Ok(all(Standing::Absent)),
         other => other?.target_health_descriptions.unwrap_or_default(),

@@ -1,9 +1,9 @@
 //! Where a volume is attached, and the calls that move it; never by force.
 
-use super::super::super::hands::{Errand, Reply};
+use super::super::super::hands::{StepOutcome, StepRequest};
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use super::super::sight::{self, Disk};
+use super::super::ec2_reads::{self, Disk};
 use super::AGAIN_MS;
 use aws_sdk_ec2::types::{EbsInstanceBlockDeviceSpecification, InstanceBlockDeviceMappingSpecification, Volume};
 use forewarn_domain::step::StepKind;
@@ -28,7 +28,7 @@ enum Place {
 }
 
 fn place(hands: &AwsHands, volume: &str, instance: &str) -> Result<Place, Trouble> {
-    let seen = sight::volumes(hands, [volume.to_owned()])?;
+    let seen = ec2_reads::volumes(hands, [volume.to_owned()])?;
     Ok(seen.first().map_or(Place::Nowhere, |v| place_of(v, instance)))
 }
 
@@ -54,104 +54,106 @@ fn place_of(volume: &Volume, instance: &str) -> Place {
 }
 
 /// Says whether a volume is attached to nobody.
-pub(super) fn is_off(hands: &AwsHands, errand: &Errand, volume: &str) -> Result<bool, String> {
-    Ok(place(hands, volume, &errand.subject).map_err(sight::words)? == Place::Free)
+pub(super) fn is_off(hands: &AwsHands, request: &StepRequest, volume: &str) -> Result<bool, String> {
+    Ok(place(hands, volume, &request.subject).map_err(ec2_reads::words)? == Place::Free)
 }
 
 /// Says whether a volume is attached as it is to be.
-pub(super) fn is_on(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<bool, String> {
-    let place = place(hands, &disk.volume, &errand.subject).map_err(sight::words)?;
+pub(super) fn is_on(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result<bool, String> {
+    let place = place(hands, &disk.volume, &request.subject).map_err(ec2_reads::words)?;
     let is_here = place == Place::Here(disk.device.clone());
-    Ok(is_here && ends_with_it(hands, errand, disk).map_err(sight::words)? == Some(disk.delete_on_termination))
+    Ok(is_here && ends_with_it(hands, request, disk).map_err(ec2_reads::words)? == Some(disk.delete_on_termination))
 }
 
 /// Says whether an attached volume ends with its instance, as the instance tells; none where it does not show the volume yet.
-fn ends_with_it(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<Option<bool>, Trouble> {
-    let machine = sight::machine(hands, &errand.subject)?;
+fn ends_with_it(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result<Option<bool>, Trouble> {
+    let machine = ec2_reads::machine(hands, &request.subject)?;
     let disks = machine.into_iter().flat_map(|m| m.disks);
     Ok(disks.into_iter().find(|d| d.volume == disk.volume).map(|d| d.delete_on_termination))
 }
 
 /// Takes a volume off the subject, which must have stopped.
-pub(super) fn off(hands: &AwsHands, errand: &Errand, volume: &str) -> Result<Reply, Reply> {
-    let look = || place(hands, volume, &errand.subject).map_err(sight::unread);
+pub(super) fn off(hands: &AwsHands, request: &StepRequest, volume: &str) -> Result<StepOutcome, StepOutcome> {
+    let look = || place(hands, volume, &request.subject).map_err(ec2_reads::unread);
     match look()? {
-        Place::Free => return Ok(Reply::Done(volume.to_owned())),
-        Place::Going => return Ok(Reply::Waiting(AGAIN_MS)),
+        Place::Free => return Ok(StepOutcome::Done(volume.to_owned())),
+        Place::Going => return Ok(StepOutcome::Waiting(AGAIN_MS)),
         Place::Here(..) | Place::Coming => {}
-        Place::Nowhere => return Ok(Reply::Done(format!("{volume} is gone"))),
-        Place::Elsewhere(other) => return Ok(Reply::Failed(format!("{volume} is attached to {other}"))),
-        Place::Other(state) => return Ok(Reply::Failed(format!("{volume} is {state}"))),
+        Place::Nowhere => return Ok(StepOutcome::Done(format!("{volume} is gone"))),
+        Place::Elsewhere(other) => return Ok(StepOutcome::Failed(format!("{volume} is attached to {other}"))),
+        Place::Other(state) => return Ok(StepOutcome::Failed(format!("{volume} is {state}"))),
     }
-    detach(hands, errand, volume)?;
-    Ok(if look()? == Place::Free { Reply::Done(volume.to_owned()) } else { Reply::Waiting(AGAIN_MS) })
+    detach(hands, request, volume)?;
+    Ok(if look()? == Place::Free { StepOutcome::Done(volume.to_owned()) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
-fn detach(hands: &AwsHands, errand: &Errand, volume: &str) -> Result<(), Reply> {
-    let machine = sight::machine(hands, &errand.subject).map_err(sight::unread)?;
+fn detach(hands: &AwsHands, request: &StepRequest, volume: &str) -> Result<(), StepOutcome> {
+    let machine = ec2_reads::machine(hands, &request.subject).map_err(ec2_reads::unread)?;
     let state = machine.map_or_else(|| "gone".to_owned(), |m| m.state);
     if state != "stopped" {
-        let who = &errand.subject;
-        return Err(Reply::Failed(format!("{volume} is attached to {who}, which is {state}: stop the owner first")));
+        let who = &request.subject;
+        return Err(StepOutcome::Failed(format!(
+            "{volume} is attached to {who}, which is {state}: stop the owner first"
+        )));
     }
-    let call = hands.ec2.detach_volume().volume_id(volume).instance_id(&errand.subject);
-    match sight::ask(hands, "ec2:DetachVolume", call.send()) {
+    let call = hands.ec2.detach_volume().volume_id(volume).instance_id(&request.subject);
+    match ec2_reads::ask(hands, "ec2:DetachVolume", call.send()) {
         Ok(_) => Ok(()),
         // Somebody was quicker: it is looked at again.
-        Err(e) if e.code == "IncorrectState" => Err(Reply::Waiting(AGAIN_MS)),
+        Err(e) if e.code == "IncorrectState" => Err(StepOutcome::Waiting(AGAIN_MS)),
         Err(e) => Err(e.reply()),
     }
 }
 
 /// Attaches a volume to the subject.
-pub(super) fn on(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<Reply, Reply> {
-    let look = || place(hands, &disk.volume, &errand.subject).map_err(sight::unread);
+pub(super) fn on(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
+    let look = || place(hands, &disk.volume, &request.subject).map_err(ec2_reads::unread);
     let mut seen = look()?;
     if seen == Place::Free {
-        let call = hands.ec2.attach_volume().volume_id(&disk.volume).instance_id(&errand.subject).device(&disk.device);
-        sight::ask(hands, "ec2:AttachVolume", call.send()).map_err(Trouble::reply)?;
+        let call = hands.ec2.attach_volume().volume_id(&disk.volume).instance_id(&request.subject).device(&disk.device);
+        ec2_reads::ask(hands, "ec2:AttachVolume", call.send()).map_err(Trouble::reply)?;
         seen = look()?;
     }
     let volume = &disk.volume;
     match seen {
         Place::Here(device) if device != disk.device => {
-            Ok(Reply::Failed(format!("{volume} is attached as {device}, not as {}", disk.device)))
+            Ok(StepOutcome::Failed(format!("{volume} is attached as {device}, not as {}", disk.device)))
         }
         Place::Here(_) => {
-            match ends_with_it(hands, errand, disk).map_err(sight::unread)? {
-                None => return Ok(Reply::Waiting(AGAIN_MS)),
+            match ends_with_it(hands, request, disk).map_err(ec2_reads::unread)? {
+                None => return Ok(StepOutcome::Waiting(AGAIN_MS)),
                 Some(as_is) if as_is == disk.delete_on_termination => {}
-                Some(_) => keep_or_delete(hands, errand, disk)?,
+                Some(_) => keep_or_delete(hands, request, disk)?,
             }
-            mark_replaced(hands, errand, disk);
-            Ok(Reply::Done(volume.clone()))
+            mark_replaced(hands, request, disk);
+            Ok(StepOutcome::Done(volume.clone()))
         }
-        Place::Coming | Place::Going | Place::Free => Ok(Reply::Waiting(AGAIN_MS)),
-        Place::Nowhere if sight::may_be_hidden(errand) => Ok(Reply::Waiting(AGAIN_MS)),
-        Place::Nowhere => Ok(Reply::Failed(format!("there is no volume {volume}"))),
-        Place::Elsewhere(other) => Ok(Reply::Failed(format!("{volume} is attached to {other}"))),
-        Place::Other(state) if state == "creating" => Ok(Reply::Waiting(AGAIN_MS)),
-        Place::Other(state) => Ok(Reply::Failed(format!("{volume} is {state}"))),
+        Place::Coming | Place::Going | Place::Free => Ok(StepOutcome::Waiting(AGAIN_MS)),
+        Place::Nowhere if ec2_reads::may_be_hidden(request) => Ok(StepOutcome::Waiting(AGAIN_MS)),
+        Place::Nowhere => Ok(StepOutcome::Failed(format!("there is no volume {volume}"))),
+        Place::Elsewhere(other) => Ok(StepOutcome::Failed(format!("{volume} is attached to {other}"))),
+        Place::Other(state) if state == "creating" => Ok(StepOutcome::Waiting(AGAIN_MS)),
+        Place::Other(state) => Ok(StepOutcome::Failed(format!("{volume} is {state}"))),
     }
 }
 
 /// Attaches the old volume again; one of ours that has its device, or was on its way there, goes first.
-pub(super) fn back(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<Reply, Reply> {
-    if place(hands, &disk.volume, &errand.subject).map_err(sight::unread)? == Place::Free {
-        let machine = sight::machine(hands, &errand.subject).map_err(sight::unread)?;
+pub(super) fn back(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
+    if place(hands, &disk.volume, &request.subject).map_err(ec2_reads::unread)? == Place::Free {
+        let machine = ec2_reads::machine(hands, &request.subject).map_err(ec2_reads::unread)?;
         let there = machine.and_then(|m| m.disks.into_iter().find(|d| d.device == disk.device));
-        let noted = sight::came_of(errand, StepKind::CreateVolume);
-        for other in noted.into_iter().chain(there.map(|d| d.volume)).filter(|v| *v != disk.volume).take(1) {
-            match place(hands, &other, &errand.subject).map_err(sight::unread)? {
-                Place::Going => return Ok(Reply::Waiting(AGAIN_MS)),
-                Place::Here(..) | Place::Coming if is_ours(hands, errand, &other)? => {
-                    detach(hands, errand, &other)?;
-                    if place(hands, &other, &errand.subject).map_err(sight::unread)? != Place::Free {
-                        return Ok(Reply::Waiting(AGAIN_MS));
+        let decoded_note = ec2_reads::result_of(request, StepKind::CreateVolume);
+        for other in decoded_note.into_iter().chain(there.map(|d| d.volume)).filter(|v| *v != disk.volume).take(1) {
+            match place(hands, &other, &request.subject).map_err(ec2_reads::unread)? {
+                Place::Going => return Ok(StepOutcome::Waiting(AGAIN_MS)),
+                Place::Here(..) | Place::Coming if is_ours(hands, request, &other)? => {
+                    detach(hands, request, &other)?;
+                    if place(hands, &other, &request.subject).map_err(ec2_reads::unread)? != Place::Free {
+                        return Ok(StepOutcome::Waiting(AGAIN_MS));
                     }
                 }
                 Place::Here(device) if device == disk.device => {
-                    return Ok(Reply::Failed(format!("{other} is attached as {device}, and is not ours")));
+                    return Ok(StepOutcome::Failed(format!("{other} is attached as {device}, and is not ours")));
                 }
                 Place::Nowhere
                 | Place::Free
@@ -162,30 +164,30 @@ pub(super) fn back(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<Rep
             }
         }
     }
-    on(hands, errand, disk)
+    on(hands, request, disk)
 }
 
-fn is_ours(hands: &AwsHands, errand: &Errand, volume: &str) -> Result<bool, Reply> {
-    let seen = sight::volumes(hands, [volume.to_owned()]).map_err(sight::unread)?;
-    Ok(seen.first().is_some_and(|v| sight::value(v.tags(), sight::PLAN) == Some(&errand.plan_id)))
+fn is_ours(hands: &AwsHands, request: &StepRequest, volume: &str) -> Result<bool, StepOutcome> {
+    let seen = ec2_reads::volumes(hands, [volume.to_owned()]).map_err(ec2_reads::unread)?;
+    Ok(seen.first().is_some_and(|v| ec2_reads::value(v.tags(), ec2_reads::PLAN) == Some(&request.plan_id)))
 }
 
 /// Says whether the volume ends with its instance, as it was before.
-fn keep_or_delete(hands: &AwsHands, errand: &Errand, disk: &Disk) -> Result<(), Reply> {
+fn keep_or_delete(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result<(), StepOutcome> {
     let ebs = EbsInstanceBlockDeviceSpecification::builder().delete_on_termination(disk.delete_on_termination);
     let mapping = InstanceBlockDeviceMappingSpecification::builder().device_name(&disk.device).ebs(ebs.build());
-    let call = hands.ec2.modify_instance_attribute().instance_id(&errand.subject);
+    let call = hands.ec2.modify_instance_attribute().instance_id(&request.subject);
     let call = call.block_device_mappings(mapping.build());
     // The volume is attached already: part of the effect is there.
-    sight::ask(hands, "ec2:ModifyInstanceAttribute", call.send()).map(drop).map_err(sight::unread)
+    ec2_reads::ask(hands, "ec2:ModifyInstanceAttribute", call.send()).map(drop).map_err(ec2_reads::unread)
 }
 
 /// Writes on the old volume what took its place.
-fn mark_replaced(hands: &AwsHands, errand: &Errand, disk: &Disk) {
-    let old = sight::stood::<super::Move>(errand, StepKind::Detach).map(|m| m.disk.volume);
-    if errand.kind == StepKind::AttachNew
+fn mark_replaced(hands: &AwsHands, request: &StepRequest, disk: &Disk) {
+    let old = ec2_reads::precondition_of::<super::Move>(request, StepKind::Detach).map(|m| m.disk.volume);
+    if request.kind == StepKind::AttachNew
         && let Some(old) = old
     {
-        sight::try_tags(hands, &old, &[("forewarn:replaced-by", disk.volume.as_str())]);
+        ec2_reads::try_tags(hands, &old, &[("forewarn:replaced-by", disk.volume.as_str())]);
     }
 }

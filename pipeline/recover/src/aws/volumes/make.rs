@@ -1,9 +1,9 @@
 //! A volume like another one, made of its snapshot, and deleted again if nobody uses it.
 
-use super::super::super::hands::{Errand, Reply};
+use super::super::super::hands::{StepOutcome, StepRequest};
 use super::super::AwsHands;
 use super::super::call::Trouble;
-use super::super::sight;
+use super::super::ec2_reads;
 use super::super::snapshots;
 use super::AGAIN_MS;
 use aws_sdk_ec2::types::{ResourceType, Volume, VolumeState, VolumeType};
@@ -31,17 +31,17 @@ struct Likeness {
 }
 
 /// Settles what the new volume is like.
-pub(super) fn prepare(hands: &AwsHands, errand: &Errand) -> Result<String, String> {
-    let old = snapshots::broken_disk(hands, errand)?.volume;
-    let known = match snapshots::came_of_step(errand) {
+pub(super) fn prepare(hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+    let old = snapshots::broken_disk(hands, request)?.volume;
+    let known = match snapshots::came_of_step(request) {
         Some(set) => set,
-        None => snapshots::of_plan(hands, errand).map_err(sight::words)?,
+        None => snapshots::of_plan(hands, request).map_err(ec2_reads::words)?,
     };
     let snapshot = known.into_iter().find(|t| t.volume == old).map(|t| t.snapshot);
     let snapshot = snapshot.ok_or_else(|| format!("this plan has no snapshot of {old}"))?;
-    let seen = sight::volumes(hands, [old.clone()]).map_err(sight::words)?;
+    let seen = ec2_reads::volumes(hands, [old.clone()]).map_err(ec2_reads::words)?;
     let volume = seen.first().ok_or_else(|| format!("there is no volume {old}"))?;
-    sight::freeze(&likeness(errand.now_ms, volume, old, snapshot)?)
+    ec2_reads::encode_precondition(&likeness(request.now_ms, volume, old, snapshot)?)
 }
 
 fn likeness(at_ms: i64, volume: &Volume, replaces: String, snapshot: String) -> Result<Likeness, String> {
@@ -61,39 +61,39 @@ fn likeness(at_ms: i64, volume: &Volume, replaces: String, snapshot: String) -> 
         size: volume.size(),
         encrypted,
         kms_key: volume.kms_key_id().filter(|_| encrypted).map(str::to_owned),
-        tags: sight::table(volume.tags()).into_iter().filter(|(k, _)| foreign(k)).take(TAGS).collect(),
+        tags: ec2_reads::table(volume.tags()).into_iter().filter(|(k, _)| foreign(k)).take(TAGS).collect(),
         kind,
     })
 }
 
 /// Makes the volume, and waits until it can be attached.
-pub(super) fn create(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let like: Likeness = sight::before(errand)?;
-    let (id, state) = match made(hands, errand).map_err(Reply::Unknown)? {
+pub(super) fn create(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let like: Likeness = ec2_reads::before(request)?;
+    let (id, state) = match made(hands, request).map_err(StepOutcome::Unknown)? {
         Some(found) => found,
-        None => ask(hands, errand, &like)?,
+        None => ask(hands, request, &like)?,
     };
     Ok(match state.as_str() {
-        "available" | "in-use" => Reply::Done(id),
-        "creating" => Reply::Waiting(AGAIN_MS),
+        "available" | "in-use" => StepOutcome::Done(id),
+        "creating" => StepOutcome::Waiting(AGAIN_MS),
         "error" => {
             // What can't be used is not left behind.
             let call = hands.ec2.delete_volume().volume_id(&id);
-            match sight::ask(hands, "ec2:DeleteVolume", call.send()) {
-                Ok(_) => Reply::Failed(format!("the new volume {id} came up in error and was deleted")),
-                Err(e) => Reply::Failed(format!("the new volume {id} came up in error and is left: {}", e.words)),
+            match ec2_reads::ask(hands, "ec2:DeleteVolume", call.send()) {
+                Ok(_) => StepOutcome::Failed(format!("the new volume {id} came up in error and was deleted")),
+                Err(e) => StepOutcome::Failed(format!("the new volume {id} came up in error and is left: {}", e.words)),
             }
         }
-        other => Reply::Failed(format!("the new volume {id} is {other}")),
+        other => StepOutcome::Failed(format!("the new volume {id} is {other}")),
     })
 }
 
-fn ask(hands: &AwsHands, errand: &Errand, like: &Likeness) -> Result<(String, String), Reply> {
+fn ask(hands: &AwsHands, request: &StepRequest, like: &Likeness) -> Result<(String, String), StepOutcome> {
     let own = [("forewarn:replaces", like.replaces.as_str())];
     let tags: Vec<_> = like.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).chain(own).collect();
     let call = hands.ec2.create_volume();
     let call = call
-        .client_token(&errand.token)
+        .client_token(&request.token)
         .snapshot_id(&like.snapshot)
         .availability_zone(&like.zone)
         .set_volume_type(like.kind.as_deref().map(VolumeType::from))
@@ -102,9 +102,9 @@ fn ask(hands: &AwsHands, errand: &Errand, like: &Likeness) -> Result<(String, St
         .set_size(like.size)
         .set_encrypted(like.encrypted.then_some(true))
         .set_kms_key_id(like.kms_key.clone())
-        .tag_specifications(sight::marks(errand, ResourceType::Volume, &tags));
-    let made = sight::ask(hands, "ec2:CreateVolume", call.send()).map_err(Trouble::reply)?;
-    let id = made.volume_id.ok_or_else(|| Reply::Unknown("ec2:CreateVolume names no volume".to_owned()))?;
+        .tag_specifications(ec2_reads::marks(request, ResourceType::Volume, &tags));
+    let made = ec2_reads::ask(hands, "ec2:CreateVolume", call.send()).map_err(Trouble::reply)?;
+    let id = made.volume_id.ok_or_else(|| StepOutcome::Unknown("ec2:CreateVolume names no volume".to_owned()))?;
     Ok((id, state_of(made.state.as_ref())))
 }
 
@@ -113,41 +113,41 @@ fn state_of(state: Option<&VolumeState>) -> String {
 }
 
 /// Finds the volume of this step and its state.
-fn made(hands: &AwsHands, errand: &Errand) -> Result<Option<(String, String)>, String> {
-    let call = hands.ec2.describe_volumes().filters(sight::tagged(sight::STEP, &errand.token));
-    let found = sight::ask(hands, "ec2:DescribeVolumes", call.send()).map_err(sight::words)?;
+fn made(hands: &AwsHands, request: &StepRequest) -> Result<Option<(String, String)>, String> {
+    let call = hands.ec2.describe_volumes().filters(ec2_reads::tagged(ec2_reads::STEP, &request.token));
+    let found = ec2_reads::ask(hands, "ec2:DescribeVolumes", call.send()).map_err(ec2_reads::words)?;
     let mut found = found.volumes.unwrap_or_default().into_iter();
     Ok(found.find_map(|v| Some((v.volume_id?, state_of(v.state.as_ref())))))
 }
 
 /// Finds the volume of this step, once it can be attached.
-pub(super) fn find(hands: &AwsHands, errand: &Errand) -> Result<Option<String>, String> {
-    let found = made(hands, errand)?;
+pub(super) fn find(hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+    let found = made(hands, request)?;
     Ok(found.filter(|(_, state)| matches!(state.as_str(), "available" | "in-use")).map(|(id, _)| id))
 }
 
 /// Deletes the volume that this plan has made, unless somebody uses it.
-pub(super) fn delete(hands: &AwsHands, errand: &Errand) -> Result<Reply, Reply> {
-    let Some(id) = sight::came_of(errand, StepKind::CreateVolume) else {
-        return Ok(Reply::Done("no volume was made".to_owned()));
+pub(super) fn delete(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let Some(id) = ec2_reads::result_of(request, StepKind::CreateVolume) else {
+        return Ok(StepOutcome::Done("no volume was made".to_owned()));
     };
-    let seen = sight::volumes(hands, [id.clone()]).map_err(sight::unread)?;
-    let Some(volume) = seen.first() else { return Ok(Reply::Done(id)) };
-    let is_ours = sight::value(volume.tags(), sight::PLAN) == Some(&errand.plan_id)
-        && sight::value(volume.tags(), sight::RECOVERY) == Some(&errand.recovery_id);
+    let seen = ec2_reads::volumes(hands, [id.clone()]).map_err(ec2_reads::unread)?;
+    let Some(volume) = seen.first() else { return Ok(StepOutcome::Done(id)) };
+    let is_ours = ec2_reads::value(volume.tags(), ec2_reads::PLAN) == Some(&request.plan_id)
+        && ec2_reads::value(volume.tags(), ec2_reads::RECOVERY) == Some(&request.recovery_id);
     if !is_ours {
-        return Ok(Reply::Failed(format!("{id} was not made by {}: it is kept", errand.plan_id)));
+        return Ok(StepOutcome::Failed(format!("{id} was not made by {}: it is kept", request.plan_id)));
     }
     if let Some(user) = volume.attachments().first() {
         let owner = user.instance_id().unwrap_or("something");
-        return Ok(Reply::Failed(format!("{id} is attached to {owner}: it is kept")));
+        return Ok(StepOutcome::Failed(format!("{id} is attached to {owner}: it is kept")));
     }
     if volume.state().is_some_and(|s| matches!(s.as_str(), "deleting" | "deleted")) {
-        return Ok(Reply::Done(id));
+        return Ok(StepOutcome::Done(id));
     }
-    match sight::ask(hands, "ec2:DeleteVolume", hands.ec2.delete_volume().volume_id(&id).send()) {
-        Ok(_) => Ok(Reply::Done(id)),
-        Err(e) if e.code == "InvalidVolume.NotFound" => Ok(Reply::Done(id)),
+    match ec2_reads::ask(hands, "ec2:DeleteVolume", hands.ec2.delete_volume().volume_id(&id).send()) {
+        Ok(_) => Ok(StepOutcome::Done(id)),
+        Err(e) if e.code == "InvalidVolume.NotFound" => Ok(StepOutcome::Done(id)),
         Err(e) => Err(e.reply()),
     }
 }

@@ -1,10 +1,10 @@
 //! The Elastic IP.
 
-use super::{done, errand, fails, launch, prepared, waits};
+use super::{done, fails, launch, prepared, request, waits};
 use forewarn_domain::action::RecoveryAction::Replace;
 use forewarn_domain::step::StepKind::MoveAddress;
 use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Errand, Hands};
+use forewarn_recover::hands::{Hands, StepRequest};
 use forewarn_testkit::moto::REGION;
 use forewarn_testkit::world::World;
 
@@ -24,10 +24,10 @@ fn take(world: &World, allocation: &str, owner: &str) {
     ));
 }
 
-fn moving(from: &str, to: &str) -> Errand {
-    let mut errand = errand(MoveAddress, Replace, from);
-    errand.successor = Some(to.to_owned());
-    errand
+fn moving(from: &str, to: &str) -> StepRequest {
+    let mut request = request(MoveAddress, Replace, from);
+    request.successor = Some(to.to_owned());
+    request
 }
 
 #[test]

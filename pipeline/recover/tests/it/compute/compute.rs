@@ -1,6 +1,6 @@
 //! Stop and start.
 
-use super::{MINUTE, NOW, done, errand, fails, launch, prepared, waits};
+use super::{MINUTE, NOW, done, fails, launch, prepared, request, waits};
 use forewarn_domain::action::RecoveryAction::{MigrateHost, SafeRestart};
 use forewarn_domain::step::StepKind::{Start, Stop};
 use forewarn_recover::aws::AwsHands;
@@ -16,7 +16,7 @@ const LAG: [&str; 2] = ["--lag-ms", "60000:60000"];
 fn a_stop_and_a_start_are_called_once_and_waited_for() {
     let Some(world) = World::start(&["ec2"], &LAG) else { return };
     let (hands, id) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
-    let stop = prepared(&hands, errand(Stop, SafeRestart, &id));
+    let stop = prepared(&hands, request(Stop, SafeRestart, &id));
     // It is pending, and can't be stopped yet.
     waits(&hands.perform(&stop));
     assert_eq!(world.count("StopInstances"), 0);
@@ -29,7 +29,7 @@ fn a_stop_and_a_start_are_called_once_and_waited_for() {
     assert!(done(hands.perform(&stop)).contains("stopped"));
     assert!(hands.find(&stop).unwrap().is_some());
 
-    let start = prepared(&hands, errand(Start, SafeRestart, &id));
+    let start = prepared(&hands, request(Start, SafeRestart, &id));
     for _ in 0..3 {
         assert_eq!(hands.find(&start), Ok(None));
         waits(&hands.perform(&start));
@@ -45,7 +45,7 @@ fn a_stop_that_hangs_is_forced_after_five_minutes_and_never_skips_the_shutdown()
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (hands, id) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
     world.script(&json!({"kind": "hung_stop", "instance": id}));
-    let mut stop = prepared(&hands, errand(Stop, SafeRestart, &id));
+    let mut stop = prepared(&hands, request(Stop, SafeRestart, &id));
     waits(&hands.perform(&stop));
     stop.now_ms = NOW + 4 * MINUTE;
     waits(&hands.perform(&stop));
@@ -64,14 +64,14 @@ fn what_hangs_even_when_forced_is_cut_off_only_where_people_allow_it_and_is_not_
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (hands, id) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
     world.script(&json!({"kind": "hung_stop", "instance": id, "yields_to": "skip_os_shutdown"}));
-    let mut stop = prepared(&hands, errand(Stop, SafeRestart, &id));
+    let mut stop = prepared(&hands, request(Stop, SafeRestart, &id));
     for minutes in [0, 6, 11] {
         stop.now_ms = NOW + minutes * MINUTE;
         waits(&hands.perform(&stop));
     }
     let cut_off = || world.calls().iter().filter(|c| c["args"].to_string().contains("SkipOsShutdown")).count();
     assert_eq!(cut_off(), 0);
-    let mut start = prepared(&hands, errand(Start, SafeRestart, &id));
+    let mut start = prepared(&hands, request(Start, SafeRestart, &id));
     start.now_ms = NOW + 11 * MINUTE;
     start.notes.insert(Stop, Note { before: stop.before.clone(), result: None });
     fails(hands.perform(&start), "hangs on its way down");
@@ -85,8 +85,8 @@ fn what_hangs_even_when_forced_is_cut_off_only_where_people_allow_it_and_is_not_
 fn what_runs_all_the_time_need_not_be_started() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (hands, id) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, "'DisableApiStop': True"));
-    fails(hands.perform(&prepared(&hands, errand(Stop, SafeRestart, &id))), "OperationNotPermitted");
-    done(hands.perform(&prepared(&hands, errand(Start, SafeRestart, &id))));
+    fails(hands.perform(&prepared(&hands, request(Stop, SafeRestart, &id))), "OperationNotPermitted");
+    done(hands.perform(&prepared(&hands, request(Start, SafeRestart, &id))));
     assert_eq!(world.count("StartInstances"), 0);
 }
 
@@ -94,18 +94,18 @@ fn what_runs_all_the_time_need_not_be_started() {
 fn a_start_without_room_has_had_no_effect_and_one_of_what_has_ended_never_has() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (hands, id) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
-    waits(&hands.perform(&prepared(&hands, errand(Stop, SafeRestart, &id))));
+    waits(&hands.perform(&prepared(&hands, request(Stop, SafeRestart, &id))));
     // A launch time has seconds, and the stop takes none here.
     world.advance(MINUTE);
     world.script(&json!({"kind": "capacity", "call": "StartInstances"}));
-    let start = prepared(&hands, errand(Start, SafeRestart, &id));
+    let start = prepared(&hands, request(Start, SafeRestart, &id));
     fails(hands.perform(&start), "InsufficientInstanceCapacity");
     waits(&hands.perform(&start));
     done(hands.perform(&start));
     world.python(&format!("aws('ec2').terminate_instances(InstanceIds=['{id}'])"));
     fails(hands.perform(&start), "has ended");
-    assert!(done(hands.perform(&prepared(&hands, errand(Stop, SafeRestart, &id)))).contains("terminated"));
-    let unknown = errand(Stop, SafeRestart, "i-0123456789abcdef0");
+    assert!(done(hands.perform(&prepared(&hands, request(Stop, SafeRestart, &id)))).contains("terminated"));
+    let unknown = request(Stop, SafeRestart, "i-0123456789abcdef0");
     assert!(hands.prepare(&unknown).unwrap_err().contains("i-0123456789abcdef0"));
 }
 
@@ -115,12 +115,12 @@ fn a_move_lets_go_of_the_host_only_where_it_is_bound_to_one() {
     let hands = AwsHands::new(&world.aws(), REGION, None).unwrap();
     for (affinity, moves) in [("host", 1), ("default", 1)] {
         let id = launch(&world, "");
-        waits(&hands.perform(&prepared(&hands, errand(Stop, MigrateHost, &id))));
+        waits(&hands.perform(&prepared(&hands, request(Stop, MigrateHost, &id))));
         world.python(&format!(
             "aws('ec2').modify_instance_placement(InstanceId='{id}', Tenancy='dedicated', Affinity='{affinity}')"
         ));
         world.advance(MINUTE);
-        let start = prepared(&hands, errand(Start, MigrateHost, &id));
+        let start = prepared(&hands, request(Start, MigrateHost, &id));
         waits(&hands.perform(&start));
         done(hands.perform(&start));
         // Python's own calls are listed as well.

@@ -1,6 +1,6 @@
 //! Discard and keep.
 
-use super::{MINUTE, NOW, done, errand, fails, launch, prepared, waits};
+use super::{MINUTE, NOW, done, fails, launch, prepared, request, waits};
 use forewarn_domain::action::RecoveryAction::Replace;
 use forewarn_domain::step::StepKind::{Discard, KeepOld, Launch};
 use forewarn_recover::aws::AwsHands;
@@ -13,10 +13,10 @@ fn only_what_this_plan_launched_and_nobody_uses_is_ended() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (hands, old) =
         (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, "'DisableApiTermination': True"));
-    let start = prepared(&hands, errand(Launch, Replace, &old));
+    let start = prepared(&hands, request(Launch, Replace, &old));
     let successor = done(hands.perform(&start));
     let discard = |of: Option<&str>| {
-        let mut discard = errand(Discard, Replace, &old);
+        let mut discard = request(Discard, Replace, &old);
         discard.successor = of.map(str::to_owned);
         prepared(&hands, discard)
     };
@@ -42,7 +42,7 @@ fn only_what_this_plan_launched_and_nobody_uses_is_ended() {
 fn where_nothing_was_launched_it_is_waited_for_what_may_be_hidden() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (hands, old) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
-    let mut discard = prepared(&hands, errand(Discard, Replace, &old));
+    let mut discard = prepared(&hands, request(Discard, Replace, &old));
     waits(&hands.perform(&discard));
     discard.now_ms = NOW + MINUTE;
     done(hands.perform(&discard));
@@ -53,7 +53,7 @@ fn where_nothing_was_launched_it_is_waited_for_what_may_be_hidden() {
 fn the_old_one_is_kept_and_marked() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (hands, old) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
-    let mut keep = errand(KeepOld, Replace, &old);
+    let mut keep = request(KeepOld, Replace, &old);
     keep.successor = Some("i-0123456789abcdef0".to_owned());
     let keep = prepared(&hands, keep);
     assert_eq!(hands.find(&keep), Ok(None));

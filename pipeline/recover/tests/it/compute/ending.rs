@@ -1,10 +1,10 @@
 //! Terminate: only what is stopped and marked as replaced, and once.
 
-use super::{done, errand, launch, prepared, waits};
+use super::{done, launch, prepared, request, waits};
 use forewarn_domain::action::RecoveryAction::TerminateReplaced;
 use forewarn_domain::step::StepKind::Terminate;
 use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Hands, Reply};
+use forewarn_recover::hands::{Hands, StepOutcome};
 use forewarn_recovery::facts::{Kept, Read};
 use forewarn_testkit::moto::REGION;
 use forewarn_testkit::world::World;
@@ -19,9 +19,10 @@ fn what_was_replaced_is_seen_as_such_and_ended_once() {
         Read::Failed(why) | Read::Absent(why) => panic!("{why}"),
     };
     assert_eq!(kept(&old), None);
-    let end = prepared(&hands, errand(Terminate, TerminateReplaced, &old));
-    let refused =
-        |reply: Reply| assert!(matches!(&reply, Reply::Failed(why) if why.contains("not ended")), "{reply:?}");
+    let end = prepared(&hands, request(Terminate, TerminateReplaced, &old));
+    let refused = |reply: StepOutcome| {
+        assert!(matches!(&reply, StepOutcome::Failed(why) if why.contains("not ended")), "{reply:?}")
+    };
     refused(hands.perform(&end));
 
     let tag = |value: &str| {

@@ -1,10 +1,10 @@
 //! Launch, in the region.
 
-use super::{IMAGE, MINUTE, done, errand, fails, launch, noted, prepared, waits};
+use super::{IMAGE, MINUTE, decoded_note, done, fails, launch, prepared, request, waits};
 use forewarn_domain::action::RecoveryAction::{Replace, ReplaceStateful};
 use forewarn_domain::step::StepKind::{self, Launch};
 use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Errand, Hands};
+use forewarn_recover::hands::{Hands, StepRequest};
 use forewarn_testkit::moto::REGION;
 use forewarn_testkit::world::World;
 use serde_json::{Value, json};
@@ -23,8 +23,8 @@ fn tag<'a>(found: &'a Value, key: &str) -> Option<&'a str> {
 }
 
 /// A launch whose arguments are settled.
-fn settled(world: &World, subject: &str) -> Errand {
-    prepared(&AwsHands::new(&world.aws(), REGION, None).unwrap(), errand(Launch, Replace, subject))
+fn settled(world: &World, subject: &str) -> StepRequest {
+    prepared(&AwsHands::new(&world.aws(), REGION, None).unwrap(), request(Launch, Replace, subject))
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn another_attempt_launches_anew() {
 fn where_there_is_no_room_for_a_type_the_next_is_taken_and_found_again() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (hands, old) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
-    let mut launch = errand(Launch, Replace, &old);
+    let mut launch = request(Launch, Replace, &old);
     launch.policy.targets.replacement.fallback_types = ["t3.micro", "t3.small", "t3.medium"].map(str::to_owned).into();
     let launch = prepared(&hands, launch);
     for kind in ["t3.micro", "t3.small"] {
@@ -131,11 +131,11 @@ fn data_comes_from_every_snapshot_or_nothing_is_launched() {
     .unwrap();
     let all = snapshots.as_array().unwrap();
     assert_eq!(all.len(), 2, "{snapshots}");
-    let with = |of: &Value| noted(errand(Launch, ReplaceStateful, &old), StepKind::Snapshot, &of.to_string());
+    let with = |of: &Value| decoded_note(request(Launch, ReplaceStateful, &old), StepKind::Snapshot, &of.to_string());
     for part in all {
         assert!(hands.prepare(&with(&json!([part]))).unwrap_err().contains("no snapshot of vol-"));
     }
-    assert!(hands.prepare(&errand(Launch, ReplaceStateful, &old)).unwrap_err().contains("no snapshots"));
+    assert!(hands.prepare(&request(Launch, ReplaceStateful, &old)).unwrap_err().contains("no snapshots"));
 
     let launch = prepared(&hands, with(&snapshots));
     // The image of the root comes first.
@@ -161,12 +161,12 @@ fn a_template_is_used_in_the_version_that_was_its_default() {
         "aws('ec2').create_launch_template(LaunchTemplateName='web', LaunchTemplateData={{'ImageId': '{IMAGE}', \
          'InstanceType': 't3.large'}})"
     ));
-    let mut launch = errand(Launch, Replace, &old);
+    let mut launch = request(Launch, Replace, &old);
     launch.policy.targets.replacement.launch_template = Some("web".to_owned());
     let launch = prepared(&hands, launch);
     let id = done(hands.perform(&launch));
     assert_eq!(described(&world, &id)["InstanceType"], "t3.large");
-    let mut unknown = errand(Launch, Replace, &old);
+    let mut unknown = request(Launch, Replace, &old);
     unknown.policy.targets.replacement.launch_template = Some("absent".to_owned());
     assert!(hands.prepare(&unknown).unwrap_err().contains("LaunchTemplate"));
 }

@@ -1,11 +1,11 @@
 //! DNS.
 
 use super::launch_elsewhere::elsewhere;
-use super::{done, errand, launch, prepared};
+use super::{done, launch, prepared, request};
 use forewarn_domain::action::RecoveryAction::FailOverRegion;
 use forewarn_domain::step::StepKind::{Launch, PointDns};
 use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Hands, Reply};
+use forewarn_recover::hands::{Hands, StepOutcome};
 use forewarn_testkit::moto::REGION;
 use forewarn_testkit::world::World;
 
@@ -18,17 +18,17 @@ fn the_name_says_the_successors_address_and_how_it_was_is_kept() {
          c.change_resource_record_sets(HostedZoneId=z, ChangeBatch={'Changes': [{'Action': 'CREATE', 'ResourceRecordSet': \
          {'Name': 'app.example.com', 'Type': 'A', 'TTL': 300, 'ResourceRecords': [{'Value': '192.0.2.1'}]}}]}); print(z)",
     );
-    let mut start = errand(Launch, FailOverRegion, &old);
+    let mut start = request(Launch, FailOverRegion, &old);
     elsewhere(&world, &mut start.policy);
     start.policy.targets.other_region.as_mut().unwrap().hosted_zone_id.clone_from(&zone);
     let successor = done(hands.perform(&prepared(&hands, start.clone())));
-    let mut dns = errand(PointDns, FailOverRegion, &old);
+    let mut dns = request(PointDns, FailOverRegion, &old);
     (dns.policy, dns.successor) = (start.policy, Some(successor));
     let dns = prepared(&hands, dns);
     assert!(dns.before.contains("192.0.2.1") && dns.before.contains("300"), "{}", dns.before);
     let mut reply = hands.perform(&dns);
     // Moto may leave a change pending for one look.
-    if matches!(reply, Reply::Waiting(_)) {
+    if matches!(reply, StepOutcome::Waiting(_)) {
         reply = hands.perform(&dns);
     }
     let ip = done(reply);
@@ -39,5 +39,5 @@ fn the_name_says_the_successors_address_and_how_it_was_is_kept() {
     assert_eq!(says, format!("[(60, '{ip}')]"));
     // Once more, as after a crash, says the same.
     let again = hands.perform(&dns);
-    assert!(matches!(&again, Reply::Waiting(_)) || again == Reply::Done(ip), "{again:?}");
+    assert!(matches!(&again, StepOutcome::Waiting(_)) || again == StepOutcome::Done(ip), "{again:?}");
 }

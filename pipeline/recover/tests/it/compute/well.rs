@@ -1,6 +1,6 @@
 //! Health.
 
-use super::{MINUTE, done, errand, fails, launch, prepared, waits};
+use super::{MINUTE, done, fails, launch, prepared, request, waits};
 use forewarn_domain::action::RecoveryAction::{Replace, SafeRestart};
 use forewarn_domain::step::StepKind::AwaitHealthy;
 use forewarn_recover::aws::AwsHands;
@@ -39,7 +39,7 @@ fn initializing_waits_until_every_check_is_ok() {
     let hands = AwsHands::new(&world.aws(), REGION, None).unwrap();
     world.script(&json!({"kind": "new_status", "ok_after_ms": 5 * MINUTE}));
     let id = launch(&world, "");
-    let mut wait = errand(AwaitHealthy, Replace, "i-0123456789abcdef0");
+    let mut wait = request(AwaitHealthy, Replace, "i-0123456789abcdef0");
     wait.successor = Some(id.clone());
     let wait = prepared(&hands, wait);
     // It can't be seen yet, then it is pending, then its checks begin.
@@ -63,7 +63,7 @@ fn an_application_answers_three_times_in_a_row() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (hands, id) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
     let (url, asked) = application(&[200, 200, 503, 200]);
-    let mut wait = errand(AwaitHealthy, SafeRestart, &id);
+    let mut wait = request(AwaitHealthy, SafeRestart, &id);
     wait.policy.health_endpoint = Some(url);
     waits(&hands.perform(&wait));
     assert_eq!(asked.load(Ordering::SeqCst), 3);

@@ -3,7 +3,7 @@
 use super::Scene;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
-use forewarn_recover::hands::Reply;
+use forewarn_recover::hands::StepOutcome;
 use serde_json::{Value, json};
 
 /// Registers the instance in one of two target groups, gives it two security groups, makes the isolation group, and prints its id.
@@ -32,7 +32,7 @@ print(sum(len(elb.describe_target_health(TargetGroupArn=g['TargetGroupArn'])['Ta
 fn scene(action: RecoveryAction) -> Option<(Scene, Vec<String>)> {
     let mut scene = Scene::start(&["ec2", "elbv2"], &[], action)?;
     let groups: Vec<String> = serde_json::from_str(&scene.python(NETWORK)).unwrap();
-    scene.errand.policy.targets.isolation_group = Some(groups[2].clone());
+    scene.request.policy.targets.isolation_group = Some(groups[2].clone());
     Some((scene, groups))
 }
 
@@ -49,7 +49,7 @@ fn an_instance_leaves_its_target_groups_and_comes_back_into_the_same() {
     assert!(scene.find().is_some());
     // It is asked again after its effect: the list stays what it was.
     scene.begin(S::Deregister).unwrap();
-    assert_eq!(scene.perform(), Reply::Done(left.to_string()));
+    assert_eq!(scene.perform(), StepOutcome::Done(left.to_string()));
     assert_eq!(scene.world.count("DeregisterTargets"), 1);
     scene.begin(S::Register).unwrap();
     assert_eq!(scene.find(), None);
@@ -65,22 +65,22 @@ fn a_successor_takes_the_place_of_the_subject_and_who_serves_nobody_leaves_nothi
     let new = scene.python(
         "print(ec2.run_instances(ImageId='ami-12c6146b', MinCount=1, MaxCount=1)['Instances'][0]['InstanceId'])",
     );
-    scene.errand.successor = Some(new.clone());
+    scene.request.successor = Some(new.clone());
     // On the way back it is the old one that serves.
     scene.done(S::Register);
     assert_eq!(scene.python(TARGETS), "1");
-    scene.errand.notes.remove(&S::Register);
-    scene.errand.serves = new.clone();
+    scene.request.notes.remove(&S::Register);
+    scene.request.serves = new.clone();
     scene.done(S::Register);
     let calls = scene.world.calls();
     let call = calls.iter().rfind(|c| c["action"] == "RegisterTargets").unwrap();
     assert!(call["args"].to_string().contains(&new), "{call}");
-    scene.errand.notes.clear();
-    scene.errand.subject = new;
-    scene.errand.successor = None;
+    scene.request.notes.clear();
+    scene.request.subject = new;
+    scene.request.successor = None;
     scene.done(S::Deregister);
     assert_eq!(scene.done(S::Deregister).matches("arn").count(), 2, "the key and the name");
-    scene.errand.notes.clear();
+    scene.request.notes.clear();
     assert_eq!(scene.done(S::Deregister), "[]");
 }
 
@@ -95,13 +95,13 @@ fn a_quarantine_is_taken_back_by_what_the_tags_tell() {
     assert!(scene.find().is_some());
     assert_eq!(printed(&scene, GROUPS), json!([[shut], 1]));
     // Another plan, which knows nothing of the first: the list must not become the isolation group's.
-    let notes = std::mem::take(&mut scene.errand.notes);
+    let notes = std::mem::take(&mut scene.request.notes);
     scene.done(S::Isolate);
     assert_eq!(scene.world.count("ModifyNetworkInterfaceAttribute"), 2, "one by hand, one of ours");
-    scene.errand.notes.clear();
+    scene.request.notes.clear();
     assert_eq!(printed(&scene, TAGS)["forewarn:quarantined"], "recovery-7");
 
-    scene.errand.action = RecoveryAction::Release;
+    scene.request.action = RecoveryAction::Release;
     scene.done(S::RestoreGroups);
     assert!(scene.find().is_some());
     assert_eq!(printed(&scene, GROUPS), json!([both, 0]));
@@ -109,8 +109,8 @@ fn a_quarantine_is_taken_back_by_what_the_tags_tell() {
     assert_eq!((scene.python(TARGETS), printed(&scene, TAGS)), ("1".to_owned(), json!({})));
 
     // By the log, where there is one.
-    scene.errand.notes = notes;
-    scene.errand.notes.remove(&S::Register);
+    scene.request.notes = notes;
+    scene.request.notes.remove(&S::Register);
     scene.done(S::Isolate);
     scene.done(S::RestoreGroups);
     assert_eq!(printed(&scene, GROUPS), json!([both, 0]));
@@ -119,7 +119,7 @@ fn a_quarantine_is_taken_back_by_what_the_tags_tell() {
 #[test]
 fn without_an_isolation_group_nothing_is_shut_off() {
     let Some((mut scene, _)) = scene(RecoveryAction::Quarantine) else { return };
-    scene.errand.policy.targets.isolation_group = None;
+    scene.request.policy.targets.isolation_group = None;
     assert!(scene.begin(S::Isolate).unwrap_err().contains("isolation group"));
     scene.done(S::RestoreGroups);
     assert_eq!(scene.world.count("ModifyNetworkInterfaceAttribute"), 1, "the one by hand");

@@ -3,7 +3,7 @@
 use super::Scene;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
-use forewarn_recover::hands::Reply;
+use forewarn_recover::hands::StepOutcome;
 use serde_json::{Value, json};
 
 const SLOW: &[&str] = &["--lag-ms", "7000:7000", "--hide-ms", "2000:2000"];
@@ -38,7 +38,7 @@ fn a_broken_volume_is_replaced_by_its_likeness_and_kept() {
     let Some(mut scene) = repair() else { return };
     let new = new_volume(&mut scene);
     assert_eq!(scene.find(), Some(new.clone()));
-    assert_eq!(scene.perform(), Reply::Done(new.clone()));
+    assert_eq!(scene.perform(), StepOutcome::Done(new.clone()));
     assert_eq!(scene.world.count("CreateVolume"), 3, "two of the launch, one of ours");
     scene.done(S::Detach);
     assert_eq!(scene.find(), Some(scene.volume(0)));
@@ -83,7 +83,7 @@ fn a_new_volume_that_never_comes_gives_its_device_up_to_the_old_one() {
     scene.done(S::Detach);
     scene.world.script(&json!({"kind": "attach_stuck", "volume": new}));
     scene.begin(S::AttachNew).unwrap();
-    assert_eq!((scene.perform(), scene.perform()), (Reply::Waiting(3_000), Reply::Waiting(3_000)));
+    assert_eq!((scene.perform(), scene.perform()), (StepOutcome::Waiting(3_000), StepOutcome::Waiting(3_000)));
     assert_eq!(scene.find(), None);
     let calls = |scene: &Scene| scene.world.count("AttachVolume");
     assert_eq!(calls(&scene), 3, "two of the launch, one of ours");
@@ -98,7 +98,7 @@ fn a_volume_that_is_not_ours_or_is_in_use_is_kept() {
     let others = scene.volume(1);
     scene.begin(S::CreateVolume).unwrap_err();
     let note = forewarn_recovery::state::Note { before: String::new(), result: Some(others.clone()) };
-    scene.errand.notes.insert(S::CreateVolume, note);
+    scene.request.notes.insert(S::CreateVolume, note);
     assert!(scene.fails(S::DeleteVolume).contains("was not made by"));
     let ours = format!(
         "ec2.create_tags(Resources=['{others}'], Tags=[{{'Key': 'forewarn:plan', 'Value': 'recovery-7-1'}}, \
@@ -118,7 +118,7 @@ fn everything_comes_true_where_calls_take_time_and_new_things_are_hidden() {
     for kind in [S::Snapshot, S::AwaitSnapshot, S::CreateVolume, S::Detach, S::AttachNew] {
         scene.done(kind);
     }
-    let new = scene.errand.notes[&S::CreateVolume].result.clone().unwrap();
+    let new = scene.request.notes[&S::CreateVolume].result.clone().unwrap();
     assert_eq!(mapping(&scene, "/dev/sdf")[0], json!(new));
     for (action, times) in [("CreateVolume", 3), ("CreateSnapshot", 1), ("AttachVolume", 3), ("DetachVolume", 1)] {
         assert_eq!(scene.world.count(action), times, "{action}, those of the launch counted");
@@ -136,7 +136,7 @@ fn volumes_that_aws_shut_off_write_again() {
     scene.world.script(&json!([shut(0), shut(1)]));
     scene.done(S::EnableIo);
     assert_eq!(scene.world.count("EnableVolumeIO"), 2);
-    assert_eq!(scene.perform(), Reply::Done(serde_json::to_string(&scene.made["data"]).unwrap()));
+    assert_eq!(scene.perform(), StepOutcome::Done(serde_json::to_string(&scene.made["data"]).unwrap()));
     assert_eq!(scene.world.count("EnableVolumeIO"), 2);
 }
 
@@ -152,7 +152,7 @@ fn the_root_is_replaced_in_place_and_a_failure_is_told() {
     let task = scene.done(S::ReplaceRoot);
     assert!(task.starts_with("replacevol-"), "{task}");
     assert_eq!(scene.find(), Some(task.clone()));
-    assert_eq!(scene.perform(), Reply::Done(task));
+    assert_eq!(scene.perform(), StepOutcome::Done(task));
     assert_eq!(scene.world.count("CreateReplaceRootVolumeTask"), 2, "one that failed, one that did not");
     assert_eq!(scene.python("print(ec2.describe_volumes(VolumeIds=[root])['Volumes'][0]['State'])"), "available");
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// Samples of one series that came together.
 #[derive(Debug)]
-pub(super) struct Piece {
+pub(super) struct SeriesChunk {
     pub(super) ingested_at: i64,
     pub(super) ts: Vec<i64>,
     pub(super) values: Vec<f64>,
@@ -15,8 +15,8 @@ pub(super) struct Piece {
 
 /// Everything in a range of one shard.
 #[derive(Debug, Default)]
-pub(super) struct Pile {
-    pub(super) series: BTreeMap<SeriesKey, Vec<Piece>>,
+pub(super) struct RangeBuffer {
+    pub(super) series: BTreeMap<SeriesKey, Vec<SeriesChunk>>,
     pub(super) events: Vec<(Box<Envelope>, Option<i64>)>,
     pub(super) instances: BTreeMap<String, InstanceSeen>,
     pub(super) records: u64,
@@ -26,7 +26,7 @@ pub(super) struct Pile {
     ends: Option<(String, String)>,
 }
 
-impl Pile {
+impl RangeBuffer {
     /// Takes a record in; gives it back, with the reason, where it can't be read.
     pub(super) fn add(&mut self, stored: Stored) -> Result<(), (Stored, RecordError)> {
         self.records += 1;
@@ -81,7 +81,7 @@ impl Pile {
                 period_s,
             };
             self.samples += ts.len();
-            let piece = Piece { ingested_at: ingested_at.unwrap_or(NOT_INGESTED), ts, values };
+            let piece = SeriesChunk { ingested_at: ingested_at.unwrap_or(NOT_INGESTED), ts, values };
             self.series.entry(key).or_default().push(piece);
         }
     }

@@ -3,7 +3,7 @@
 use super::drift::Drift;
 use super::live::LiveReport;
 use super::measure::Measure;
-use super::words::cell;
+use super::text::cell;
 use std::fmt::{self, Display, Formatter};
 
 impl Display for LiveReport {

@@ -3,7 +3,7 @@
 use super::AwsHands;
 use super::dry;
 use super::facts::read::{ask, bounded, ec2_in, instance, words, zone};
-use super::launch::capture::{Wish, settle};
+use super::launch::capture::{ActionRequest, settle};
 use super::launch::subnet::{zone_of, zones_with};
 use aws_sdk_ec2::types::ImageState;
 use forewarn_domain::action::RecoveryAction;
@@ -13,7 +13,12 @@ use forewarn_recovery::targets::OtherRegion;
 use forewarn_runtime::time::{format_ms, parse_instant, system_now_ms};
 
 /// Says what is missing; none if nothing is known to be.
-pub(super) fn shortage(hands: &AwsHands, action: RecoveryAction, id: &str, policy: &Policy) -> Read<Option<String>> {
+pub(super) fn capacity_check(
+    hands: &AwsHands,
+    action: RecoveryAction,
+    id: &str,
+    policy: &Policy,
+) -> Read<Option<String>> {
     let reads = async {
         if action.launches() {
             of_launch(hands, action, id, policy).await
@@ -55,7 +60,7 @@ async fn of_launch(
             return Ok(Some(what));
         }
     }
-    let arguments = settle(hands, &Wish { action, subject: id, policy, snapshots: None }).await?;
+    let arguments = settle(hands, &ActionRequest { action, subject: id, policy, snapshots: None }).await?;
     if let (Some(Some(kind)), Some(subnet)) = (arguments.types.first(), &arguments.subnet) {
         let zone = zone_of(hands, &arguments.region, subnet).await?;
         if let Some(what) = offered(hands, &arguments.region, kind, &zone).await? {

@@ -13,7 +13,7 @@ const SHA_DIGITS: usize = 16;
 
 /// A round of predictions that a history keeps.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeptRound {
+pub struct PredictionFile {
     /// The time it speaks for, milliseconds.
     pub as_of: i64,
     /// The first 16 digits of the rule set's SHA-256.
@@ -26,7 +26,7 @@ pub struct KeptRound {
 
 /// What was predicted of one instance.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SaidRow {
+pub struct PredictionRow {
     /// The instance.
     pub instance_id: String,
     /// What it is a copy of, where that was known.
@@ -41,7 +41,7 @@ pub struct SaidRow {
     pub ruleset: (String, String),
 }
 
-impl KeptRound {
+impl PredictionFile {
     /// Reads a file's name: `20260105T010000Z-SHA-ENGINE.parquet`; None for a file that forewarn did not name.
     fn of(entry: &Entry) -> Option<Self> {
         let name = entry.path.rsplit('/').next()?.strip_suffix(".parquet")?;
@@ -79,15 +79,15 @@ fn compact_time(text: &str) -> Option<i64> {
 
 impl History {
     /// Lists the rounds kept, in order of time, rule set and engine.
-    pub fn rounds(&self) -> Result<Vec<KeptRound>> {
-        let mut found: Vec<KeptRound> =
-            parquet_files(self, PREDICTIONS)?.into_iter().filter_map(|e| KeptRound::of(&e)).collect();
+    pub fn rounds(&self) -> Result<Vec<PredictionFile>> {
+        let mut found: Vec<PredictionFile> =
+            parquet_files(self, PREDICTIONS)?.into_iter().filter_map(|e| PredictionFile::of(&e)).collect();
         found.sort();
         Ok(found)
     }
 
     /// Reads a round, in the order of its file.
-    pub fn said(&self, round: &KeptRound) -> Result<Vec<SaidRow>> {
+    pub fn said(&self, round: &PredictionFile) -> Result<Vec<PredictionRow>> {
         let mut rows = Vec::new();
         for_each_batch_of(self, &round.entry, |table| {
             for i in 0..table.rows() {
@@ -99,7 +99,7 @@ impl History {
     }
 }
 
-fn row(table: &Table<'_>, i: usize, round: &KeptRound, file: &str) -> Result<SaidRow> {
+fn row(table: &Table<'_>, i: usize, round: &PredictionFile, file: &str) -> Result<PredictionRow> {
     let corrupt = |why: String| HistoryError::corrupt(file, format!("{why} in row {}", i + 1));
     let as_of = table.needed_time("as_of", i)?;
     if as_of != round.as_of {
@@ -118,7 +118,7 @@ fn row(table: &Table<'_>, i: usize, round: &KeptRound, file: &str) -> Result<Sai
         return Err(corrupt(format!("`p24` is {p}, which is no probability")));
     }
     let failure = table.text("failure_type", i)?;
-    Ok(SaidRow {
+    Ok(PredictionRow {
         instance_id: table.needed_text("instance_id", i)?,
         workload: table.text("workload", i)?,
         p24,
@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_round_is_told_by_its_file() {
-        let of = |name: &str| KeptRound::of(&Entry { path: format!("predictions/date=2026-01-05/{name}"), size: 1 });
+        let of =
+            |name: &str| PredictionFile::of(&Entry { path: format!("predictions/date=2026-01-05/{name}"), size: 1 });
         let round = of("20260105T013000Z-0123456789abcdef-0.1.0-rc.1.parquet").unwrap();
         assert_eq!(forewarn_runtime::time::format_ms(round.as_of), "2026-01-05T01:30:00Z");
         assert_eq!((round.ruleset.as_str(), round.engine.as_str()), ("0123456789abcdef", "0.1.0-rc.1"));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Where recoveries and policies are.
 #[derive(Debug, clap::Args)]
-pub(super) struct KeptArg {
+pub(super) struct StorageArgs {
     #[command(flatten)]
     pub(super) state: StateArg,
     /// Where recoveries are written down: dynamodb:TABLE [default: the setting, else the event log in the state]
@@ -48,7 +48,7 @@ fn is_table(name: &str) -> bool {
     (3..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
 }
 
-impl KeptArg {
+impl StorageArgs {
     fn log_table(&self, context: &Context<'_>) -> Result<Option<String>, CliError> {
         let setting = context.settings.live.recovery_log.as_ref();
         Named { flag: self.recovery_log.as_ref(), setting, variable: "RECOVERY_EVENTS_TABLE" }
@@ -104,9 +104,9 @@ mod tables {
     use super::{Arc, CliError, Policies, Store};
     use forewarn_log::dynamodb::DynamoLog;
     use forewarn_recover::policies::table::PolicyTable;
-    use forewarn_recover::store::Folded;
+    use forewarn_recover::store::ProjectedLog;
     use forewarn_runtime::aws::Aws;
-    use forewarn_runtime::context::Surroundings;
+    use forewarn_runtime::context::RuntimeContext;
 
     fn aws() -> Result<Aws, CliError> {
         let aws = Aws::load().map_err(CliError::failed)?;
@@ -118,8 +118,8 @@ mod tables {
     pub(super) fn log(table: &str) -> Result<Arc<dyn Store>, CliError> {
         let aws = aws()?;
         let config = aws.base().clone();
-        let log = DynamoLog::open(aws, &config, table, Surroundings::alone())?;
-        Ok(Arc::new(Folded::new(log)))
+        let log = DynamoLog::open(aws, &config, table, RuntimeContext::alone())?;
+        Ok(Arc::new(ProjectedLog::new(log)))
     }
 
     pub(super) fn policies(table: &str) -> Result<Arc<dyn Policies>, CliError> {
@@ -129,7 +129,7 @@ mod tables {
     pub(super) fn create_log(table: &str) -> Result<(), CliError> {
         let aws = aws()?;
         let config = aws.base().clone();
-        DynamoLog::create(aws, &config, table, Surroundings::alone())?;
+        DynamoLog::create(aws, &config, table, RuntimeContext::alone())?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be done, and when.
 #[derive(Debug, Default)]
-pub struct Agenda {
+pub struct DueQueue {
     due: BTreeSet<(i64, String)>,
     at: BTreeMap<String, i64>,
     busy: BTreeSet<String>,
@@ -14,7 +14,7 @@ pub struct Agenda {
     reminders: BTreeSet<String>,
 }
 
-impl Agenda {
+impl DueQueue {
     /// Asks for a look at a time, milliseconds; an earlier wish stands.
     pub fn put(&mut self, id: &str, at_ms: i64) {
         if self.busy.contains(id) {
@@ -94,41 +94,41 @@ impl Agenda {
 
 #[cfg(test)]
 mod tests {
-    use super::Agenda;
+    use super::DueQueue;
 
     #[test]
     fn the_earliest_wish_stands_and_one_at_work_is_not_handed_out_twice() {
-        let mut agenda = Agenda::default();
-        agenda.put("a", 10);
-        agenda.put("a", 20);
-        agenda.put("b", 5);
-        assert_eq!(agenda.next(), Some(5));
-        assert_eq!(agenda.take(4), None);
-        assert_eq!(agenda.take(100).as_deref(), Some("b"));
-        agenda.put("b", 1);
-        assert_eq!(agenda.take(100).as_deref(), Some("a"));
-        assert_eq!(agenda.take(100), None);
+        let mut due_queue = DueQueue::default();
+        due_queue.put("a", 10);
+        due_queue.put("a", 20);
+        due_queue.put("b", 5);
+        assert_eq!(due_queue.next(), Some(5));
+        assert_eq!(due_queue.take(4), None);
+        assert_eq!(due_queue.take(100).as_deref(), Some("b"));
+        due_queue.put("b", 1);
+        assert_eq!(due_queue.take(100).as_deref(), Some("a"));
+        assert_eq!(due_queue.take(100), None);
         // Something happened to b meanwhile: it is looked at at once, whatever its worker said.
-        agenda.give_back("b", Some(1_000));
-        assert_eq!(agenda.take(0).as_deref(), Some("b"));
-        agenda.give_back("b", None);
-        agenda.give_back("a", Some(7));
-        assert_eq!((agenda.next(), agenda.len()), (Some(7), 1));
+        due_queue.give_back("b", Some(1_000));
+        assert_eq!(due_queue.take(0).as_deref(), Some("b"));
+        due_queue.give_back("b", None);
+        due_queue.give_back("a", Some(7));
+        assert_eq!((due_queue.next(), due_queue.len()), (Some(7), 1));
     }
 
     #[test]
     fn what_waits_for_a_person_is_no_work_until_something_happens_to_it() {
-        let mut agenda = Agenda::default();
-        agenda.put("a", 1);
-        assert!(agenda.has_work());
-        agenda.take(1);
-        agenda.remind("a", 100);
-        assert_eq!((agenda.next(), agenda.has_work()), (Some(100), false));
-        agenda.put("a", 50);
-        assert_eq!((agenda.next(), agenda.has_work()), (Some(50), true));
-        agenda.take(50);
-        agenda.put("a", 60);
-        agenda.remind("a", 100);
-        assert!(agenda.has_work(), "something happened to it meanwhile");
+        let mut due_queue = DueQueue::default();
+        due_queue.put("a", 1);
+        assert!(due_queue.has_work());
+        due_queue.take(1);
+        due_queue.remind("a", 100);
+        assert_eq!((due_queue.next(), due_queue.has_work()), (Some(100), false));
+        due_queue.put("a", 50);
+        assert_eq!((due_queue.next(), due_queue.has_work()), (Some(50), true));
+        due_queue.take(50);
+        due_queue.put("a", 60);
+        due_queue.remind("a", 100);
+        assert!(due_queue.has_work(), "something happened to it meanwhile");
     }
 }

@@ -1,6 +1,6 @@
 //! What several steps look at, and what they share: an instance, its volumes, its tags, and what is frozen before a call.
 
-use super::super::hands::{Errand, Reply};
+use super::super::hands::{StepOutcome, StepRequest};
 use super::AwsHands;
 use super::call::Trouble;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
@@ -36,14 +36,14 @@ pub(super) struct Disk {
 
 /// An instance, as far as these steps look at it.
 #[derive(Debug, Clone)]
-pub(super) struct Machine {
+pub(super) struct InstanceView {
     pub(super) state: String,
     pub(super) root_device: String,
     pub(super) disks: Vec<Disk>,
     pub(super) tags: BTreeMap<String, String>,
 }
 
-impl Machine {
+impl InstanceView {
     /// Gives its root volume.
     pub(super) fn root(&self) -> Option<&Disk> {
         self.disks.iter().find(|d| d.device == self.root_device)
@@ -74,8 +74,8 @@ where
 }
 
 /// Makes a failed read a step's reply: whether earlier calls of the step have had an effect is not known then.
-pub(super) fn unread(trouble: Trouble) -> Reply {
-    Reply::Unknown(trouble.words)
+pub(super) fn unread(trouble: Trouble) -> StepOutcome {
+    StepOutcome::Unknown(trouble.words)
 }
 
 /// Gives a failed read in words.
@@ -84,55 +84,59 @@ pub(super) fn words(trouble: Trouble) -> String {
 }
 
 /// Gives whichever of the two it is.
-pub(super) fn either(reply: Result<Reply, Reply>) -> Reply {
+pub(super) fn either(reply: Result<StepOutcome, StepOutcome>) -> StepOutcome {
     reply.unwrap_or_else(|early| early)
 }
 
 /// Writes down what is frozen before a call.
-pub(super) fn freeze(what: &impl Serialize) -> Result<String, String> {
+pub(super) fn encode_precondition(what: &impl Serialize) -> Result<String, String> {
     serde_json::to_string(what).map_err(|e| format!("cannot write down how things stand: {e}"))
 }
 
 /// Reads what was frozen.
-pub(super) fn thaw<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(super) fn decode_precondition<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|e| format!("what was written down before the step can't be read: {e}"))
 }
 
 /// Reads what was frozen, as the reply where it can't be read.
-pub(super) fn before<T: DeserializeOwned>(errand: &Errand) -> Result<T, Reply> {
-    thaw(&errand.before).map_err(Reply::Unknown)
+pub(super) fn before<T: DeserializeOwned>(request: &StepRequest) -> Result<T, StepOutcome> {
+    decode_precondition(&request.before).map_err(StepOutcome::Unknown)
 }
 
 /// Gives what was frozen when this step was first tried: a later look must not take our own doing for how things stood.
-pub(super) fn settled(errand: &Errand) -> Option<String> {
-    errand.notes.get(&errand.kind).map(|n| n.before.clone()).filter(|b| !b.is_empty())
+pub(super) fn settled(request: &StepRequest) -> Option<String> {
+    request.notes.get(&request.kind).map(|n| n.before.clone()).filter(|b| !b.is_empty())
 }
 
 /// Gives what is known of another step of the plan, read.
-pub(super) fn noted<T: DeserializeOwned>(errand: &Errand, kind: StepKind, of: fn(&Note) -> Option<&str>) -> Option<T> {
-    errand.notes.get(&kind).and_then(of).and_then(|text| serde_json::from_str(text).ok())
+pub(super) fn decoded_note<T: DeserializeOwned>(
+    request: &StepRequest,
+    kind: StepKind,
+    of: fn(&Note) -> Option<&str>,
+) -> Option<T> {
+    request.notes.get(&kind).and_then(of).and_then(|text| serde_json::from_str(text).ok())
 }
 
 /// Gives how things stood before another step, read.
-pub(super) fn stood<T: DeserializeOwned>(errand: &Errand, kind: StepKind) -> Option<T> {
-    noted(errand, kind, |n| Some(&n.before))
+pub(super) fn precondition_of<T: DeserializeOwned>(request: &StepRequest, kind: StepKind) -> Option<T> {
+    decoded_note(request, kind, |n| Some(&n.before))
 }
 
 /// Gives what came of another step.
-pub(super) fn came_of(errand: &Errand, kind: StepKind) -> Option<String> {
-    errand.notes.get(&kind).and_then(|n| n.result.clone()).filter(|r| !r.is_empty())
+pub(super) fn result_of(request: &StepRequest, kind: StepKind) -> Option<String> {
+    request.notes.get(&kind).and_then(|n| n.result.clone()).filter(|r| !r.is_empty())
 }
 
 /// Says whether a search that finds nothing tells nothing yet: a call that was just made may not show.
-pub(super) fn too_early(errand: &Errand) -> Option<String> {
-    let first = thaw::<Since>(&errand.before).ok()?.at_ms;
-    let span = if errand.deadline_ms.is_some() { HURRIED_SEARCH_MS } else { SEARCH_MS };
-    (errand.now_ms < first.saturating_add(span)).then(|| "what was just made may not show yet".to_owned())
+pub(super) fn too_early(request: &StepRequest) -> Option<String> {
+    let first = decode_precondition::<Since>(&request.before).ok()?.at_ms;
+    let span = if request.deadline_ms.is_some() { HURRIED_SEARCH_MS } else { SEARCH_MS };
+    (request.now_ms < first.saturating_add(span)).then(|| "what was just made may not show yet".to_owned())
 }
 
 /// Says whether what can't be seen may only be hidden, for it is new.
-pub(super) fn may_be_hidden(errand: &Errand) -> bool {
-    thaw::<Since>(&errand.before).is_ok_and(|s| errand.now_ms < s.at_ms.saturating_add(GRACE_MS))
+pub(super) fn may_be_hidden(request: &StepRequest) -> bool {
+    decode_precondition::<Since>(&request.before).is_ok_and(|s| request.now_ms < s.at_ms.saturating_add(GRACE_MS))
 }
 
 /// Makes a filter.
@@ -151,12 +155,12 @@ pub(super) fn tag(key: &str, value: &str) -> Tag {
 }
 
 /// Gives the tags of what a step makes, and others.
-pub(super) fn marks(errand: &Errand, kind: ResourceType, more: &[(&str, &str)]) -> TagSpecification {
+pub(super) fn marks(request: &StepRequest, kind: ResourceType, more: &[(&str, &str)]) -> TagSpecification {
     let own = [
-        (PLAN, errand.plan_id.as_str()),
-        (STEP, errand.token.as_str()),
-        (RECOVERY, errand.recovery_id.as_str()),
-        ("forewarn:instance", errand.subject.as_str()),
+        (PLAN, request.plan_id.as_str()),
+        (STEP, request.token.as_str()),
+        (RECOVERY, request.recovery_id.as_str()),
+        ("forewarn:instance", request.subject.as_str()),
     ];
     let tags = own.iter().chain(more).map(|(k, v)| tag(k, v)).collect();
     TagSpecification::builder().resource_type(kind).set_tags(Some(tags)).build()
@@ -195,7 +199,7 @@ pub(super) fn drop_tags(hands: &AwsHands, on: &[String], keys: &[String]) -> Res
 }
 
 /// Looks at an instance; none where there is no such instance, or it can't be seen yet.
-pub(super) fn machine(hands: &AwsHands, id: &str) -> Result<Option<Machine>, Trouble> {
+pub(super) fn machine(hands: &AwsHands, id: &str) -> Result<Option<InstanceView>, Trouble> {
     let call = hands.ec2.describe_instances().filters(filter("instance-id", [id.to_owned()]));
     let reply = ask(hands, "ec2:DescribeInstances", call.send())?;
     let found = reply.reservations.unwrap_or_default().into_iter().flat_map(|r| r.instances.unwrap_or_default());
@@ -203,12 +207,12 @@ pub(super) fn machine(hands: &AwsHands, id: &str) -> Result<Option<Machine>, Tro
 }
 
 /// Looks at an instance that must be there.
-pub(super) fn must_see(hands: &AwsHands, id: &str) -> Result<Machine, String> {
+pub(super) fn must_see(hands: &AwsHands, id: &str) -> Result<InstanceView, String> {
     machine(hands, id).map_err(words)?.ok_or_else(|| format!("there is no instance {id}"))
 }
 
-fn machine_of(instance: &Instance) -> Machine {
-    Machine {
+fn machine_of(instance: &Instance) -> InstanceView {
+    InstanceView {
         state: instance.state().and_then(|s| s.name()).map_or_else(String::new, |n| n.as_str().to_owned()),
         root_device: instance.root_device_name().unwrap_or_default().to_owned(),
         disks: instance.block_device_mappings().iter().filter_map(disk_of).collect(),
@@ -236,7 +240,7 @@ pub(super) fn volumes(hands: &AwsHands, ids: impl IntoIterator<Item = String>) -
 }
 
 /// Gives volumes whose status has what is looked for.
-pub(super) fn volumes_with(hands: &AwsHands, ids: &[String], wrong: Wrong) -> Result<Vec<String>, Trouble> {
+pub(super) fn volumes_with(hands: &AwsHands, ids: &[String], wrong: CommandRejected) -> Result<Vec<String>, Trouble> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -245,8 +249,8 @@ pub(super) fn volumes_with(hands: &AwsHands, ids: &[String], wrong: Wrong) -> Re
     let found = items.into_iter().filter(|item| {
         let status = item.volume_status();
         match wrong {
-            Wrong::Impaired => status.and_then(|s| s.status()).is_some_and(|s| s.as_str() == "impaired"),
-            Wrong::IoDisabled => status.is_some_and(|s| {
+            CommandRejected::Impaired => status.and_then(|s| s.status()).is_some_and(|s| s.as_str() == "impaired"),
+            CommandRejected::IoDisabled => status.is_some_and(|s| {
                 let io =
                     |d: &&aws_sdk_ec2::types::VolumeStatusDetails| d.name().is_some_and(|n| n.as_str() == "io-enabled");
                 s.details().iter().find(io).and_then(|d| d.status()) == Some("failed")
@@ -258,7 +262,7 @@ pub(super) fn volumes_with(hands: &AwsHands, ids: &[String], wrong: Wrong) -> Re
 
 /// What may be wrong with a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub(super) enum CommandRejected {
     /// Its status is impaired.
     Impaired,
     /// AWS has disabled its input and output.

@@ -41,12 +41,12 @@ fn fleet() -> Records {
 fn every_measure_is_what_a_person_counts() {
     let records = fleet();
     let units = Units::of(&records, 100 * HOUR_MS);
-    let stand = Stand::of(&records, &units, 0, None);
+    let scorer_stats = ScorerStats::of(&records, &units, 0, None);
     let seen = units.as_seen();
     // One week: `web` and `i-c` are the clusters. 76 rows of each instance have a day ahead of them; i-a loses 60..70 h, i-b
     // 70..76 h to the outage.
     assert_eq!(units.clusters, 2);
-    let counts = stand.counts();
+    let counts = scorer_stats.counts();
     let expected = Counts {
         scored: 3 * 76 - 10 - 6,
         followed: 48,
@@ -61,7 +61,7 @@ fn every_measure_is_what_a_person_counts() {
     };
     assert_eq!(counts, expected);
     let near = |measure: Measure, expected: f64| {
-        let found = stand.value(measure, &seen);
+        let found = scorer_stats.value(measure, &seen);
         assert!((found - expected).abs() < 1e-12, "{measure:?}: {found} is not {expected}");
     };
     near(Measure::RowPrecision, 0.75);
@@ -77,7 +77,7 @@ fn every_measure_is_what_a_person_counts() {
     near(Measure::Brier, brier);
     near(Measure::BrierSkill, 1.0 - brier / (48.0 / 212.0 * (1.0 - 48.0 / 212.0)));
     near(Measure::Ece, (4.0 * (0.8_f64 - 0.75).abs() + 208.0 * (0.1_f64 - 45.0 / 208.0).abs()) / 212.0);
-    let telling: Vec<usize> = stand.bins.iter().map(|b| b.incidents.len()).filter(|n| *n > 0).collect();
+    let telling: Vec<usize> = scorer_stats.bins.iter().map(|b| b.incidents.len()).filter(|n| *n > 0).collect();
     assert_eq!(telling, [2, 1], "two incidents follow rows at 0.1, one follows rows at 0.8");
 }
 
@@ -85,16 +85,16 @@ fn every_measure_is_what_a_person_counts() {
 fn a_cluster_drawn_twice_counts_twice_and_one_not_drawn_not_at_all() {
     let records = fleet();
     let units = Units::of(&records, 100 * HOUR_MS);
-    let stand = Stand::of(&records, &units, 0, None);
+    let scorer_stats = ScorerStats::of(&records, &units, 0, None);
     // Clusters come in the order of their names: i-c, then web.
     let (calm, web) = ([1.0, 0.0], [0.0, 2.0]);
-    assert!(stand.value(Measure::RecallAll, &calm).is_nan());
-    assert!(stand.value(Measure::AveragePrecision, &calm).is_nan());
-    assert!((stand.value(Measure::Brier, &calm) - 0.01).abs() < 1e-15);
-    assert!((stand.value(Measure::RowPrecision, &web) - 0.75).abs() < 1e-15);
+    assert!(scorer_stats.value(Measure::RecallAll, &calm).is_nan());
+    assert!(scorer_stats.value(Measure::AveragePrecision, &calm).is_nan());
+    assert!((scorer_stats.value(Measure::Brier, &calm) - 0.01).abs() < 1e-15);
+    assert!((scorer_stats.value(Measure::RowPrecision, &web) - 0.75).abs() < 1e-15);
     let rows = 2.0 * (2.0 * 76.0 - 16.0);
     let expected = 6.0 / 96.0 * 0.75 + 90.0 / 96.0 * (96.0 / rows);
-    assert!((stand.value(Measure::AveragePrecision, &web) - expected).abs() < 1e-12);
+    assert!((scorer_stats.value(Measure::AveragePrecision, &web) - expected).abs() < 1e-12);
 }
 
 #[test]
@@ -116,11 +116,11 @@ fn what_was_never_there_is_not_called_nought_or_one() {
 fn resampling_is_the_same_every_time_and_needs_two_clusters() {
     let records = fleet();
     let units = Units::of(&records, 100 * HOUR_MS);
-    let stand = Stand::of(&records, &units, 0, None);
-    let brier = || units.intervals(1, |weights, out| out.push(stand.value(Measure::Brier, weights)));
+    let scorer_stats = ScorerStats::of(&records, &units, 0, None);
+    let brier = || units.intervals(1, |weights, out| out.push(scorer_stats.value(Measure::Brier, weights)));
     let (first, second) = (brier()[0].unwrap(), brier()[0].unwrap());
     assert_eq!(first, second);
-    let (calm, web) = (0.01, stand.value(Measure::Brier, &[0.0, 1.0]));
+    let (calm, web) = (0.01, scorer_stats.value(Measure::Brier, &[0.0, 1.0]));
     assert!((first.lo - calm).abs() < 1e-12 && (first.hi - web).abs() < 1e-12, "{first:?}");
     let mut alone = fleet();
     alone.instances.remove("i-c");

@@ -26,7 +26,7 @@ pub(super) struct Bin {
 
 /// How a scorer stands: every measure, by cluster.
 #[derive(Debug)]
-pub(super) struct Stand {
+pub(super) struct ScorerStats {
     pub(super) rows: Ratio,
     pub(super) episodes: Ratio,
     pub(super) predictable: Ratio,
@@ -41,13 +41,13 @@ pub(super) struct Stand {
     leads: Vec<(f64, u32)>,
 }
 
-impl Stand {
+impl ScorerStats {
     /// Counts the rows of one scorer; with `only`, just the rows for which it holds, and no incidents.
     pub(super) fn of(records: &Records, units: &Units, scorer: usize, only: Option<Only<'_>>) -> Self {
         let n = units.clusters;
         let ratio = || Ratio::new(n);
         let bin = |_| Bin { said: ratio(), happened: ratio(), incidents: BTreeSet::new() };
-        let mut stand = Self {
+        let mut scorer_stats = Self {
             rows: ratio(),
             episodes: ratio(),
             predictable: ratio(),
@@ -69,32 +69,32 @@ impl Stand {
                     RowTruth::Censored(_) => continue,
                 };
                 let (p, cluster) = (verdict.p[step], units.row(at, step));
-                stand.false_rate.add(cluster, 0.0, units.weeks_a_row);
+                scorer_stats.false_rate.add(cluster, 0.0, units.weeks_a_row);
                 if only.is_some_and(|f| !f(instance, step)) {
                     continue;
                 }
-                stand.row(p, hit, cluster);
+                scorer_stats.row(p, hit, cluster);
                 ranked.push((p, cluster, hit));
                 if hit && let Some(next) = units.next_incident(instance, records.time(step)) {
-                    stand.bins[bin_of(p)].incidents.insert((at as u32, next));
+                    scorer_stats.bins[bin_of(p)].incidents.insert((at as u32, next));
                 }
                 if verdict.high[step] {
-                    stand.rows.case(cluster, hit);
+                    scorer_stats.rows.case(cluster, hit);
                 }
             }
             let high = |step: usize| verdict.high[step] && only.is_none_or(|f| f(instance, step));
             for episode in episodes(&records.times, &instance.truth, high) {
                 let cluster = units.row(at, episode.first);
-                stand.episodes.case(cluster, episode.right);
-                stand.false_rate.add(cluster, f64::from(u8::from(!episode.right)), 0.0);
+                scorer_stats.episodes.case(cluster, episode.right);
+                scorer_stats.false_rate.add(cluster, f64::from(u8::from(!episode.right)), 0.0);
             }
             if only.is_none() {
-                stand.catch(records, units, at, instance, &verdict.high);
+                scorer_stats.catch(records, units, at, instance, &verdict.high);
             }
         }
-        stand.ranked = Ranked::new(ranked);
-        stand.leads.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        stand
+        scorer_stats.ranked = Ranked::new(ranked);
+        scorer_stats.leads.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        scorer_stats
     }
 
     fn row(&mut self, p: f64, hit: bool, cluster: u32) {
