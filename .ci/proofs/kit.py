@@ -203,7 +203,16 @@ class Proof:
         word = "sabotages are noticed" if self.sabotage else "hold"
         miss = ("goes unnoticed" if self.sabotage else "falls short") if len(self.short) == 1 else ("go unnoticed" if self.sabotage else "fall short")
         self.say(f"prove {self.name}: {self.held} {word}, {len(self.short)} {miss}{': ' + ', '.join(self.short) if self.short else ''}{left_out} ({time.time() - begun:.0f} s)")
+        if not self.sabotage:
+            self.report(commit, whole=not only and not self.warm and not dirty, seconds=time.time() - begun)
         return 1 if self.short or not self.held else 0
+
+    def report(self, commit, whole, seconds):
+        """Leaves what came of it beside what it made, for whoever asks later."""
+        told = {"proof": self.name, "commit": commit, "whole": whole, "held": self.held, "short": self.short, "seconds": round(seconds)}
+        told["summary"] = f"{self.held} hold, {len(self.short)} fall short"
+        self.work.mkdir(parents=True, exist_ok=True)
+        (self.work / "report.json").write_text(json.dumps(told, indent=1))
 
     def tally(self, line):
         if not line.results:

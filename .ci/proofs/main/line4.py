@@ -130,7 +130,7 @@ def shapes(line):
 
 def tested(line):
     """Runs the tests of models and rules and looks for those that prove each property."""
-    r = run(["cargo", "test", "-p", "forewarn-models", "-p", "forewarn-rules", "--locked"], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3600)
+    r = run(["cargo", "test", "-p", "forewarn-models", "-p", "forewarn-domain", "-p", "forewarn-rules", "--locked"], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3600)
     results = re.findall(r"^test (\S+)(?: - should panic)? \.\.\. (\w+)", r.out, re.M)
     line.check("tests", "tests of models and rules", r.code == 0 and results, f"{sum(s == 'ok' for _, s in results)} of {len(results)} pass", "all")
     for key, (what, patterns) in TESTED.items():

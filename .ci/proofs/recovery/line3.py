@@ -62,8 +62,8 @@ def storm(bed, line, impaired):
 
 
 def prove(line):
-    passes(line, "gates", "a table of wishes and facts, each with the one reason it must give", "recovery::gates")
-    passes(line, "admission", "caps, budgets, cooldowns, storms; any order of requests never passes a cap", "recovery::admission")
+    passes(line, "gates", "a table of wishes and facts, each with the one reason it must give", "gates")
+    passes(line, "admission", "caps, budgets, cooldowns, storms; any order of requests never passes a cap", "admission")
     with Bed("--seed", "13") as bed:
         on_the_wire(bed, line)
     with Bed("--seed", "13") as bed:

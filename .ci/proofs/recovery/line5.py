@@ -13,7 +13,7 @@ SEEDS = 10_000
 
 def worlds(line, seeds, broken=""):
     begun = time.time()
-    r = passes(line, "worlds", f"{seeds:,} worlds in which nothing happens that must never", "recovery::simulation::in_no_world", {"FOREWARN_SEEDS": str(seeds), "FOREWARN_BROKEN": broken})
+    r = passes(line, "worlds", f"{seeds:,} worlds in which nothing happens that must never", "simulation::in_no_world", {"FOREWARN_SEEDS": str(seeds), "FOREWARN_BROKEN": broken})
     return r, time.time() - begun
 
 
@@ -22,9 +22,9 @@ def prove(line):
     told = re.search(r"(\d+) worlds, (\d+) events, (\{[^}]*\}[^}]*\}[^}]*\})?", r.out)
     if told:
         line.note(f"{told[0][:400]}; {int(told[2]) / seconds:,.0f} events a second, building included")
-    passes(line, "same", "a seed gives the same log, byte for byte", "recovery::simulation::a_seed")
-    passes(line, "found", "what is broken on purpose is found", "recovery::simulation::what_is_broken")
-    passes(line, "course", "whatever one recovery is asked, its log can be read again and its fences hold", "recovery::course")
+    passes(line, "same", "a seed gives the same log, byte for byte", "simulation::a_seed")
+    passes(line, "found", "what is broken on purpose is found", "simulation::what_is_broken")
+    passes(line, "course", "whatever one recovery is asked, its log can be read again and its fences hold", "course")
 
 
 def sabotage(line, broken):

@@ -40,7 +40,7 @@ def first_calls(bed, line, through=None):
 
 def resumed(line):
     place = line.fresh("resumed")
-    r = kit.run(["cargo", "test", "--workspace", "--locked", "--test", "it", "respond::open_recoveries"], env={"CARGO_TARGET_DIR": kit.TARGET, "FOREWARN_SCALE": MANY, "FOREWARN_SCALE_DIR": place}, timeout=1200)
+    r = kit.run(["cargo", "test", "--workspace", "--locked", "--test", "it", "executor::open_recoveries"], env={"CARGO_TARGET_DIR": kit.TARGET, "FOREWARN_SCALE": MANY, "FOREWARN_SCALE_DIR": place}, timeout=1200)
     r.ok()
     with Bed() as bed:
         executors = Executors(bed, place)

@@ -1,0 +1,95 @@
+"""The edit loop, before and after, in the same run; the first command's cost, cold."""
+
+import os
+import re
+import subprocess
+import time
+
+from proofs import kit
+from proofs.house.source import base, clone
+from proofs.kit import Short, run
+
+NUMBER = 3
+TITLE = "seconds from a changed function to the built tests, before and after; CPU minutes of the first command, cold"
+SABOTAGE = ("ratio_bus", "the file that is edited lies in the ground, below every room")
+TRIES = 3
+# What is edited: the file before and now, and the share of before that it may take.
+EDITS = {
+    "command": ("pipeline/src/cli/mark.rs", "pipeline/app/src/cli/mark.rs", 0.35),
+    "bus": ("pipeline/src/emit/jsonl.rs", "pipeline/deliver/src/jsonl.rs", 0.35),
+    "backtest": ("pipeline/src/backtest/measure.rs", "pipeline/evaluate/src/backtest/measure.rs", 0.35),
+    "recovery": ("pipeline/src/respond/inbox.rs", "pipeline/recover/src/inbox.rs", 0.35),
+    "poller": ("pipeline/src/source/follow.rs", "pipeline/ingest/src/source/follow.rs", 0.6),
+}
+COLD_CPU_MINUTES = 30
+
+
+def build(tree, target, *args):
+    begun = time.time()
+    r = run(["cargo", *args, "--locked", "-q"], env={"CARGO_TARGET_DIR": target}, cwd=tree, timeout=5400)
+    if r.code:
+        raise Short(f"cargo {' '.join(args)} in {tree.name}: {r.err[-400:]}")
+    return time.time() - begun
+
+
+def edited(tree, target, file, *args):
+    """Gives the median seconds of `cargo ARGS` after a change of the body of the file's first function with one."""
+    path, took = tree / file, []
+    text = path.read_text()
+    body = re.search(r"\n(?:    )?(?:pub(?:\([a-z]+\))? )?fn [^;{]*\{\n", text)
+    if not body:
+        raise Short(f"{file} has no function to edit")
+    try:
+        for n in range(TRIES):
+            path.write_text(f"{text[:body.end()]}        std::hint::black_box({n}_u32);\n{text[body.end():]}")
+            took.append(build(tree, target, *args))
+    finally:
+        path.write_text(text)
+    return sorted(took)[TRIES // 2]
+
+
+def trees(line):
+    """Makes both trees and builds their tests once, so that only edits are timed."""
+    made = {}
+    for name, commit in (("before", base()), ("now", "HEAD")):
+        commit = run(["git", "rev-parse", commit]).ok().out.strip()
+        tree, target = clone(line.work / f"tree-{name}", commit), line.work / f"target-{name}"
+        seconds = build(tree, target, "test", "--workspace", "--no-run")
+        line.note(f"{name} ({commit[:7]}): tests built in {seconds:.0f} s")
+        made[name] = (tree, target)
+    return made
+
+
+def one(line, made, name, old, new, bar):
+    took = {k: edited(*made[k], f, "test", "--workspace", "--no-run") for k, f in (("before", old), ("now", new))}
+    program = {k: edited(*made[k], f, "build", "-p", "forewarn", "--bin", "forewarn") for k, f in (("before", old), ("now", new))}
+    line.note(f"{name}: a debug `forewarn` {program['before']:.1f} s before, {program['now']:.1f} s now")
+    ratio = took["now"] / took["before"]
+    line.check(f"ratio_{name}", f"{new}: seconds to the built tests, before and now, and their ratio", ratio <= bar, f"{took['before']:.1f}, {took['now']:.1f}: {ratio:.2f}", f"<= {bar}")
+
+
+def prove(line):
+    made = trees(line)
+    for name, (old, new, bar) in EDITS.items():
+        one(line, made, name, old, new, bar)
+
+
+def cold(line):
+    """Builds the README's first command from nothing, with cargo's own account of each crate."""
+    target = line.fresh("cold")
+    env = dict(kit.CLEAN, CARGO_TARGET_DIR=str(target))
+    was = os.times()
+    subprocess.run(["cargo", "build", "--release", "--no-default-features", "-p", "forewarn", "--locked", "--timings", "-q"], cwd=kit.ROOT, env=env, check=True, stdin=subprocess.DEVNULL)
+    now = os.times()
+    minutes = (now.children_user - was.children_user + now.children_system - was.children_system) / 60
+    page = next((target / "cargo-timings").glob("cargo-timing-*.html")).read_text()
+    units = re.findall(r'"name": ?"([^"]+)".*?"duration": ?([0-9.]+)', page)
+    dearest = sorted(((float(d), n) for n, d in units), reverse=True)[:10]
+    line.note("dearest crates, seconds: " + ", ".join(f"{n} {d:.0f}" for d, n in dearest))
+    line.check("cold", "CPU minutes of the README's first command, cold", minutes <= COLD_CPU_MINUTES, f"{minutes:.1f}", f"<= {COLD_CPU_MINUTES}")
+
+
+def sabotage(line, broken):
+    made = trees(line)
+    old, new, bar = EDITS["bus"]
+    one(line, made, "bus", old, "pipeline/runtime/src/time.rs" if broken else new, bar)

@@ -1,0 +1,33 @@
+"""The checks of every change pass within their time, and the program installs as the README says."""
+
+import json
+import re
+
+from proofs import kit
+from proofs.kit import run
+
+NUMBER = 5
+TITLE = ".ci/run is green and cold within an hour; cargo install works"
+SABOTAGE = ("install", "the README names a folder without a package")
+COLD_SECONDS = 3600
+
+
+def install(line, folder):
+    place = line.fresh("install")
+    r = run(["cargo", "install", "--path", folder, "--locked", "--debug", "--offline", "-q", "--root", place], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3600)
+    there = (place / "bin/forewarn").exists()
+    line.check("install", f"cargo install --path {folder}", r.code == 0 and there, "bin/forewarn" if there else r.err.strip()[-200:], "installs `forewarn`")
+
+
+def prove(line):
+    folder = re.search(r"cargo install --path (\S+)", (kit.ROOT / "README.md").read_text())
+    install(line, folder[1] if folder else "nowhere")
+    path = kit.TARGET / "ci-report.json"
+    told = json.loads(path.read_text()) if path.exists() else {}
+    line.note(f"stages: {told.get('stages', 'no report; run .ci/run')}")
+    line.check("ci", f".ci/run at {told.get('commit', 'no commit')}", told.get("failed") == "" and told.get("whole"), told.get("failed") or told.get("counted", "not run"), "nothing failed")
+    line.check("cold", "seconds of .ci/run into an empty target folder", told.get("cold") and told.get("seconds", 1e9) <= COLD_SECONDS, told.get("seconds", "not run") if told.get("cold") else f"warm: {told.get('seconds', '-')}", f"cold, <= {COLD_SECONDS}")
+
+
+def sabotage(line, broken):
+    install(line, "infra" if broken else "pipeline/app")
