@@ -70,10 +70,10 @@ impl Partition {
 }
 
 /// The directory of metric files.
-pub const METRICS: &str = "metrics";
+pub(crate) const METRICS: &str = "metrics";
 
 /// Reads `date=YYYY-MM-DD`.
-pub fn day_of_dir(name: &str) -> Option<i64> {
+pub(crate) fn day_of_dir(name: &str) -> Option<i64> {
     name.strip_prefix("date=").and_then(parse_day)
 }
 

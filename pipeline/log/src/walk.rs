@@ -17,12 +17,14 @@ pub struct Walk {
     pub versions: BTreeMap<String, u64>,
 }
 
-impl Walk {
+impl Default for Walk {
     /// Starts before the first entry of a log.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { position: 0, hash: chain::GENESIS.to_owned(), versions: BTreeMap::new() }
     }
+}
 
+impl Walk {
     /// Says what is wrong with the next entry, or gives its event.
     pub fn check(&self, entry: &Recorded) -> Result<Event, String> {
         let expected = self.position + 1;

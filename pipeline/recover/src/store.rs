@@ -88,7 +88,7 @@ pub struct ProjectedLog<L> {
 impl<L: EventLog> ProjectedLog<L> {
     /// Takes a log; nothing is read yet.
     pub fn new(log: L) -> Self {
-        Self { log, known: Mutex::new((Projection::default(), Walk::new())) }
+        Self { log, known: Mutex::new((Projection::default(), Walk::default())) }
     }
 
     fn current(&self) -> Result<MutexGuard<'_, (Projection, Walk)>, LogError> {

@@ -14,6 +14,7 @@ pub use crate::moto::REGION;
 const SERVE: &str = "pipeline/lab/world/serve_world.py";
 
 /// A running world; it ends when this is dropped.
+#[derive(Debug)]
 pub struct World {
     moto: Moto,
     /// Where it answers, such as `http://127.0.0.1:40123`.

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 /// One key of a table: its name, kind and type.
-pub type Key = (&'static str, KeyType, ScalarAttributeType);
+type Key = (&'static str, KeyType, ScalarAttributeType);
 
 /// Gives the log's keys.
 fn own() -> Vec<Key> {

@@ -64,7 +64,7 @@ struct Check {
 
 impl Check {
     fn new(until: u64) -> Self {
-        Self { walk: Walk::new(), until, last: BTreeMap::new(), unknown: BTreeMap::new() }
+        Self { walk: Walk::default(), until, last: BTreeMap::new(), unknown: BTreeMap::new() }
     }
 
     /// Goes past entries as long as they are good.

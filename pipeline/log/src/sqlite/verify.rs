@@ -80,7 +80,7 @@ impl Check {
     /// Starts where the log does.
     fn from(report: &VerifyReport) -> Self {
         let start = report.checkpoint.as_ref();
-        let walk = start.map_or_else(Walk::new, |c| Walk {
+        let walk = start.map_or_else(Walk::default, |c| Walk {
             position: c.position,
             hash: c.hash.clone(),
             versions: c.streams.clone(),

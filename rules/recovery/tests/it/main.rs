@@ -1,4 +1,5 @@
 //! Recovery decisions: gates, admission, the course of a recovery, and thousands of simulated worlds.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod admission;
 mod course;

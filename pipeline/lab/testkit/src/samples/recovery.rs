@@ -32,7 +32,7 @@ fn plan() -> Plan {
 }
 
 /// Gives one of each, in an order that can follow one another as far as that goes.
-pub fn every_recovery_event() -> Vec<Event> {
+pub(super) fn every_recovery_event() -> Vec<Event> {
     let by = || "anna".to_owned();
     let refusals = || vec![Refusal::Cooldown { until_ms: MS }, Refusal::OneTimeSpot];
     let events = vec![
