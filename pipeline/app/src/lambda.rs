@@ -14,8 +14,7 @@ use forewarn_ingest::stream::lambda as kinesis;
 use forewarn_ingest::stream::open;
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
-use forewarn_predict::rounds::{Rounds, conclude};
-use forewarn_runtime::schedule::Progress;
+use forewarn_predict::prediction_run::{DueTurn, PredictionRun};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -42,7 +41,7 @@ pub enum Part {
     Archive,
     /// Takes a batch of SQS messages into the stream.
     Events,
-    /// Holds the rounds that are due.
+    /// Executes the prediction runs that are due.
     Analyze,
     /// Announces.
     Emit,
@@ -134,11 +133,12 @@ fn events(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
 }
 
 fn analyze(job: &Job) -> Result<Value, Failure> {
+    let turn = DueTurn::take(&job.state)?;
     let log = SqliteLog::open(&log_path(&job.state))?;
     let mut history = History::open(&job.history)?;
     let map = job.map(&history);
     let previewer = job.plans.as_ref().map(|p| p.on(&log));
-    let rounds = Rounds {
+    let run = PredictionRun {
         history: &history,
         log: &log,
         ruleset: &job.ruleset,
@@ -148,9 +148,9 @@ fn analyze(job: &Job) -> Result<Value, Failure> {
         metrics: &job.ctx.metrics,
     };
     let now = job.ctx.clock.now_ms();
-    let held = rounds.catch_up(job.rounds, &Progress::of(&job.state, "analyze"), now, &job.ctx.stop)?;
-    conclude(&mut history, &log, now - 2 * forewarn_runtime::time::DAY_MS, now)?;
-    Ok(serde_json::to_value(held)?)
+    let report = run.catch_up(job.rounds, &turn, now, &job.ctx.stop)?;
+    turn.conclude(&mut history, &log, now)?;
+    Ok(serde_json::to_value(report)?)
 }
 
 fn emit(job: &Job) -> Result<Value, Failure> {
@@ -161,3 +161,6 @@ fn emit(job: &Job) -> Result<Value, Failure> {
     let sent: u64 = fed.iter().map(|(_, report)| report.sent).sum();
     Ok(json!({ "announced": sent }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,7 @@ impl Emitted {
         self.updated += other.updated;
         self.cleared += other.cleared;
         self.workloads += other.workloads;
+        self.released += other.released;
         self.announced += other.announced;
     }
 }

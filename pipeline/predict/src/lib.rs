@@ -12,5 +12,5 @@ pub mod incidents;
 pub mod resolve;
 pub mod truth;
 
-pub mod rounds;
+pub mod prediction_run;
 pub mod shadow;

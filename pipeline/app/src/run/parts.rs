@@ -11,8 +11,7 @@ use forewarn_ingest::source::state::State;
 use forewarn_ingest::stream::{Producer, open};
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
-use forewarn_predict::rounds::{Rounds, conclude};
-use forewarn_runtime::lease::Lease;
+use forewarn_predict::prediction_run::{DueTurn, PredictionRun};
 use forewarn_runtime::schedule::{Progress, Schedule};
 
 /// Between two pulls, milliseconds: trends need no more, and a poll each minute costs sixty times as much.
@@ -23,8 +22,6 @@ const LOOK_MS: i64 = 10_000;
 const DELIVER_MS: i64 = 10_000;
 /// Small files are merged this often: readers are quick with a few files a day and slow with hundreds.
 const COMPACTIONS: Schedule = Schedule { every: 6 * 3_600_000, offset: 30 * 60_000, most: 1 };
-/// How far back failures are looked for after each round, milliseconds: what comes late comes within a day.
-const LOOK_BACK_MS: i64 = 24 * 3_600_000;
 
 /// Takes the stream into the history, and merges small files now and then: both write to the history, so one part does both.
 pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
@@ -67,10 +64,10 @@ fn compact(job: &Job) -> Result<(), Failure> {
     Ok(progress.write(slot)?)
 }
 
-/// Holds the rounds that are due.
+/// Executes the prediction runs that are due.
 pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
     let progress = Progress::of(&job.state, "analyze");
-    let turn = move |_: &_| -> Result<i64, Failure> {
+    let look = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;
         let now = ctx.clock.now_ms();
         let slot = job.rounds.last(now);
@@ -85,11 +82,11 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
             Err(HistoryError::NotFound { .. }) => return Ok(now + LOOK_MS),
             Err(e) => return Err(e.into()),
         };
-        let _lease = Lease::take(&job.state, "analyze")?;
+        let turn = DueTurn::take(&job.state)?;
         let log = SqliteLog::open(&log_path(&job.state))?;
         let map = job.map(&history);
         let previewer = job.plans.as_ref().map(|p| p.on(&log));
-        let rounds = Rounds {
+        let run = PredictionRun {
             history: &history,
             log: &log,
             ruleset: &job.ruleset,
@@ -98,26 +95,26 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &ctx.metrics,
         };
-        let held = rounds.catch_up(job.rounds, &progress, now, &ctx.stop)?;
+        let report = run.catch_up(job.rounds, &turn, now, &ctx.stop)?;
         ctx.metrics.lag("analyze", ctx.clock.now_ms() - slot);
         tracing::info!(
-            rounds = held.due,
-            instances = held.instances,
-            high = held.levels.get("high").copied().unwrap_or(0),
-            opened = held.emitted.opened,
+            runs = report.due,
+            instances = report.instances,
+            high = report.levels.get("high").copied().unwrap_or(0),
+            opened = report.emitted.opened,
             "analyzed"
         );
-        let (mut history, from) = (history, slot - LOOK_BACK_MS);
-        match conclude(&mut history, &log, from, ctx.clock.now_ms()) {
+        let mut history = history;
+        match turn.conclude(&mut history, &log, ctx.clock.now_ms()) {
             Ok(c) => {
                 tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded");
             }
             // The archive may be writing: the next round finds the same.
-            Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next round"),
+            Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next run"),
         }
         Ok(job.rounds.next(ctx.clock.now_ms()))
     };
-    Part { name: "analyze", turn: Box::new(turn) }
+    Part { name: "analyze", turn: Box::new(look) }
 }
 
 /// Announces what the log has and a bus has not.

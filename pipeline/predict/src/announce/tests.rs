@@ -196,3 +196,11 @@ fn what_nobody_was_told_of_ends_in_silence() {
     let (cleared, announced) = rounds.fold((0, 0), |(c, a), e| (c + e.cleared, a + e.announced));
     assert_eq!((cleared, announced), (1, 0));
 }
+
+#[test]
+fn what_two_runs_did_adds_up_in_every_count() {
+    let one = Emitted { opened: 1, updated: 2, cleared: 3, workloads: 4, released: 5, announced: 6 };
+    let mut both = one;
+    both.add(one);
+    assert_eq!(both, Emitted { opened: 2, updated: 4, cleared: 6, workloads: 8, released: 10, announced: 12 });
+}

@@ -1,15 +1,15 @@
-//! `forewarn analyze --due`: holds every round that is due since the last one, for a timer.
+//! `forewarn analyze --due`: executes every prediction run that is due since the last one, for a timer.
 
 use super::super::buses;
-use super::super::common::{span, time};
+use super::super::common::{load_rules, span, time};
+use super::super::trust;
 use super::super::error::CliError;
 use super::super::{Context, End};
 use super::{Args, Format, create_dir};
 use forewarn_history::History;
 use forewarn_log::SqliteLog;
-use forewarn_predict::rounds::{Held, Rounds, conclude};
-use forewarn_runtime::lease::Lease;
-use forewarn_runtime::schedule::{Progress, Schedule};
+use forewarn_predict::prediction_run::{DueTurn, PredictionRun, RunReport};
+use forewarn_runtime::schedule::Schedule;
 
 /// The schedule of `--due`.
 #[derive(Debug, clap::Args)]
@@ -43,22 +43,19 @@ fn offset(text: &str) -> Result<i64, String> {
 }
 
 impl Args {
-    /// Holds what is due.
+    /// Executes what is due.
     pub(super) fn run_due(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let history = self.history.open(context)?;
         let (ruleset, _) = self.rules.load(context)?;
         let planner = self.plans.planner(&self.state, context)?;
         let state = self.state.dir(context);
         create_dir(&state)?;
-        let _lease = Lease::take(&state, "analyze").map_err(CliError::failed)?;
+        let turn = DueTurn::take(&state).map_err(CliError::failed)?;
         let log = SqliteLog::open(&forewarn_log::log_path(&state))?;
         let schedule = Schedule { every: self.due.every, offset: self.due.offset, most: self.due.most };
-        let progress = Progress::of(&state, "analyze");
         let now = self.due.to.as_deref().map_or(Ok(context.now_ms), |t| time(t, context))?;
-        if let Some(from) = &self.due.from
-            && progress.read().map_err(CliError::failed)?.is_none()
-        {
-            progress.write(time(from, context)? - 1).map_err(CliError::failed)?;
+        if let Some(from) = &self.due.from {
+            turn.begin_at(time(from, context)?).map_err(CliError::failed)?;
         }
         let system_context = buses::system_context()?;
         // Opened before anything is appended, so that a bus that is new hears of it.
@@ -67,48 +64,48 @@ impl Args {
             if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &system_context)? };
         let map = self.map.over(&history);
         let previewer = planner.as_ref().map(|p| p.on(&log));
-        let rounds = Rounds {
+        let shadow = trust::shadow_file(self.shadow.as_ref(), context.settings.live.shadow.as_ref());
+        let shadow = shadow.map(|file| load_rules(&file)).transpose()?.map(|(rules, _)| rules);
+        let run = PredictionRun {
             history: &history,
             log: &log,
             ruleset: &ruleset,
-            shadow: None,
+            shadow: shadow.as_ref(),
             map: &map,
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &system_context.metrics,
         };
-        let begun = progress.read().map_err(CliError::failed)?;
-        let mut held = rounds.catch_up(schedule, &progress, now, &system_context.stop).map_err(CliError::failed)?;
-        if held.due > 0 {
+        let mut report = run.catch_up(schedule, &turn, now, &system_context.stop).map_err(CliError::failed)?;
+        if report.due > 0 {
             let mut history = self.history.open(context)?;
-            let from = begun.unwrap_or(now) - forewarn_runtime::time::DAY_MS;
             // Another process may be writing to the history: the next run finds the same.
-            if let Err(e) = conclude(&mut history, &log, from, now) {
+            if let Err(e) = turn.conclude(&mut history, &log, now) {
                 tracing::warn!(error = %e, "how things turned out is asked again by the next run");
             }
         }
         let fed = buses::report(forewarn_deliver::deliver(&log, &mut sinks, &system_context.metrics))?;
-        held.emitted.announced = fed.first().map_or(0, |(_, report)| report.sent);
-        self.say(&held, &history, context)?;
-        let high = held.levels.get("high").is_some_and(|n| *n > 0);
+        report.emitted.announced = fed.first().map_or(0, |(_, report)| report.sent);
+        self.say(&report, &history, context)?;
+        let high = report.levels.get("high").is_some_and(|n| *n > 0);
         Ok(if self.exit_code && high { End::Findings } else { End::Done })
     }
 
-    fn say(&self, held: &Held, history: &History, context: &mut Context<'_>) -> Result<(), CliError> {
+    fn say(&self, report: &RunReport, history: &History, context: &mut Context<'_>) -> Result<(), CliError> {
         match self.format {
-            Format::Json => context.out.json(held),
+            Format::Json => context.out.json(report),
             Format::Csv | Format::Parquet => Err(CliError::input("--due has --format table and json")),
             Format::Table => {
-                let Some(through) = &held.through else { return context.out.line("no round is due") };
-                let levels: Vec<String> = held.levels.iter().map(|(level, n)| format!("{n} {level}")).collect();
+                let Some(through) = &report.through else { return context.out.line("no round is due") };
+                let levels: Vec<String> = report.levels.iter().map(|(level, n)| format!("{n} {level}")).collect();
                 context.out.line(format_args!(
                     "{} rounds through {through} ({} without data) on {}; in the last one {} instances: {}",
-                    held.due,
-                    held.empty,
+                    report.due,
+                    report.empty,
                     history.location(),
-                    held.instances,
+                    report.instances,
                     if levels.is_empty() { "none".to_owned() } else { levels.join(", ") },
                 ))?;
-                let e = held.emitted;
+                let e = report.emitted;
                 context.out.line(format_args!(
                     "episodes: {} opened, {} updated, {} cleared; {} announcements sent",
                     e.opened, e.updated, e.cleared, e.announced

@@ -93,3 +93,14 @@ fn standard_input_is_imported_as_a_file_is() {
     let left = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     assert_eq!(left.filter(|n| n.starts_with("forewarn-import")).count(), 0, "the copy is gone");
 }
+
+#[test]
+fn a_shadow_rule_set_is_kept_beside_what_is_due() {
+    let dir = tempfile::tempdir().unwrap();
+    import_rows(dir.path(), "h", &fleet());
+    let shadow = forewarn_rules::ruleset::DEFAULT_TOML.replacen("name = \"default\"", "name = \"trial\"", 1);
+    std::fs::write(dir.path().join("trial.toml"), shadow).unwrap();
+    let due = ["analyze", "--history", "h", "--state", "s", "--due", "--no-deliver", "--offset", "5m", "--to", AFTER];
+    done(dir.path(), &[&due[..], &["--shadow", "trial.toml"]].concat());
+    assert_eq!(snapshot(&dir.path().join("h/predictions/date=2026-02-09")).len(), 2, "the rule set's and the shadow's");
+}

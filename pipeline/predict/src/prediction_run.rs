@@ -1,6 +1,6 @@
-//! Holds a round: analyzes one time, takes the predictions up into their episodes, writes them down, and keeps them in the history.
+//! One prediction run: analyzes one time, applies the predictions to their episodes, writes them to the log, and keeps them in the history.
 //!
-//! A round that was cut short is held again: predictions, episodes and files have ids that depend on what they say alone, so that
+//! A run that was cut short is executed again: predictions, episodes and files have ids that depend on what they say alone, so that
 //! what is there already stays.
 
 use crate::analyze::{self, Analysis, AnalyzeError};
@@ -15,14 +15,16 @@ use forewarn_log::{LogError, SqliteLog};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::failpoint;
 use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::lease::{Lease, LeaseError};
 use forewarn_runtime::metrics::{Metrics, OfLevel};
 use forewarn_runtime::schedule::{Progress, ProgressError, Schedule};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 
-/// Everything that a round is held with.
+/// What a prediction run works on.
 #[derive(Debug, Clone, Copy)]
-pub struct Rounds<'a> {
+pub struct PredictionRun<'a> {
     /// The history.
     pub history: &'a History,
     /// The event log.
@@ -39,9 +41,9 @@ pub struct Rounds<'a> {
     pub metrics: &'a Metrics,
 }
 
-/// Explains why a round was not held to its end; holding it again is safe.
+/// Explains why a run did not come to its end; executing it again is safe.
 #[derive(Debug, thiserror::Error)]
-pub enum RoundsError {
+pub enum PredictionRunError {
     /// The analysis failed.
     #[error(transparent)]
     Analyze(#[from] AnalyzeError),
@@ -84,7 +86,7 @@ pub enum ConcludeError {
 ///
 /// # Errors
 /// When history or log fail.
-pub fn conclude(history: &mut History, log: &SqliteLog, from: i64, now: i64) -> Result<Concluded, ConcludeError> {
+fn conclude(history: &mut History, log: &SqliteLog, from: i64, now: i64) -> Result<Concluded, ConcludeError> {
     let seen = incidents::observe(history, log, from, now, &forewarn_rules::incident::Settings::default())?;
     failpoint::point("analyze.incidents_observed");
     let resolved = resolve::resolve(log, history, &[], now)?;
@@ -92,61 +94,114 @@ pub fn conclude(history: &mut History, log: &SqliteLog, from: i64, now: i64) -> 
     Ok(Concluded { incidents: seen.logged, resolved })
 }
 
-/// What rounds did.
+/// What runs did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Held {
+pub struct RunReport {
     /// Times that were due.
     pub due: u64,
     /// Times without any data in the seven days before.
     pub empty: u64,
     /// The last time dealt with.
     pub through: Option<String>,
-    /// Instances looked at, in the last round.
+    /// Instances analyzed, in the last run.
     pub instances: u64,
-    /// Predictions by level, in the last round.
+    /// Predictions by level, in the last run.
     pub levels: BTreeMap<&'static str, u64>,
     /// What happened to episodes.
     #[serde(flatten)]
     pub emitted: Emitted,
 }
 
-impl Rounds<'_> {
-    /// Holds every round of the schedule that is due, in order, and moves the progress after each; ends early when `stop` is raised.
+/// How far before the last run failures are looked for, milliseconds: what comes late comes within a day.
+const LOOK_BACK_MS: i64 = 24 * 3_600_000;
+
+/// The turn to execute what is due: no other process has it while this lives.
+#[derive(Debug)]
+pub struct DueTurn {
+    progress: Progress,
+    begun: Option<i64>,
+    _lease: Lease,
+}
+
+/// Explains why it is not this process's turn.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    /// Another process has it.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The progress can't be read or written.
+    #[error(transparent)]
+    Progress(#[from] ProgressError),
+}
+
+impl DueTurn {
+    /// Takes the turn of a state directory.
     ///
     /// # Errors
-    /// When a round can't be held to its end.
+    /// When another process has it, or the progress can't be read.
+    pub fn take(state: &Path) -> Result<Self, TurnError> {
+        let lease = Lease::take(state, "analyze")?;
+        let progress = Progress::of(state, "analyze");
+        Ok(Self { begun: progress.read()?, progress, _lease: lease })
+    }
+
+    /// Has the very first run be the first one due at or after a time.
+    ///
+    /// # Errors
+    /// When the progress can't be written.
+    pub fn begin_at(&self, from: i64) -> Result<(), TurnError> {
+        if self.begun.is_none() {
+            self.progress.write(from - 1)?;
+        }
+        Ok(())
+    }
+
+    /// Finds the failures since shortly before the last run, and resolves the episodes that are due. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// When history or log fail.
+    pub fn conclude(&self, history: &mut History, log: &SqliteLog, now: i64) -> Result<Concluded, ConcludeError> {
+        conclude(history, log, self.begun.unwrap_or(now) - LOOK_BACK_MS, now)
+    }
+}
+
+impl PredictionRun<'_> {
+    /// Executes every run of the schedule that is due, in order, and moves the progress after each; ends early when `stop` is raised.
+    ///
+    /// # Errors
+    /// When a run does not come to its end.
     pub fn catch_up(
         &self,
         schedule: Schedule,
-        progress: &Progress,
+        turn: &DueTurn,
         now: i64,
         stop: &Interrupt,
-    ) -> Result<Held, RoundsError> {
-        let mut held = Held::default();
-        for as_of in schedule.due(progress.read()?, now) {
+    ) -> Result<RunReport, PredictionRunError> {
+        let mut report = RunReport::default();
+        for as_of in schedule.due(turn.progress.read()?, now) {
             if stop.is_raised() {
                 break;
             }
-            match self.hold(as_of, &mut held) {
+            match self.execute(as_of, &mut report) {
                 Ok(_) => {}
-                Err(RoundsError::Analyze(AnalyzeError::NoData { .. })) => held.empty += 1,
+                Err(PredictionRunError::Analyze(AnalyzeError::NoData { .. })) => report.empty += 1,
                 Err(e) => return Err(e),
             }
             failpoint::point("analyze.held");
-            progress.write(as_of)?;
+            turn.progress.write(as_of)?;
             failpoint::point("analyze.progressed");
-            held.due += 1;
-            held.through = Some(forewarn_runtime::time::format_ms(as_of));
+            report.due += 1;
+            report.through = Some(forewarn_runtime::time::format_ms(as_of));
             self.metrics.success("analyze", as_of);
         }
-        Ok(held)
+        Ok(report)
     }
 
-    /// Holds the round of one time.
+    /// Executes the run of one time.
     ///
     /// # Errors
-    /// When it can't be held to its end; what was written stays, and holding it again goes on from there.
-    pub fn hold(&self, as_of: i64, held: &mut Held) -> Result<Analysis, RoundsError> {
+    /// When it does not come to its end; what was written stays, and executing it again goes on from there.
+    pub fn execute(&self, as_of: i64, report: &mut RunReport) -> Result<Analysis, PredictionRunError> {
         let fleet = Fleet::read(self.history, &DeclaredChange::of(self.log)?, as_of)?;
         let analysis = analyze::analyze(self.history, self.ruleset, self.map, &fleet, as_of, |_, _| {})?;
         failpoint::point("analyze.analyzed");
@@ -164,13 +219,31 @@ impl Rounds<'_> {
             // The shadow is a trial: what people see goes on without it.
             tracing::warn!(error = %e, "the shadow rule set's round was not kept");
         }
-        held.emitted.add(emitted);
-        held.instances = analysis.table.len() as u64;
-        held.levels.clear();
+        report.emitted.add(emitted);
+        report.instances = analysis.table.len() as u64;
+        report.levels.clear();
         for level in &analysis.assessed.level {
-            *held.levels.entry(level.name()).or_default() += 1;
+            *report.levels.entry(level.name()).or_default() += 1;
             self.metrics.predictions.get_or_create(&OfLevel { confidence: level.name() }).inc();
         }
         Ok(analysis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_has_the_turn_and_the_first_run_begins_where_it_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let turn = DueTurn::take(dir.path()).unwrap();
+        assert!(matches!(DueTurn::take(dir.path()), Err(TurnError::Lease(_))));
+        turn.begin_at(1_000).unwrap();
+        assert_eq!(turn.progress.read().unwrap(), Some(999));
+        drop(turn);
+        let turn = DueTurn::take(dir.path()).unwrap();
+        turn.begin_at(5_000).unwrap();
+        assert_eq!(turn.progress.read().unwrap(), Some(999), "what has begun goes on");
     }
 }
