@@ -1,6 +1,11 @@
 //! What may be done about an instance, and how far each of it goes.
 
+mod spec;
+
+pub use spec::ActionSpec;
+
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -104,88 +109,100 @@ impl RecoveryAction {
         Self::TerminateReplaced,
     ];
 
+    /// Gives all its properties.
+    pub const fn spec(self) -> ActionSpec {
+        ActionSpec::of_action(self)
+    }
+
+    /// Gives its name, as in JSON.
+    pub const fn name(self) -> &'static str {
+        self.spec().name
+    }
+
     /// Gives where on the ladder it stands.
     pub const fn rung(self) -> Rung {
-        match self {
-            // Where ending what was replaced fails, there is nothing to climb to but people.
-            Self::NotifyOnly | Self::TerminateReplaced => Rung::Notify,
-            Self::RestartApplication => Rung::Application,
-            Self::SafeRestart
-            | Self::MigrateHost
-            | Self::RepairVolume
-            | Self::ReplaceRootVolume
-            | Self::Quarantine
-            | Self::Release
-            | Self::DrainSpot => Rung::Restart,
-            Self::Replace
-            | Self::ReplaceStateful
-            | Self::ReplaceUnfenced
-            | Self::FailOverZone
-            | Self::ReplaceInGroup => Rung::Replace,
-            Self::FailOverRegion | Self::FailOverUnreachable => Rung::Region,
-        }
+        self.spec().rung
     }
 
     /// Says whether it changes anything in AWS.
     pub const fn mutates(self) -> bool {
-        !matches!(self, Self::NotifyOnly)
+        self.spec().mutates
     }
 
     /// Says whether the instance is stopped on the way: what lives on instance store and an address that AWS assigned are then lost.
     pub const fn stops_instance(self) -> bool {
-        matches!(
-            self,
-            Self::SafeRestart
-                | Self::MigrateHost
-                | Self::Replace
-                | Self::ReplaceStateful
-                | Self::FailOverZone
-                | Self::RepairVolume
-                | Self::FailOverRegion
-        )
-    }
-
-    /// Says whether it has to leave a healthy instance behind; the others have done what they can once their steps are done.
-    pub const fn needs_stability_hold(self) -> bool {
-        !matches!(
-            self,
-            Self::NotifyOnly | Self::Quarantine | Self::DrainSpot | Self::ReplaceInGroup | Self::TerminateReplaced
-        )
-    }
-
-    /// Says whether another instance takes this one's place by our own launch.
-    pub const fn launches(self) -> bool {
-        matches!(
-            self,
-            Self::Replace
-                | Self::ReplaceStateful
-                | Self::ReplaceUnfenced
-                | Self::FailOverZone
-                | Self::FailOverRegion
-                | Self::FailOverUnreachable
-        )
+        self.spec().stops_instance
     }
 
     /// Says whether the instance is gone for good afterwards, by our call or by its group's on our word.
     pub const fn ends_instance(self) -> bool {
-        matches!(self, Self::ReplaceInGroup | Self::TerminateReplaced)
+        self.spec().ends_instance
     }
 
-    /// Says whether a mere prediction may lead to it: it may tell, keep, empty and move, never end or replace.
-    pub const fn suits_prediction(self) -> bool {
-        matches!(self, Self::NotifyOnly | Self::DrainSpot | Self::MigrateHost | Self::SafeRestart)
-    }
-
-    /// Says whether a person must approve it whatever the mode: two may both serve, and what is ended does not come back.
-    pub const fn always_approved(self) -> bool {
-        matches!(
-            self,
-            Self::ReplaceUnfenced | Self::FailOverRegion | Self::FailOverUnreachable | Self::TerminateReplaced
-        )
+    /// Says whether another instance takes this one's place by our own launch.
+    pub const fn launches(self) -> bool {
+        self.spec().launches
     }
 
     /// Says whether its successor is in another region.
     pub const fn leaves_region(self) -> bool {
-        matches!(self, Self::FailOverRegion | Self::FailOverUnreachable)
+        self.spec().leaves_region
+    }
+
+    /// Says whether another volume takes the place of one of the instance's: one that others use as well can't be.
+    pub const fn swaps_volume(self) -> bool {
+        self.spec().swaps_volume
+    }
+
+    /// Says whether the tag `SelfHeal` is enough for it: that lets an instance be replaced, and nothing else.
+    pub const fn self_heal_suffices(self) -> bool {
+        self.spec().self_heal_suffices
+    }
+
+    /// Says whether a person must approve it whatever the mode: two may both serve, and what is ended does not come back.
+    pub const fn always_approved(self) -> bool {
+        self.spec().always_approved
+    }
+
+    /// Says whether a mere prediction may lead to it: it may tell, keep, empty and move, never end or replace.
+    pub const fn suits_prediction(self) -> bool {
+        self.spec().suits_prediction
+    }
+
+    /// Says whether it has to leave a healthy instance behind; the others have done what they can once their steps are done.
+    pub const fn needs_stability_hold(self) -> bool {
+        self.spec().needs_stability_hold
+    }
+}
+
+impl fmt::Display for RecoveryAction {
+    /// Writes its name with spaces.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name().replace('_', " "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_named_as_json_has_it() {
+        for action in RecoveryAction::ALL {
+            assert_eq!(serde_json::to_value(action).unwrap(), action.name());
+        }
+        assert_eq!(RecoveryAction::SafeRestart.to_string(), "safe restart");
+    }
+
+    #[test]
+    fn what_actions_are_does_not_contradict_itself() {
+        for action in RecoveryAction::ALL {
+            let s = action.spec();
+            assert!(!s.leaves_region || s.launches, "{action}");
+            assert!(!(s.stops_instance && s.ends_instance), "{action}");
+            let touches = [s.stops_instance, s.ends_instance, s.launches, s.swaps_volume, s.always_approved];
+            assert!(s.mutates || !touches.contains(&true), "{action}");
+            assert!(!(s.suits_prediction && (s.launches || s.ends_instance)), "{action}");
+        }
     }
 }

@@ -1,5 +1,9 @@
 //! What a plan is made of: one call or one wait each, with its way back.
 
+mod spec;
+
+pub use spec::{Access, Downtime, OnFailure, StepSpec, TimeLimit};
+
 use serde::{Deserialize, Serialize};
 
 /// One step.
@@ -92,93 +96,38 @@ pub enum Repeat {
 }
 
 impl StepKind {
-    /// Gives how it is repeated after a crash (AWS.md, idempotency of calls).
+    /// Gives all its properties.
+    pub const fn spec(self) -> StepSpec {
+        StepSpec::of_step(self)
+    }
+
+    /// Gives how it is repeated after a crash.
     pub const fn repeat(self) -> Repeat {
-        match self {
-            Self::Launch | Self::CreateVolume | Self::ReplaceRoot => Repeat::Token,
-            Self::Snapshot | Self::RestartUnits | Self::DrainApplication | Self::Diagnose => Repeat::Search,
-            Self::EnterStandby
-            | Self::ExitStandby
-            | Self::Deregister
-            | Self::Register
-            | Self::Stop
-            | Self::Start
-            | Self::Detach
-            | Self::AttachOld
-            | Self::AttachNew
-            | Self::DetachNew
-            | Self::MoveAddress
-            | Self::Isolate
-            | Self::RestoreGroups
-            | Self::CompleteLifecycle
-            | Self::PointDns
-            | Self::EnableIo
-            | Self::SuspendProcesses
-            | Self::ResumeProcesses
-            | Self::Terminate => Repeat::Converge,
-            Self::Notify
-            | Self::AwaitSnapshot
-            | Self::FindSnapshots
-            | Self::AwaitHealthy
-            | Self::AwaitInService
-            | Self::KeepOld
-            | Self::Discard
-            | Self::DeleteVolume
-            | Self::SetUnhealthy => Repeat::Harmless,
-        }
+        self.spec().repeat
     }
 
     /// Gives the step that takes it back; none where there is nothing to take back or nothing can.
     pub const fn undo(self) -> Option<Self> {
-        match self {
-            Self::SuspendProcesses => Some(Self::ResumeProcesses),
-            Self::EnterStandby => Some(Self::ExitStandby),
-            Self::Deregister => Some(Self::Register),
-            Self::Stop => Some(Self::Start),
-            Self::Start => Some(Self::Stop),
-            Self::Launch => Some(Self::Discard),
-            Self::CreateVolume => Some(Self::DeleteVolume),
-            Self::Detach => Some(Self::AttachOld),
-            Self::AttachNew => Some(Self::DetachNew),
-            Self::Isolate => Some(Self::RestoreGroups),
-            Self::Notify
-            | Self::Diagnose
-            | Self::RestartUnits
-            | Self::DrainApplication
-            | Self::ResumeProcesses
-            | Self::ExitStandby
-            | Self::Register
-            | Self::Snapshot
-            | Self::AwaitSnapshot
-            | Self::FindSnapshots
-            | Self::Discard
-            | Self::AwaitHealthy
-            | Self::MoveAddress
-            | Self::KeepOld
-            | Self::Terminate
-            | Self::DeleteVolume
-            | Self::AttachOld
-            | Self::DetachNew
-            | Self::EnableIo
-            | Self::ReplaceRoot
-            | Self::RestoreGroups
-            | Self::CompleteLifecycle
-            | Self::SetUnhealthy
-            | Self::AwaitInService
-            | Self::PointDns => None,
-        }
+        self.spec().undo
     }
 
     /// Says whether it changes nothing in AWS: what is not known of such a call can be asked again at once.
     pub const fn only_reads(self) -> bool {
-        matches!(
-            self,
-            Self::Notify | Self::AwaitSnapshot | Self::FindSnapshots | Self::AwaitHealthy | Self::AwaitInService
-        )
+        matches!(self.spec().access, Access::Reads)
     }
 
     /// Says whether the recovery goes on when it fails for good: telling people and collecting diagnostics hold nothing up.
     pub const fn is_optional(self) -> bool {
-        matches!(self, Self::Notify | Self::Diagnose | Self::DrainApplication)
+        matches!(self.spec().on_failure, OnFailure::GoOn)
+    }
+
+    /// Says whether the instance does not serve from then on.
+    pub const fn takes_down(self) -> bool {
+        matches!(self.spec().downtime, Downtime::Begins)
+    }
+
+    /// Says whether it waits for snapshots, which take as long as they take.
+    pub const fn waits_for_snapshots(self) -> bool {
+        matches!(self.spec().time_limit, TimeLimit::Snapshots)
     }
 }

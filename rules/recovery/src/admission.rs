@@ -285,7 +285,7 @@ impl Admission {
         let slots = || self.open.values();
         scope("account".to_owned(), count(slots()), caps.open);
         scope(
-            format!("action {:?}", ask.slot.action),
+            format!("action {}", ask.slot.action),
             count(slots().filter(|s| s.action == ask.slot.action)),
             caps.by_action,
         );

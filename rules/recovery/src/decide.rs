@@ -7,6 +7,7 @@ use super::state::{Phase, Recovery};
 use super::trigger::Trigger;
 use forewarn_domain::action::Rung;
 use forewarn_domain::id::digest;
+use forewarn_domain::time::rfc3339;
 
 /// How long after a gate refused without a date it is asked again, milliseconds.
 pub const ASK_AGAIN_MS: i64 = 60_000;
@@ -128,19 +129,19 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandRejected {
     /// It does not fit to where the recovery stands.
-    #[error("not in phase {phase:?}")]
+    #[error("not while it is {phase}")]
     Phase {
         /// The phase.
         phase: Phase,
     },
     /// It comes before its time.
-    #[error("not before {at_ms}")]
+    #[error("not before {}", rfc3339(*at_ms))]
     Early {
         /// When, milliseconds.
         at_ms: i64,
     },
     /// Another has it.
-    #[error("{holder} has it until {until_ms}")]
+    #[error("{holder} has it until {}", rfc3339(*until_ms))]
     Held {
         /// Who.
         holder: String,
@@ -156,7 +157,7 @@ pub enum CommandRejected {
         current: u64,
     },
     /// The lease would end while the call is under way.
-    #[error("the lease ends at {until_ms}, and the call may take until {needed_ms}")]
+    #[error("the lease ends at {}, and the call may take until {}", rfc3339(*until_ms), rfc3339(*needed_ms))]
     LeaseTooShort {
         /// The lease's end, milliseconds.
         until_ms: i64,

@@ -140,9 +140,7 @@ fn by_instance(wish: ActionRequest, instance: &InstanceFacts, policy: &Read<Poli
     if !action.mutates() {
         return;
     }
-    let is_replaced =
-        matches!(action, RecoveryAction::Replace | RecoveryAction::ReplaceStateful | RecoveryAction::TerminateReplaced);
-    if !(instance.enrolled || (instance.self_heal && is_replaced)) {
+    if !(instance.enrolled || (instance.self_heal && action.self_heal_suffices())) {
         out.push(Refusal::NotEnrolled);
     }
     if let Some(controller) = &instance.controller {
@@ -152,7 +150,7 @@ fn by_instance(wish: ActionRequest, instance: &InstanceFacts, policy: &Read<Poli
     if action == RecoveryAction::TerminateReplaced {
         by_ending(instance, wish.now_ms, out);
     }
-    if matches!(action, RecoveryAction::RepairVolume | RecoveryAction::ReplaceRootVolume) && instance.multi_attach {
+    if action.swaps_volume() && instance.multi_attach {
         out.push(Refusal::MultiAttach);
     }
     if action == RecoveryAction::Quarantine && instance.last_target {

@@ -223,7 +223,7 @@ const fn step(kind: StepKind) -> Step {
     if kind.is_optional() {
         return Step { kind, timeout_ms: OPTIONAL_TIMEOUT_MS, attempts: 1, retry_ms: RETRY_MS, optional: true };
     }
-    let timeout_ms = if matches!(kind, StepKind::AwaitSnapshot) { SNAPSHOT_TIMEOUT_MS } else { STEP_TIMEOUT_MS };
+    let timeout_ms = if kind.waits_for_snapshots() { SNAPSHOT_TIMEOUT_MS } else { STEP_TIMEOUT_MS };
     Step { kind, timeout_ms, attempts: STEP_ATTEMPTS, retry_ms: RETRY_MS, optional: false }
 }
 
@@ -238,7 +238,7 @@ impl Plan {
     pub fn at(mut self, pace: Pace) -> Self {
         let own = self.action == RecoveryAction::DrainSpot;
         for step in self.steps.iter_mut().filter(|step| !own && !step.optional) {
-            let least = if step.kind == StepKind::AwaitSnapshot { SNAPSHOT_TIMEOUT_MS } else { 0 };
+            let least = if step.kind.waits_for_snapshots() { SNAPSHOT_TIMEOUT_MS } else { 0 };
             step.timeout_ms = pace.timeout_ms.max(least);
             (step.attempts, step.retry_ms) = (pace.attempts, pace.retry_ms);
         }

@@ -1,6 +1,7 @@
 //! Why nothing is done, or not yet.
 
 use forewarn_domain::action::RecoveryAction;
+use forewarn_domain::time::rfc3339;
 use serde::{Deserialize, Serialize};
 
 /// The reason of one gate.
@@ -30,13 +31,13 @@ pub enum Refusal {
     #[error("the instance is not enrolled: tag AutoRecovery is neither `enabled` nor `true`")]
     NotEnrolled,
     /// The policy forbids it.
-    #[error("the policy does not allow {action:?}")]
+    #[error("the policy does not allow {action}")]
     Forbidden {
         /// What.
         action: RecoveryAction,
     },
     /// A named pause.
-    #[error("paused by {name} until {until_ms}")]
+    #[error("paused by {name} until {}", rfc3339(*until_ms))]
     Paused {
         /// Its name.
         name: String,
@@ -50,7 +51,7 @@ pub enum Refusal {
         id: String,
     },
     /// A mere prediction waits for the maintenance window.
-    #[error("outside the maintenance window, which opens at {opens_ms}")]
+    #[error("outside the maintenance window, which opens at {}", rfc3339(*opens_ms))]
     OutsideWindow {
         /// When, milliseconds.
         opens_ms: i64,
@@ -71,7 +72,7 @@ pub enum Refusal {
         controller: String,
     },
     /// Too soon after the last one.
-    #[error("cooling down until {until_ms}")]
+    #[error("cooling down until {}", rfc3339(*until_ms))]
     Cooldown {
         /// Until when, milliseconds.
         until_ms: i64,
@@ -105,7 +106,7 @@ pub enum Refusal {
         members: u32,
     },
     /// AWS recovers the instance by itself.
-    #[error("AWS's own recovery has until {until_ms}")]
+    #[error("AWS's own recovery has until {}", rfc3339(*until_ms))]
     AwsRecovers {
         /// Until when, milliseconds.
         until_ms: i64,
@@ -152,7 +153,7 @@ pub enum Refusal {
         what: String,
     },
     /// A mere prediction may not lead to it.
-    #[error("a prediction alone does not lead to {action:?}")]
+    #[error("a prediction alone does not lead to {action}")]
     Predictive {
         /// What.
         action: RecoveryAction,
@@ -170,7 +171,7 @@ pub enum Refusal {
         why: String,
     },
     /// It was replaced too short a time ago.
-    #[error("it was replaced, and is kept until {until_ms}")]
+    #[error("it was replaced, and is kept until {}", rfc3339(*until_ms))]
     Kept {
         /// Until when, milliseconds.
         until_ms: i64,

@@ -9,6 +9,7 @@ use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::{Repeat, StepKind};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Where a recovery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,24 @@ pub enum Phase {
     },
     /// A person has to look.
     Stuck,
+}
+
+impl fmt::Display for Phase {
+    /// Writes it as the end of "it is".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Requested => "requested",
+            Self::Deferred { .. } => "deferred",
+            Self::Planned => "planned",
+            Self::Announced { .. } => "announced",
+            Self::Running => "running",
+            Self::Undoing => "undoing",
+            Self::Holding { .. } => "holding",
+            Self::Closed { .. } => "closed",
+            Self::Stuck => "stuck",
+        })
+    }
 }
 
 /// Who may act on it.
@@ -175,7 +194,7 @@ impl Default for Recovery {
 
 /// An event that can't follow on what was before: the log is not one of ours, or was tampered with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{event} can't follow in phase {phase:?}")]
+#[error("{event} can't follow while the recovery is {phase}")]
 pub struct IllegalTransition {
     /// The phase.
     pub phase: Phase,
@@ -361,7 +380,7 @@ impl Recovery {
     fn begin(&mut self, at_ms: i64) {
         self.began_ms = self.began_ms.or(Some(at_ms));
         let began = *self.rung_began_ms.get_or_insert(at_ms);
-        if self.step().is_some_and(|s| s.kind == StepKind::AwaitSnapshot) {
+        if self.step().is_some_and(|s| s.kind.waits_for_snapshots()) {
             self.snapshot_since_ms.get_or_insert(at_ms);
         } else if let Some(since) = self.snapshot_since_ms.take() {
             self.rung_began_ms = Some(began.saturating_add(at_ms.saturating_sub(since)));

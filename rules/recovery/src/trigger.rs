@@ -50,16 +50,39 @@ pub enum Cause {
     },
 }
 
+/// What kind of reason a cause is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Something has failed, or AWS takes it.
+    Failure,
+    /// Nothing has failed yet.
+    Forecast,
+    /// A person asks for it.
+    Person,
+    /// Something is tidied up.
+    Cleanup,
+}
+
 impl Cause {
+    /// Gives what kind of reason it is.
+    pub const fn origin(self) -> Origin {
+        match self {
+            Self::CheckFailed { .. } | Self::ApplicationDown | Self::SpotWarned { .. } => Origin::Failure,
+            Self::Predicted { .. } | Self::RebalanceRecommended | Self::Scheduled => Origin::Forecast,
+            Self::Operator { .. } => Origin::Person,
+            Self::Replaced => Origin::Cleanup,
+        }
+    }
+
     /// Says whether nothing has failed yet.
     pub const fn is_predictive(self) -> bool {
-        matches!(self, Self::Predicted { .. } | Self::RebalanceRecommended | Self::Scheduled)
+        matches!(self.origin(), Origin::Forecast)
     }
 
     /// Says whether it is one of the failures that the ladder counts: what people ask for, what is only feared, and what is tidied up
     /// begin where they say.
     pub const fn counts_for_escalation(self) -> bool {
-        !matches!(self, Self::Operator { .. } | Self::Replaced) && !self.is_predictive()
+        matches!(self.origin(), Origin::Failure)
     }
 
     /// Says whether a person asks for another region though nothing can be seen of this one.

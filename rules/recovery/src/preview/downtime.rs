@@ -13,7 +13,7 @@ const ENOUGH: usize = 3;
 
 /// Gives what to expect of a plan; none where its instance stays up, or is not meant to come back.
 pub(super) fn expected(action: RecoveryAction, steps: &[StepKind], past: Option<&Past>) -> Option<Downtime> {
-    let first = steps.iter().position(|s| takes_down(*s)).filter(|_| action.needs_stability_hold())?;
+    let first = steps.iter().position(|s| s.takes_down()).filter(|_| action.needs_stability_hold())?;
     let known = past.into_iter().flat_map(|p| &p.recoveries);
     let recovered = known.filter(|r| r.action == action && r.outcome == Outcome::Recovered);
     let mut seconds: Vec<f64> = recovered.filter_map(|r| r.downtime_ms).map(|ms| ms as f64 / 1000.0).collect();
@@ -23,7 +23,7 @@ pub(super) fn expected(action: RecoveryAction, steps: &[StepKind], past: Option<
     {
         return Some(Downtime { expected_s: expected.round() as i64, from: Basis::Past, recoveries });
     }
-    let expected_s = steps[first..].iter().map(|s| typical_s(*s)).sum();
+    let expected_s = steps[first..].iter().map(|s| s.spec().typical_s).sum();
     Some(Downtime { expected_s, from: Basis::Typical, recoveries })
 }
 
@@ -39,42 +39,11 @@ pub fn downtime_ms<'a>(events: impl IntoIterator<Item = (i64, &'a RecoveryEvent)
             RecoveryEvent::Undoing => (plan, down) = (None, None),
             RecoveryEvent::StepIntended { step, at_ms, .. } if down.is_none() => {
                 let kind = plan.and_then(|p| p.steps.get(*step)).map(|s| s.kind);
-                down = kind.filter(|k| takes_down(*k)).map(|_| *at_ms);
+                down = kind.filter(|k| k.takes_down()).map(|_| *at_ms);
             }
             RecoveryEvent::Verified { .. } => span = down.map(|from| at_ms.saturating_sub(from)),
             _ => {}
         }
     }
     span
-}
-
-const fn takes_down(step: StepKind) -> bool {
-    use StepKind as S;
-    matches!(step, S::Stop | S::RestartUnits | S::DrainApplication | S::ReplaceRoot | S::Isolate | S::SetUnhealthy)
-}
-
-/// Gives what a step typically takes, seconds.
-///
-/// By AWS's documentation: a stop and a start are done within minutes, the status checks of a new start take a few more, a snapshot
-/// of a volume that has earlier ones some ten minutes, and a target drains for 300 s.
-const fn typical_s(step: StepKind) -> i64 {
-    use StepKind as S;
-    match step {
-        S::Notify | S::KeepOld | S::Discard | S::DeleteVolume | S::CompleteLifecycle => 0,
-        S::SuspendProcesses | S::ResumeProcesses | S::EnableIo | S::Isolate | S::RestoreGroups | S::SetUnhealthy => 5,
-        S::FindSnapshots => 1,
-        S::Snapshot | S::MoveAddress | S::AttachOld | S::AttachNew | S::CreateVolume => 15,
-        S::Diagnose
-        | S::RestartUnits
-        | S::DrainApplication
-        | S::EnterStandby
-        | S::ExitStandby
-        | S::Detach
-        | S::DetachNew => 30,
-        S::Start | S::Launch | S::Register | S::PointDns | S::Terminate => 60,
-        S::Stop => 90,
-        S::ReplaceRoot | S::AwaitHealthy => 180,
-        S::Deregister | S::AwaitInService => 300,
-        S::AwaitSnapshot => 600,
-    }
 }
