@@ -1,10 +1,12 @@
 //! A fleet lived through round by round: what the scorecard says of it is what a backtest says afterwards.
 
 use crate::person::{done, forewarn, json, simulated};
+use forewarn_deliver::{JsonLinesBus, outbox, pump};
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_evaluate::backtest;
 use forewarn_evaluate::replay::Steps;
 use forewarn_history::{History, IncidentRow};
+use forewarn_log::Filter;
 use forewarn_log::event::prediction::Outcome;
 use forewarn_log::{Event, EventLog, Filter, Row, SqliteLog, Table};
 use forewarn_predict::analyze::analyze;
@@ -68,6 +70,8 @@ fn live(dir: &Path, shadow_rules: &RuleSet) {
         resolve::resolve(&log, &history, &[], as_of).unwrap();
         let round = announce::round(Some(&log), &analysis, &ruleset).unwrap();
         announce::write(&log, &round).unwrap();
+        let mut bus = JsonLinesBus::open(&dir.join("s/events.jsonl")).unwrap();
+        pump(&log, outbox::FILE, &mut bus, &Filter::default()).unwrap();
         announce::keep(&history, &analysis, &ruleset, &round).unwrap();
         shadow::keep(&history, &map, &fleet, as_of, shadow_rules).unwrap();
     }

@@ -15,6 +15,7 @@ pub struct Predicted {
 
 /// Says that members joined, or that the level rose; the data is the episode and the level before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Grown")]
 pub struct Updated {
     /// The level before.
     pub previous: Level,

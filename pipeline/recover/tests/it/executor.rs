@@ -238,7 +238,7 @@ fn the_same_trigger_again_and_others_of_the_lineage_are_one_recovery_for_two_exe
         let executor = if turn % 2 == 0 { &a } else { &b };
         match executor.advance(id).unwrap() {
             NextWakeup::At(at) | NextWakeup::Reminder(at) => {
-                bench.clock.advance((at - bench.clock.now_ms()).clamp(1, 60_000))
+                bench.clock.advance((at - bench.clock.now_ms()).clamp(1, 60_000));
             }
             NextWakeup::Person | NextWakeup::Never => break,
         }

@@ -2,8 +2,8 @@
 
 use super::super::buses;
 use super::super::common::{load_rules, span, time};
-use super::super::trust;
 use super::super::error::CliError;
+use super::super::trust;
 use super::super::{Context, End};
 use super::{Args, Format, create_dir};
 use forewarn_history::History;

@@ -59,7 +59,7 @@ fn child() {
 
 fn killed_at(point: &str, root: &Path, what: &str) -> bool {
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "history::crash::child"])
+        .args(["--exact", "layout::crash::child"])
         .env(ROOT, root)
         .env(WORK, what)
         .env(forewarn_runtime::failpoint::CRASH_AT, point)

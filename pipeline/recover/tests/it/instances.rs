@@ -1,4 +1,4 @@
-//! Half of the hands in AWS, over the wire against the test world: looks, stop and start, launch, address, health, DNS.
+//! What is done to instances in AWS, over the wire against the test world: looks, stop and start, launch, address, health, DNS.
 
 mod address;
 mod compute;

@@ -21,7 +21,7 @@ fn what_was_replaced_is_seen_as_such_and_ended_once() {
     assert_eq!(kept(&old), None);
     let end = prepared(&hands, request(Terminate, TerminateReplaced, &old));
     let refused = |reply: StepOutcome| {
-        assert!(matches!(&reply, StepOutcome::Failed(why) if why.contains("not ended")), "{reply:?}")
+        assert!(matches!(&reply, StepOutcome::Failed(why) if why.contains("not ended")), "{reply:?}");
     };
     refused(hands.perform(&end));
 
