@@ -23,7 +23,6 @@ use std::collections::BTreeMap;
 /// Everything that a round is held with.
 #[derive(Debug, Clone, Copy)]
 pub struct Rounds<'a> {
-    /// The history.
     pub history: &'a History,
     /// The event log.
     pub log: &'a SqliteLog,
@@ -48,10 +47,8 @@ pub enum RoundsError {
     /// What was found could not be written down.
     #[error(transparent)]
     Announce(#[from] AnnounceError),
-    /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The history failed.
     #[error(transparent)]
     History(#[from] HistoryError),
     /// The progress could not be kept.

@@ -1,10 +1,11 @@
 //! `forewarn analyze --due`: holds every round that is due since the last one, for a timer.
 
 use super::super::buses;
+use super::super::common::create_dir;
 use super::super::common::{span, time};
 use super::super::error::CliError;
 use super::super::{Context, End};
-use super::{Args, Format, create_dir};
+use super::{Args, Format};
 use forewarn_history::History;
 use forewarn_log::SqliteLog;
 use forewarn_predict::rounds::{Held, Rounds, conclude};

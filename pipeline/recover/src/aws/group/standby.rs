@@ -23,7 +23,9 @@ pub(super) fn enter(hands: &AwsHands, request: &StepRequest, group: &str) -> Res
         "Standby" => return Ok(StepOutcome::Done(group.to_owned())),
         "EnteringStandby" => return Ok(StepOutcome::Waiting(AGAIN_MS)),
         other => {
-            return Ok(StepOutcome::Failed(format!("{who} is {other} in {group}: only what is in service steps aside")));
+            return Ok(StepOutcome::Failed(format!(
+                "{who} is {other} in {group}: only what is in service steps aside"
+            )));
         }
     }
     let call = hands.autoscaling.enter_standby().auto_scaling_group_name(group).instance_ids(who);
