@@ -27,6 +27,7 @@ use std::collections::BTreeSet;
 /// A checked predicate, ready to run.
 #[derive(Debug, Clone)]
 pub struct Predicate {
+    written: String,
     sql: String,
     columns: BTreeSet<usize>,
     expr: Expr,
@@ -48,7 +49,12 @@ impl Predicate {
         }
         let sql = checked.sql.to_string();
         let expr = sql_expr(&sql).map_err(|e| Problem::Polars(e.to_string()))?;
-        Ok(Self { sql, columns: checker.columns, expr })
+        Ok(Self { written: text.split_whitespace().collect::<Vec<_>>().join(" "), sql, columns: checker.columns, expr })
+    }
+
+    /// Gives the predicate as the rule set has it, on one line.
+    pub fn written(&self) -> &str {
+        &self.written
     }
 
     /// Gives the SQL that runs, parameters bound.

@@ -23,7 +23,6 @@ pub const HANDLER: &str = "_HANDLER";
 /// The variable that is there in a Lambda function only.
 pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// A handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handler {
     /// A part of the pipeline.

@@ -25,7 +25,6 @@ pub enum ListenError {
     /// The address can't be listened on.
     #[error("cannot serve metrics on {address}; is another process there?")]
     Bind {
-        /// The address.
         address: SocketAddr,
         /// What the system said.
         #[source]

@@ -44,7 +44,6 @@ pub struct Job {
     pub history: String,
     /// The directory of the state.
     pub state: PathBuf,
-    /// The stream.
     pub stream: StreamSpec,
     /// The rule set that speaks.
     pub ruleset: RuleSet,

@@ -4,6 +4,7 @@
 //! JSON Schema draft 7 is what AsyncAPI tools and the EventBridge schema registry read.
 
 mod asyncapi;
+mod prune;
 
 use forewarn_deliver::Announcement;
 use forewarn_deliver::announcement::{Delivered, Detail};
@@ -69,6 +70,7 @@ fn schema_of<T: JsonSchema>(urn: &str) -> Value {
 }
 
 fn with_id(mut schema: Value, urn: &str) -> Value {
+    prune::unreachable(&mut schema);
     if let Some(map) = schema.as_object_mut() {
         map.insert("$id".to_owned(), Value::String(urn.to_owned()));
     }

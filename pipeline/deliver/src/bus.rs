@@ -18,41 +18,30 @@ pub enum BusError {
     /// The bus failed; publishing the batch again is safe.
     #[error("bus {bus}: cannot {doing}")]
     Unavailable {
-        /// The bus.
         bus: String,
         /// What was tried.
         doing: &'static str,
-        /// Why it failed.
         #[source]
         source: std::io::Error,
     },
     /// Another process is writing to the bus; try again when it has ended.
     #[error("bus {bus}: another forewarn is writing to it; try again when it has ended")]
-    Busy {
-        /// The bus.
-        bus: String,
-    },
+    Busy { bus: String },
     /// The file holds something else.
     #[error("bus {bus}: the file ends with lines that are not announcements; give another file, or move this one away")]
-    Foreign {
-        /// The bus.
-        bus: String,
-    },
+    Foreign { bus: String },
     /// An announcement cannot be written as JSON.
     #[error("bus {bus}: announcement {id:?} cannot be written as JSON")]
     Json {
-        /// The bus.
         bus: String,
         /// The announcement.
         id: String,
-        /// Why.
         #[source]
         source: serde_json::Error,
     },
     /// The bus refused an announcement, for good or as often as it was tried; those before it in the log may go out again.
     #[error("bus {bus}: announcement {id} was refused after {attempts} tries; what is due stays due")]
     Refused {
-        /// The bus.
         bus: String,
         /// The announcement.
         id: String,
@@ -60,29 +49,21 @@ pub enum BusError {
         attempts: u32,
         /// Why.
         #[source]
-        fault: super::eventbridge::Fault,
+        fault: super::fault::Fault,
     },
     /// The bus cannot be reached at all.
     #[error("bus {bus}: cannot be reached")]
     Unreachable {
-        /// The bus.
         bus: String,
-        /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Somebody asked to stop while the bus waited to try again.
     #[error("bus {bus}: stopped while waiting to try again; what is due stays due")]
-    Stopped {
-        /// The bus.
-        bus: String,
-    },
+    Stopped { bus: String },
     /// The bus did not open, as was said before.
     #[error("bus {bus}: did not open; open it again")]
-    Closed {
-        /// The bus.
-        bus: String,
-    },
+    Closed { bus: String },
 }
 
 /// Takes announcements, in order.

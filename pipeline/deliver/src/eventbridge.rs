@@ -9,6 +9,7 @@ pub mod sdk;
 
 use super::announcement::Announcement;
 use super::bus::{Bus, BusError, Published};
+pub use super::fault::Fault;
 use entry::Entry;
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::interrupt::Interrupt;
@@ -19,32 +20,6 @@ use std::sync::Arc;
 
 /// The call, for counting.
 const CALL: Call = Call { service: "eventbridge", operation: "PutEvents" };
-
-/// Why one entry was refused, or the whole call failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {message}")]
-pub struct Fault {
-    /// AWS's code for it.
-    pub code: String,
-    /// What AWS says.
-    pub message: String,
-    /// True when trying again may help.
-    pub transient: bool,
-}
-
-impl Fault {
-    /// Makes a fault from AWS's code, which says whether trying again may help.
-    pub fn of_entry(code: &str, message: &str) -> Self {
-        let transient = ["Throttl", "Internal", "Unavailable", "Timeout", "TooManyRequests", "RequestLimit"]
-            .iter()
-            .any(|part| code.contains(part));
-        Self { code: code.to_owned(), message: message.to_owned(), transient }
-    }
-
-    fn is_throttle(&self) -> bool {
-        ["Throttl", "TooManyRequests", "RequestLimit"].iter().any(|part| self.code.contains(part))
-    }
-}
 
 /// Makes one call of `PutEvents`.
 pub trait PutEvents: Send {

@@ -7,6 +7,7 @@
 pub mod announcement;
 pub mod bus;
 pub mod eventbridge;
+pub mod fault;
 pub mod jsonl;
 pub mod outbox;
 pub mod stdout;
@@ -42,10 +43,8 @@ pub struct PumpReport {
 /// Explains why a pump stopped; what it did so far holds, and the next run goes on from there.
 #[derive(Debug, thiserror::Error)]
 pub enum PumpError {
-    /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The bus failed.
     #[error(transparent)]
     Bus(#[from] BusError),
 }

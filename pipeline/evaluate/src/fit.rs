@@ -97,7 +97,6 @@ pub struct Manner {
 /// A cause of failure, and how well it is foreseen with and without having been seen.
 #[derive(Debug)]
 pub struct CauseHeldOut {
-    /// The cause.
     pub cause: String,
     /// How well; None when no row that could be assessed lies before such an incident.
     pub held_out: Option<HeldOut>,
@@ -118,7 +117,6 @@ pub struct Taught {
     pub causes: BTreeMap<String, usize>,
     /// What each cause is worth to the others; empty unless asked for.
     pub held_out: Vec<CauseHeldOut>,
-    /// Instances.
     pub instances: u64,
     /// Those of which no workload is known.
     pub without_workload: u64,

@@ -25,7 +25,6 @@ pub struct DeadLetter {
     pub origin: String,
     /// When it was set aside (RFC 3339, UTC).
     pub at: String,
-    /// Why.
     #[serde(rename = "why")]
     pub reason: Reason,
     /// The reason in words.
@@ -41,7 +40,6 @@ pub struct DeadLetter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kept {
-    /// The text.
     Text(String),
     /// What is no text, in hexadecimal.
     Hex(String),
@@ -107,7 +105,6 @@ pub enum DeadError {
         path: String,
         /// What was tried.
         doing: &'static str,
-        /// Why it failed.
         #[source]
         source: io::Error,
     },

@@ -14,9 +14,7 @@ const MAX_MESSAGES: usize = 10_000;
 /// A message of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Its id.
     pub id: String,
-    /// Its body.
     pub body: String,
     /// The ARN of its queue, or topic.
     pub queue: String,
@@ -26,7 +24,6 @@ pub struct Message {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
-    /// One for each.
     pub batch_item_failures: Vec<Failure>,
 }
 

@@ -9,7 +9,6 @@ pub struct Received {
     pub id: String,
     /// What deletes it.
     pub receipt: String,
-    /// Its body.
     pub body: String,
 }
 
@@ -17,11 +16,9 @@ pub struct Received {
 #[derive(Debug, thiserror::Error)]
 #[error("queue {queue}: cannot {doing}")]
 pub struct QueueError {
-    /// The queue.
     pub queue: String,
     /// What was tried.
     pub doing: &'static str,
-    /// Why it failed.
     #[source]
     pub source: Box<dyn StdError + Send + Sync>,
 }

@@ -58,7 +58,6 @@ pub enum Reason {
     UnknownType {
         /// Its source.
         origin: String,
-        /// Its detail-type.
         detail_type: String,
     },
     /// An id does not look like one.

@@ -67,7 +67,6 @@ pub struct CompactReport {
     pub bytes_before: u64,
     /// Bytes written.
     pub bytes_after: u64,
-    /// Rows read.
     pub rows_read: u64,
     /// Rows that repeated a known value and went.
     pub duplicates_dropped: u64,

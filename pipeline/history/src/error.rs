@@ -22,7 +22,6 @@ pub enum HistoryError {
     Location {
         /// The location given.
         location: String,
-        /// The reason.
         why: String,
     },
     /// The format version is not one this program knows.
@@ -78,19 +77,13 @@ pub enum HistoryError {
     /// A Parquet file does not read or write.
     #[error("{file}: Parquet fault; run `forewarn history verify`")]
     Parquet {
-        /// The file.
         file: String,
         /// The fault.
         source: parquet::errors::ParquetError,
     },
     /// A file is readable but not as this history's files must be.
     #[error("{file}: {fault}; run `forewarn history verify`")]
-    Corrupt {
-        /// The file.
-        file: String,
-        /// The fault.
-        fault: String,
-    },
+    Corrupt { file: String, fault: String },
     /// The receiver of a scan gave up.
     #[error("the scan was stopped")]
     Sink(#[source] Box<dyn std::error::Error + Send + Sync>),

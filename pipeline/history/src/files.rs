@@ -8,7 +8,6 @@ use super::store::Entry;
 use forewarn_runtime::time::DAY_MS;
 use std::collections::BTreeSet;
 
-/// One metric file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricFile {
     /// Path and size.

@@ -11,6 +11,7 @@ mod from_parquet;
 mod identity;
 mod merge;
 mod options;
+mod order;
 mod period;
 mod series;
 mod sort;

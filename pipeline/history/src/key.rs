@@ -10,7 +10,6 @@ pub const NOT_INGESTED: i64 = i64::MIN;
 /// Its order is that of the files: instance, namespace, metric, stat, device, then account, region, period.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct SeriesKey {
-    /// Instance id.
     pub instance_id: String,
     /// `CloudWatch` namespace.
     pub namespace: String,
@@ -43,7 +42,6 @@ pub fn bucket_of(instance_id: &str, buckets: u16) -> u16 {
 /// One day of one bucket: the unit of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition {
-    /// Bucket.
     pub bucket: u16,
     /// Days since 1970-01-01, UTC.
     pub day: i64,

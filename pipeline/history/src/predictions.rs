@@ -27,13 +27,11 @@ pub struct PredictionFile {
 /// What was predicted of one instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictionRow {
-    /// The instance.
     pub instance_id: String,
     /// What it is a copy of, where that was known.
     pub workload: Option<String>,
     /// The probability within 24 hours; None where nothing could be assessed.
     pub p24: Option<f64>,
-    /// The level.
     pub level: Level,
     /// What is going to break; None without a level.
     pub failure_type: Option<FailureType>,

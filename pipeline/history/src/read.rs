@@ -258,9 +258,7 @@ impl RunReader {
 pub(crate) enum Constant {
     /// Null in every row.
     Null,
-    /// One text.
     Text(String),
-    /// One number.
     Number(i64),
 }
 

@@ -9,7 +9,6 @@ use super::read::{RunReader, Want};
 /// Samples of one series in sequence, in the order of time within one file.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
-    /// The series.
     pub key: &'a SeriesKey,
     /// Starts of the periods, milliseconds UTC.
     pub ts: &'a [i64],

@@ -19,9 +19,7 @@ pub struct MetricStats {
     pub metric: String,
     /// The signal that reads it, if any.
     pub signal: Option<Signal>,
-    /// Series.
     pub series: u64,
-    /// Rows.
     pub rows: u64,
 }
 
@@ -32,11 +30,8 @@ pub struct HistoryStats {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Instances.
     pub instances: u64,
-    /// Series.
     pub series: u64,
-    /// Rows.
     pub rows: u64,
     /// Rows beyond the first of their series and time, equal or not.
     pub raw_duplicates: u64,

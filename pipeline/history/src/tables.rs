@@ -23,7 +23,6 @@ pub(super) const PREDICTIONS: &str = "predictions";
 /// What is known of an instance beside its metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct InstanceRow {
-    /// Instance id.
     pub instance_id: String,
     /// What it is a copy of.
     pub workload: Option<String>,
@@ -36,7 +35,6 @@ pub struct InstanceRow {
 /// Something that was said about an instance, such as a scheduled retirement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize)]
 pub struct EventRow {
-    /// Instance id.
     pub instance_id: String,
     /// When it was said, milliseconds.
     pub ts: i64,
@@ -67,7 +65,6 @@ impl EventRow {
 /// A failure that happened.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize)]
 pub struct IncidentRow {
-    /// Instance id.
     pub instance_id: String,
     /// When it began, milliseconds.
     pub ts: i64,

@@ -34,7 +34,6 @@ const READ: Limit = Limit { records: 100, bytes: 1 << 20 };
 /// Explains why the archive stopped; what it did so far holds, and the next run goes on from there.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The stream failed.
     #[error(transparent)]
     Stream(#[from] StreamError),
     /// The history failed, or another process writes to it.
@@ -46,7 +45,6 @@ pub enum ArchiveError {
     /// Another process archives.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
     /// What can't be read could not be set aside.
@@ -57,7 +55,6 @@ pub enum ArchiveError {
         "shard {shard}: the range {first} to {last} was begun before, and reading it again ends at {found}; the stream has lost records"
     )]
     Changed {
-        /// The shard.
         shard: String,
         /// First record.
         first: String,
@@ -96,7 +93,6 @@ pub struct ArchiveReport {
 /// Takes a stream into a history.
 #[derive(Debug)]
 pub struct Archive<'a> {
-    /// The history.
     pub history: &'a mut History,
     /// The event log.
     pub log: &'a SqliteLog,

@@ -17,7 +17,6 @@ pub enum TakeError {
     Decode {
         /// The event.
         id: String,
-        /// Why.
         #[source]
         source: DecodeError,
     },

@@ -200,7 +200,6 @@ pub enum EmulateError {
     /// The address is taken or isn't this machine's: choose another.
     #[error("emulator: cannot listen on {address}")]
     Listen {
-        /// The address.
         address: SocketAddr,
         /// What the system said.
         source: std::io::Error,

@@ -5,6 +5,7 @@
 //! strikes is carried out; every rule counts the calls that it is about, whichever strikes.
 
 mod carry_out;
+mod error;
 mod faults;
 mod log;
 mod operation;
@@ -12,6 +13,7 @@ mod partial;
 mod script;
 mod serve;
 
+pub use error::ProxyError;
 pub use operation::{Operation, Protocol};
 pub use script::{Action, Script, ScriptError, Strike, When};
-pub use serve::{FaultProxy, ProxyError};
+pub use serve::FaultProxy;

@@ -91,7 +91,6 @@ impl Options {
 pub struct Sample {
     /// Start of the period, milliseconds since the epoch.
     pub ts: i64,
-    /// The value.
     pub value: f64,
     /// When it became known, where that is not the usual time.
     pub ingested_at: Option<i64>,
@@ -189,7 +188,6 @@ pub struct SimInstance {
     pub id: String,
     /// Account id.
     pub account: &'static str,
-    /// Region.
     pub region: &'static str,
     /// The group that it is a copy in.
     pub workload: String,

@@ -58,7 +58,6 @@ pub enum InvalidEvent {
     /// A name is empty, too long, or holds control characters.
     #[error("{field} of event {id:?} must be 1 to {MAX_NAME_BYTES} bytes without control characters")]
     Name {
-        /// The field.
         field: &'static str,
         /// The event's id as given.
         id: String,
@@ -66,7 +65,6 @@ pub enum InvalidEvent {
     /// A fixed field has another value than the one expected.
     #[error("{field} of event {id:?} is {found:?}, expected {expected:?}")]
     Field {
-        /// The field.
         field: &'static str,
         /// The event's id.
         id: String,

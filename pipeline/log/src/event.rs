@@ -20,8 +20,8 @@ pub mod workload;
 
 mod upcast;
 
+use recovery::old::UPCASTS;
 use serde_json::Value;
-use upcast::UPCASTS;
 
 /// Prefix of every type that forewarn writes.
 pub const PREFIX: &str = "forewarn.";
@@ -222,7 +222,6 @@ events! {
     RecoveryStepDone(recovery::Happened<recovery::StepDone>) = "recovery.step_done" v 2;
     /// What a step began is on its way.
     RecoveryStepWaiting(recovery::Happened<recovery::StepWaiting>) = "recovery.step_waiting" v 1;
-    /// A step failed.
     RecoveryStepFailed(recovery::Happened<recovery::StepFailed>) = "recovery.step_failed" v 2;
     /// What was done is taken back.
     RecoveryUndoing(recovery::Happened<recovery::Undoing>) = "recovery.undoing" v 1;
@@ -250,7 +249,6 @@ events! {
     NoticeSent(notice::Sent) = "notice.sent" v 1;
     /// A notice did not reach its channel.
     NoticeFailed(notice::Failed) = "notice.failed" v 1;
-    /// A policy changed.
     PolicyChanged(policy::PolicyChanged) = "policy.changed" v 1;
     /// An operator did something.
     OperatorActed(operator::OperatorActed) = "operator.acted" v 1;

@@ -11,7 +11,6 @@ use std::error::Error as StdError;
 pub struct Recorded {
     /// The place among all entries, from 1, without gaps.
     pub position: u64,
-    /// The stream.
     pub stream: String,
     /// The place in the stream, from 1, without gaps.
     pub version: u64,
@@ -70,7 +69,6 @@ pub enum AppendError {
     /// The stream is not as expected: read it again and decide again.
     #[error("stream {stream:?} has {actual} entries, expected {expected:?}; read it again and decide again")]
     Conflict {
-        /// The stream.
         stream: String,
         /// What was expected.
         expected: Expected,
@@ -86,7 +84,6 @@ pub enum AppendError {
     /// The store cannot take so much at once, and nothing was written: append less.
     #[error("cannot append to stream {stream:?}: {what}")]
     TooLarge {
-        /// The stream.
         stream: String,
         /// What is too much, and how much is allowed.
         what: String,
@@ -121,7 +118,6 @@ pub enum LogError {
     Decode {
         /// Where.
         position: u64,
-        /// Why.
         #[source]
         source: DecodeError,
     },
@@ -130,7 +126,6 @@ pub enum LogError {
     Foreign {
         /// The file.
         path: String,
-        /// What it is.
         what: String,
     },
 }

@@ -78,7 +78,6 @@ impl Table {
 /// Names one row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Key {
-    /// The table.
     pub table: Table,
     /// The row's key in it.
     pub id: String,
@@ -329,7 +328,6 @@ fn later(a: &str, b: &str) -> bool {
 /// All tables in memory, and the types that none of them understands.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Projection {
-    /// The rows.
     pub rows: BTreeMap<Key, Row>,
     /// How many entries there were of each unknown type.
     pub unknown: BTreeMap<String, u64>,

@@ -25,9 +25,7 @@ pub struct CurrentPrediction {
     pub open: bool,
     /// The time the prediction is made for.
     pub as_of: String,
-    /// Its level.
     pub confidence: Level,
-    /// The prediction.
     pub prediction: Prediction,
 }
 
@@ -100,11 +98,9 @@ impl Episode {
 pub struct Ack {
     /// The episode.
     pub target: String,
-    /// When.
     pub at: String,
     /// Whether the prediction was right, where that was said.
     pub verdict: Option<Opinion>,
-    /// The note.
     pub note: Option<String>,
 }
 
@@ -113,7 +109,6 @@ pub struct Ack {
 pub struct Instance {
     /// The EC2 instance id.
     pub instance_id: String,
-    /// Its state.
     pub state: Option<InstanceState>,
     /// The time of the latest change of state.
     pub state_at: Option<String>,
@@ -143,7 +138,6 @@ pub struct InstanceEpisode {
 pub struct Workload {
     /// True until it is cleared.
     pub open: bool,
-    /// The episode.
     #[serde(flatten)]
     pub episode: WorkloadEpisode,
 }

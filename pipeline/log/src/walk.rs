@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 pub struct Walk {
     /// The last position that was found good.
     pub position: u64,
-    /// Its hash.
     pub hash: String,
     /// The last version of each stream.
     pub versions: BTreeMap<String, u64>,

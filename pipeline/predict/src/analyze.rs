@@ -62,7 +62,6 @@ pub enum AnalyzeError {
     Write {
         /// The file.
         path: PathBuf,
-        /// The reason.
         why: String,
     },
 }

@@ -55,7 +55,6 @@ impl Emitted {
 /// Why emission stopped; what was written stays, and running it again goes on from there.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnounceError {
-    /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The log refused an append.

@@ -52,7 +52,6 @@ pub enum EpisodeError {
     /// The log refused.
     #[error(transparent)]
     Append(#[from] AppendError),
-    /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
 }

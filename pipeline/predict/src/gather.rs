@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 /// One instance's series, ready for features.
 #[derive(Debug)]
 pub struct CollectedInstance<'a> {
-    /// The instance id.
     pub instance_id: &'a str,
     /// The account it belongs to.
     pub account: &'a str,

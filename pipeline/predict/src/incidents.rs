@@ -24,7 +24,6 @@ const BACK_MS: i64 = 6 * 3_600_000;
 /// Explains why incidents could not be found or written down.
 #[derive(Debug, thiserror::Error)]
 pub enum IncidentsError {
-    /// The history failed.
     #[error(transparent)]
     History(#[from] HistoryError),
     /// The log could not be read.
@@ -33,11 +32,9 @@ pub enum IncidentsError {
     /// The log did not take an incident.
     #[error("the incident of {instance_id} at {ts} cannot be written into the log")]
     Append {
-        /// The instance.
         instance_id: String,
         /// When it began.
         ts: String,
-        /// Why.
         #[source]
         source: Box<AppendError>,
     },
@@ -59,7 +56,6 @@ pub struct Found {
     pub region: String,
     /// What the instance is a copy of, where known.
     pub workload: Option<String>,
-    /// The incident.
     #[serde(flatten)]
     pub incident: Derived,
 }

@@ -47,7 +47,6 @@ pub struct Report {
 /// Why episodes could not be resolved; what was written stays.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The log refused an append.

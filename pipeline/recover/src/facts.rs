@@ -25,7 +25,6 @@ const FRESH_MS: i64 = 2 * 3_600_000;
 /// What would be done, what speaks against it, and what both rest on.
 #[derive(Debug, Clone)]
 pub struct Assessment {
-    /// The plan.
     pub plan: Plan,
     /// Every reason against it, but for the account's admission.
     pub refusals: Vec<Refusal>,
@@ -42,7 +41,6 @@ pub struct Assessment {
 pub struct Eyes<'a> {
     /// AWS.
     pub hands: &'a dyn Hands,
-    /// The policies.
     pub policies: &'a dyn Policies,
     /// The log.
     pub store: &'a dyn Store,
@@ -51,7 +49,6 @@ pub struct Eyes<'a> {
 /// Which recovery is assessed.
 #[derive(Debug, Clone, Copy)]
 pub struct AssessmentRequest<'a> {
-    /// Its id.
     pub id: &'a str,
     /// The instance that it is about now.
     pub subject: &'a str,

@@ -15,11 +15,9 @@ use std::fmt;
 /// What one step is about.
 #[derive(Debug, Clone)]
 pub struct StepRequest {
-    /// The step.
     pub kind: StepKind,
     /// What the whole of it is.
     pub action: RecoveryAction,
-    /// The recovery.
     pub recovery_id: String,
     /// The plan, `RECOVERY-N`: what one plan makes carries it as the tag `forewarn:plan`.
     pub plan_id: String,
@@ -59,7 +57,6 @@ pub enum StepOutcome {
 /// Where an instance stands among others; by default nothing of it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place {
-    /// Its zone.
     pub zone: String,
     /// How its group is; none without one.
     pub group: Option<Health>,
@@ -72,7 +69,6 @@ pub struct Place {
 /// What is seen of an instance at one time.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// The instance.
     pub instance: Read<InstanceFacts>,
     /// Where it stands.
     pub place: Read<Place>,

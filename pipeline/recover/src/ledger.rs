@@ -19,21 +19,14 @@ const PAGE: usize = 500;
 /// Explains why a recovery could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The log refused what was to be appended.
     #[error("an event of recovery {recovery_id} can't be appended: {why}")]
-    Append {
-        /// The recovery.
-        recovery_id: String,
-        /// Why.
-        why: String,
-    },
+    Append { recovery_id: String, why: String },
     /// The stream holds an event that can't follow on those before it.
     #[error("recovery {recovery_id} can't be read, nothing is done for it: {what}; run `forewarn log verify`")]
     IllegalTransition {
-        /// The recovery.
         recovery_id: String,
         /// Which event, and why.
         what: String,
@@ -97,7 +90,6 @@ impl Ledger {
         &self.store
     }
 
-    /// The clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }

@@ -23,7 +23,6 @@ pub enum PolicyStoreError {
     Io {
         /// Where.
         place: String,
-        /// Why.
         why: String,
     },
     /// It is no policy.
@@ -31,7 +30,6 @@ pub enum PolicyStoreError {
     Bad {
         /// Where.
         place: String,
-        /// Why.
         why: String,
     },
     /// Somebody else changed it meanwhile.

@@ -26,7 +26,6 @@ pub enum AwsError {
 /// A role to take on in another account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Role {
-    /// Its ARN.
     pub arn: String,
     /// The external id that its trust policy asks for.
     pub external_id: Option<String>,

@@ -16,7 +16,6 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     fn pause(&self, ms: u64, stop: &Interrupt) -> bool;
 }
 
-/// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -38,7 +38,6 @@ pub struct OfLevel {
 pub struct Place {
     /// The account id, or `unknown`.
     pub account: String,
-    /// The region.
     pub region: String,
 }
 

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 /// The name of the settings file in the working directory.
 pub const FILE: &str = "forewarn.toml";
 
-/// One key of the settings.
 #[derive(Debug, Clone, Copy)]
 pub struct SettingKey {
     /// The key in the file.
@@ -111,7 +110,6 @@ pub enum Origin {
     File(String),
     /// The environment variable.
     Environment(&'static str),
-    /// The flag.
     Flag(&'static str),
 }
 
@@ -186,7 +184,6 @@ pub enum SettingsError {
     /// The file is not TOML.
     #[error("{file}:{line}: not TOML: {message}")]
     Syntax {
-        /// The file.
         file: String,
         /// The line, from 1.
         line: usize,
@@ -196,11 +193,9 @@ pub enum SettingsError {
     /// The file has a key that means nothing.
     #[error("{file}:{line}: unknown key {key:?}; did you mean {nearest:?}?")]
     UnknownKey {
-        /// The file.
         file: String,
         /// The line, from 1.
         line: usize,
-        /// The key.
         key: String,
         /// The most similar one that means something.
         nearest: &'static str,
@@ -208,11 +203,9 @@ pub enum SettingsError {
     /// A value in the file is of the wrong kind.
     #[error("{file}:{line}: {key} is {found}, expected {expected}")]
     Kind {
-        /// The file.
         file: String,
         /// The line, from 1.
         line: usize,
-        /// The key.
         key: String,
         /// What it is.
         found: &'static str,
@@ -224,7 +217,6 @@ pub enum SettingsError {
     Value {
         /// Where it comes from.
         origin: Origin,
-        /// The key.
         key: &'static str,
         /// What it is.
         found: String,
@@ -236,7 +228,6 @@ pub enum SettingsError {
     Log {
         /// Where it comes from.
         origin: Origin,
-        /// Why.
         #[source]
         source: TelemetryError,
     },

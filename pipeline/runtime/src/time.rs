@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// Milliseconds in one day.
 pub const DAY_MS: i64 = 86_400_000;
 
 /// Epoch numbers from here on are milliseconds; below, seconds. 1e11 s is the year 5138, 1e11 ms is 1973.

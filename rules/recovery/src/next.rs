@@ -1,6 +1,8 @@
 //! Says what an executor is to do next about a recovery: it advances one as far as it can, and otherwise says when to come again.
 
 use super::plan::CALL_MS;
+pub use super::plan::LEASE_MS;
+
 use super::state::{Phase, Recovery};
 
 /// What is next.
@@ -30,8 +32,6 @@ pub enum Next {
     Nothing,
 }
 
-/// How long a lease holds, milliseconds.
-pub const LEASE_MS: i64 = 5 * CALL_MS;
 /// How much of a lease must be left for a call, milliseconds; it is taken again before that.
 pub const RENEW_MS: i64 = CALL_MS + CALL_MS / 2;
 

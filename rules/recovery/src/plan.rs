@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// How long one call may take, its retries included, milliseconds; longer waits are looked at again and again instead.
 pub const CALL_MS: i64 = 60_000;
+/// How long a lease holds, milliseconds.
+pub const LEASE_MS: i64 = 5 * CALL_MS;
 /// How long a step may take unless told otherwise, milliseconds.
 pub const STEP_TIMEOUT_MS: i64 = 600_000;
 /// How long what holds nothing up may take, milliseconds.

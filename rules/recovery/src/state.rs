@@ -1,8 +1,7 @@
 //! How far a recovery has come: one transition function for the live path and for reading the log again.
 
 use super::event::{Outcome, RecoveryEvent};
-use super::next::LEASE_MS;
-use super::plan::{Plan, SPOT_LEFT_MS, Step};
+use super::plan::{LEASE_MS, Plan, SPOT_LEFT_MS, Step};
 use super::refusal::Refusal;
 use super::trigger::{Cause, Trigger};
 use forewarn_domain::action::{RecoveryAction, Rung};

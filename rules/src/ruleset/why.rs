@@ -14,6 +14,7 @@ pub const UNKNOWN: &str = "unknown";
 /// `{:iowait_warning}` a parameter; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Why {
+    written: String,
     parts: Vec<Part>,
 }
 
@@ -31,6 +32,11 @@ enum Style {
 }
 
 impl Why {
+    /// Gives the sentence as the rule set has it, placeholders and all.
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
     /// Takes a sentence apart; parameters are put in at once, and `used` is told of each.
     pub(super) fn parse(text: &str, params: &Params, used: &mut dyn FnMut(&str)) -> Result<Self, Problem> {
         let names = columns();
@@ -68,7 +74,7 @@ impl Why {
         if !literal.is_empty() {
             parts.push(Part::Text(literal));
         }
-        Ok(Self { parts })
+        Ok(Self { written: text.to_owned(), parts })
     }
 
     /// Renders the sentence with the values that `value` gives by column index; NaN reads as `unknown`.

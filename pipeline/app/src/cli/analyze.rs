@@ -3,7 +3,7 @@
 mod due;
 
 use super::buses::{self, BusArgs};
-use super::common::{HistoryArg, MapArg, RulesArg, StateArg, time};
+use super::common::{HistoryArg, MapArg, RulesArg, StateArg, create_dir, time};
 use super::error::CliError;
 use super::output::progress;
 use super::plans::PlanArgs;
@@ -208,8 +208,4 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     staged.push(".partial");
     std::fs::write(&staged, bytes).map_err(fail)?;
     std::fs::rename(&staged, path).map_err(fail)
-}
-
-pub(super) fn create_dir(path: &Path) -> Result<(), CliError> {
-    std::fs::create_dir_all(path).map_err(|e| CliError::input(format!("cannot create {}: {e}", path.display())))
 }

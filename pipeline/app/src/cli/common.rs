@@ -145,3 +145,7 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     };
     number.checked_mul(unit).ok_or_else(bad)
 }
+
+pub(super) fn create_dir(path: &Path) -> Result<(), CliError> {
+    std::fs::create_dir_all(path).map_err(|e| CliError::input(format!("cannot create {}: {e}", path.display())))
+}

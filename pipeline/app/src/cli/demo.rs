@@ -1,7 +1,7 @@
 //! `forewarn demo`: the main job from end to end on a simulated fleet: the same commands as anyone runs, one after the other.
 
-use super::analyze::create_dir;
 use super::common::count;
+use super::common::create_dir;
 use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};

@@ -1,7 +1,7 @@
 //! `forewarn events`: takes events of AWS in, shows and tries again what was set aside, and derives incidents.
 
-use super::analyze::create_dir;
 use super::archive::StreamArg;
+use super::common::create_dir;
 use super::common::{HistoryArg, StateArg, count, time};
 use super::error::CliError;
 use super::history::ReportFormat;

@@ -1,6 +1,6 @@
 //! `forewarn mark`: declares a change, which explanations name and trends wait for.
 
-use super::analyze::create_dir;
+use super::common::create_dir;
 use super::common::{StateArg, time};
 use super::error::CliError;
 use super::{Context, End};

@@ -1,7 +1,7 @@
 //! `forewarn metric-stream`: puts what a CloudWatch Metric Stream delivered into the stream.
 
-use super::analyze::create_dir;
 use super::archive::StreamArg;
+use super::common::create_dir;
 use super::common::{StateArg, count};
 use super::error::CliError;
 use super::history::ReportFormat;

@@ -1,8 +1,7 @@
 //! Writes down what an operator did.
 
 use super::Context;
-use super::analyze::create_dir;
-use super::common::StateArg;
+use super::common::{StateArg, create_dir};
 use super::error::CliError;
 use forewarn_log::event::operator::{OperatorActed, OperatorAction, Opinion};
 use forewarn_log::log_path;

@@ -132,7 +132,8 @@ fn list(rules: &RulesArg, context: &mut Context<'_>) -> Result<End, CliError> {
             Evidence::Binned { bins, .. } => bins.last().map_or(0.0, |b| b.1),
         };
         let group = &ruleset.groups()[rule.group];
-        out.line(format_args!("  {:28} {:12} up to {most:.2}  {}", rule.id, group, rule.when.sql()))?;
+        out.line(format_args!("  {:28} {:12} up to {most:.2}  {}", rule.id, group, rule.when.written()))?;
+        out.line(format_args!("  {:28} {}", "", rule.why.written()))?;
     }
     Ok(End::Done)
 }

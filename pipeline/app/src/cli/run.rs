@@ -92,7 +92,7 @@ impl Args {
         let shadow = shadow.map(|path| load_rules(&path)).transpose()?.map(|(rules, _)| rules);
         let metrics = Arc::new(Metrics::default());
         let state = self.state.dir(context);
-        super::analyze::create_dir(&state)?;
+        super::common::create_dir(&state)?;
         Ok(Job {
             history: self.history.location(context).to_owned(),
             stream: self.stream.spec(context)?,

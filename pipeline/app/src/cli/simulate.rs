@@ -98,7 +98,7 @@ impl Args {
 }
 
 fn write_files(options: &Options, out: &Path, context: &mut Context<'_>) -> Result<(), CliError> {
-    super::analyze::create_dir(out)?;
+    super::common::create_dir(out)?;
     let bar = progress("simulating");
     bar.set_length(options.instances as u64);
     let report = write(options, out, |done| bar.set_position(done as u64)).map_err(CliError::failed)?;

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What a call came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is allowed.
     Allowed,
     /// It is not allowed.
     Denied(String),

@@ -29,7 +29,6 @@ impl std::fmt::Debug for Part<'_> {
 
 /// The shortest wait after a failure, milliseconds.
 const FIRST_WAIT: u64 = 1_000;
-/// The longest.
 const LONGEST_WAIT: u64 = 300_000;
 
 /// How long a part waits after so many failures in sequence: twice as long each time, five minutes at most.

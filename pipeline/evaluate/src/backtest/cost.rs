@@ -31,7 +31,6 @@ pub struct Priced {
     pub threshold: f64,
     /// Incidents without a warning.
     pub missed: usize,
-    /// Episodes.
     pub episodes: usize,
     /// Those without an incident.
     pub false_episodes: usize,

@@ -19,13 +19,11 @@ use std::collections::BTreeMap;
 /// What would have been said of one incident.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Judged {
-    /// The instance.
     pub instance_id: String,
     /// When the incident began (RFC 3339).
     pub ts: String,
     /// Its cause, where known.
     pub cause: Option<String>,
-    /// The verdict.
     pub verdict: Verdict,
     /// Hours from the first warning of the last day.
     pub lead_h: Option<f64>,
@@ -40,7 +38,6 @@ pub struct Judged {
 /// An alarm that nothing followed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FalseAlarm {
-    /// The instance.
     pub instance_id: String,
     /// Its first hour (RFC 3339).
     pub from: String,

@@ -96,7 +96,6 @@ pub struct Counts {
     pub high: u64,
     /// Those that an incident follows.
     pub high_followed: u64,
-    /// Episodes.
     pub episodes: u64,
     /// Episodes without an incident.
     pub false_episodes: u64,

@@ -52,7 +52,6 @@ pub struct ReliabilityRow {
     pub from: f64,
     /// Where the next bin begins.
     pub to: f64,
-    /// Rows in it.
     pub rows: u64,
     /// Distinct incidents that follow its rows.
     pub incidents: usize,
@@ -74,7 +73,6 @@ pub struct CalibrationFit {
 /// One column of the table: a rule set or a baseline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Scorer {
-    /// Its name.
     pub name: String,
     /// `ruleset`, `against` or `baseline`.
     pub kind: &'static str,
@@ -129,7 +127,6 @@ pub struct CauseReport {
 pub struct RuleReport {
     /// The rule's id, or `first passage of SIGNAL`.
     pub rule: String,
-    /// Its counts.
     #[serde(flatten)]
     pub counts: RuleCounts,
 }
@@ -185,13 +182,11 @@ pub struct Resampling {
 /// What a backtest found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// The rule set.
     pub ruleset: RuleSetRef,
     /// The rule set that it was held against.
     pub against: Option<RuleSetRef>,
     /// The range replayed.
     pub range: Range,
-    /// Instances.
     pub instances: usize,
     /// Rows: instances x steps.
     pub rows: u64,
@@ -218,7 +213,6 @@ pub struct Report {
     pub by_failure_type: Vec<FailureTypeReport>,
     /// By what broke.
     pub by_cause: Vec<CauseReport>,
-    /// By rule.
     pub by_rule: Vec<RuleReport>,
     /// Rules that never fired in any row.
     pub never_fired: Vec<String>,

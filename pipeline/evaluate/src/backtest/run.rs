@@ -27,7 +27,6 @@ use std::collections::BTreeSet;
 pub struct Job<'a> {
     /// The metrics and events.
     pub history: &'a History,
-    /// The rule set.
     pub ruleset: &'a RuleSet,
     /// Another one to hold it against.
     pub against: Option<&'a RuleSet>,
@@ -86,7 +85,6 @@ pub enum BacktestError {
         /// Whose rounds there are.
         others: String,
     },
-    /// The replay failed.
     #[error(transparent)]
     Replay(#[from] AnalyzeError),
 }

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 pub struct WorkloadReport {
     /// The workload; an instance's id where it is a copy of nothing.
     pub workload: String,
-    /// Its instances.
     pub instances: usize,
     /// What the measures are made of.
     pub counts: Counts,

@@ -10,11 +10,9 @@ pub const PRICE_PER_THOUSAND: f64 = 0.01;
 pub struct Estimate {
     /// Instances with a series.
     pub instances: u64,
-    /// Series.
     pub series: u64,
     /// Metrics that `GetMetricData` bills: each series of each call.
     pub billed_metrics: u64,
-    /// Calls.
     pub calls: u64,
     /// Minutes that it takes at the pace that AWS allows.
     pub minutes: u64,
@@ -72,7 +70,6 @@ pub enum Refused {
     /// There is nobody to ask.
     #[error("nothing was spent: there is no terminal to ask at; --yes agrees to {0}")]
     Nobody(String),
-    /// It failed.
     #[error("{0}")]
     Failed(String),
 }

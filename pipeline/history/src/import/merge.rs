@@ -1,8 +1,8 @@
 //! Merges the spilled runs of a partition into file order.
 
 use super::error::ImportError;
+use super::order::total_order;
 use super::series::{Ranks, SeriesTable};
-use super::sort::total_order;
 use crate::{NOT_INGESTED, Partition};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};

@@ -79,9 +79,7 @@ impl ImportOptions {
 pub struct ImportReport {
     /// Files read.
     pub files: u64,
-    /// Rows read.
     pub rows_read: u64,
-    /// Rows written.
     pub rows_written: u64,
     /// Bad rows left out.
     pub rows_skipped: u64,

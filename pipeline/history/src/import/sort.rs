@@ -2,6 +2,7 @@
 
 use super::error::ImportError;
 use super::merge::Spilled;
+use super::order::{from_total_order, total_order};
 use super::series::{Ranks, SeriesTable};
 use crate::{NOT_INGESTED, Partition};
 use forewarn_runtime::time::DAY_MS;
@@ -37,16 +38,6 @@ pub(super) struct Placed {
     /// The value as bits that sort as [`f64::total_cmp`].
     pub(super) bits: i64,
     series: u32,
-}
-
-/// Maps a value to an integer in the order of [`f64::total_cmp`], and back.
-pub(super) fn total_order(value: f64) -> i64 {
-    let bits = value.to_bits() as i64;
-    bits ^ ((bits >> 63) as u64 >> 1) as i64
-}
-
-fn from_total_order(bits: i64) -> f64 {
-    f64::from_bits((bits ^ ((bits >> 63) as u64 >> 1) as i64) as u64)
 }
 
 /// Takes samples in any order, and holds at most so many bytes of them.

@@ -32,7 +32,6 @@ pub enum TableError {
     Column {
         /// The file.
         path: String,
-        /// The column.
         column: String,
         /// Those that are there.
         found: String,
@@ -44,7 +43,6 @@ pub enum TableError {
         path: String,
         /// The row, from 1, without the header.
         row: usize,
-        /// The column.
         column: &'static str,
         /// What stands there.
         value: String,

@@ -20,7 +20,6 @@ pub enum ImportError {
     File {
         /// The file.
         path: String,
-        /// Why.
         #[source]
         source: io::Error,
     },

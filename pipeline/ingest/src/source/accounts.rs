@@ -23,7 +23,6 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}: {what}")]
 pub struct AccountsError {
-    /// The file.
     pub file: String,
     /// The line, from 1.
     pub line: usize,

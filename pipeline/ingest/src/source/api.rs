@@ -11,7 +11,6 @@ pub const MAX_POINTS: i64 = 100_800;
 /// A metric as CloudWatch names it; dimensions are sorted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MetricName {
-    /// Namespace.
     pub namespace: String,
     /// Metric name.
     pub metric: String,
@@ -29,7 +28,6 @@ impl MetricName {
 /// Asks for one page of `ListMetrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListRequest<'a> {
-    /// Namespace.
     pub namespace: &'a str,
     /// Only this metric name.
     pub metric: Option<&'a str>,
@@ -42,7 +40,6 @@ pub struct ListRequest<'a> {
 /// One page of `ListMetrics`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricPage {
-    /// The metrics.
     pub metrics: Vec<MetricName>,
     /// The next page, where there is one.
     pub next: Option<String>,
@@ -51,7 +48,6 @@ pub struct MetricPage {
 /// One query of a `GetMetricData` call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query<'a> {
-    /// The metric.
     pub metric: &'a MetricName,
     /// The statistic.
     pub stat: &'a str,
@@ -66,7 +62,6 @@ pub struct DataRequest<'a> {
     pub from: i64,
     /// End, milliseconds, not included.
     pub to: i64,
-    /// The queries.
     pub queries: &'a [Query<'a>],
     /// The page.
     pub token: Option<String>,
@@ -101,7 +96,6 @@ pub struct Points {
 /// One page of `GetMetricData`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DataPage {
-    /// The results.
     pub results: Vec<Points>,
     /// The next page, where there is one.
     pub next: Option<String>,
@@ -169,11 +163,9 @@ pub struct Instance {
     pub account: Option<String>,
     /// The state's name, such as `running`.
     pub state: String,
-    /// Instance type.
     pub instance_type: Option<String>,
     /// When it was launched, milliseconds.
     pub launched_at: Option<i64>,
-    /// Tags.
     pub tags: BTreeMap<String, String>,
     /// Ids of attached volumes, with the device each one is attached as.
     pub volumes: Vec<(String, String)>,
@@ -193,7 +185,6 @@ impl Instance {
 /// One page of `DescribeInstances`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstancePage {
-    /// The instances.
     pub instances: Vec<Instance>,
     /// The next page, where there is one.
     pub next: Option<String>,

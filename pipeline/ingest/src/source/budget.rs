@@ -10,7 +10,6 @@ use jiff::tz::TimeZone;
      nothing more is asked until {again}, then everything is made up for (raise --budget to go on now)"
 )]
 pub struct Spent {
-    /// The budget.
     pub budget: u64,
     /// The month, as `2026-02`.
     pub month: String,

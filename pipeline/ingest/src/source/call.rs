@@ -24,7 +24,6 @@ pub(super) enum CallError {
         "{operation} failed {tries} times in {minutes} minutes, at last: {last}; what is missing is asked for again next time"
     )]
     GivenUp {
-        /// The operation.
         operation: &'static str,
         /// How often it was tried.
         tries: u32,

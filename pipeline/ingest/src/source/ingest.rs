@@ -45,10 +45,7 @@ pub enum Mode {
         lookback_ms: i64,
     },
     /// Everything in a range, those that are gone included.
-    Once {
-        /// The range.
-        range: Window,
-    },
+    Once { range: Window },
 }
 
 /// What to pull, and with what.
@@ -76,7 +73,6 @@ pub struct Job<'a> {
     pub patience_ms: i64,
     /// What the jitter of waits is drawn from.
     pub seed: u64,
-    /// The clock.
     pub clock: &'a dyn Clock,
     /// Raised when it is to end.
     pub stop: &'a Interrupt,
@@ -91,7 +87,6 @@ pub struct Place {
     pub label: String,
     /// The account, where it is known before anything is asked.
     pub account: Option<String>,
-    /// The region.
     pub region: String,
     /// CloudWatch there.
     pub metrics: Box<dyn MetricApi>,

@@ -119,7 +119,6 @@ impl Tally {
 pub struct PlaceReport {
     /// The account, as far as it is known.
     pub account: String,
-    /// The region.
     pub region: String,
     /// Whether everything that is known and was due was asked for; [`PlaceReport::gaps`] says what is not known.
     pub complete: bool,

@@ -22,10 +22,16 @@ const HOUR: i64 = 3_600_000;
 /// What a place hands to the one that puts.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// Instances.
-    Instances { place: i64, seen: Vec<InstanceSeen> },
+    Instances {
+        place: i64,
+        seen: Vec<InstanceSeen>,
+    },
     /// Samples of one call.
-    Samples { target: Target, delivery: Delivery, ledger: Arc<Mutex<Ledger>> },
+    Samples {
+        target: Target,
+        delivery: Delivery,
+        ledger: Arc<Mutex<Ledger>>,
+    },
 }
 
 /// What is left when the threads of a place have ended; the ledger is looked at once everything has been put.

@@ -16,7 +16,6 @@ pub enum SelectError {
     /// A line of an id file is no instance id.
     #[error("{file}:{line}: {found:?} is no instance id, such as i-0123456789abcdef0")]
     Id {
-        /// The file.
         file: String,
         /// The line, from 1.
         line: usize,
@@ -26,7 +25,6 @@ pub enum SelectError {
     /// What follows an instance id in an id file is no volume id.
     #[error("{file}:{line}: {found:?} is no volume id, such as vol-0123456789abcdef0; a line is INSTANCE [VOLUME…]")]
     Volume {
-        /// The file.
         file: String,
         /// The line, from 1.
         line: usize,

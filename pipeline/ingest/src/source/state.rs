@@ -33,7 +33,6 @@ pub enum StateError {
     Store {
         /// What was tried.
         doing: &'static str,
-        /// Why it failed.
         #[source]
         source: rusqlite::Error,
     },

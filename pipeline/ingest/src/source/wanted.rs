@@ -22,7 +22,6 @@ pub struct Timing {
 /// Which metrics are pulled and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// The namespaces.
     pub namespaces: Vec<String>,
     /// Every metric of them, rather than what a signal reads.
     pub all_metrics: bool,

@@ -22,7 +22,6 @@ const LATEST_S: f64 = 32_503_680_000.0;
 /// Explains why an event is none of a Kinesis stream.
 #[derive(Debug, thiserror::Error)]
 pub enum LambdaError {
-    /// It is too long.
     #[error("the event has {bytes} bytes, at most {MAX_EVENT_BYTES} are allowed")]
     TooLong {
         /// Its length.
@@ -145,7 +144,6 @@ pub struct BatchResponse {
     pub batch_item_failures: Vec<BatchItemFailure>,
 }
 
-/// One failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchItemFailure {

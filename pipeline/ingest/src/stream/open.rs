@@ -15,10 +15,7 @@ pub enum StreamSpec {
     #[default]
     Embedded,
     /// A Kinesis stream of the own account and region.
-    Kinesis {
-        /// Its name.
-        name: String,
-    },
+    Kinesis { name: String },
 }
 
 /// Explains why a setting names no stream.

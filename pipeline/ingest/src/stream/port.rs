@@ -9,18 +9,15 @@ pub enum StreamError {
     /// The stream failed or refused for now; trying again may help.
     #[error("stream {stream}: cannot {doing}")]
     Unavailable {
-        /// The stream.
         stream: String,
         /// What was tried.
         doing: String,
-        /// Why it failed.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
     /// Some records were not taken, however often they were tried; the others were. Putting all again is safe.
     #[error("stream {stream}: {given_up} of {records} records were given up after {tries} tries: {why}")]
     GivenUp {
-        /// The stream.
         stream: String,
         /// How many were not taken.
         given_up: usize,
@@ -34,7 +31,6 @@ pub enum StreamError {
     /// A record cannot be put: mend what made it.
     #[error("stream {stream}: a record cannot be put")]
     Record {
-        /// The stream.
         stream: String,
         /// What is wrong with it.
         #[source]
@@ -45,9 +41,7 @@ pub enum StreamError {
         "stream {stream}, shard {shard}: what follows {after} is no longer kept; ingest that time again, then run `forewarn archive --past-lost`"
     )]
     Lost {
-        /// The stream.
         stream: String,
-        /// The shard.
         shard: String,
         /// The last position that was read.
         after: String,
@@ -57,7 +51,6 @@ pub enum StreamError {
     Foreign {
         /// The file or stream.
         path: String,
-        /// What it is.
         what: String,
     },
 }
@@ -110,7 +103,6 @@ pub struct Stored {
 /// Records of one shard, in order, without gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardBatch {
-    /// The shard.
     pub shard: String,
     /// The records, at least one.
     pub records: Vec<Stored>,
@@ -119,7 +111,6 @@ pub struct ShardBatch {
 /// How much one read gives at most; a read always gives at least one record where one is waiting.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
-    /// Records.
     pub records: usize,
     /// Encoded bytes.
     pub bytes: usize,
@@ -171,7 +162,6 @@ pub trait Consumer: Send + std::fmt::Debug {
 /// A range of a shard that a consumer is about to deal with.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Intent {
-    /// The shard.
     pub shard: String,
     /// First record.
     pub first: String,

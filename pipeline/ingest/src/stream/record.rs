@@ -44,11 +44,9 @@ pub struct SampleBatch {
     pub account: String,
     /// Region, or `unknown`.
     pub region: String,
-    /// Instance id.
     pub instance_id: String,
     /// When the producer had them, milliseconds; none for a backfill, whose samples count as available when they were due.
     pub ingested_at: Option<i64>,
-    /// The series.
     pub series: Vec<SeriesBlock>,
 }
 
@@ -59,7 +57,6 @@ pub struct InstanceSeen {
     pub account: String,
     /// Region, or `unknown`.
     pub region: String,
-    /// Instance id.
     pub instance_id: String,
     /// What it is a copy of.
     pub workload: Option<String>,
@@ -71,14 +68,11 @@ pub struct InstanceSeen {
     pub seen_at: i64,
 }
 
-/// One record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
-    /// Samples.
     Samples(SampleBatch),
     /// One event of the log.
     Event(Box<Envelope>),
-    /// An instance.
     Instance(InstanceSeen),
 }
 
@@ -91,7 +85,6 @@ pub enum RecordError {
     /// A newer forewarn wrote it.
     #[error("record version {0} is newer than {VERSION}, the newest this forewarn knows; upgrade forewarn")]
     Newer(u8),
-    /// It is too long.
     #[error("the record has {bytes} bytes {form}, at most {most} are allowed")]
     TooLong {
         /// Its length, or more than is allowed.

@@ -55,7 +55,6 @@ impl Kind {
         self.facts().0
     }
 
-    /// The code.
     pub(super) const fn code(self) -> &'static str {
         self.facts().1
     }

@@ -10,7 +10,6 @@ pub(super) enum Device {
     Whole,
     /// A file system, by where it is mounted.
     Path(&'static str),
-    /// Its volume.
     Volume,
 }
 

@@ -4,7 +4,7 @@ use super::log::Log;
 use super::operation::Operation;
 use super::partial::{self, PUT_EVENTS, PUT_RECORDS, Shape};
 use super::script::{Action, Script, Strike};
-use super::{faults, serve::ProxyError};
+use super::{error::ProxyError, faults};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};

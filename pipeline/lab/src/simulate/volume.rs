@@ -14,7 +14,6 @@ pub(super) struct Service {
     pub(super) wait: f64,
 }
 
-/// One volume.
 #[derive(Debug, Clone)]
 pub(super) struct Volume {
     depth: f64,

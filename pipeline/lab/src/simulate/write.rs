@@ -25,11 +25,9 @@ use super::{Error, Options, Sample, Series, SimInstance};
 /// What was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Instances.
     pub instances: usize,
     /// Rows of `metrics.parquet`.
     pub rows: usize,
-    /// Incidents.
     pub incidents: usize,
     /// Incidents that announced themselves.
     pub predictable: usize,

@@ -53,7 +53,6 @@ enum Turn {
 struct Overtaken(u32);
 
 impl Append<'_> {
-    /// Appends.
     pub(super) fn run(&self) -> Result<Appended, AppendError> {
         if self.sealed.is_empty() {
             return Ok(Appended { entries: Vec::new(), written: 0 });

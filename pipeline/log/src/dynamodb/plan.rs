@@ -24,7 +24,6 @@ const MAX_TRANSACTION_BYTES: usize = 4_000_000;
 /// What a transaction puts in one place.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Write {
-    /// The item.
     pub(super) item: Item,
     /// What must stand there before: an item with these attributes as the one put there had them; nothing where it is `None`.
     pub(super) onto: Option<(Item, &'static [&'static str])>,

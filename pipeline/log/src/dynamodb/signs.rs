@@ -9,7 +9,6 @@ use super::item::{FORMAT, Item, Key, n, number, s, text};
 pub(super) struct Head {
     /// Its position; 0 for an empty log.
     pub(super) position: u64,
-    /// Its hash.
     pub(super) hash: String,
 }
 
@@ -51,7 +50,6 @@ impl Tail {
         Key::in_stream(stream, 0).with([("version", n(self.version)), ("position", n(self.position))])
     }
 
-    /// Reads it.
     pub(super) fn read(item: Option<&Item>) -> Result<Self, LogError> {
         let Some(item) = item else { return Ok(Self::default()) };
         let found = number(item, "version").zip(number(item, "position"));
@@ -65,9 +63,7 @@ impl Tail {
 /// Where the entry of an id is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    /// The stream.
     pub(super) stream: String,
-    /// The version in it.
     pub(super) version: u64,
     /// The position among all.
     pub(super) position: u64,
@@ -86,7 +82,6 @@ impl Place {
         ])
     }
 
-    /// Reads it.
     pub(super) fn read(item: &Item) -> Result<Self, LogError> {
         let found = || {
             Some(Self {

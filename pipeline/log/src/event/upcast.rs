@@ -15,9 +15,6 @@ pub(super) struct Upcast {
     pub(super) up: fn(Value) -> Value,
 }
 
-/// Every step there is. A step stays for as long as a log may hold its version.
-pub(super) const UPCASTS: &[Upcast] = super::recovery::old::UPCASTS;
-
 /// Rewrites data of version `found` as data of version `current`.
 pub(super) fn to_current<'a>(
     name: &str,

@@ -14,7 +14,6 @@ const PAGE: usize = 1000;
 /// The first row that was not what the log says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Difference {
-    /// The table.
     pub table: Table,
     /// The row's key.
     pub key: String,

@@ -5,7 +5,6 @@ use super::super::error::CliError;
 use super::super::output::Out;
 use forewarn_ingest::source::report::Report;
 
-/// Writes the report.
 pub(super) fn write(report: &Report, out: &mut Out) -> Result<(), CliError> {
     let t = &report.tally;
     out.line(format_args!(

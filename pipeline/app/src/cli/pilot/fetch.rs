@@ -1,6 +1,7 @@
 //! Pulls what a pilot is tried on into a directory of its own, once somebody has agreed to what that costs.
 
-use super::super::analyze::{create_dir, write_file};
+use super::super::analyze::write_file;
+use super::super::common::create_dir;
 use super::super::error::CliError;
 use super::super::pull::Settled;
 use super::{Args, Context};

@@ -11,7 +11,6 @@ use rusqlite::{TransactionBehavior, params};
 pub(in crate::source) struct Parked {
     /// Its row.
     pub(in crate::source) id: i64,
-    /// The records.
     pub(in crate::source) records: Vec<Record>,
     /// The watermarks that move once they are put.
     pub(in crate::source) progress: Vec<Progress>,

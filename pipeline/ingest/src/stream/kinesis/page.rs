@@ -43,7 +43,6 @@ pub(super) struct Reading {
 /// What a page showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Page {
-    /// Records.
     Records,
     /// None, and there are more to come.
     Empty,

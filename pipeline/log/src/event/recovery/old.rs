@@ -3,7 +3,7 @@
 use super::super::upcast::Upcast;
 use serde_json::{Map, Value, json};
 
-/// The steps from version 1 to version 2.
+/// The steps from version 1 to version 2. A step stays for as long as a log may hold its version.
 pub(in crate::event) const UPCASTS: &[Upcast] = &[
     step("forewarn.recovery.requested", |old| {
         let cause = match old["trigger"].as_str().unwrap_or_default() {

@@ -13,7 +13,6 @@ use forewarn_domain::step::StepKind;
 enum Place {
     /// It can't be seen.
     Nowhere,
-    /// It is free.
     Free,
     /// It is attached to the instance, at a device.
     Here(String),
