@@ -1,4 +1,4 @@
-//! Hands in AWS: what each step reads and calls.
+//! The ports in AWS: what each step reads and calls.
 //!
 //! Reads and calls of one kind of thing stand together in one `Part`; which step belongs to which is said in `part`.
 
@@ -15,17 +15,17 @@ mod group;
 mod holds;
 mod isolation;
 mod launch;
-mod reach;
 mod region;
+mod regions;
 mod root;
 mod snapshots;
 mod traffic;
 mod volumes;
 mod well;
 
-pub use reach::AwsReach;
+pub use regions::AwsRegions;
 
-use super::hands::{Hands, Seen, StepOutcome, StepRequest};
+use super::ports::{DryRunner, FactReader, Seen, StepDriver, StepOutcome, StepRequest};
 use aws_config::SdkConfig;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
@@ -38,8 +38,8 @@ use forewarn_runtime::aws::{Aws, AwsError, Role};
 
 /// One account in one region, with a client for each service that actions call.
 #[derive(Debug)]
-pub struct AwsHands {
-    aws: Aws,
+pub struct AwsRecovery {
+    runtime: Aws,
     config: SdkConfig,
     account: String,
     region: String,
@@ -49,9 +49,9 @@ pub struct AwsHands {
     elb: aws_sdk_elasticloadbalancingv2::Client,
 }
 
-/// Explains why there are no hands.
+/// Explains why an account can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum HandsError {
+pub enum AwsRecoveryError {
     /// AWS can't be reached at all.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -62,16 +62,16 @@ pub enum HandsError {
 
 /// The steps of one kind of thing.
 trait Part {
-    /// As [`Hands::prepare`]; by default nothing has to be settled.
-    fn prepare(&self, _hands: &AwsHands, _errand: &StepRequest) -> Result<String, String> {
+    /// As [`StepDriver::prepare`]; by default nothing has to be settled.
+    fn prepare(&self, aws: &AwsRecovery, _request: &StepRequest) -> Result<String, String> {
         Ok(String::new())
     }
 
-    /// As [`Hands::perform`].
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome;
+    /// As [`StepDriver::perform`].
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome;
 
-    /// As [`Hands::find`].
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String>;
+    /// As [`StepDriver::find`].
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String>;
 }
 
 /// Says which part a step belongs to; telling people is the executor's own.
@@ -102,21 +102,21 @@ fn part(kind: S) -> Option<&'static dyn Part> {
     })
 }
 
-impl AwsHands {
+impl AwsRecovery {
     /// Takes an account, the own one or a role's, in a region, and asks who we are there.
     ///
     /// # Errors
     /// When AWS does not say who we are.
-    pub fn new(aws: &Aws, region: &str, role: Option<&Role>) -> Result<Self, HandsError> {
+    pub fn new(aws: &Aws, region: &str, role: Option<&Role>) -> Result<Self, AwsRecoveryError> {
         let config = aws.config(region, role);
-        let account = call::account(aws, &config).map_err(HandsError::Account)?;
+        let account = call::account(aws, &config).map_err(AwsRecoveryError::Account)?;
         let config = call::without_retries(&config);
         Ok(Self {
             ec2: aws_sdk_ec2::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
-            aws: aws.clone(),
+            runtime: aws.clone(),
             account,
             region: region.to_owned(),
             config,
@@ -124,7 +124,7 @@ impl AwsHands {
     }
 }
 
-impl Hands for AwsHands {
+impl FactReader for AwsRecovery {
     fn home(&self) -> (&str, &str) {
         (&self.account, &self.region)
     }
@@ -141,6 +141,12 @@ impl Hands for AwsHands {
         capacity_check::capacity_check(self, action, instance, policy)
     }
 
+    fn is_well(&self, instance: &str, policy: &Policy) -> Read<bool> {
+        well::is_well(self, instance, policy)
+    }
+}
+
+impl DryRunner for AwsRecovery {
     fn dry_run(&self, plan: &Plan, instance: &str) -> Vec<DryRunResult> {
         dry::dry_run(self, plan, instance)
     }
@@ -148,7 +154,9 @@ impl Hands for AwsHands {
     fn snapshot_age(&self, instance: &str, now_ms: i64) -> Read<Option<i64>> {
         snapshots::age(self, instance, now_ms)
     }
+}
 
+impl StepDriver for AwsRecovery {
     fn prepare(&self, request: &StepRequest) -> Result<String, String> {
         part(request.kind).map_or_else(|| Ok(String::new()), |p| p.prepare(self, request))
     }
@@ -159,9 +167,5 @@ impl Hands for AwsHands {
 
     fn find(&self, request: &StepRequest) -> Result<Option<String>, String> {
         part(request.kind).map_or_else(|| Ok(None), |p| p.find(self, request))
-    }
-
-    fn is_well(&self, instance: &str, policy: &Policy) -> Read<bool> {
-        well::is_well(self, instance, policy)
     }
 }

@@ -5,10 +5,10 @@
 mod admit;
 mod steps;
 
-use super::facts::Eyes;
-use super::hands::Hands;
+use super::facts::FactCollector;
 use super::ledger::{Entry, Ledger, LedgerError};
 use super::policies::{self, Policies};
+use super::ports::{FactReader, StepDriver};
 use forewarn_domain::id::event_id;
 use forewarn_recovery::admission::Caps;
 use forewarn_recovery::decide::{Command, CommandRejected, decide};
@@ -43,7 +43,8 @@ pub enum NextWakeup {
 #[derive(Debug, Clone)]
 pub struct Executor {
     ledger: Ledger,
-    hands: Arc<dyn Hands>,
+    facts: Arc<dyn FactReader>,
+    steps: Arc<dyn StepDriver>,
     policies: Arc<dyn Policies>,
     caps: Caps,
     name: String,
@@ -51,8 +52,15 @@ pub struct Executor {
 
 impl Executor {
     /// Makes one; its name must be its own.
-    pub fn new(ledger: Ledger, hands: Arc<dyn Hands>, policies: Arc<dyn Policies>, caps: Caps, name: String) -> Self {
-        Self { ledger, hands, policies, caps, name }
+    pub fn new(
+        ledger: Ledger,
+        facts: Arc<dyn FactReader>,
+        steps: Arc<dyn StepDriver>,
+        policies: Arc<dyn Policies>,
+        caps: Caps,
+        name: String,
+    ) -> Self {
+        Self { ledger, facts, steps, policies, caps, name }
     }
 
     /// The log as it uses it.
@@ -61,8 +69,8 @@ impl Executor {
     }
 
     /// What facts are read with.
-    pub fn eyes(&self) -> Eyes<'_> {
-        Eyes { hands: &*self.hands, policies: &*self.policies, store: &**self.ledger.store() }
+    pub fn fact_collector(&self) -> FactCollector<'_> {
+        FactCollector { reader: &*self.facts, policies: &*self.policies, store: &**self.ledger.store() }
     }
 
     /// Takes a trigger: begins a recovery, or joins the one that its lineage has. Gives its id. The same trigger again changes nothing.
@@ -181,7 +189,7 @@ impl Executor {
 
     fn plan(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
         let Some(trigger) = entry.state.trigger.clone() else { return Ok(Some(NextWakeup::Never)) };
-        let assessed = self.eyes().assess(entry, &trigger, self.ledger.now_ms());
+        let assessed = self.fact_collector().assess(entry, &trigger, self.ledger.now_ms());
         tracing::info!(recovery = entry.id, action = ?assessed.plan.action, refusals = assessed.refusals.len(), "planned");
         self.command(entry, Command::Plan { plan: assessed.plan, refusals: assessed.refusals, dry_run: false })
     }
@@ -196,7 +204,7 @@ impl Executor {
     fn look(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
         let lasts = entry.state.plan.as_ref().is_some_and(|p| p.action.needs_stability_hold());
         let healthy =
-            if lasts { self.hands.is_well(entry.state.serving(), &self.policy(entry)) } else { Read::Known(true) };
+            if lasts { self.facts.is_well(entry.state.serving(), &self.policy(entry)) } else { Read::Known(true) };
         let now = self.ledger.now_ms();
         match healthy {
             Read::Known(healthy) => {

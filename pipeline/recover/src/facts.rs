@@ -1,8 +1,8 @@
 //! Gathers what the gates look at: from AWS, from the policies, and from the log.
 
-use super::hands::{Hands, Place};
 use super::ledger::Entry;
 use super::policies::{self, Policies};
+use super::ports::{FactReader, Place};
 use super::store::Store;
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::prediction::Level;
@@ -38,9 +38,9 @@ pub struct Assessment {
 
 /// What facts are read with.
 #[derive(Debug, Clone, Copy)]
-pub struct Eyes<'a> {
-    /// AWS.
-    pub hands: &'a dyn Hands,
+pub struct FactCollector<'a> {
+    /// AWS, which is only read.
+    pub reader: &'a dyn FactReader,
     pub policies: &'a dyn Policies,
     /// The log.
     pub store: &'a dyn Store,
@@ -67,11 +67,11 @@ impl<'a> AssessmentRequest<'a> {
     }
 }
 
-impl Eyes<'_> {
+impl FactCollector<'_> {
     /// Reads the facts for a recovery as it stands, plans, and asks every gate.
     pub fn assess(&self, entry: &Entry, trigger: &Trigger, now_ms: i64) -> Assessment {
         let state = &entry.state;
-        let matter = AssessmentRequest {
+        let request = AssessmentRequest {
             id: &entry.id,
             subject: &state.subject,
             rung: state.rung,
@@ -79,13 +79,13 @@ impl Eyes<'_> {
             // What an earlier rung stopped or moved no longer shows what it was stopped for.
             is_given: state.epoch > 0,
         };
-        self.about(matter, trigger, now_ms)
+        self.about(request, trigger, now_ms)
     }
 
-    /// As [`Eyes::assess`], for a recovery that need not exist.
-    pub fn about(&self, matter: AssessmentRequest<'_>, trigger: &Trigger, now_ms: i64) -> Assessment {
-        let AssessmentRequest { id, subject, rung, begun, is_given } = matter;
-        let seen = self.hands.look(subject, now_ms);
+    /// As [`FactCollector::assess`], for a recovery that need not exist.
+    pub fn about(&self, request: AssessmentRequest<'_>, trigger: &Trigger, now_ms: i64) -> Assessment {
+        let AssessmentRequest { id, subject, rung, begun, is_given } = request;
+        let seen = self.reader.look(subject, now_ms);
         let policy = policies::read(self.policies, subject);
         let policy_or_default = match &policy {
             Read::Known(policy) => policy.clone(),
@@ -109,7 +109,7 @@ impl Eyes<'_> {
             _ if is_given => Read::Known(true),
             Cause::Predicted { .. } => self.is_predicted(trigger, now_ms),
             Cause::ApplicationDown if policy_or_default.health_endpoint.is_some() => {
-                still_down(&self.hands.is_well(subject, &policy_or_default))
+                still_down(&self.reader.is_well(subject, &policy_or_default))
             }
             Cause::CheckFailed { .. }
             | Cause::ApplicationDown
@@ -117,7 +117,7 @@ impl Eyes<'_> {
             | Cause::RebalanceRecommended
             | Cause::Scheduled
             | Cause::Replaced
-            | Cause::Operator { .. } => self.hands.still_holds(trigger),
+            | Cause::Operator { .. } => self.reader.still_holds(trigger),
         };
         let facts = Facts {
             trigger_holds,
@@ -126,7 +126,7 @@ impl Eyes<'_> {
             service_event: self.service_event(),
             silence: self.silence(subject, now_ms),
             capacity_check: if needs_room {
-                self.hands.capacity_check(action, subject, &policy_or_default)
+                self.reader.capacity_check(action, subject, &policy_or_default)
             } else {
                 Read::Known(None)
             },
@@ -165,7 +165,7 @@ impl Eyes<'_> {
 
     /// Says whether AWS has trouble of its own with EC2 or EBS in the region.
     fn service_event(&self) -> Read<bool> {
-        let (_, region) = self.hands.home();
+        let (_, region) = self.reader.home();
         match self.store.rows(Table::HealthEvents) {
             Ok(rows) => Read::Known(rows.iter().any(|row| {
                 let Row::Health(e) = row else { return false };

@@ -5,13 +5,13 @@ pub mod aws;
 pub mod due_queue;
 pub mod executor;
 pub mod facts;
-pub mod hands;
 pub mod inbox;
 pub mod invocation;
 pub mod ledger;
 pub mod past;
 pub mod planner;
 pub mod policies;
+pub mod ports;
 pub mod serve;
 #[cfg(feature = "aws")]
 pub mod sqs_wake;

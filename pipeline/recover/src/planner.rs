@@ -1,10 +1,10 @@
 //! Gives each prediction at high its plan: what a recovery would do about it, looked at now. It changes nothing in AWS, and whatever
 //! it can't find out, the plan says so: no prediction waits for it longer than a few minutes, or is lost by it.
 
-use super::facts::{AssessmentRequest, Eyes};
-use super::hands::Hands;
+use super::facts::{AssessmentRequest, FactCollector};
 use super::past;
 use super::policies::Policies;
+use super::ports::{DryRunner, FactReader};
 use super::store::Store;
 use super::triggers::predicted;
 use forewarn_domain::prediction::{Level, Prediction};
@@ -27,39 +27,52 @@ const BEGIN_MS: i64 = 60_000;
 /// How old a round may be whose predictions get plans, milliseconds: what is caught up with is not looked at now.
 const FRESH_MS: i64 = 2 * 3_600_000;
 
-/// Gives the hands of an account and region, of which only what reads is used.
-pub trait Reach: Send + Sync + fmt::Debug {
-    /// Gives them; an account or region that nobody knows is called `unknown`.
+/// What previews read in one account and region.
+#[derive(Debug, Clone)]
+pub struct RegionReader {
+    facts: Arc<dyn FactReader>,
+    dry_runs: Arc<dyn DryRunner>,
+}
+
+impl RegionReader {
+    /// Makes one of what can do both.
+    pub fn new<T: FactReader + DryRunner + 'static>(both: &Arc<T>) -> Self {
+        Self { facts: both.clone(), dry_runs: both.clone() }
+    }
+}
+
+/// Finds what reads an account and region.
+pub trait Regions: Send + Sync + fmt::Debug {
+    /// Gives the reader; an account or region that nobody knows is called `unknown`.
     ///
     /// # Errors
-    /// Why there are none, in words.
-    fn hands(&self, account: &str, region: &str) -> Result<Arc<dyn Hands>, String>;
+    /// Why there is none, in words.
+    fn reader(&self, account: &str, region: &str) -> Result<RegionReader, String>;
 }
 
 /// Makes plans.
 #[derive(Debug, Clone)]
 pub struct Planner {
-    reach: Arc<dyn Reach>,
+    regions: Arc<dyn Regions>,
     policies: Arc<dyn Policies>,
     clock: Arc<dyn Clock>,
 }
 
-/// Hands by account and region.
-type Known = BTreeMap<(String, String), Result<Arc<dyn Hands>, String>>;
+type ReadersByPlace = BTreeMap<(String, String), Result<RegionReader, String>>;
 
 /// What the plans of one round are made with.
 struct PreviewBatch<'a> {
     planner: &'a Planner,
     store: &'a dyn Store,
-    hands: Known,
+    readers: ReadersByPlace,
     past: Option<Past>,
     begun_ms: i64,
 }
 
 impl Planner {
-    /// Makes one that looks through these hands, at these policies.
-    pub fn new(reach: Arc<dyn Reach>, policies: Arc<dyn Policies>, clock: Arc<dyn Clock>) -> Self {
-        Self { reach, policies, clock }
+    /// Makes one that reads these regions, under these policies.
+    pub fn new(regions: Arc<dyn Regions>, policies: Arc<dyn Policies>, clock: Arc<dyn Clock>) -> Self {
+        Self { regions, policies, clock }
     }
 
     /// Gives the previewer of a run over this log.
@@ -81,20 +94,21 @@ impl Planner {
             tracing::warn!(error = %e, "plans do not say how others like them ended");
         }
         let begun_ms = self.clock.now_ms();
-        let desk = PreviewBatch { planner: self, store, hands: self.reached(&predictions), past: past.ok(), begun_ms };
-        let outlooks = desk.each(&predictions);
-        tracing::info!(plans = outlooks.len(), "looked at what would be done about predictions at high");
-        for (i, outlook) in wanted.into_iter().zip(outlooks) {
-            round.taken[i].prediction.plan = Some(Box::new(outlook));
+        let readers = self.readers(&predictions);
+        let batch = PreviewBatch { planner: self, store, readers, past: past.ok(), begun_ms };
+        let previews = batch.each(&predictions);
+        tracing::info!(plans = previews.len(), "looked at what would be done about predictions at high");
+        for (i, preview) in wanted.into_iter().zip(previews) {
+            round.taken[i].prediction.plan = Some(Box::new(preview));
         }
     }
 
-    /// Gets hands for each account and region, once: where there are none, each of its predictions says why.
-    fn reached(&self, predictions: &[&Prediction]) -> Known {
-        let mut known = Known::new();
+    /// Finds the reader of each account and region, once: where there is none, each of its predictions says why.
+    fn readers(&self, predictions: &[&Prediction]) -> ReadersByPlace {
+        let mut known = ReadersByPlace::new();
         for p in predictions {
             let place = (p.account.clone(), p.region.clone());
-            known.entry(place).or_insert_with(|| self.reach.hands(&p.account, &p.region));
+            known.entry(place).or_insert_with(|| self.regions.reader(&p.account, &p.region));
         }
         known
     }
@@ -125,7 +139,7 @@ impl PreviewBatch<'_> {
             for _ in 0..AT_ONCE.min(predictions.len()) {
                 scope.spawn(|| {
                     while let Some(i) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < slots.len()) {
-                        slots[i].get_or_init(|| self.outlook(predictions[i]));
+                        slots[i].get_or_init(|| self.preview_of(predictions[i]));
                     }
                 });
             }
@@ -134,38 +148,38 @@ impl PreviewBatch<'_> {
         slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(unmade)).collect()
     }
 
-    fn outlook(&self, prediction: &Prediction) -> RecoveryPreview {
+    fn preview_of(&self, prediction: &Prediction) -> RecoveryPreview {
         let now_ms = self.planner.clock.now_ms();
         if now_ms.saturating_sub(self.begun_ms) >= BEGIN_MS {
             let why = format!("plans of a round are begun for {} s, and this one's turn did not come", BEGIN_MS / 1000);
             return RecoveryPreview::unseen(&why, now_ms);
         }
         let place = (prediction.account.clone(), prediction.region.clone());
-        match self.hands.get(&place) {
-            Some(Ok(hands)) => self.look(prediction, &**hands, now_ms),
+        match self.readers.get(&place) {
+            Some(Ok(reader)) => self.look(prediction, reader, now_ms),
             Some(Err(why)) => RecoveryPreview::unseen(why, now_ms),
             None => RecoveryPreview::unseen("nobody knows its account and region", now_ms),
         }
     }
 
-    fn look(&self, prediction: &Prediction, hands: &dyn Hands, now_ms: i64) -> RecoveryPreview {
+    fn look(&self, prediction: &Prediction, reader: &RegionReader, now_ms: i64) -> RecoveryPreview {
         let id = prediction.instance_id.as_str();
         let Some(trigger) = predicted(prediction, now_ms) else {
             return RecoveryPreview::unseen("it calls for no recovery", now_ms);
         };
-        let eyes = Eyes { hands, policies: &*self.planner.policies, store: self.store };
-        let matter =
+        let collector = FactCollector { reader: &*reader.facts, policies: &*self.planner.policies, store: self.store };
+        let request =
             AssessmentRequest { is_given: true, ..AssessmentRequest::new(id, trigger.cause.first_action().rung()) };
-        let assessed = eyes.about(matter, &trigger, now_ms);
+        let assessed = collector.about(request, &trigger, now_ms);
         let is_seen = matches!(assessed.facts.instance, Read::Known(_));
-        let trials = if is_seen { hands.dry_run(&assessed.plan, id) } else { Vec::new() };
+        let dry_runs = if is_seen { reader.dry_runs.dry_run(&assessed.plan, id) } else { Vec::new() };
         let unseen = || Read::Failed("the instance could not be seen".to_owned());
-        let snapshot_age_ms = if is_seen { hands.snapshot_age(id, now_ms) } else { unseen() };
+        let snapshot_age_ms = if is_seen { reader.dry_runs.snapshot_age(id, now_ms) } else { unseen() };
         preview(&PreviewInputs {
             plan: &assessed.plan,
             refusals: &assessed.refusals,
             facts: &assessed.facts,
-            dry_runs: &trials,
+            dry_runs: &dry_runs,
             snapshot_age_ms: &snapshot_age_ms,
             past: self.past.as_ref(),
             failure_type: prediction.failure_type,

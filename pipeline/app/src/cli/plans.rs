@@ -36,15 +36,15 @@ impl PlanArgs {
 
 #[cfg(feature = "aws")]
 fn made(who: &str, external_id: Option<&String>, policies: Arc<dyn Policies>) -> Result<Planner, CliError> {
-    use forewarn_recover::aws::AwsReach;
+    use forewarn_recover::aws::AwsRegions;
     use forewarn_runtime::aws::{Aws, Role};
     use forewarn_runtime::clock::SystemClock;
     let role = (who != OWN).then(|| Role { arn: who.to_owned(), external_id: external_id.cloned() });
     if let Some(role) = &role {
         role.account().map_err(|e| CliError::input(format!("--plans is {OWN} or a role: {e}")))?;
     }
-    let reach = AwsReach::new(Aws::load().map_err(CliError::failed)?, role);
-    Ok(Planner::new(Arc::new(reach), policies, Arc::new(SystemClock)))
+    let regions = AwsRegions::new(Aws::load().map_err(CliError::failed)?, role);
+    Ok(Planner::new(Arc::new(regions), policies, Arc::new(SystemClock)))
 }
 
 #[cfg(not(feature = "aws"))]

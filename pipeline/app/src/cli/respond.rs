@@ -12,9 +12,9 @@ use forewarn_events::JsonLinesDead;
 use forewarn_events::queue::Queue;
 use forewarn_log::LogError;
 use forewarn_recover::executor::Executor;
-use forewarn_recover::hands::Hands;
 use forewarn_recover::inbox::Inbox;
 use forewarn_recover::ledger::Ledger;
+use forewarn_recover::ports::{FactReader, StepDriver};
 use forewarn_recover::serve::{Until, serve};
 use forewarn_recover::store::Store;
 use forewarn_recovery::admission::Caps;
@@ -135,6 +135,8 @@ struct Bench {
     executor: Executor,
 }
 
+type Ports = (Arc<dyn FactReader>, Arc<dyn StepDriver>);
+
 impl How {
     /// Gives the executor this name, where nothing else names it.
     #[cfg(feature = "aws")]
@@ -145,15 +147,15 @@ impl How {
     fn bench(&self, caps: Caps, context: &Context<'_>) -> Result<Bench, CliError> {
         let log = self.storage.log(context)?;
         let state = self.storage.state.dir(context);
-        let hands = self.hands()?;
-        let ledger = Ledger::new(log.clone(), Arc::new(SystemClock), hands.home());
+        let (facts, steps) = self.ports()?;
+        let ledger = Ledger::new(log.clone(), Arc::new(SystemClock), facts.home());
         let name = self.name.clone().unwrap_or_else(|| format!("{}-{}", std::process::id(), context.now_ms));
-        let executor = Executor::new(ledger, hands, self.storage.policies(context)?, caps, name);
+        let executor = Executor::new(ledger, facts, steps, self.storage.policies(context)?, caps, name);
         Ok(Bench { state, log, executor })
     }
 
     #[cfg(feature = "aws")]
-    fn hands(&self) -> Result<Arc<dyn Hands>, CliError> {
+    fn ports(&self) -> Result<Ports, CliError> {
         let aws = forewarn_runtime::aws::Aws::load().map_err(CliError::failed)?;
         let region = match &self.region {
             Some(region) => region.clone(),
@@ -167,13 +169,14 @@ impl How {
         if let Some(role) = &role {
             role.account().map_err(CliError::input)?;
         }
-        let hands = forewarn_recover::aws::AwsHands::new(&aws, &region, role.as_ref()).map_err(CliError::failed)?;
-        Ok(Arc::new(hands))
+        let aws = forewarn_recover::aws::AwsRecovery::new(&aws, &region, role.as_ref()).map_err(CliError::failed)?;
+        let aws = Arc::new(aws);
+        Ok((aws.clone(), aws))
     }
 
     #[cfg(not(feature = "aws"))]
     #[expect(clippy::unused_self, reason = "as it is with AWS")]
-    fn hands(&self) -> Result<Arc<dyn Hands>, CliError> {
+    fn ports(&self) -> Result<Ports, CliError> {
         Err(CliError::input(
             "this forewarn was built without AWS, and there is nothing else to heal; build it with the feature `aws`",
         ))

@@ -10,9 +10,8 @@ use forewarn_domain::previewer::RecoveryPreviewer;
 use forewarn_domain::round::Round;
 use forewarn_domain::step::StepKind;
 use forewarn_log::MemoryLog;
-use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::Hands;
-use forewarn_recover::planner::{Planner, Reach};
+use forewarn_recover::aws::AwsRecovery;
+use forewarn_recover::planner::{Planner, RegionReader, Regions};
 use forewarn_recover::policies::{DEFAULT, Policies, PolicyDir};
 use forewarn_recover::store::ProjectedLog;
 use forewarn_runtime::clock::{Clock, ManualClock};
@@ -30,13 +29,13 @@ const HOUR: i64 = 3_600_000;
 /// When the fleet of files is looked at.
 const AS_OF: &str = "2026-02-09T00:05:00Z";
 
-/// The hands of a world, wherever is asked for.
+/// The aws of a world, wherever is asked for.
 #[derive(Debug)]
-struct Here(Arc<dyn Hands>);
+struct Here(Arc<AwsRecovery>);
 
-impl Reach for Here {
-    fn hands(&self, _: &str, _: &str) -> Result<Arc<dyn Hands>, String> {
-        Ok(Arc::clone(&self.0))
+impl Regions for Here {
+    fn reader(&self, _: &str, _: &str) -> Result<RegionReader, String> {
+        Ok(RegionReader::new(&self.0))
     }
 }
 
@@ -67,7 +66,7 @@ fn taken(instance: &str, confidence: Level) -> EpisodeUpdate {
 
 /// Plans a round in a world as it is so long from now on, under a policy.
 fn planned(
-    hands: Arc<dyn Hands>,
+    aws: Arc<AwsRecovery>,
     policy: &Value,
     later_ms: i64,
     all: Vec<EpisodeUpdate>,
@@ -76,7 +75,7 @@ fn planned(
     let policies = PolicyDir::of(state.path());
     policies.put(DEFAULT, policies.row(DEFAULT).unwrap().as_ref(), policy.as_object().unwrap()).unwrap();
     let clock = Arc::new(ManualClock::at(system_now_ms() + later_ms));
-    let planner = Planner::new(Arc::new(Here(hands)), Arc::new(policies), clock);
+    let planner = Planner::new(Arc::new(Here(aws)), Arc::new(policies), clock);
     let mut round = Round { taken: all, workloads: Vec::new() };
     planner.on(&ProjectedLog::new(MemoryLog::new())).attach(&mut round);
     round.taken.into_iter().map(|t| t.prediction.plan.map(|p| *p)).collect()
@@ -101,7 +100,7 @@ fn a_prediction_at_high_carries_a_plan_that_was_looked_at_and_one_below_none() {
     snapshots(&world, &high, 2);
     let before = world.calls().len();
     let all = vec![taken(&high, Level::High), taken(&calm, Level::Medium), taken(&calm, Level::High)];
-    let plans = planned(Arc::new(AwsHands::new(&world.aws(), REGION, None).unwrap()), &acting(), 3 * HOUR, all);
+    let plans = planned(Arc::new(AwsRecovery::new(&world.aws(), REGION, None).unwrap()), &acting(), 3 * HOUR, all);
     let plan = plans[0].as_ref().unwrap();
     assert_eq!((plan.action, plan.stance), (RecoveryAction::MigrateHost, PreviewDecision::Asks), "{plan:#?}");
     let checks: Vec<_> = plan.checks.iter().map(|c| (c.what, c.state)).collect();
@@ -127,10 +126,10 @@ fn a_prediction_at_high_carries_a_plan_that_was_looked_at_and_one_below_none() {
 #[test]
 fn volumes_are_as_old_as_the_oldest_of_their_newest_snapshots() {
     let Some(world) = World::start(&SERVICES, &["--lag-ms", "60000:60000"]) else { return };
-    let (hands, id) = (Arc::new(AwsHands::new(&world.aws(), REGION, None).unwrap()), launch(&world, ""));
+    let (aws, id) = (Arc::new(AwsRecovery::new(&world.aws(), REGION, None).unwrap()), launch(&world, ""));
     world.advance(60_000);
     let age = || {
-        let plans = planned(hands.clone(), &acting(), 10 * HOUR, vec![taken(&id, Level::High)]);
+        let plans = planned(aws.clone(), &acting(), 10 * HOUR, vec![taken(&id, Level::High)]);
         plans[0].as_ref().unwrap().newest_snapshot_age_s
     };
     let hours = |age: Option<i64>| age.map(|s| (s + 1_800) / 3_600);
@@ -149,7 +148,7 @@ fn what_speaks_against_a_plan_is_in_it() {
     let protected = launch(&world, ", DisableApiStop=True");
     let before = world.calls().len();
     let plans = planned(
-        Arc::new(AwsHands::new(&world.aws(), REGION, None).unwrap()),
+        Arc::new(AwsRecovery::new(&world.aws(), REGION, None).unwrap()),
         &acting(),
         0,
         vec![taken(&protected, Level::High)],
@@ -158,7 +157,7 @@ fn what_speaks_against_a_plan_is_in_it() {
     assert_eq!(plan.stance, PreviewDecision::Refuses);
     assert!(plan.refusals.contains(&"the instance is protected against stopping".to_owned()), "{plan:#?}");
     let unregistered = planned(
-        Arc::new(AwsHands::new(&world.aws(), REGION, None).unwrap()),
+        Arc::new(AwsRecovery::new(&world.aws(), REGION, None).unwrap()),
         &json!({}),
         0,
         vec![taken(&protected, Level::High)],
@@ -171,9 +170,9 @@ fn what_speaks_against_a_plan_is_in_it() {
 #[test]
 fn a_world_that_falls_silent_leaves_everything_unknown() {
     let Some(world) = World::start(&SERVICES, &[]) else { return };
-    let (hands, id) = (Arc::new(AwsHands::new(&world.aws(), REGION, None).unwrap()), launch(&world, ""));
+    let (aws, id) = (Arc::new(AwsRecovery::new(&world.aws(), REGION, None).unwrap()), launch(&world, ""));
     drop(world);
-    let plans = planned(hands, &acting(), 0, vec![taken(&id, Level::High)]);
+    let plans = planned(aws, &acting(), 0, vec![taken(&id, Level::High)]);
     let plan = plans[0].as_ref().unwrap();
     assert_eq!(plan.stance, PreviewDecision::Unknown, "{plan:#?}");
     assert!(plan.checks.len() == 4 && plan.checks.iter().all(|c| c.state == CheckState::Unknown), "{plan:#?}");
@@ -183,8 +182,8 @@ fn a_world_that_falls_silent_leaves_everything_unknown() {
 #[derive(Debug)]
 struct Slow(Arc<ManualClock>, i64);
 
-impl Reach for Slow {
-    fn hands(&self, _: &str, region: &str) -> Result<Arc<dyn Hands>, String> {
+impl Regions for Slow {
+    fn reader(&self, _: &str, region: &str) -> Result<RegionReader, String> {
         self.0.advance(self.1);
         Err(format!("nobody answers in {region}"))
     }
@@ -195,8 +194,8 @@ fn a_round_s_plans_take_no_longer_than_they_may_and_old_rounds_have_none() {
     let state = tempfile::tempdir().unwrap();
     for (takes, why) in [(1_000, "nobody answers in eu-central-1"), (60_000, "this one's turn did not come")] {
         let clock = Arc::new(ManualClock::at(100 * HOUR));
-        let reach = Arc::new(Slow(clock.clone(), takes));
-        let planner = Planner::new(reach, Arc::new(PolicyDir::of(state.path())), clock.clone());
+        let regions = Arc::new(Slow(clock.clone(), takes));
+        let planner = Planner::new(regions, Arc::new(PolicyDir::of(state.path())), clock.clone());
         let nothing = ProjectedLog::new(MemoryLog::new());
         let previewer = planner.on(&nothing);
         assert!(previewer.is_fresh(99 * HOUR) && !previewer.is_fresh(98 * HOUR));

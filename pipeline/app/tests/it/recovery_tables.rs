@@ -4,7 +4,7 @@ mod lambda;
 
 use forewarn_events::JsonLinesDead;
 use forewarn_log::DynamoLog;
-use forewarn_recover::aws::AwsHands;
+use forewarn_recover::aws::AwsRecovery;
 use forewarn_recover::executor::Executor;
 use forewarn_recover::invocation::{Function, Wake};
 use forewarn_recover::ledger::Ledger;
@@ -167,13 +167,8 @@ fn executor(world: &World, name: &str) -> (Executor, Arc<dyn Store>) {
         )
         .unwrap();
     let ledger = Ledger::new(store.clone(), Arc::new(SystemClock), ("123456789012", REGION));
-    let executor = Executor::new(
-        ledger,
-        Arc::new(AwsHands::new(&world.aws(), REGION, None).unwrap()),
-        Arc::new(table),
-        Caps::default(),
-        name.to_owned(),
-    );
+    let aws = Arc::new(AwsRecovery::new(&world.aws(), REGION, None).unwrap());
+    let executor = Executor::new(ledger, aws.clone(), aws, Arc::new(table), Caps::default(), name.to_owned());
     (executor, store)
 }
 

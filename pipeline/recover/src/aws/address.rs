@@ -1,9 +1,9 @@
 //! Moves the Elastic IP to the successor, if its owner is whom we expect.
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::call::Trouble;
 use super::facts::read::{ask, filter, words};
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::Address;
 use forewarn_domain::step::StepKind;
 use serde::{Deserialize, Serialize};
@@ -24,22 +24,22 @@ struct Before {
 pub(super) struct Addresses;
 
 impl Part for Addresses {
-    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
-        let before = hands.aws.block_on(settle(hands, request))?;
+    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+        let before = aws.runtime.block_on(settle(aws, request))?;
         serde_json::to_string(&before).map_err(|e| e.to_string())
     }
 
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         let (before, successor) = match read(request) {
             Ok(read) => read,
             Err(why) => return StepOutcome::Failed(why),
         };
-        hands.aws.block_on(move_to(hands, &before, successor))
+        aws.runtime.block_on(move_to(aws, &before, successor))
     }
 
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         let (before, successor) = read(request)?;
-        let address = hands.aws.block_on(address(hands, &before.allocation_id)).map_err(words)?;
+        let address = aws.runtime.block_on(address(aws, &before.allocation_id)).map_err(words)?;
         let is_moved = owner(&address).as_deref() == Some(successor);
         Ok(is_moved.then(|| address.public_ip.unwrap_or_default()))
     }
@@ -52,12 +52,12 @@ fn read(request: &StepRequest) -> Result<(Before, &str), String> {
 }
 
 /// Finds the allocation: the policy's, the one that an earlier attempt found, or the subject's only one.
-async fn settle(hands: &AwsHands, request: &StepRequest) -> Result<Before, String> {
+async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Before, String> {
     let earlier = request.notes.get(&StepKind::MoveAddress);
     let earlier = earlier.and_then(|note| serde_json::from_str::<Before>(&note.before).ok()).map(|b| b.allocation_id);
     let found = match request.policy.targets.replacement.allocation_id.clone().or(earlier) {
-        Some(allocation) => address(hands, &allocation).await.map_err(words)?,
-        None => only(hands, &request.subject).await?,
+        Some(allocation) => address(aws, &allocation).await.map_err(words)?,
+        None => only(aws, &request.subject).await?,
     };
     let allocation_id = found.allocation_id.clone();
     let allocation_id = allocation_id.ok_or_else(|| format!("the address of {} has no allocation", request.subject))?;
@@ -67,8 +67,8 @@ async fn settle(hands: &AwsHands, request: &StepRequest) -> Result<Before, Strin
     Ok(Before { allocation_id, owner: request.subject.clone(), public_ip: found.public_ip })
 }
 
-async fn only(hands: &AwsHands, instance: &str) -> Result<Address, String> {
-    let call = hands.ec2.describe_addresses().filters(filter("instance-id", [instance.to_owned()]));
+async fn only(aws: &AwsRecovery, instance: &str) -> Result<Address, String> {
+    let call = aws.ec2.describe_addresses().filters(filter("instance-id", [instance.to_owned()]));
     let reply = ask("ec2:DescribeAddresses", call.send()).await.map_err(words)?;
     let mut all = reply.addresses.unwrap_or_default();
     match (all.pop(), all.len()) {
@@ -78,8 +78,8 @@ async fn only(hands: &AwsHands, instance: &str) -> Result<Address, String> {
     }
 }
 
-async fn address(hands: &AwsHands, allocation: &str) -> Result<Address, Trouble> {
-    let call = hands.ec2.describe_addresses().allocation_ids(allocation);
+async fn address(aws: &AwsRecovery, allocation: &str) -> Result<Address, Trouble> {
+    let call = aws.ec2.describe_addresses().allocation_ids(allocation);
     let reply = ask("ec2:DescribeAddresses", call.send()).await?;
     reply.addresses.unwrap_or_default().into_iter().next().ok_or_else(|| Trouble {
         code: String::new(),
@@ -98,8 +98,8 @@ fn unexpected(allocation: &str, owner: &str) -> String {
     format!("the address {allocation} is {owner}'s, which nobody expects")
 }
 
-async fn move_to(hands: &AwsHands, before: &Before, successor: &str) -> StepOutcome {
-    let found = match address(hands, &before.allocation_id).await {
+async fn move_to(aws: &AwsRecovery, before: &Before, successor: &str) -> StepOutcome {
+    let found = match address(aws, &before.allocation_id).await {
         Ok(found) => found,
         Err(trouble) => return StepOutcome::Unknown(trouble.words),
     };
@@ -109,7 +109,7 @@ async fn move_to(hands: &AwsHands, before: &Before, successor: &str) -> StepOutc
         _ => {}
     }
     // Taking it from its owner is allowed only because that owner has just been compared with the one we expect.
-    let call = hands.ec2.associate_address().allocation_id(&before.allocation_id).instance_id(successor);
+    let call = aws.ec2.associate_address().allocation_id(&before.allocation_id).instance_id(successor);
     match ask("ec2:AssociateAddress", call.allow_reassociation(true).send()).await {
         Ok(_) => StepOutcome::Waiting(LOOK_AGAIN_MS),
         Err(trouble) => trouble.reply(),

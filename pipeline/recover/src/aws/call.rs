@@ -1,6 +1,6 @@
 //! Calls of AWS, and what a failed one tells: whether it had no effect for sure, or nobody knows.
 
-use super::super::hands::StepOutcome;
+use super::super::ports::StepOutcome;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};

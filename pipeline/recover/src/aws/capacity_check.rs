@@ -1,6 +1,6 @@
 //! What is missing where an instance would start or be launched.
 
-use super::AwsHands;
+use super::AwsRecovery;
 use super::dry;
 use super::facts::read::{ask, bounded, ec2_in, instance, words, zone};
 use super::launch::capture::{ActionRequest, settle};
@@ -14,40 +14,40 @@ use forewarn_runtime::time::{format_ms, parse_instant, system_now_ms};
 
 /// Says what is missing; none if nothing is known to be.
 pub(super) fn capacity_check(
-    hands: &AwsHands,
+    aws: &AwsRecovery,
     action: RecoveryAction,
     id: &str,
     policy: &Policy,
 ) -> Read<Option<String>> {
     let reads = async {
         if action.launches() {
-            of_launch(hands, action, id, policy).await
+            of_launch(aws, action, id, policy).await
         } else if action.stops_instance() {
-            of_start(hands, id).await
+            of_start(aws, id).await
         } else {
             Ok(None)
         }
     };
-    let found = hands.aws.block_on(bounded(reads)).and_then(|found| found);
+    let found = aws.runtime.block_on(bounded(reads)).and_then(|found| found);
     found.map_or_else(Read::Failed, Read::Known)
 }
 
 /// A start has no dry run that looks for capacity: only whether its zone has the type at all can be asked.
-async fn of_start(hands: &AwsHands, id: &str) -> Result<Option<String>, String> {
-    let found = instance(&hands.ec2, id).await.map_err(words)?;
-    let found = found.ok_or_else(|| format!("EC2 knows no instance {id} in {}", hands.region))?;
+async fn of_start(aws: &AwsRecovery, id: &str) -> Result<Option<String>, String> {
+    let found = instance(&aws.ec2, id).await.map_err(words)?;
+    let found = found.ok_or_else(|| format!("EC2 knows no instance {id} in {}", aws.region))?;
     let kind = found.instance_type.as_ref().ok_or_else(|| format!("EC2 names no type of {id}"))?.as_str();
     let zone = zone(&found).ok_or_else(|| format!("EC2 names no zone for {id}"))?;
-    offered(hands, &hands.region, kind, zone).await
+    offered(aws, &aws.region, kind, zone).await
 }
 
-async fn offered(hands: &AwsHands, region: &str, kind: &str, zone: &str) -> Result<Option<String>, String> {
-    let zones = zones_with(hands, region, kind).await?;
+async fn offered(aws: &AwsRecovery, region: &str, kind: &str, zone: &str) -> Result<Option<String>, String> {
+    let zones = zones_with(aws, region, kind).await?;
     Ok((!zones.contains(zone)).then(|| format!("{kind} is not offered in {zone}")))
 }
 
 async fn of_launch(
-    hands: &AwsHands,
+    aws: &AwsRecovery,
     action: RecoveryAction,
     id: &str,
     policy: &Policy,
@@ -56,26 +56,26 @@ async fn of_launch(
         let Some(other) = &policy.targets.other_region else {
             return Ok(Some("the policy names no other region".to_owned()));
         };
-        if let Some(what) = of_copy(hands, other).await? {
+        if let Some(what) = of_copy(aws, other).await? {
             return Ok(Some(what));
         }
     }
-    let arguments = settle(hands, &ActionRequest { action, subject: id, policy, snapshots: None }).await?;
+    let arguments = settle(aws, &ActionRequest { action, subject: id, policy, snapshots: None }).await?;
     if let (Some(Some(kind)), Some(subnet)) = (arguments.types.first(), &arguments.subnet) {
-        let zone = zone_of(hands, &arguments.region, subnet).await?;
-        if let Some(what) = offered(hands, &arguments.region, kind, &zone).await? {
+        let zone = zone_of(aws, &arguments.region, subnet).await?;
+        if let Some(what) = offered(aws, &arguments.region, kind, &zone).await? {
             return Ok(Some(what));
         }
     }
-    let call = arguments.call(&arguments.ec2(hands), "", 0).set_client_token(None).dry_run(true);
+    let call = arguments.call(&arguments.ec2(aws), "", 0).set_client_token(None).dry_run(true);
     let name = "ec2:RunInstances (dry run)";
     dry::said(name, ask(name, Box::pin(call.send())).await)
 }
 
 /// The image has to be there already, and not too old.
-async fn of_copy(hands: &AwsHands, other: &OtherRegion) -> Result<Option<String>, String> {
+async fn of_copy(aws: &AwsRecovery, other: &OtherRegion) -> Result<Option<String>, String> {
     let OtherRegion { region, image_id, .. } = other;
-    let ec2 = ec2_in(hands, region);
+    let ec2 = ec2_in(aws, region);
     let reply = match ask("ec2:DescribeImages", ec2.describe_images().image_ids(image_id).send()).await {
         Ok(reply) => reply,
         Err(trouble) if trouble.code.starts_with("InvalidAMIID") => return Ok(Some(trouble.words)),

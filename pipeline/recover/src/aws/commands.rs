@@ -4,10 +4,10 @@ mod probe;
 mod run;
 mod script;
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::call::Trouble;
 use super::ec2_reads::{self, Since};
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use forewarn_domain::step::StepKind as S;
 use forewarn_recovery::plan::SPOT_LEFT_MS;
 pub(super) use probe::probe;
@@ -34,7 +34,7 @@ struct Order {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
 impl Part for Commands {
-    fn prepare(&self, _hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
         if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
@@ -48,15 +48,15 @@ impl Part for Commands {
         ec2_reads::encode_precondition(&Order { at_ms: request.now_ms, lines, time_s })
     }
 
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
-        ec2_reads::either(go_on(hands, request))
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+        ec2_reads::either(go_on(aws, request))
     }
 
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         let since: Since = ec2_reads::decode_precondition(&request.before)?;
-        let found = run::find(hands, &request.subject, &request.token, since.at_ms).map_err(ec2_reads::words)?;
+        let found = run::find(aws, &request.subject, &request.token, since.at_ms).map_err(ec2_reads::words)?;
         let Some(command) = found else { return ec2_reads::too_early(request).map_or(Ok(None), Err) };
-        match run::look(hands, &command, &request.subject).map_err(ec2_reads::words)? {
+        match run::look(aws, &command, &request.subject).map_err(ec2_reads::words)? {
             Ended::Well(said) => Ok(Some(said)),
             // It is waited for, or its failure told, when it is performed again.
             Ended::NotYet | Ended::Running | Ended::Badly(_) | Ended::Late(_) => Ok(None),
@@ -64,28 +64,28 @@ impl Part for Commands {
     }
 }
 
-fn go_on(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+fn go_on(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let order: Order = ec2_reads::before(request)?;
     let who = &request.subject;
     let is_late = || request.deadline_ms.is_some_and(|at| request.now_ms >= at.saturating_sub(SPOT_LEFT_MS));
     if request.kind == S::DrainApplication && is_late() {
         return Ok(StepOutcome::Failed("no time left to stop the application".to_owned()));
     }
-    let found = run::find(hands, who, &request.token, order.at_ms).map_err(ec2_reads::unread)?;
+    let found = run::find(aws, who, &request.token, order.at_ms).map_err(ec2_reads::unread)?;
     let Some(command) = found else {
-        if let Some(why) = run::is_offline(hands, who).map_err(Trouble::reply)? {
+        if let Some(why) = run::is_offline(aws, who).map_err(Trouble::reply)? {
             return Ok(StepOutcome::Failed(why));
         }
-        run::send(hands, who, &request.token, &order.lines, order.time_s).map_err(Trouble::reply)?;
+        run::send(aws, who, &request.token, &order.lines, order.time_s).map_err(Trouble::reply)?;
         return Ok(StepOutcome::Waiting(SOON_MS));
     };
-    Ok(match run::look(hands, &command, who).map_err(ec2_reads::unread)? {
+    Ok(match run::look(aws, &command, who).map_err(ec2_reads::unread)? {
         Ended::NotYet => StepOutcome::Waiting(SOON_MS),
         Ended::Running => StepOutcome::Waiting(AGAIN_MS),
         Ended::Well(said) => StepOutcome::Done(said),
         Ended::Badly(why) => StepOutcome::Failed(why),
         Ended::Late(why) => {
-            run::cancel(hands, &command, who);
+            run::cancel(aws, &command, who);
             StepOutcome::Failed(why)
         }
     })

@@ -1,8 +1,8 @@
 //! Stops and starts the instance that is healed: each looks first, and goes on from there.
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::facts::read::{ask, instance, millis, state, words};
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::{Affinity, Instance, Tenancy};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
@@ -29,41 +29,41 @@ struct Before {
 pub(super) struct Compute;
 
 impl Part for Compute {
-    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
-        let found = hands.aws.block_on(instance(&hands.ec2, &request.subject)).map_err(words)?;
-        let found = found.ok_or_else(|| unknown(hands, request))?;
+    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+        let found = aws.runtime.block_on(instance(&aws.ec2, &request.subject)).map_err(words)?;
+        let found = found.ok_or_else(|| unknown(aws, request))?;
         let launched_ms = millis(found.launch_time.as_ref());
         let before = Before { at_ms: request.now_ms, state: state(&found), launched_ms };
         serde_json::to_string(&before).map_err(|e| e.to_string())
     }
 
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         let before: Before = match serde_json::from_str(&request.before) {
             Ok(before) => before,
             Err(e) => return StepOutcome::Failed(format!("how {} stood before can't be read: {e}", request.subject)),
         };
-        hands.aws.block_on(async {
-            match instance(&hands.ec2, &request.subject).await {
-                Ok(Some(found)) if request.kind == StepKind::Stop => stop(hands, request, &before, &found).await,
-                Ok(Some(found)) => start(hands, request, &before, &found).await,
-                Ok(None) => StepOutcome::Failed(unknown(hands, request)),
+        aws.runtime.block_on(async {
+            match instance(&aws.ec2, &request.subject).await {
+                Ok(Some(found)) if request.kind == StepKind::Stop => stop(aws, request, &before, &found).await,
+                Ok(Some(found)) => start(aws, request, &before, &found).await,
+                Ok(None) => StepOutcome::Failed(unknown(aws, request)),
                 // Whether an earlier call of this step had an effect can't be told now.
                 Err(trouble) => StepOutcome::Unknown(trouble.words),
             }
         })
     }
 
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         let before: Before = serde_json::from_str(&request.before).map_err(|e| e.to_string())?;
-        let found = hands.aws.block_on(instance(&hands.ec2, &request.subject)).map_err(words)?;
-        let found = found.ok_or_else(|| unknown(hands, request))?;
+        let found = aws.runtime.block_on(instance(&aws.ec2, &request.subject)).map_err(words)?;
+        let found = found.ok_or_else(|| unknown(aws, request))?;
         let is_done = if request.kind == StepKind::Stop { is_down(&found) } else { has_started(&before, &found) };
         Ok(is_done.then(|| result(&found)))
     }
 }
 
-fn unknown(hands: &AwsHands, request: &StepRequest) -> String {
-    format!("EC2 knows no instance {} in {}", request.subject, hands.region)
+fn unknown(aws: &AwsRecovery, request: &StepRequest) -> String {
+    format!("EC2 knows no instance {} in {}", request.subject, aws.region)
 }
 
 fn result(found: &Instance) -> String {
@@ -82,7 +82,7 @@ fn has_started(before: &Before, found: &Instance) -> bool {
     state(found) == Some(State::Running) && (has_moved_on || before.state == Some(State::Running))
 }
 
-async fn stop(hands: &AwsHands, request: &StepRequest, before: &Before, found: &Instance) -> StepOutcome {
+async fn stop(aws: &AwsRecovery, request: &StepRequest, before: &Before, found: &Instance) -> StepOutcome {
     let is_forced = match state(found) {
         _ if is_down(found) => return StepOutcome::Done(result(found)),
         Some(State::Running) => false,
@@ -92,7 +92,7 @@ async fn stop(hands: &AwsHands, request: &StepRequest, before: &Before, found: &
     // The guest is always asked to shut down, unless people have said that it may be cut off, and nothing else has helped.
     let is_cut_off =
         is_forced && request.policy.may_skip_os_shutdown && request.now_ms - first_ms(request, before) > STUCK_MS;
-    let call = hands.ec2.stop_instances().instance_ids(&request.subject);
+    let call = aws.ec2.stop_instances().instance_ids(&request.subject);
     let call = if is_forced { call.force(true) } else { call };
     let call = if is_cut_off { call.skip_os_shutdown(true) } else { call };
     after(ask("ec2:StopInstances", call.send()).await)
@@ -105,7 +105,7 @@ fn first_ms(request: &StepRequest, before: &Before) -> i64 {
     first.map_or(before.at_ms, |first| first.at_ms.min(before.at_ms))
 }
 
-async fn start(hands: &AwsHands, request: &StepRequest, before: &Before, found: &Instance) -> StepOutcome {
+async fn start(aws: &AwsRecovery, request: &StepRequest, before: &Before, found: &Instance) -> StepOutcome {
     match state(found) {
         Some(State::Stopped) => {}
         Some(State::ShuttingDown | State::Terminated) => {
@@ -119,12 +119,12 @@ async fn start(hands: &AwsHands, request: &StepRequest, before: &Before, found: 
         _ => return StepOutcome::Waiting(LOOK_AGAIN_MS),
     }
     if request.action == RecoveryAction::MigrateHost && is_bound_to_host(found) {
-        let call = hands.ec2.modify_instance_placement().instance_id(&request.subject).affinity(Affinity::Default);
+        let call = aws.ec2.modify_instance_placement().instance_id(&request.subject).affinity(Affinity::Default);
         if let Err(trouble) = ask("ec2:ModifyInstancePlacement", call.send()).await {
             return trouble.reply();
         }
     }
-    after(ask("ec2:StartInstances", hands.ec2.start_instances().instance_ids(&request.subject).send()).await)
+    after(ask("ec2:StartInstances", aws.ec2.start_instances().instance_ids(&request.subject).send()).await)
 }
 
 /// On a dedicated host with affinity it would come back to the same one. On shared tenancy nothing can be said of where it comes up.

@@ -1,6 +1,6 @@
 //! Dry runs: calls that EC2 answers as if they were made, and does not make.
 
-use super::AwsHands;
+use super::AwsRecovery;
 use super::call::Trouble;
 use super::ec2_reads;
 use aws_sdk_ec2::types::InstanceSpecification;
@@ -38,42 +38,42 @@ pub(super) fn said<T>(call: &str, answer: Result<T, Trouble>) -> Result<Option<S
 }
 
 /// Makes the stop, the start and the snapshot of a plan as dry runs; a launch is one of what is missing for it.
-pub(super) fn dry_run(hands: &AwsHands, plan: &Plan, id: &str) -> Vec<DryRunResult> {
-    plan.steps.iter().filter_map(|step| try_step(hands, step.kind, id)).collect()
+pub(super) fn dry_run(aws: &AwsRecovery, plan: &Plan, id: &str) -> Vec<DryRunResult> {
+    plan.steps.iter().filter_map(|step| try_step(aws, step.kind, id)).collect()
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other steps have no dry run, or need what is made before them")]
-fn try_step(hands: &AwsHands, kind: StepKind, id: &str) -> Option<DryRunResult> {
+fn try_step(aws: &AwsRecovery, kind: StepKind, id: &str) -> Option<DryRunResult> {
     match kind {
         StepKind::Stop => {
-            let call = hands.ec2.stop_instances().instance_ids(id).dry_run(true);
-            Some(trial("ec2:StopInstances", |name| ec2_reads::ask(hands, name, call.send())))
+            let call = aws.ec2.stop_instances().instance_ids(id).dry_run(true);
+            Some(trial("ec2:StopInstances", |name| ec2_reads::ask(aws, name, call.send())))
         }
         StepKind::Start => {
-            let call = hands.ec2.start_instances().instance_ids(id).dry_run(true);
-            Some(trial("ec2:StartInstances", |name| ec2_reads::ask(hands, name, call.send())))
+            let call = aws.ec2.start_instances().instance_ids(id).dry_run(true);
+            Some(trial("ec2:StartInstances", |name| ec2_reads::ask(aws, name, call.send())))
         }
-        StepKind::Snapshot => snapshot(hands, id),
+        StepKind::Snapshot => snapshot(aws, id),
         _ => None,
     }
 }
 
 /// A snapshot of one volume is another call, with its own permission, than one of several.
-fn snapshot(hands: &AwsHands, id: &str) -> Option<DryRunResult> {
-    let disks = match ec2_reads::must_see(hands, id) {
+fn snapshot(aws: &AwsRecovery, id: &str) -> Option<DryRunResult> {
+    let disks = match ec2_reads::must_see(aws, id) {
         Ok(machine) => machine.disks,
         Err(why) => return Some(DryRunResult { call: "ec2:CreateSnapshots".to_owned(), refused: Read::Failed(why) }),
     };
     match disks.as_slice() {
         [] => None,
         [only] => {
-            let call = hands.ec2.create_snapshot().volume_id(&only.volume).dry_run(true);
-            Some(trial("ec2:CreateSnapshot", |name| ec2_reads::ask(hands, name, call.send())))
+            let call = aws.ec2.create_snapshot().volume_id(&only.volume).dry_run(true);
+            Some(trial("ec2:CreateSnapshot", |name| ec2_reads::ask(aws, name, call.send())))
         }
         _ => {
             let of = InstanceSpecification::builder().instance_id(id).build();
-            let call = hands.ec2.create_snapshots().instance_specification(of).dry_run(true);
-            Some(trial("ec2:CreateSnapshots", |name| ec2_reads::ask(hands, name, call.send())))
+            let call = aws.ec2.create_snapshots().instance_specification(of).dry_run(true);
+            Some(trial("ec2:CreateSnapshots", |name| ec2_reads::ask(aws, name, call.send())))
         }
     }
 }

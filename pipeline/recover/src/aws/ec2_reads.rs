@@ -1,7 +1,7 @@
 //! What several steps look at, and what they share: an instance, its volumes, its tags, and what is frozen before a call.
 
-use super::super::hands::{StepOutcome, StepRequest};
-use super::AwsHands;
+use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::call::Trouble;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::{Filter, Instance, InstanceBlockDeviceMapping, ResourceType, Tag, TagSpecification, Volume};
@@ -63,14 +63,14 @@ pub(super) struct Since {
 
 /// Asks AWS something.
 pub(super) fn ask<T, E>(
-    hands: &AwsHands,
+    aws: &AwsRecovery,
     call: &str,
     asked: impl Future<Output = Result<T, SdkError<E>>>,
 ) -> Result<T, Trouble>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    hands.aws.block_on(asked).map_err(|e| Trouble::of(call, &e))
+    aws.runtime.block_on(asked).map_err(|e| Trouble::of(call, &e))
 }
 
 /// Makes a failed read a step's reply: whether earlier calls of the step have had an effect is not known then.
@@ -177,38 +177,38 @@ pub(super) fn value<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
 }
 
 /// Sets tags.
-pub(super) fn put_tags(hands: &AwsHands, on: &[String], tags: &[(String, String)]) -> Result<(), Trouble> {
+pub(super) fn put_tags(aws: &AwsRecovery, on: &[String], tags: &[(String, String)]) -> Result<(), Trouble> {
     let tags = tags.iter().map(|(k, v)| tag(k, v)).collect();
-    let call = hands.ec2.create_tags().set_resources(Some(on.to_vec())).set_tags(Some(tags));
-    ask(hands, "ec2:CreateTags", call.send()).map(drop)
+    let call = aws.ec2.create_tags().set_resources(Some(on.to_vec())).set_tags(Some(tags));
+    ask(aws, "ec2:CreateTags", call.send()).map(drop)
 }
 
 /// Sets tags that only help people: without them the step stands all the same.
-pub(super) fn try_tags(hands: &AwsHands, on: &str, tags: &[(&str, &str)]) {
+pub(super) fn try_tags(aws: &AwsRecovery, on: &str, tags: &[(&str, &str)]) {
     let tags: Vec<_> = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    if let Err(e) = put_tags(hands, &[on.to_owned()], &tags) {
+    if let Err(e) = put_tags(aws, &[on.to_owned()], &tags) {
         tracing::warn!(resource = on, error = e.words, "a tag was not set");
     }
 }
 
 /// Takes tags away.
-pub(super) fn drop_tags(hands: &AwsHands, on: &[String], keys: &[String]) -> Result<(), Trouble> {
+pub(super) fn drop_tags(aws: &AwsRecovery, on: &[String], keys: &[String]) -> Result<(), Trouble> {
     let tags = keys.iter().map(|k| Tag::builder().key(k).build()).collect();
-    let call = hands.ec2.delete_tags().set_resources(Some(on.to_vec())).set_tags(Some(tags));
-    ask(hands, "ec2:DeleteTags", call.send()).map(drop)
+    let call = aws.ec2.delete_tags().set_resources(Some(on.to_vec())).set_tags(Some(tags));
+    ask(aws, "ec2:DeleteTags", call.send()).map(drop)
 }
 
 /// Looks at an instance; none where there is no such instance, or it can't be seen yet.
-pub(super) fn machine(hands: &AwsHands, id: &str) -> Result<Option<InstanceView>, Trouble> {
-    let call = hands.ec2.describe_instances().filters(filter("instance-id", [id.to_owned()]));
-    let reply = ask(hands, "ec2:DescribeInstances", call.send())?;
+pub(super) fn machine(aws: &AwsRecovery, id: &str) -> Result<Option<InstanceView>, Trouble> {
+    let call = aws.ec2.describe_instances().filters(filter("instance-id", [id.to_owned()]));
+    let reply = ask(aws, "ec2:DescribeInstances", call.send())?;
     let found = reply.reservations.unwrap_or_default().into_iter().flat_map(|r| r.instances.unwrap_or_default());
     Ok(found.into_iter().find(|i| i.instance_id() == Some(id)).map(|i| machine_of(&i)))
 }
 
 /// Looks at an instance that must be there.
-pub(super) fn must_see(hands: &AwsHands, id: &str) -> Result<InstanceView, String> {
-    machine(hands, id).map_err(words)?.ok_or_else(|| format!("there is no instance {id}"))
+pub(super) fn must_see(aws: &AwsRecovery, id: &str) -> Result<InstanceView, String> {
+    machine(aws, id).map_err(words)?.ok_or_else(|| format!("there is no instance {id}"))
 }
 
 fn machine_of(instance: &Instance) -> InstanceView {
@@ -230,22 +230,22 @@ fn disk_of(mapping: &InstanceBlockDeviceMapping) -> Option<Disk> {
 }
 
 /// Looks at volumes by id; those that are not there, or can't be seen yet, are left out.
-pub(super) fn volumes(hands: &AwsHands, ids: impl IntoIterator<Item = String>) -> Result<Vec<Volume>, Trouble> {
+pub(super) fn volumes(aws: &AwsRecovery, ids: impl IntoIterator<Item = String>) -> Result<Vec<Volume>, Trouble> {
     let ids: Vec<String> = ids.into_iter().collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let call = hands.ec2.describe_volumes().filters(filter("volume-id", ids));
-    Ok(ask(hands, "ec2:DescribeVolumes", call.send())?.volumes.unwrap_or_default())
+    let call = aws.ec2.describe_volumes().filters(filter("volume-id", ids));
+    Ok(ask(aws, "ec2:DescribeVolumes", call.send())?.volumes.unwrap_or_default())
 }
 
 /// Gives volumes whose status has what is looked for.
-pub(super) fn volumes_with(hands: &AwsHands, ids: &[String], wrong: CommandRejected) -> Result<Vec<String>, Trouble> {
+pub(super) fn volumes_with(aws: &AwsRecovery, ids: &[String], wrong: CommandRejected) -> Result<Vec<String>, Trouble> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let call = hands.ec2.describe_volume_status().set_volume_ids(Some(ids.to_vec()));
-    let items = ask(hands, "ec2:DescribeVolumeStatus", call.send())?.volume_statuses.unwrap_or_default();
+    let call = aws.ec2.describe_volume_status().set_volume_ids(Some(ids.to_vec()));
+    let items = ask(aws, "ec2:DescribeVolumeStatus", call.send())?.volume_statuses.unwrap_or_default();
     let found = items.into_iter().filter(|item| {
         let status = item.volume_status();
         match wrong {

@@ -1,9 +1,9 @@
 //! Ends an instance that was replaced and kept, after a last look at what it is.
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::facts::read::{ask, instance, state, tags, words};
 use super::facts::tags::SUCCESSOR;
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::Instance;
 use forewarn_recovery::facts::InstanceState as State;
 
@@ -17,18 +17,18 @@ const ENDED: &str = "terminated";
 pub(super) struct Ending;
 
 impl Part for Ending {
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
-        hands.aws.block_on(async {
-            match instance(&hands.ec2, &request.subject).await {
-                Ok(Some(found)) if !is_gone(Some(&found)) => end(hands, &request.subject, &found).await,
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+        aws.runtime.block_on(async {
+            match instance(&aws.ec2, &request.subject).await {
+                Ok(Some(found)) if !is_gone(Some(&found)) => end(aws, &request.subject, &found).await,
                 Ok(_) => StepOutcome::Done(ENDED.to_owned()),
                 Err(trouble) => StepOutcome::Unknown(trouble.words),
             }
         })
     }
 
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
-        let found = hands.aws.block_on(instance(&hands.ec2, &request.subject)).map_err(words)?;
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+        let found = aws.runtime.block_on(instance(&aws.ec2, &request.subject)).map_err(words)?;
         Ok(is_gone(found.as_ref()).then(|| ENDED.to_owned()))
     }
 }
@@ -38,13 +38,13 @@ fn is_gone(found: Option<&Instance>) -> bool {
     found.is_none_or(|i| state(i) == Some(State::Terminated))
 }
 
-async fn end(hands: &AwsHands, id: &str, found: &Instance) -> StepOutcome {
+async fn end(aws: &AwsRecovery, id: &str, found: &Instance) -> StepOutcome {
     match state(found) {
         Some(State::ShuttingDown) => return StepOutcome::Waiting(AGAIN_MS),
         Some(State::Stopped) if tags(found.tags.as_deref()).contains_key(SUCCESSOR) => {}
         _ => return StepOutcome::Failed(format!("{id} is not ended: it is no longer stopped and marked as replaced")),
     }
-    match ask("ec2:TerminateInstances", hands.ec2.terminate_instances().instance_ids(id).send()).await {
+    match ask("ec2:TerminateInstances", aws.ec2.terminate_instances().instance_ids(id).send()).await {
         Ok(_) => StepOutcome::Waiting(AGAIN_MS),
         Err(trouble) => trouble.reply(),
     }

@@ -7,8 +7,8 @@ pub(super) mod tags;
 mod targets;
 mod volumes;
 
-use super::super::hands::{Place, Seen};
-use super::AwsHands;
+use super::super::ports::{Place, Seen};
+use super::AwsRecovery;
 use aws_sdk_ec2::types::{Instance, InstanceAttributeName, InstanceLifecycleType, InstanceType, SpotInstanceType};
 use forewarn_recovery::facts::{Group, InstanceFacts, InstanceState, Kept, Market, Read};
 use forewarn_runtime::time::parse_instant;
@@ -16,8 +16,8 @@ use read::{ask, bounded, filter, state, words, zone};
 use std::collections::BTreeMap;
 
 /// Looks at an instance.
-pub(super) fn look(hands: &AwsHands, instance: &str, _now_ms: i64) -> Seen {
-    let seen = hands.aws.block_on(bounded(look_at(hands, instance)));
+pub(super) fn look(aws: &AwsRecovery, instance: &str, _now_ms: i64) -> Seen {
+    let seen = aws.runtime.block_on(bounded(look_at(aws, instance)));
     seen.unwrap_or_else(|why| nothing(&format!("{instance}: {why}")))
 }
 
@@ -26,16 +26,16 @@ fn nothing(why: &str) -> Seen {
     Seen { instance: Read::Failed(why()), place: Read::Failed(why()), aws_recovers_until: Read::Failed(why()) }
 }
 
-async fn look_at(hands: &AwsHands, id: &str) -> Seen {
-    let found = match read::instance(&hands.ec2, id).await {
+async fn look_at(aws: &AwsRecovery, id: &str) -> Seen {
+    let found = match read::instance(&aws.ec2, id).await {
         Ok(Some(found)) => found,
         Ok(None) => {
-            let why = format!("EC2 knows no instance {id} in account {} and {}", hands.account, hands.region);
+            let why = format!("EC2 knows no instance {id} in account {} and {}", aws.account, aws.region);
             return Seen { instance: Read::Absent(why.clone()), ..nothing(&why) };
         }
         Err(trouble) => return nothing(&trouble.words),
     };
-    let (group, statuses) = tokio::join!(group::of(hands, id, &found), place::statuses(hands));
+    let (group, statuses) = tokio::join!(group::of(aws, id, &found), place::statuses(aws));
     let membership = group.as_ref().map(Option::as_ref).map_err(Clone::clone);
     let statuses = statuses.as_ref();
     let place = membership.clone().and_then(|membership| {
@@ -53,7 +53,7 @@ async fn look_at(hands: &AwsHands, id: &str) -> Seen {
         .map_err(Clone::clone)
         .map(|all| place::aws_recovers_until(&found, all.iter().find(|s| s.instance_id.as_deref() == Some(id))));
     let instance = match membership {
-        Ok(membership) => Box::pin(facts(hands, id, &found, membership.map(|m| m.group.clone()))).await,
+        Ok(membership) => Box::pin(facts(aws, id, &found, membership.map(|m| m.group.clone()))).await,
         Err(why) => Err(why),
     };
     Seen { instance: read(instance), place: read(place), aws_recovers_until: read(until) }
@@ -63,19 +63,19 @@ fn read<T>(of: Result<T, String>) -> Read<T> {
     of.map_or_else(Read::Failed, Read::Known)
 }
 
-async fn facts(hands: &AwsHands, id: &str, found: &Instance, group: Option<Group>) -> Result<InstanceFacts, String> {
+async fn facts(aws: &AwsRecovery, id: &str, found: &Instance, group: Option<Group>) -> Result<InstanceFacts, String> {
     let state = state(found).ok_or_else(|| format!("EC2 tells no state of {id}"))?;
     let (stop, termination, market, instance_store, addresses, volumes, last_target) = tokio::try_join!(
-        is_set(hands, id, InstanceAttributeName::DisableApiStop),
-        is_set(hands, id, InstanceAttributeName::DisableApiTermination),
-        market(hands, id, found),
-        has_instance_store(hands, id, found),
-        elastic_ips(hands, id),
-        volumes::of(hands, found),
-        targets::is_last(hands, id, found),
+        is_set(aws, id, InstanceAttributeName::DisableApiStop),
+        is_set(aws, id, InstanceAttributeName::DisableApiTermination),
+        market(aws, id, found),
+        has_instance_store(aws, id, found),
+        elastic_ips(aws, id),
+        volumes::of(aws, found),
+        targets::is_last(aws, id, found),
     )?;
     let tags = read::tags(found.tags.as_deref());
-    let kept = kept(hands, id, &tags).await?;
+    let kept = kept(aws, id, &tags).await?;
     Ok(InstanceFacts {
         state,
         market,
@@ -97,30 +97,30 @@ async fn facts(hands: &AwsHands, id: &str, found: &Instance, group: Option<Group
 }
 
 /// Reads what the tags say of an instance that was replaced, and whether its successor runs.
-async fn kept(hands: &AwsHands, id: &str, tags: &BTreeMap<String, String>) -> Result<Option<Kept>, String> {
+async fn kept(aws: &AwsRecovery, id: &str, tags: &BTreeMap<String, String>) -> Result<Option<Kept>, String> {
     let Some((until, successor)) = tags::kept(tags) else { return Ok(None) };
     let until_ms = parse_instant(until, None).map_err(|_| {
         format!("tag {} of {id} is {until:?}, expected a time such as 2026-02-15T06:00:00Z", tags::UNTIL)
     })?;
-    let found = read::instance(&hands.ec2, successor).await.map_err(words)?;
+    let found = read::instance(&aws.ec2, successor).await.map_err(words)?;
     Ok(Some(Kept { until_ms, successor_runs: found.as_ref().and_then(state) == Some(InstanceState::Running) }))
 }
 
 /// Reads one of the two protections.
-async fn is_set(hands: &AwsHands, id: &str, name: InstanceAttributeName) -> Result<bool, String> {
+async fn is_set(aws: &AwsRecovery, id: &str, name: InstanceAttributeName) -> Result<bool, String> {
     let is_stop = name == InstanceAttributeName::DisableApiStop;
-    let call = hands.ec2.describe_instance_attribute().instance_id(id).attribute(name);
+    let call = aws.ec2.describe_instance_attribute().instance_id(id).attribute(name);
     let reply = ask("ec2:DescribeInstanceAttribute", call.send()).await.map_err(words)?;
     let value = if is_stop { reply.disable_api_stop } else { reply.disable_api_termination };
     Ok(value.and_then(|v| v.value).unwrap_or(false))
 }
 
 /// A spot instance whose request can't be read, or is gone, counts as asked for once.
-async fn market(hands: &AwsHands, id: &str, found: &Instance) -> Result<Market, String> {
+async fn market(aws: &AwsRecovery, id: &str, found: &Instance) -> Result<Market, String> {
     if found.instance_lifecycle != Some(InstanceLifecycleType::Spot) {
         return Ok(Market::OnDemand);
     }
-    let call = hands.ec2.describe_spot_instance_requests();
+    let call = aws.ec2.describe_spot_instance_requests();
     let call = match &found.spot_instance_request_id {
         Some(request) => call.spot_instance_request_ids(request),
         None => call.filters(filter("instance-id", [id.to_owned()])),
@@ -131,9 +131,9 @@ async fn market(hands: &AwsHands, id: &str, found: &Instance) -> Result<Market, 
     Ok(if is_persistent { Market::SpotPersistent } else { Market::SpotOneTime })
 }
 
-async fn has_instance_store(hands: &AwsHands, id: &str, found: &Instance) -> Result<bool, String> {
+async fn has_instance_store(aws: &AwsRecovery, id: &str, found: &Instance) -> Result<bool, String> {
     let kind: &InstanceType = found.instance_type.as_ref().ok_or_else(|| format!("EC2 names no type of {id}"))?;
-    let call = hands.ec2.describe_instance_types().instance_types(kind.clone());
+    let call = aws.ec2.describe_instance_types().instance_types(kind.clone());
     let reply = ask("ec2:DescribeInstanceTypes", call.send()).await.map_err(words)?;
     let info = reply.instance_types.unwrap_or_default().into_iter().next();
     let supported = info.and_then(|i| i.instance_storage_supported);
@@ -141,8 +141,8 @@ async fn has_instance_store(hands: &AwsHands, id: &str, found: &Instance) -> Res
 }
 
 /// Gives the Elastic IPs of an instance.
-async fn elastic_ips(hands: &AwsHands, id: &str) -> Result<Vec<String>, String> {
-    let call = hands.ec2.describe_addresses().filters(filter("instance-id", [id.to_owned()]));
+async fn elastic_ips(aws: &AwsRecovery, id: &str) -> Result<Vec<String>, String> {
+    let call = aws.ec2.describe_addresses().filters(filter("instance-id", [id.to_owned()]));
     let reply = ask("ec2:DescribeAddresses", call.send()).await.map_err(words)?;
     Ok(reply.addresses.unwrap_or_default().into_iter().filter_map(|a| a.public_ip).collect())
 }

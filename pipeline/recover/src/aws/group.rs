@@ -5,9 +5,9 @@ mod processes;
 mod replacement;
 mod standby;
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::ec2_reads::{self, Since};
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use forewarn_domain::step::StepKind as S;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ struct Of {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
 impl Part for Groups {
-    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
         if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
@@ -33,7 +33,7 @@ impl Part for Groups {
         let decoded_note = known.find_map(|kind| ec2_reads::precondition_of::<Of>(request, kind)).map(|of| of.group);
         let group = match decoded_note {
             Some(group) => Some(group),
-            None => member::group_of(hands, &request.subject)?,
+            None => member::group_of(aws, &request.subject)?,
         };
         let Some(group) = group else {
             // A way back from nowhere is no way, and a drained instance may belong to nobody.
@@ -42,12 +42,12 @@ impl Part for Groups {
             return if is_moot { ec2_reads::encode_precondition(&Since { at_ms }) } else { Err(words()) };
         };
         if request.kind == S::SuspendProcesses {
-            return processes::prepare(hands, at_ms, group);
+            return processes::prepare(aws, at_ms, group);
         }
         ec2_reads::encode_precondition(&Of { at_ms, group })
     }
 
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         let Ok(Of { group, .. }) = ec2_reads::decode_precondition(&request.before) else {
             return match ec2_reads::before::<Since>(request) {
                 Ok(_) => StepOutcome::Done(format!("{} is in no group", request.subject)),
@@ -55,26 +55,26 @@ impl Part for Groups {
             };
         };
         ec2_reads::either(match request.kind {
-            S::EnterStandby => standby::enter(hands, request, &group),
-            S::ExitStandby => standby::exit(hands, request, &group),
-            S::SuspendProcesses => processes::suspend(hands, request),
-            S::ResumeProcesses => processes::resume(hands, request, &group),
-            S::SetUnhealthy => replacement::give_up(hands, request),
-            S::AwaitInService => replacement::in_service(hands, request, &group),
-            S::CompleteLifecycle => replacement::let_go(hands, request, &group),
+            S::EnterStandby => standby::enter(aws, request, &group),
+            S::ExitStandby => standby::exit(aws, request, &group),
+            S::SuspendProcesses => processes::suspend(aws, request),
+            S::ResumeProcesses => processes::resume(aws, request, &group),
+            S::SetUnhealthy => replacement::give_up(aws, request),
+            S::AwaitInService => replacement::in_service(aws, request, &group),
+            S::CompleteLifecycle => replacement::let_go(aws, request, &group),
             other => Ok(StepOutcome::Failed(format!("{other:?} is no step of a group"))),
         })
     }
 
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         let Ok(Of { group, .. }) = ec2_reads::decode_precondition(&request.before) else { return Ok(None) };
-        let seen = member::member(hands, &request.subject).map_err(ec2_reads::words)?;
+        let seen = member::member(aws, &request.subject).map_err(ec2_reads::words)?;
         let is = |state: &str| seen.as_ref().is_some_and(|m| m.lifecycle == state);
         let has_effect = match request.kind {
             S::EnterStandby => is("Standby"),
             S::SetUnhealthy => seen.as_ref().is_none_or(member::Member::is_given_up),
             S::CompleteLifecycle => !is("Terminating:Wait"),
-            S::SuspendProcesses => processes::is_suspended(hands, &group)?,
+            S::SuspendProcesses => processes::is_suspended(aws, &group)?,
             // These are found by doing them again.
             _ => false,
         };

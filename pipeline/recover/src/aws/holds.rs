@@ -1,16 +1,16 @@
 //! Whether what a trigger told is still so, as far as EC2 knows.
 
-use super::AwsHands;
+use super::AwsRecovery;
 use super::facts::read::status;
 use aws_sdk_ec2::types::{InstanceStatus, InstanceStatusEvent, SummaryStatus};
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::trigger::{Cause, Check, Trigger};
 
 /// Looks again at what can be looked at: checks, and events that AWS has scheduled. The rest holds; others know better.
-pub(super) fn still_holds(hands: &AwsHands, trigger: &Trigger) -> Read<bool> {
-    let fits = |holds: fn(&InstanceStatus, Cause) -> bool| match hands
-        .aws
-        .block_on(status(&hands.ec2, &trigger.instance_id))
+pub(super) fn still_holds(aws: &AwsRecovery, trigger: &Trigger) -> Read<bool> {
+    let fits = |holds: fn(&InstanceStatus, Cause) -> bool| match aws
+        .runtime
+        .block_on(status(&aws.ec2, &trigger.instance_id))
     {
         Ok(found) => Read::Known(found.is_some_and(|s| holds(&s, trigger.cause))),
         Err(trouble) => Read::Failed(trouble.words),

@@ -2,11 +2,11 @@
 
 mod interfaces;
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::call::Trouble;
 use super::ec2_reads;
 use super::traffic::{self, Target};
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use forewarn_domain::step::StepKind as S;
 use interfaces::{Interface, groups_tags, of_instance};
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ struct Lists {
 }
 
 impl Part for Isolation {
-    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
         if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
@@ -46,7 +46,7 @@ impl Part for Isolation {
                 interfaces: decoded_note.interfaces,
             });
         }
-        let seen = of_instance(hands, &request.subject).map_err(ec2_reads::words)?;
+        let seen = of_instance(aws, &request.subject).map_err(ec2_reads::words)?;
         if request.kind == S::RestoreGroups {
             let interfaces = seen.into_iter().filter_map(|i| Some((i.id, i.kept?))).collect();
             return ec2_reads::encode_precondition(&Lists { at_ms: request.now_ms, isolation: None, interfaces });
@@ -66,13 +66,13 @@ impl Part for Isolation {
         ec2_reads::encode_precondition(&Lists { at_ms: request.now_ms, isolation: Some(isolation.clone()), interfaces })
     }
 
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
-        ec2_reads::either(if request.kind == S::Isolate { isolate(hands, request) } else { restore(hands, request) })
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+        ec2_reads::either(if request.kind == S::Isolate { isolate(aws, request) } else { restore(aws, request) })
     }
 
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         let lists: Lists = ec2_reads::decode_precondition(&request.before)?;
-        let seen = of_instance(hands, &request.subject).map_err(ec2_reads::words)?;
+        let seen = of_instance(aws, &request.subject).map_err(ec2_reads::words)?;
         let has_effect = match &lists.isolation {
             Some(group) => !seen.is_empty() && seen.iter().all(|i| i.groups == [group.clone()] && i.kept.is_some()),
             None => seen.iter().all(|i| i.kept.is_none() && !differs(i, &lists)),
@@ -101,19 +101,19 @@ fn same(one: &[String], other: &[String]) -> bool {
     sorted(one) == sorted(other)
 }
 
-fn look(hands: &AwsHands, request: &StepRequest) -> Result<Vec<Interface>, StepOutcome> {
-    of_instance(hands, &request.subject).map_err(ec2_reads::unread)
+fn look(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<Interface>, StepOutcome> {
+    of_instance(aws, &request.subject).map_err(ec2_reads::unread)
 }
 
-fn isolate(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+fn isolate(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let lists: Lists = ec2_reads::before(request)?;
     let only =
         lists.isolation.clone().ok_or_else(|| StepOutcome::Failed("no isolation group is written down".to_owned()))?;
-    let seen = look(hands, request)?;
+    let seen = look(aws, request)?;
     let has_begun = seen.iter().any(|i| i.groups == [only.clone()]);
-    remember(hands, request, &lists, &seen).map_err(|e| later(e, has_begun))?;
-    change(hands, seen.iter().filter(|i| i.groups != [only.clone()]).map(|i| (&i.id, vec![only.clone()])), has_begun)?;
-    let is_shut = look(hands, request)?.iter().all(|i| i.groups == [only.clone()]);
+    remember(aws, request, &lists, &seen).map_err(|e| later(e, has_begun))?;
+    change(aws, seen.iter().filter(|i| i.groups != [only.clone()]).map(|i| (&i.id, vec![only.clone()])), has_begun)?;
+    let is_shut = look(aws, request)?.iter().all(|i| i.groups == [only.clone()]);
     Ok(if is_shut { StepOutcome::Done(request.before.clone()) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
@@ -123,7 +123,7 @@ fn later(e: Trouble, has_begun: bool) -> StepOutcome {
 }
 
 /// Writes the way back where it outlives the log; what is written already stays.
-fn remember(hands: &AwsHands, request: &StepRequest, lists: &Lists, seen: &[Interface]) -> Result<(), Trouble> {
+fn remember(aws: &AwsRecovery, request: &StepRequest, lists: &Lists, seen: &[Interface]) -> Result<(), Trouble> {
     let mut unwritten = BTreeMap::<Vec<String>, Vec<String>>::new();
     for interface in seen {
         // One that came later is remembered as it is now.
@@ -136,47 +136,47 @@ fn remember(hands: &AwsHands, request: &StepRequest, lists: &Lists, seen: &[Inte
         }
     }
     for (groups, ids) in unwritten {
-        ec2_reads::put_tags(hands, &ids, &groups_tags(&groups))?;
+        ec2_reads::put_tags(aws, &ids, &groups_tags(&groups))?;
     }
-    let machine = ec2_reads::machine(hands, &request.subject)?;
+    let machine = ec2_reads::machine(aws, &request.subject)?;
     if machine.is_some_and(|m| m.tags.get(QUARANTINED) == Some(&request.recovery_id)) {
         return Ok(());
     }
     let targets: Vec<Target> = ec2_reads::precondition_of(request, S::Deregister).unwrap_or_default();
     let mut tags = traffic::to_tags(&targets);
     tags.push((QUARANTINED.to_owned(), request.recovery_id.clone()));
-    ec2_reads::put_tags(hands, std::slice::from_ref(&request.subject), &tags)
+    ec2_reads::put_tags(aws, std::slice::from_ref(&request.subject), &tags)
 }
 
 fn change<'a>(
-    hands: &AwsHands,
+    aws: &AwsRecovery,
     wanted: impl Iterator<Item = (&'a String, Vec<String>)>,
     mut has_begun: bool,
 ) -> Result<(), StepOutcome> {
     for (id, groups) in wanted.take(AT_ONCE) {
-        let call = hands.ec2.modify_network_interface_attribute().network_interface_id(id).set_groups(Some(groups));
-        let asked = ec2_reads::ask(hands, "ec2:ModifyNetworkInterfaceAttribute", call.send());
+        let call = aws.ec2.modify_network_interface_attribute().network_interface_id(id).set_groups(Some(groups));
+        let asked = ec2_reads::ask(aws, "ec2:ModifyNetworkInterfaceAttribute", call.send());
         asked.map_err(|e| later(e, has_begun))?;
         has_begun = true;
     }
     Ok(())
 }
 
-fn restore(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+fn restore(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let lists: Lists = ec2_reads::before(request)?;
-    let seen = look(hands, request)?;
+    let seen = look(aws, request)?;
     let wrong = seen.iter().filter(|i| differs(i, &lists));
-    change(hands, wrong.filter_map(|i| Some((&i.id, wanted(i, &lists)?.clone()))), false)?;
-    let now = look(hands, request)?;
+    change(aws, wrong.filter_map(|i| Some((&i.id, wanted(i, &lists)?.clone()))), false)?;
+    let now = look(aws, request)?;
     if now.iter().any(|i| differs(i, &lists)) {
         return Ok(StepOutcome::Waiting(AGAIN_MS));
     }
     let written: Vec<String> = now.iter().filter(|i| i.kept.is_some()).map(|i| i.id.clone()).collect();
     if !written.is_empty() {
-        ec2_reads::drop_tags(hands, &written, &interfaces::keys()).map_err(ec2_reads::unread)?;
+        ec2_reads::drop_tags(aws, &written, &interfaces::keys()).map_err(ec2_reads::unread)?;
     }
     // The targets are still needed: whoever registers it takes their tags away.
-    ec2_reads::drop_tags(hands, std::slice::from_ref(&request.subject), &[QUARANTINED.to_owned()])
+    ec2_reads::drop_tags(aws, std::slice::from_ref(&request.subject), &[QUARANTINED.to_owned()])
         .map_err(ec2_reads::unread)?;
     Ok(StepOutcome::Done(request.before.clone()))
 }

@@ -7,9 +7,9 @@ mod discard;
 mod image;
 pub(super) mod subnet;
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::facts::read::{bounded, words};
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use arguments::Arguments;
 use capture::ActionRequest;
 use devices::Snapshot;
@@ -34,36 +34,36 @@ pub(super) struct Launches;
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
 impl Part for Launches {
-    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
         match request.kind {
             S::Discard => discard::prepare(request),
             S::KeepOld => discard::settle_tags(request, &format_ms(request.now_ms.saturating_add(DAY_MS))),
             _ => {
-                let arguments = hands.aws.block_on(bounded(settle(hands, request)))??;
+                let arguments = aws.runtime.block_on(bounded(settle(aws, request)))??;
                 serde_json::to_string(&arguments).map_err(|e| e.to_string())
             }
         }
     }
 
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         match request.kind {
-            S::Discard => hands.aws.block_on(discard::discard(hands, request)),
-            S::KeepOld => hands.aws.block_on(discard::keep(hands, request)),
+            S::Discard => aws.runtime.block_on(discard::discard(aws, request)),
+            S::KeepOld => aws.runtime.block_on(discard::keep(aws, request)),
             _ => match read(request) {
-                Ok(arguments) => hands.aws.block_on(launch(hands, request, &arguments)),
+                Ok(arguments) => aws.runtime.block_on(launch(aws, request, &arguments)),
                 Err(why) => StepOutcome::Failed(why),
             },
         }
     }
 
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         match request.kind {
-            S::Discard => hands.aws.block_on(discard::ended(hands, request)),
-            S::KeepOld => hands.aws.block_on(discard::kept(hands, request)),
+            S::Discard => aws.runtime.block_on(discard::ended(aws, request)),
+            S::KeepOld => aws.runtime.block_on(discard::kept(aws, request)),
             _ => {
                 let arguments = read(request)?;
-                let ec2 = arguments.ec2(hands);
-                hands.aws.block_on(arguments.launched(&ec2, &request.token)).map_err(words)
+                let ec2 = arguments.ec2(aws);
+                aws.runtime.block_on(arguments.launched(&ec2, &request.token)).map_err(words)
             }
         }
     }
@@ -73,13 +73,13 @@ fn read(request: &StepRequest) -> Result<Arguments, String> {
     serde_json::from_str(&request.before).map_err(|e| format!("the arguments of the launch can't be read: {e}"))
 }
 
-async fn settle(hands: &AwsHands, request: &StepRequest) -> Result<Arguments, String> {
+async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Arguments, String> {
     let takes_data = matches!(request.action, RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone);
     let found = request.notes.contains_key(&S::FindSnapshots).then_some(S::FindSnapshots);
     let from = takes_data.then_some(S::Snapshot).or(found);
     let snapshots = from.map(|step| snapshots(request, step)).transpose()?;
     let wish = ActionRequest { action: request.action, subject: &request.subject, policy: &request.policy, snapshots };
-    let mut arguments = capture::settle(hands, &wish).await?;
+    let mut arguments = capture::settle(aws, &wish).await?;
     arguments.tags.extend(
         [
             ("SelfHealed", "true"),
@@ -101,8 +101,8 @@ fn snapshots(request: &StepRequest, step: S) -> Result<Vec<Snapshot>, String> {
 }
 
 /// Launches, unless it was launched before; where a type has no room, the next one.
-async fn launch(hands: &AwsHands, request: &StepRequest, arguments: &Arguments) -> StepOutcome {
-    let ec2 = arguments.ec2(hands);
+async fn launch(aws: &AwsRecovery, request: &StepRequest, arguments: &Arguments) -> StepOutcome {
+    let ec2 = arguments.ec2(aws);
     match arguments.launched(&ec2, &request.token).await {
         Ok(Some(id)) => return StepOutcome::Done(id),
         Ok(None) => {}
@@ -116,7 +116,7 @@ async fn launch(hands: &AwsHands, request: &StepRequest, arguments: &Arguments) 
             Err(reply) => return reply,
         }
     }
-    let user_data = match user_data(hands, &arguments).await {
+    let user_data = match user_data(aws, &arguments).await {
         Ok(text) => text,
         Err(why) => return StepOutcome::Failed(why),
     };
@@ -132,9 +132,9 @@ async fn launch(hands: &AwsHands, request: &StepRequest, arguments: &Arguments) 
 }
 
 /// Reads the user data again, which must be what it was: the log holds only its digest.
-async fn user_data(hands: &AwsHands, arguments: &Arguments) -> Result<Option<String>, String> {
+async fn user_data(aws: &AwsRecovery, arguments: &Arguments) -> Result<Option<String>, String> {
     let Some(wanted) = &arguments.user_data else { return Ok(None) };
-    let text = capture::user_data(hands, &wanted.of).await?;
+    let text = capture::user_data(aws, &wanted.of).await?;
     match text {
         Some(text) if sha256_hex(text.as_bytes()) == wanted.sha256 => Ok(Some(text)),
         _ => Err(format!("the user data of {} is not what it was when the launch was settled", wanted.of)),

@@ -1,8 +1,8 @@
 //! Points DNS to the successor in the other region.
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::facts::read::{ask, ec2_of_successor, instance, words};
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use aws_sdk_route53::Client;
 use aws_sdk_route53::error::BuildError;
 use aws_sdk_route53::types::{
@@ -42,39 +42,39 @@ static CHANGES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 pub(super) struct Dns;
 
 impl Part for Dns {
-    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
-        let before = hands.aws.block_on(settle(hands, request))?;
+    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+        let before = aws.runtime.block_on(settle(aws, request))?;
         serde_json::to_string(&before).map_err(|e| e.to_string())
     }
 
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         let before: Before = match serde_json::from_str(&request.before) {
             Ok(before) => before,
             Err(e) => return StepOutcome::Failed(format!("the record to set can't be read: {e}")),
         };
-        let client = Client::new(&hands.config);
+        let client = Client::new(&aws.config);
         let change = CHANGES.lock().unwrap_or_else(PoisonError::into_inner).get(&request.token).cloned();
         match change {
-            Some(change) => hands.aws.block_on(look(&client, request, &before, &change)),
-            None => hands.aws.block_on(point(&client, request, &before)),
+            Some(change) => aws.runtime.block_on(look(&client, request, &before, &change)),
+            None => aws.runtime.block_on(point(&client, request, &before)),
         }
     }
 
-    fn find(&self, _hands: &AwsHands, _errand: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, aws: &AwsRecovery, _errand: &StepRequest) -> Result<Option<String>, String> {
         // A record that says so may not be on every server yet. The change made again says the same, and tells when it is.
         Ok(None)
     }
 }
 
-async fn settle(hands: &AwsHands, request: &StepRequest) -> Result<Before, String> {
+async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Before, String> {
     let other = request.policy.targets.other_region.as_ref();
     let other = other.ok_or("the policy names no other region, and so no record")?;
     let successor = request.successor.as_deref().ok_or("there is no successor to point to")?;
-    let found = instance(&ec2_of_successor(hands, request), successor).await.map_err(words)?;
+    let found = instance(&ec2_of_successor(aws, request), successor).await.map_err(words)?;
     let found = found.ok_or_else(|| format!("EC2 knows no instance {successor} in {}", other.region))?;
     let ip = found.public_ip_address.or(found.private_ip_address);
     let ip = ip.ok_or_else(|| format!("{successor} has no address yet"))?;
-    let old = record(&Client::new(&hands.config), &other.hosted_zone_id, &other.record_name).await?;
+    let old = record(&Client::new(&aws.config), &other.hosted_zone_id, &other.record_name).await?;
     if let Some(id) = old.as_ref().and_then(|r| r.set_identifier.as_ref()) {
         let name = &other.record_name;
         return Err(format!(

@@ -1,10 +1,10 @@
 //! The root volume, replaced in place.
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::call::Trouble;
 use super::ec2_reads;
 use super::snapshots;
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::{ReplaceRootVolumeTask, ResourceType};
 use serde::{Deserialize, Serialize};
 
@@ -26,15 +26,15 @@ struct Arguments {
 }
 
 impl Part for Root {
-    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
         if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
-        let machine = ec2_reads::must_see(hands, &request.subject)?;
+        let machine = ec2_reads::must_see(aws, &request.subject)?;
         let root = machine.root().ok_or_else(|| format!("{} has no root volume in EBS", request.subject))?;
         let known = match snapshots::came_of_step(request) {
             Some(set) => set,
-            None => snapshots::of_plan(hands, request).map_err(ec2_reads::words)?,
+            None => snapshots::of_plan(aws, request).map_err(ec2_reads::words)?,
         };
         let taken = known.into_iter().find(|t| t.volume == root.volume);
         let taken = taken.ok_or_else(|| format!("this plan has no snapshot of the root volume {}", root.volume))?;
@@ -46,27 +46,27 @@ impl Part for Root {
         })
     }
 
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
-        ec2_reads::either(replace(hands, request))
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+        ec2_reads::either(replace(aws, request))
     }
 
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
-        let found = task(hands, request).map_err(ec2_reads::words)?;
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+        let found = task(aws, request).map_err(ec2_reads::words)?;
         Ok(found.filter(|t| state(t) == "succeeded").and_then(|t| t.replace_root_volume_task_id))
     }
 }
 
-fn replace(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+fn replace(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let with: Arguments = ec2_reads::before(request)?;
-    let task = match task(hands, request).map_err(ec2_reads::unread)? {
+    let task = match task(aws, request).map_err(ec2_reads::unread)? {
         Some(task) => task,
-        None => ask(hands, request, &with)?,
+        None => ask(aws, request, &with)?,
     };
     let id = task.replace_root_volume_task_id().unwrap_or("the task").to_owned();
     let who = &request.subject;
     Ok(match state(&task) {
         "succeeded" => {
-            ec2_reads::try_tags(hands, &with.old, &[("forewarn:replaced-by", id.as_str())]);
+            ec2_reads::try_tags(aws, &with.old, &[("forewarn:replaced-by", id.as_str())]);
             StepOutcome::Done(id)
         }
         "failed" | "failing" => StepOutcome::Failed(format!(
@@ -80,23 +80,23 @@ fn replace(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepO
     })
 }
 
-fn ask(hands: &AwsHands, request: &StepRequest, with: &Arguments) -> Result<ReplaceRootVolumeTask, StepOutcome> {
-    let call = hands.ec2.create_replace_root_volume_task();
+fn ask(aws: &AwsRecovery, request: &StepRequest, with: &Arguments) -> Result<ReplaceRootVolumeTask, StepOutcome> {
+    let call = aws.ec2.create_replace_root_volume_task();
     let call = call
         .instance_id(&request.subject)
         .snapshot_id(&with.snapshot)
         .client_token(&request.token)
         .delete_replaced_root_volume(false)
         .tag_specifications(ec2_reads::marks(request, ResourceType::ReplaceRootVolumeTask, &[]));
-    let made = ec2_reads::ask(hands, "ec2:CreateReplaceRootVolumeTask", call.send()).map_err(Trouble::reply)?;
+    let made = ec2_reads::ask(aws, "ec2:CreateReplaceRootVolumeTask", call.send()).map_err(Trouble::reply)?;
     made.replace_root_volume_task.ok_or_else(|| StepOutcome::Unknown("the reply names no task".to_owned()))
 }
 
 /// Finds the task of this step.
-fn task(hands: &AwsHands, request: &StepRequest) -> Result<Option<ReplaceRootVolumeTask>, Trouble> {
-    let call = hands.ec2.describe_replace_root_volume_tasks();
+fn task(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<ReplaceRootVolumeTask>, Trouble> {
+    let call = aws.ec2.describe_replace_root_volume_tasks();
     let call = call.filters(ec2_reads::filter("instance-id", [request.subject.clone()]));
-    let found = ec2_reads::ask(hands, "ec2:DescribeReplaceRootVolumeTasks", call.send())?;
+    let found = ec2_reads::ask(aws, "ec2:DescribeReplaceRootVolumeTasks", call.send())?;
     let is_ours = |t: &ReplaceRootVolumeTask| ec2_reads::value(t.tags(), ec2_reads::STEP) == Some(&request.token);
     Ok(found.replace_root_volume_tasks.unwrap_or_default().into_iter().find(is_ours))
 }

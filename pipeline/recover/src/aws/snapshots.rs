@@ -5,10 +5,10 @@ mod choice;
 mod newest;
 mod taken;
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::call::Trouble;
 use super::ec2_reads::{self, Disk, Since};
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 pub(super) use age::age;
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType};
 pub(super) use choice::broken_disk;
@@ -43,30 +43,30 @@ pub(super) struct Wanted {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
 impl Part for Snapshots {
-    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
         if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
         if matches!(request.kind, S::AwaitSnapshot | S::FindSnapshots) {
             return ec2_reads::encode_precondition(&Since { at_ms: request.now_ms });
         }
-        ec2_reads::encode_precondition(&choice::wanted(hands, request)?)
+        ec2_reads::encode_precondition(&choice::wanted(aws, request)?)
     }
 
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         ec2_reads::either(match request.kind {
-            S::AwaitSnapshot => complete(hands, request),
-            S::FindSnapshots => newest::find(hands, request),
-            _ => take(hands, request),
+            S::AwaitSnapshot => complete(aws, request),
+            S::FindSnapshots => newest::find(aws, request),
+            _ => take(aws, request),
         })
     }
 
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         if matches!(request.kind, S::AwaitSnapshot | S::FindSnapshots) {
             return Ok(None);
         }
         let wanted: Wanted = ec2_reads::decode_precondition(&request.before)?;
-        let found = taken::of_step(hands, &request.token).map_err(ec2_reads::words)?;
+        let found = taken::of_step(aws, &request.token).map_err(ec2_reads::words)?;
         let set = set_of(&wanted, &found);
         if set.len() == wanted.disks.len() {
             return ec2_reads::encode_precondition(&set).map(Some);
@@ -85,20 +85,20 @@ fn set_of(wanted: &Wanted, found: &[Taken]) -> Vec<Taken> {
     wanted.disks.iter().filter_map(of).collect()
 }
 
-fn take(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+fn take(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let wanted: Wanted = ec2_reads::before(request)?;
-    let mut found = taken::of_step(hands, &request.token).map_err(ec2_reads::unread)?;
+    let mut found = taken::of_step(aws, &request.token).map_err(ec2_reads::unread)?;
     let set = set_of(&wanted, &found);
     if set.is_empty() && wanted.disks.len() > 1 {
-        let made = take_all(hands, request, &wanted).map_err(Trouble::reply)?;
-        name_each(hands, &wanted, &made);
+        let made = take_all(aws, request, &wanted).map_err(Trouble::reply)?;
+        name_each(aws, &wanted, &made);
         found.extend(made);
     } else {
         let is_missing = |d: &&(usize, &Disk)| set.iter().all(|t| t.volume != d.1.volume);
         let disks: Vec<_> = wanted.disks.iter().enumerate().collect();
         let has_some = !set.is_empty();
         for (n, (i, disk)) in disks.iter().filter(is_missing).take(AT_ONCE).enumerate() {
-            let made = take_one(hands, request, disk, wanted.names.get(*i).map_or("", String::as_str));
+            let made = take_one(aws, request, disk, wanted.names.get(*i).map_or("", String::as_str));
             // Where others stand already, the step has had part of its effect.
             let partly = |e: Trouble| if has_some || n > 0 { StepOutcome::Unknown(e.words) } else { e.reply() };
             found.extend(made.map_err(partly)?);
@@ -112,7 +112,7 @@ fn take(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutc
 }
 
 /// Asks for all at one moment.
-fn take_all(hands: &AwsHands, request: &StepRequest, wanted: &Wanted) -> Result<Vec<Taken>, Trouble> {
+fn take_all(aws: &AwsRecovery, request: &StepRequest, wanted: &Wanted) -> Result<Vec<Taken>, Trouble> {
     let has_root = wanted.disks.iter().any(|d| Some(&d.volume) == wanted.root.as_ref());
     let left_out = Some(wanted.left_out.clone()).filter(|l| !l.is_empty());
     let of = InstanceSpecification::builder()
@@ -122,29 +122,29 @@ fn take_all(hands: &AwsHands, request: &StepRequest, wanted: &Wanted) -> Result<
         .build();
     let name = format!("{} {}", request.plan_id, request.subject);
     let marks = ec2_reads::marks(request, ResourceType::Snapshot, &[("Name", &name)]);
-    let call = hands.ec2.create_snapshots().instance_specification(of).description(describe(request));
-    let reply = ec2_reads::ask(hands, "ec2:CreateSnapshots", call.tag_specifications(marks).send())?;
+    let call = aws.ec2.create_snapshots().instance_specification(of).description(describe(request));
+    let reply = ec2_reads::ask(aws, "ec2:CreateSnapshots", call.tag_specifications(marks).send())?;
     let made = reply.snapshots.unwrap_or_default().into_iter();
     Ok(made.filter_map(|s| Taken::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())).collect())
 }
 
 /// One call gives all the same tags: which device each one is of is added where it can be.
-fn name_each(hands: &AwsHands, wanted: &Wanted, made: &[Taken]) {
+fn name_each(aws: &AwsRecovery, wanted: &Wanted, made: &[Taken]) {
     for (i, disk) in wanted.disks.iter().enumerate().take(AT_ONCE) {
         let Some(taken) = made.iter().find(|t| t.volume == disk.volume) else { continue };
         let name = wanted.names.get(i).filter(|n| !n.is_empty()).map(|n| ("Name", n.as_str()));
         let tags: Vec<_> = std::iter::once(("forewarn:device", disk.device.as_str())).chain(name).collect();
-        ec2_reads::try_tags(hands, &taken.snapshot, &tags);
+        ec2_reads::try_tags(aws, &taken.snapshot, &tags);
     }
 }
 
-fn take_one(hands: &AwsHands, request: &StepRequest, disk: &Disk, name: &str) -> Result<Option<Taken>, Trouble> {
+fn take_one(aws: &AwsRecovery, request: &StepRequest, disk: &Disk, name: &str) -> Result<Option<Taken>, Trouble> {
     let made_up = format!("{} {} {}", request.plan_id, request.subject, disk.device);
     let name = if name.is_empty() { made_up.as_str() } else { name };
     let marks =
         ec2_reads::marks(request, ResourceType::Snapshot, &[("Name", name), ("forewarn:device", disk.device.as_str())]);
-    let call = hands.ec2.create_snapshot().volume_id(&disk.volume).description(describe(request));
-    let reply = ec2_reads::ask(hands, "ec2:CreateSnapshot", call.tag_specifications(marks).send())?;
+    let call = aws.ec2.create_snapshot().volume_id(&disk.volume).description(describe(request));
+    let reply = ec2_reads::ask(aws, "ec2:CreateSnapshot", call.tag_specifications(marks).send())?;
     Ok(reply.snapshot_id.and_then(|id| Taken::new(disk.volume.clone(), id, reply.state.as_ref())))
 }
 
@@ -153,11 +153,11 @@ fn describe(request: &StepRequest) -> String {
 }
 
 /// Looks whether all are complete: a set of which one has failed is none.
-fn complete(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+fn complete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let known = came_of_step(request);
     let set = match &known {
         Some(set) => set.clone(),
-        None => of_plan(hands, request).map_err(ec2_reads::unread)?,
+        None => of_plan(aws, request).map_err(ec2_reads::unread)?,
     };
     if set.is_empty() {
         return Ok(if known.is_some() {
@@ -166,7 +166,7 @@ fn complete(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, Step
             StepOutcome::Failed(format!("no snapshot of {} is known", request.plan_id))
         });
     }
-    let seen = taken::by_id(hands, set.iter().map(|t| t.snapshot.clone())).map_err(ec2_reads::unread)?;
+    let seen = taken::by_id(aws, set.iter().map(|t| t.snapshot.clone())).map_err(ec2_reads::unread)?;
     let mut is_pending = false;
     for taken in &set {
         match seen.iter().find(|s| s.snapshot == taken.snapshot) {

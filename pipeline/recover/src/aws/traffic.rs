@@ -2,10 +2,10 @@
 
 mod targets;
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::call::Trouble;
 use super::ec2_reads;
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
@@ -21,30 +21,30 @@ const AGAIN_MS: i64 = 5_000;
 pub(super) struct Traffic;
 
 impl Part for Traffic {
-    fn prepare(&self, hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
+    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
         if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }
         let targets = if request.kind == S::Deregister {
-            targets::of_instance(hands, &request.subject)?
+            targets::of_instance(aws, &request.subject)?
         } else if let Some(decoded_note) = ec2_reads::precondition_of::<Vec<Target>>(request, S::Deregister) {
             decoded_note
         } else {
-            from_tags(&ec2_reads::must_see(hands, &request.subject)?.tags)
+            from_tags(&ec2_reads::must_see(aws, &request.subject)?.tags)
         };
         ec2_reads::encode_precondition(&targets)
     }
 
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
-        ec2_reads::either(if request.kind == S::Deregister { leave(hands, request) } else { enter(hands, request) })
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+        ec2_reads::either(if request.kind == S::Deregister { leave(aws, request) } else { enter(aws, request) })
     }
 
-    fn find(&self, hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         let targets: Vec<Target> = ec2_reads::decode_precondition(&request.before)?;
         let (who, wanted): (_, fn(Standing) -> bool) =
             if request.kind == S::Deregister { (&request.subject, is_out(request)) } else { (&request.serves, is_in) };
         for (arn, of_group) in by_group(&targets) {
-            if !standing(hands, &arn, who, &of_group).map_err(ec2_reads::words)?.into_iter().all(|(_, s)| wanted(s)) {
+            if !standing(aws, &arn, who, &of_group).map_err(ec2_reads::words)?.into_iter().all(|(_, s)| wanted(s)) {
                 return Ok(None);
             }
         }
@@ -79,51 +79,51 @@ fn descriptions(who: &str, ports: &[Option<i32>]) -> Vec<TargetDescription> {
     ports.iter().map(one).collect()
 }
 
-fn leave(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+fn leave(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let targets: Vec<Target> = ec2_reads::before(request)?;
     let mut has_called = false;
     for (arn, ports) in by_group(&targets) {
-        let seen = standing(hands, &arn, &request.subject, &ports).map_err(ec2_reads::unread)?;
+        let seen = standing(aws, &arn, &request.subject, &ports).map_err(ec2_reads::unread)?;
         let is_there = |s: Standing| !matches!(s, Standing::Absent | Standing::Draining | Standing::NoGroup);
         let there: Vec<_> = seen.into_iter().filter(|(_, s)| is_there(*s)).map(|(port, _)| port).collect();
         if there.is_empty() {
             continue;
         }
-        let call = hands.elb.deregister_targets().target_group_arn(&arn);
+        let call = aws.elb.deregister_targets().target_group_arn(&arn);
         let call = call.set_targets(Some(descriptions(&request.subject, &there)));
-        match ec2_reads::ask(hands, "elasticloadbalancing:DeregisterTargets", call.send()) {
+        match ec2_reads::ask(aws, "elasticloadbalancing:DeregisterTargets", call.send()) {
             // A target that is not registered is what is wanted.
             Err(e) if is_gone(&e) => {}
             other => other.map(drop).map_err(|e| refused(e, has_called))?,
         }
         has_called = true;
     }
-    settle(hands, request, &targets, &request.subject, |s| is_out(request)(s) || s == Standing::NoGroup)
+    settle(aws, request, &targets, &request.subject, |s| is_out(request)(s) || s == Standing::NoGroup)
 }
 
-fn enter(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+fn enter(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let targets: Vec<Target> = ec2_reads::before(request)?;
     let who = &request.serves;
     let mut has_called = false;
     for (arn, ports) in by_group(&targets) {
-        let seen = standing(hands, &arn, who, &ports).map_err(ec2_reads::unread)?;
+        let seen = standing(aws, &arn, who, &ports).map_err(ec2_reads::unread)?;
         let is_missing = |s: Standing| matches!(s, Standing::Absent | Standing::Draining);
         let missing: Vec<_> = seen.into_iter().filter(|(_, s)| is_missing(*s)).map(|(port, _)| port).collect();
         if missing.is_empty() {
             continue;
         }
-        let call = hands.elb.register_targets().target_group_arn(&arn).set_targets(Some(descriptions(who, &missing)));
-        match ec2_reads::ask(hands, "elasticloadbalancing:RegisterTargets", call.send()) {
+        let call = aws.elb.register_targets().target_group_arn(&arn).set_targets(Some(descriptions(who, &missing)));
+        match ec2_reads::ask(aws, "elasticloadbalancing:RegisterTargets", call.send()) {
             Err(e) if e.code.starts_with("TargetGroupNotFound") => {}
             other => other.map(drop).map_err(|e| refused(e, has_called))?,
         }
         has_called = true;
     }
-    let reply = settle(hands, request, &targets, who, is_in)?;
+    let reply = settle(aws, request, &targets, who, is_in)?;
     let was_isolated = matches!(request.action, RecoveryAction::Quarantine | RecoveryAction::Release);
     if matches!(reply, StepOutcome::Done(_)) && was_isolated && !targets.is_empty() {
         let keys: Vec<String> = to_tags(&targets).into_iter().map(|(key, _)| key).collect();
-        if let Err(e) = ec2_reads::drop_tags(hands, std::slice::from_ref(&request.subject), &keys) {
+        if let Err(e) = ec2_reads::drop_tags(aws, std::slice::from_ref(&request.subject), &keys) {
             tracing::warn!(instance = request.subject, error = e.words, "the tags of a quarantine are left");
         }
     }
@@ -140,14 +140,14 @@ fn refused(e: Trouble, has_called: bool) -> StepOutcome {
 }
 
 fn settle(
-    hands: &AwsHands,
+    aws: &AwsRecovery,
     request: &StepRequest,
     targets: &[Target],
     who: &str,
     is_well: impl Fn(Standing) -> bool,
 ) -> Result<StepOutcome, StepOutcome> {
     for (arn, ports) in by_group(targets) {
-        let seen = standing(hands, &arn, who, &ports).map_err(ec2_reads::unread)?;
+        let seen = standing(aws, &arn, who, &ports).map_err(ec2_reads::unread)?;
         if !seen.into_iter().all(|(_, s)| is_well(s)) {
             return Ok(StepOutcome::Waiting(AGAIN_MS));
         }

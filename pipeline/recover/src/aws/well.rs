@@ -2,9 +2,9 @@
 
 mod probe;
 
-use super::super::hands::{StepOutcome, StepRequest};
+use super::super::ports::{StepOutcome, StepRequest};
 use super::facts::read::{ec2_in, ec2_of_successor, instance, state, status, words};
-use super::{AwsHands, Part};
+use super::{AwsRecovery, Part};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{InstanceStatus, SummaryStatus};
 use forewarn_recovery::facts::{InstanceState, Read};
@@ -33,11 +33,11 @@ enum Checks {
 }
 
 impl Part for Wellness {
-    fn perform(&self, hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         let id = request.successor.as_deref().unwrap_or(&request.subject);
         // Only a successor is in the other region.
-        let ec2 = if request.successor.is_some() { ec2_of_successor(hands, request) } else { hands.ec2.clone() };
-        let ip = match hands.aws.block_on(checks(&ec2, id)) {
+        let ec2 = if request.successor.is_some() { ec2_of_successor(aws, request) } else { aws.ec2.clone() };
+        let ip = match aws.runtime.block_on(checks(&ec2, id)) {
             Ok(Checks::Ok(ip)) => ip,
             Ok(Checks::NotOk) => return StepOutcome::Waiting(LOOK_AGAIN_MS),
             Ok(Checks::Gone) => return StepOutcome::Failed(format!("{id} has ended, and will not be well")),
@@ -48,13 +48,13 @@ impl Part for Wellness {
             Ok(probe) => probe,
             Err(why) => return StepOutcome::Failed(why),
         };
-        match probe.passes(hands, id, PASSES) {
+        match probe.passes(aws, id, PASSES) {
             Read::Known(true) => well(id, Some(endpoint)),
             Read::Known(false) | Read::Failed(_) | Read::Absent(_) => StepOutcome::Waiting(LOOK_AGAIN_MS),
         }
     }
 
-    fn find(&self, _hands: &AwsHands, _errand: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, aws: &AwsRecovery, _errand: &StepRequest) -> Result<Option<String>, String> {
         // It only looks: it is made again.
         Ok(None)
     }
@@ -66,12 +66,12 @@ fn well(id: &str, endpoint: Option<&String>) -> StepOutcome {
 }
 
 /// Says whether an instance is well now; one that EC2 does not know here is looked for in the other region, where there is one.
-pub(super) fn is_well(hands: &AwsHands, id: &str, policy: &Policy) -> Read<bool> {
-    let checks = hands.aws.block_on(async {
-        let Some(other) = &policy.targets.other_region else { return checks(&hands.ec2, id).await };
-        let there = ec2_in(hands, &other.region);
-        match instance(&hands.ec2, id).await {
-            Ok(Some(_)) => checks(&hands.ec2, id).await,
+pub(super) fn is_well(aws: &AwsRecovery, id: &str, policy: &Policy) -> Read<bool> {
+    let checks = aws.runtime.block_on(async {
+        let Some(other) = &policy.targets.other_region else { return checks(&aws.ec2, id).await };
+        let there = ec2_in(aws, &other.region);
+        match instance(&aws.ec2, id).await {
+            Ok(Some(_)) => checks(&aws.ec2, id).await,
             Ok(None) => checks(&there, id).await,
             // Home answers nothing; what serves may be there.
             Err(trouble) => match instance(&there, id).await {
@@ -87,7 +87,7 @@ pub(super) fn is_well(hands: &AwsHands, id: &str, policy: &Policy) -> Read<bool>
     };
     let Some(endpoint) = &policy.health_endpoint else { return Read::Known(true) };
     match Probe::new(endpoint, ip.as_deref()) {
-        Ok(probe) => probe.passes(hands, id, 1),
+        Ok(probe) => probe.passes(aws, id, 1),
         Err(why) => Read::Failed(why),
     }
 }

@@ -1,8 +1,8 @@
 //! Passes the account's admission, and gives the place back.
 
 use super::super::facts::Assessment;
-use super::super::hands::Place;
 use super::super::ledger::{Entry, LedgerError};
+use super::super::ports::Place;
 use super::{Executor, NextWakeup};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_recovery::admission::{AdmissionEvent, AdmissionRequest, Slot};
@@ -20,7 +20,7 @@ impl Executor {
         let (Some(trigger), Some(plan)) = (entry.state.trigger.clone(), entry.state.plan.clone()) else {
             return Ok(Some(NextWakeup::Never));
         };
-        let mut assessed = self.eyes().assess(entry, &trigger, self.ledger.now_ms());
+        let mut assessed = self.fact_collector().assess(entry, &trigger, self.ledger.now_ms());
         let mut refusals = std::mem::take(&mut assessed.refusals);
         if assessed.plan != plan {
             refusals.push(Self::changed());

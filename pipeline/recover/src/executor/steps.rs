@@ -1,8 +1,8 @@
 //! Makes a step's call: the intent is in the log before it, and what is not known of it afterwards is looked for.
 
-use super::super::hands::{StepOutcome, StepRequest};
 use super::super::ledger::{Entry, LedgerError};
 use super::super::policies;
+use super::super::ports::{StepOutcome, StepRequest};
 use super::{AGAIN_MS, Executor, NextWakeup};
 use forewarn_domain::step::{Repeat, StepKind};
 use forewarn_recovery::decide::{Command, decide};
@@ -24,7 +24,7 @@ impl Executor {
         let epoch = entry.state.epoch;
         let prepared = match kept(&entry.state, request.kind) {
             Some(before) => Ok(before),
-            None => self.hands.prepare(&request),
+            None => self.steps.prepare(&request),
         };
         let (before, cant) = match prepared {
             Ok(before) => (before, None),
@@ -48,7 +48,7 @@ impl Executor {
             Err(when) => return Ok(when),
         };
         let epoch = entry.state.epoch;
-        match self.hands.find(&request) {
+        match self.steps.find(&request) {
             Ok(Some(result)) => {
                 tracing::info!(recovery = entry.id, step = ?request.kind, "found done");
                 self.command(entry, Command::Done { epoch, result: bounded(result) })
@@ -82,7 +82,7 @@ impl Executor {
             Err(when) => return Ok(when),
         };
         let epoch = entry.state.epoch;
-        let reply = self.hands.perform(&request);
+        let reply = self.steps.perform(&request);
         failpoint::point("respond.called");
         tracing::info!(recovery = entry.id, step = ?request.kind, subject = request.subject, ?reply, "called");
         let command = match reply {

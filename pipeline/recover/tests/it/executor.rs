@@ -1,15 +1,15 @@
-//! An executor on a log in memory, with hands that do at once what they are asked: what it writes down, and what people can say to it.
+//! An executor on a log in memory, with a fake of AWS that does at once what it is asked: what it writes down, and what people can say to it.
 
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
 use forewarn_events::JsonLinesDead;
 use forewarn_log::{MemoryLog, Row, SqliteLog, Table};
 use forewarn_recover::executor::{Executor, NextWakeup};
-use forewarn_recover::hands::{Hands, Place, Seen, StepOutcome, StepRequest};
 use forewarn_recover::inbox::Inbox;
 use forewarn_recover::ledger::{Ledger, stream_of};
 use forewarn_recover::past;
 use forewarn_recover::policies::{DEFAULT, Policies, PolicyDir};
+use forewarn_recover::ports::{DryRunner, FactReader, Place, Seen, StepDriver, StepOutcome, StepRequest};
 use forewarn_recover::serve::{Until, serve};
 use forewarn_recover::store::{ProjectedLog, Store};
 use forewarn_recovery::admission::{Caps, Health};
@@ -52,15 +52,15 @@ fn facts() -> InstanceFacts {
     }
 }
 
-/// Hands that write down what they were asked; what is in `lost` has its effect and loses its reply once, what is in `slow` takes its time.
+/// Writes down what it was asked; what is in `lost` has its effect and loses its reply once, what is in `slow` takes its time.
 #[derive(Debug, Default)]
-struct Told {
+struct FakeAws {
     calls: Mutex<Vec<StepKind>>,
     lost: Mutex<Vec<StepKind>>,
     slow: Mutex<Vec<StepKind>>,
 }
 
-impl Hands for Told {
+impl FactReader for FakeAws {
     fn home(&self) -> (&str, &str) {
         ("123456789012", "eu-central-1")
     }
@@ -79,6 +79,12 @@ impl Hands for Told {
         Read::Known(None)
     }
 
+    fn is_well(&self, _: &str, _: &Policy) -> Read<bool> {
+        Read::Known(true)
+    }
+}
+
+impl DryRunner for FakeAws {
     fn dry_run(&self, _: &Plan, _: &str) -> Vec<DryRunResult> {
         Vec::new()
     }
@@ -86,7 +92,9 @@ impl Hands for Told {
     fn snapshot_age(&self, _: &str, _: i64) -> Read<Option<i64>> {
         Read::Known(None)
     }
+}
 
+impl StepDriver for FakeAws {
     fn prepare(&self, request: &StepRequest) -> Result<String, String> {
         Ok(json!({ "for": request.kind }).to_string())
     }
@@ -110,15 +118,11 @@ impl Hands for Told {
         let made = self.calls.lock().unwrap().contains(&request.kind);
         Ok(made.then(|| format!("found {:?}", request.kind)))
     }
-
-    fn is_well(&self, _: &str, _: &Policy) -> Read<bool> {
-        Read::Known(true)
-    }
 }
 
 struct Bench {
     clock: Arc<ManualClock>,
-    hands: Arc<Told>,
+    aws: Arc<FakeAws>,
     store: Arc<dyn Store>,
     policies: Arc<PolicyDir>,
     state: tempfile::TempDir,
@@ -131,7 +135,7 @@ impl Bench {
         policies.put(DEFAULT, None, policy.as_object().unwrap()).unwrap();
         Self {
             clock: Arc::new(ManualClock::at(1_771_135_200_000)),
-            hands: Arc::default(),
+            aws: Arc::default(),
             store: Arc::new(ProjectedLog::new(MemoryLog::new())),
             policies: Arc::new(policies),
             state,
@@ -139,8 +143,15 @@ impl Bench {
     }
 
     fn executor(&self, name: &str) -> Executor {
-        let ledger = Ledger::new(self.store.clone(), self.clock.clone(), self.hands.home());
-        Executor::new(ledger, self.hands.clone(), self.policies.clone(), Caps::default(), name.to_owned())
+        let ledger = Ledger::new(self.store.clone(), self.clock.clone(), self.aws.home());
+        Executor::new(
+            ledger,
+            self.aws.clone(),
+            self.aws.clone(),
+            self.policies.clone(),
+            Caps::default(),
+            name.to_owned(),
+        )
     }
 
     /// Lets one executor work until nothing can be done without a person, time passing as it says.
@@ -175,7 +186,7 @@ fn a_failed_check_is_healed_step_by_step_and_the_account_s_place_is_given_back()
     let executor = bench.executor("a");
     let id = executor.request(&failed("t")).unwrap();
     assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
-    let calls = bench.hands.calls.lock().unwrap().clone();
+    let calls = bench.aws.calls.lock().unwrap().clone();
     let wanted: Vec<StepKind> = plan(RecoveryAction::SafeRestart, &facts()).steps.iter().map(|s| s.kind).collect();
     assert_eq!(calls, wanted);
     let events = bench.events(&id);
@@ -212,11 +223,11 @@ fn what_is_over_is_read_from_the_log_with_how_long_the_instance_was_down() {
 #[test]
 fn a_call_whose_reply_is_lost_is_found_and_not_made_again() {
     let bench = Bench::new(&json!({"mode": "act"}));
-    bench.hands.lost.lock().unwrap().extend([StepKind::Stop, StepKind::Snapshot]);
+    bench.aws.lost.lock().unwrap().extend([StepKind::Stop, StepKind::Snapshot]);
     let executor = bench.executor("a");
     let id = executor.request(&failed("t")).unwrap();
     bench.work(&executor, &id);
-    let calls = bench.hands.calls.lock().unwrap().clone();
+    let calls = bench.aws.calls.lock().unwrap().clone();
     for kind in [StepKind::Stop, StepKind::Snapshot] {
         assert_eq!(calls.iter().filter(|k| **k == kind).count(), 1, "{kind:?}");
     }
@@ -243,7 +254,7 @@ fn the_same_trigger_again_and_others_of_the_lineage_are_one_recovery_for_two_exe
             NextWakeup::Person | NextWakeup::Never => break,
         }
     }
-    let calls = bench.hands.calls.lock().unwrap().clone();
+    let calls = bench.aws.calls.lock().unwrap().clone();
     assert_eq!(calls.iter().filter(|k| **k == StepKind::Stop).count(), 1);
     let events = bench.events(id);
     assert_eq!(events.iter().filter(|e| matches!(e, RecoveryEvent::Joined { .. })).count(), 1);
@@ -269,7 +280,7 @@ fn watching_writes_down_what_would_be_done_and_does_nothing() {
     assert!(
         matches!(&events[2], RecoveryEvent::Denied { refusals } if refusals == &[Refusal::Mode { mode: "observe".to_owned() }])
     );
-    assert!(bench.hands.calls.lock().unwrap().is_empty());
+    assert!(bench.aws.calls.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -295,7 +306,7 @@ fn what_was_replaced_gets_a_recovery_of_its_own_that_ends_it_once() {
         last.iter().any(|e| matches!(e, RecoveryEvent::Denied { refusals } if refusals.iter().any(wanted))),
         "{last:?}"
     );
-    assert!(!bench.hands.calls.lock().unwrap().contains(&StepKind::Terminate));
+    assert!(!bench.aws.calls.lock().unwrap().contains(&StepKind::Terminate));
 }
 
 #[test]
@@ -312,7 +323,7 @@ fn what_waits_for_approval_begins_with_it_and_an_objection_ends_it() {
         let events = decide(&entry.state, said, bench.clock.now_ms()).unwrap();
         assert!(executor.ledger().append(&mut entry, &events).unwrap());
         assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
-        assert_eq!(bench.hands.calls.lock().unwrap().is_empty(), !approves);
+        assert_eq!(bench.aws.calls.lock().unwrap().is_empty(), !approves);
     }
 }
 
@@ -324,12 +335,12 @@ fn a_policy_that_cannot_be_read_means_no_action_until_it_is_mended() {
     let executor = bench.executor("a");
     let id = executor.request(&failed("t")).unwrap();
     assert!(matches!(executor.advance(&id).unwrap(), NextWakeup::At(_)));
-    assert!(bench.hands.calls.lock().unwrap().is_empty());
+    assert!(bench.aws.calls.lock().unwrap().is_empty());
     assert!(matches!(bench.events(&id).last(), Some(RecoveryEvent::Deferred { refusals, .. })
         if refusals[0].to_string().contains("auto_restrat")));
     bench.policies.put(INSTANCE, bad.as_object(), json!({}).as_object().unwrap()).unwrap();
     assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
-    assert!(!bench.hands.calls.lock().unwrap().is_empty());
+    assert!(!bench.aws.calls.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -340,7 +351,7 @@ fn an_application_that_answers_again_is_left_alone() {
         let executor = bench.executor("a");
         let id = executor.request(&Trigger { cause: Cause::ApplicationDown, ..failed("t") }).unwrap();
         bench.work(&executor, &id);
-        assert_eq!(!bench.hands.calls.lock().unwrap().is_empty(), calls);
+        assert_eq!(!bench.aws.calls.lock().unwrap().is_empty(), calls);
         let stale =
             |e: &RecoveryEvent| matches!(e, RecoveryEvent::Denied { refusals } if refusals == &[Refusal::Stale]);
         assert_eq!(bench.events(&id).iter().any(stale), !calls);
@@ -350,28 +361,28 @@ fn an_application_that_answers_again_is_left_alone() {
 #[test]
 fn a_policy_that_cannot_be_read_any_more_holds_up_what_is_under_way() {
     let bench = Bench::new(&json!({"mode": "act", "objection_ms": 0}));
-    bench.hands.lost.lock().unwrap().push(StepKind::Stop);
+    bench.aws.lost.lock().unwrap().push(StepKind::Stop);
     let executor = bench.executor("a");
     let id = executor.request(&failed("t")).unwrap();
     executor.advance(&id).unwrap();
-    let before = bench.hands.calls.lock().unwrap().len();
-    assert!(bench.hands.calls.lock().unwrap().contains(&StepKind::Stop));
+    let before = bench.aws.calls.lock().unwrap().len();
+    assert!(bench.aws.calls.lock().unwrap().contains(&StepKind::Stop));
     let bad = json!({"auto_restrat": true});
     bench.policies.put(INSTANCE, None, bad.as_object().unwrap()).unwrap();
     for _ in 0..5 {
         bench.clock.advance(60_000);
         assert!(matches!(executor.advance(&id).unwrap(), NextWakeup::At(_)));
     }
-    assert_eq!(bench.hands.calls.lock().unwrap().len(), before);
+    assert_eq!(bench.aws.calls.lock().unwrap().len(), before);
     bench.policies.put(INSTANCE, bad.as_object(), json!({}).as_object().unwrap()).unwrap();
     assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
-    assert!(bench.hands.calls.lock().unwrap().contains(&StepKind::Start));
+    assert!(bench.aws.calls.lock().unwrap().contains(&StepKind::Start));
 }
 
 #[test]
 fn an_executor_that_stops_gives_back_what_it_has_and_the_next_goes_on_at_once() {
     let bench = Bench::new(&json!({"mode": "act", "objection_ms": 0}));
-    bench.hands.slow.lock().unwrap().push(StepKind::Stop);
+    bench.aws.slow.lock().unwrap().push(StepKind::Stop);
     let id = bench.executor("a").request(&failed("t")).unwrap();
     let dead = JsonLinesDead::in_state(bench.state.path());
     let work = |name: &str| {
@@ -379,9 +390,9 @@ fn an_executor_that_stops_gives_back_what_it_has_and_the_next_goes_on_at_once() 
         let mut inbox = Inbox::open(&*bench.store, &executor, Vec::new(), &dead).unwrap();
         serve(&executor, &mut inbox, 2, Until::Idle, &Interrupt::default()).unwrap();
     };
-    let has_started = || bench.hands.calls.lock().unwrap().contains(&StepKind::Start);
+    let has_started = || bench.aws.calls.lock().unwrap().contains(&StepKind::Start);
     work("a");
-    assert!(bench.hands.calls.lock().unwrap().last() == Some(&StepKind::Stop) && !has_started());
+    assert!(bench.aws.calls.lock().unwrap().last() == Some(&StepKind::Stop) && !has_started());
     assert!(matches!(bench.events(&id).last(), Some(RecoveryEvent::LeaseReleased { epoch: 1, .. })));
     bench.clock.advance(15_000);
     work("b");

@@ -13,8 +13,8 @@ mod well;
 
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
-use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Hands, StepOutcome, StepRequest};
+use forewarn_recover::aws::AwsRecovery;
+use forewarn_recover::ports::{StepDriver, StepOutcome, StepRequest};
 use forewarn_recovery::policy::Policy;
 use forewarn_recovery::state::Note;
 use forewarn_testkit::world::World;
@@ -46,8 +46,8 @@ fn request(kind: StepKind, action: RecoveryAction, subject: &str) -> StepRequest
 }
 
 /// Settles a step.
-fn prepared(hands: &AwsHands, mut request: StepRequest) -> StepRequest {
-    request.before = hands.prepare(&request).unwrap();
+fn prepared(aws: &AwsRecovery, mut request: StepRequest) -> StepRequest {
+    request.before = aws.prepare(&request).unwrap();
     request
 }
 

@@ -1,4 +1,4 @@
-//! Hands in AWS over the wire: snapshots, volumes, traffic, groups, isolation and commands, in a world where calls take time and fail.
+//! The ports in AWS over the wire: snapshots, volumes, traffic, groups, isolation and commands, in a world where calls take time and fail.
 
 mod commands;
 mod group;
@@ -8,8 +8,8 @@ mod snapshots;
 
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
-use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Hands, StepOutcome, StepRequest};
+use forewarn_recover::aws::AwsRecovery;
+use forewarn_recover::ports::{StepDriver, StepOutcome, StepRequest};
 use forewarn_recovery::policy::Policy;
 use forewarn_recovery::state::Note;
 use forewarn_testkit::moto::REGION;
@@ -41,7 +41,7 @@ print(json.dumps({"who": who, "data": volumes, "root": root}))
 /// A step's way through a world.
 struct Scene {
     world: World,
-    hands: AwsHands,
+    aws: AwsRecovery,
     request: StepRequest,
     /// What the launch has printed.
     made: Value,
@@ -68,7 +68,7 @@ impl Scene {
             policy: Policy::default(),
             now_ms: 1_800_000_000_000,
         };
-        Some(Self { hands: AwsHands::new(&world.aws(), REGION, None).unwrap(), world, request, made, steps: 0 })
+        Some(Self { aws: AwsRecovery::new(&world.aws(), REGION, None).unwrap(), world, request, made, steps: 0 })
     }
 
     /// Gives the subject's data volume.
@@ -81,7 +81,7 @@ impl Scene {
         self.steps += 1;
         self.request.kind = kind;
         self.request.token = format!("{:032x}", self.steps);
-        self.request.before = self.hands.prepare(&self.request)?;
+        self.request.before = self.aws.prepare(&self.request)?;
         let before = self.request.before.clone();
         self.request.notes.entry(kind).or_insert(Note { before, result: None });
         Ok(())
@@ -89,7 +89,7 @@ impl Scene {
 
     /// Looks once.
     fn perform(&self) -> StepOutcome {
-        self.hands.perform(&self.request)
+        self.aws.perform(&self.request)
     }
 
     /// Looks until nothing is waited for any more, and lets the time pass meanwhile.
@@ -128,7 +128,7 @@ impl Scene {
 
     /// Asks what came of a step of which nobody knows.
     fn find(&self) -> Option<String> {
-        self.hands.find(&self.request).unwrap()
+        self.aws.find(&self.request).unwrap()
     }
 
     /// Runs Python with `who`, `data`, `root` and `ec2`, and gives what it prints.

@@ -54,9 +54,9 @@ impl Args {
         };
         let trigger = manual.trigger("", context.now_ms);
         let (rung, now) = (self.action.rung(), context.now_ms);
-        let eyes = bench.executor.eyes();
+        let collector = bench.executor.fact_collector();
         // Who asks by hand is told at once what speaks against it, rather than by the log.
-        let assessed = eyes.about(AssessmentRequest::new(&self.instance, rung), &trigger, now);
+        let assessed = collector.about(AssessmentRequest::new(&self.instance, rung), &trigger, now);
         if let forewarn_recovery::facts::Read::Absent(what) = &assessed.facts.instance {
             return Err(CliError::input(what.clone()));
         }

@@ -74,8 +74,11 @@ impl Args {
             evidence: String::new(),
         };
         let rung = cause.first_action().rung();
-        let assessed =
-            bench.executor.eyes().about(AssessmentRequest::new(&self.instance, rung), &trigger, context.now_ms);
+        let assessed = bench.executor.fact_collector().about(
+            AssessmentRequest::new(&self.instance, rung),
+            &trigger,
+            context.now_ms,
+        );
         if let Read::Absent(what) = &assessed.facts.instance {
             return Err(CliError::input(what.clone()));
         }

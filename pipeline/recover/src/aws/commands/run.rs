@@ -1,6 +1,6 @@
 //! A command: sent, found again and looked at.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::ec2_reads;
 use aws_sdk_ssm::types::{CommandFilter, CommandFilterKey, InstanceInformationStringFilter};
@@ -38,11 +38,11 @@ pub(super) enum Ended {
 }
 
 /// Says why an instance takes no commands; none where it does.
-pub(super) fn is_offline(hands: &AwsHands, instance: &str) -> Result<Option<String>, Trouble> {
+pub(super) fn is_offline(aws: &AwsRecovery, instance: &str) -> Result<Option<String>, Trouble> {
     let only = InstanceInformationStringFilter::builder().key("InstanceIds").values(instance).build();
     let only = only.map_err(|e| Trouble { code: String::new(), words: e.to_string(), certain: true })?;
-    let call = hands.ssm.describe_instance_information().filters(only);
-    let seen = ec2_reads::ask(hands, "ssm:DescribeInstanceInformation", call.send())?;
+    let call = aws.ssm.describe_instance_information().filters(only);
+    let seen = ec2_reads::ask(aws, "ssm:DescribeInstanceInformation", call.send())?;
     let seen = seen.instance_information_list.unwrap_or_default();
     let ping = seen.iter().find(|i| i.instance_id() == Some(instance)).and_then(|i| i.ping_status());
     Ok(match ping.map(aws_sdk_ssm::types::PingStatus::as_str) {
@@ -54,13 +54,13 @@ pub(super) fn is_offline(hands: &AwsHands, instance: &str) -> Result<Option<Stri
 
 /// Sends a command, and gives its id.
 pub(super) fn send(
-    hands: &AwsHands,
+    aws: &AwsRecovery,
     instance: &str,
     token: &str,
     lines: &[String],
     time_s: u32,
 ) -> Result<String, Trouble> {
-    let id = sent_as(hands, instance, &comment(token), lines, time_s)?;
+    let id = sent_as(aws, instance, &comment(token), lines, time_s)?;
     let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
     if sent.len() >= REMEMBERED {
         sent.clear();
@@ -70,12 +70,12 @@ pub(super) fn send(
 }
 
 /// Sends a command that only reads and is sent as often as somebody asks.
-pub(super) fn send_anew(hands: &AwsHands, instance: &str, lines: &[String], time_s: u32) -> Result<String, Trouble> {
-    sent_as(hands, instance, "forewarn probe", lines, time_s)
+pub(super) fn send_anew(aws: &AwsRecovery, instance: &str, lines: &[String], time_s: u32) -> Result<String, Trouble> {
+    sent_as(aws, instance, "forewarn probe", lines, time_s)
 }
 
-fn sent_as(hands: &AwsHands, instance: &str, comment: &str, lines: &[String], time_s: u32) -> Result<String, Trouble> {
-    let call = hands.ssm.send_command();
+fn sent_as(aws: &AwsRecovery, instance: &str, comment: &str, lines: &[String], time_s: u32) -> Result<String, Trouble> {
+    let call = aws.ssm.send_command();
     let call = call
         .document_name("AWS-RunShellScript")
         .instance_ids(instance)
@@ -83,7 +83,7 @@ fn sent_as(hands: &AwsHands, instance: &str, comment: &str, lines: &[String], ti
         .timeout_seconds(TAKEN_UP_S)
         .parameters("commands", lines.to_vec())
         .parameters("executionTimeout", vec![time_s.to_string()]);
-    let reply = ec2_reads::ask(hands, "ssm:SendCommand", call.send())?;
+    let reply = ec2_reads::ask(aws, "ssm:SendCommand", call.send())?;
     let words = "ssm:SendCommand names no command".to_owned();
     let id = reply.command.and_then(|c| c.command_id);
     id.ok_or(Trouble { code: String::new(), words, certain: false })
@@ -94,7 +94,7 @@ fn comment(token: &str) -> String {
 }
 
 /// Finds the command of a step.
-pub(super) fn find(hands: &AwsHands, instance: &str, token: &str, at_ms: i64) -> Result<Option<String>, Trouble> {
+pub(super) fn find(aws: &AwsRecovery, instance: &str, token: &str, at_ms: i64) -> Result<Option<String>, Trouble> {
     if let Some(id) = SENT.lock().unwrap_or_else(PoisonError::into_inner).get(token) {
         return Ok(Some(id.clone()));
     }
@@ -103,8 +103,8 @@ pub(super) fn find(hands: &AwsHands, instance: &str, token: &str, at_ms: i64) ->
     let since = since.map_err(|e| Trouble { code: String::new(), words: e.to_string(), certain: true })?;
     let mut next = None;
     for _ in 0..PAGES {
-        let call = hands.ssm.list_commands().instance_id(instance).filters(since.clone()).set_next_token(next);
-        let page = ec2_reads::ask(hands, "ssm:ListCommands", call.send())?;
+        let call = aws.ssm.list_commands().instance_id(instance).filters(since.clone()).set_next_token(next);
+        let page = ec2_reads::ask(aws, "ssm:ListCommands", call.send())?;
         let mut ours = page.commands.unwrap_or_default().into_iter();
         if let Some(found) = ours.find(|c| c.comment() == Some(&comment(token))) {
             return Ok(found.command_id);
@@ -119,9 +119,9 @@ pub(super) fn find(hands: &AwsHands, instance: &str, token: &str, at_ms: i64) ->
 }
 
 /// Looks what became of a command.
-pub(super) fn look(hands: &AwsHands, command: &str, instance: &str) -> Result<Ended, Trouble> {
-    let call = hands.ssm.get_command_invocation().command_id(command).instance_id(instance);
-    let seen = match ec2_reads::ask(hands, "ssm:GetCommandInvocation", call.send()) {
+pub(super) fn look(aws: &AwsRecovery, command: &str, instance: &str) -> Result<Ended, Trouble> {
+    let call = aws.ssm.get_command_invocation().command_id(command).instance_id(instance);
+    let seen = match ec2_reads::ask(aws, "ssm:GetCommandInvocation", call.send()) {
         Err(e) if e.code.starts_with("InvocationDoesNotExist") => return Ok(Ended::NotYet),
         other => other?,
     };
@@ -138,9 +138,9 @@ pub(super) fn look(hands: &AwsHands, command: &str, instance: &str) -> Result<En
 }
 
 /// Cancels a command; whether it can be is not waited for.
-pub(super) fn cancel(hands: &AwsHands, command: &str, instance: &str) {
-    let call = hands.ssm.cancel_command().command_id(command).instance_ids(instance);
-    if let Err(e) = ec2_reads::ask(hands, "ssm:CancelCommand", call.send()) {
+pub(super) fn cancel(aws: &AwsRecovery, command: &str, instance: &str) {
+    let call = aws.ssm.cancel_command().command_id(command).instance_ids(instance);
+    if let Err(e) = ec2_reads::ask(aws, "ssm:CancelCommand", call.send()) {
         tracing::warn!(instance, command, error = e.words, "a command was not cancelled");
     }
 }

@@ -1,6 +1,6 @@
 //! The Auto Scaling group of an instance.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::read::{ask, tags, words};
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleState, SuspendedProcess};
 use aws_sdk_ec2::types::Instance;
@@ -15,22 +15,22 @@ pub(super) struct Membership {
 }
 
 /// Finds the group by the tag that Auto Scaling gives its members, or by asking for the member; none without one.
-pub(super) async fn of(hands: &AwsHands, id: &str, instance: &Instance) -> Result<Option<Membership>, String> {
+pub(super) async fn of(aws: &AwsRecovery, id: &str, instance: &Instance) -> Result<Option<Membership>, String> {
     let tagged = tags(instance.tags.as_deref()).remove("aws:autoscaling:groupName");
     let name = match tagged {
         Some(name) => Some(name),
-        None => by_member(hands, id).await?,
+        None => by_member(aws, id).await?,
     };
     let Some(name) = name else { return Ok(None) };
-    let call = hands.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(&name);
+    let call = aws.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(&name);
     let reply = ask("autoscaling:DescribeAutoScalingGroups", call.send()).await.map_err(words)?;
     let group = reply.auto_scaling_groups.unwrap_or_default().into_iter().next();
     let group = group.ok_or_else(|| format!("{id} says that its group is {name}, which Auto Scaling does not know"))?;
     Ok(Some(membership(name, &group)))
 }
 
-async fn by_member(hands: &AwsHands, id: &str) -> Result<Option<String>, String> {
-    let call = hands.autoscaling.describe_auto_scaling_instances().instance_ids(id);
+async fn by_member(aws: &AwsRecovery, id: &str) -> Result<Option<String>, String> {
+    let call = aws.autoscaling.describe_auto_scaling_instances().instance_ids(id);
     let reply = ask("autoscaling:DescribeAutoScalingInstances", call.send()).await.map_err(words)?;
     Ok(reply.auto_scaling_instances.unwrap_or_default().into_iter().find_map(|i| i.auto_scaling_group_name))
 }

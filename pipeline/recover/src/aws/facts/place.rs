@@ -1,6 +1,6 @@
 //! How instances are that run, and until when AWS may still heal one by itself.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::read::{ask, millis, words};
 use aws_sdk_ec2::types::{Instance, InstanceAutoRecoveryState, InstanceStatus, InstanceStatusSummary, SummaryStatus};
 use forewarn_recovery::admission::Health;
@@ -11,11 +11,11 @@ const PAGE: i32 = 1000;
 const AWS_RECOVERS_MS: i64 = 10 * 60_000;
 
 /// Gives the checks of every instance that runs in the account and region.
-pub(super) async fn statuses(hands: &AwsHands) -> Result<Vec<InstanceStatus>, String> {
+pub(super) async fn statuses(aws: &AwsRecovery) -> Result<Vec<InstanceStatus>, String> {
     let mut all = Vec::new();
     let mut next = None;
     loop {
-        let call = hands.ec2.describe_instance_status().max_results(PAGE).set_next_token(next);
+        let call = aws.ec2.describe_instance_status().max_results(PAGE).set_next_token(next);
         let reply = ask("ec2:DescribeInstanceStatus", call.send()).await.map_err(words)?;
         all.extend(reply.instance_statuses.unwrap_or_default());
         next = reply.next_token.filter(|t| !t.is_empty());

@@ -1,8 +1,8 @@
 //! Reads of EC2 that several parts make.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
-use crate::hands::StepRequest;
+use crate::ports::StepRequest;
 use aws_config::Region;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
@@ -41,19 +41,19 @@ pub(in crate::aws) fn words(trouble: Trouble) -> String {
 }
 
 /// Gives EC2 in another region of the same account.
-pub(in crate::aws) fn ec2_in(hands: &AwsHands, region: &str) -> Client {
-    if region == hands.region {
-        return hands.ec2.clone();
+pub(in crate::aws) fn ec2_in(aws: &AwsRecovery, region: &str) -> Client {
+    if region == aws.region {
+        return aws.ec2.clone();
     }
-    Client::new(&hands.config.to_builder().region(Region::new(region.to_owned())).build())
+    Client::new(&aws.config.to_builder().region(Region::new(region.to_owned())).build())
 }
 
 /// Gives EC2 where the successor is: in the other region for a failover there.
-pub(in crate::aws) fn ec2_of_successor(hands: &AwsHands, request: &StepRequest) -> Client {
+pub(in crate::aws) fn ec2_of_successor(aws: &AwsRecovery, request: &StepRequest) -> Client {
     let other = request.policy.targets.other_region.as_ref();
     match other.filter(|_| request.action.leaves_region()) {
-        Some(other) => ec2_in(hands, &other.region),
-        None => hands.ec2.clone(),
+        Some(other) => ec2_in(aws, &other.region),
+        None => aws.ec2.clone(),
     }
 }
 

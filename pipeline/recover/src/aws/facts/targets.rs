@@ -1,6 +1,6 @@
 //! Whether a load balancer has no other healthy target.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::read::{ask, words};
 use aws_sdk_ec2::types::Instance;
 use aws_sdk_elasticloadbalancingv2::types::{TargetHealthDescription, TargetHealthStateEnum};
@@ -10,12 +10,12 @@ const MOST_GROUPS: usize = 20;
 
 /// Says whether in some target group of its VPC an instance is the only healthy target. Where there are more groups than are looked
 /// into, nobody knows that it is not, and it counts as one.
-pub(super) async fn is_last(hands: &AwsHands, id: &str, instance: &Instance) -> Result<bool, String> {
+pub(super) async fn is_last(aws: &AwsRecovery, id: &str, instance: &Instance) -> Result<bool, String> {
     let Some(vpc) = &instance.vpc_id else { return Ok(false) };
     let mut arns = Vec::new();
     let mut next = None;
     loop {
-        let call = hands.elb.describe_target_groups().set_marker(next);
+        let call = aws.elb.describe_target_groups().set_marker(next);
         let reply = ask("elasticloadbalancing:DescribeTargetGroups", call.send()).await.map_err(words)?;
         let groups = reply.target_groups.unwrap_or_default().into_iter();
         arns.extend(groups.filter(|g| g.vpc_id.as_ref() == Some(vpc)).filter_map(|g| g.target_group_arn));
@@ -27,7 +27,7 @@ pub(super) async fn is_last(hands: &AwsHands, id: &str, instance: &Instance) -> 
     let is_more = arns.len() > MOST_GROUPS;
     let mut reads = tokio::task::JoinSet::new();
     for arn in arns.into_iter().take(MOST_GROUPS) {
-        let call = hands.elb.describe_target_health().target_group_arn(arn);
+        let call = aws.elb.describe_target_health().target_group_arn(arn);
         reads.spawn(async move { ask("elasticloadbalancing:DescribeTargetHealth", call.send()).await });
     }
     let mut is_last = false;

@@ -1,6 +1,6 @@
 //! The volumes of an instance.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::read::{ask, words};
 use aws_sdk_ec2::types::{Instance, VolumeStatusInfo, VolumeStatusInfoStatus, VolumeStatusName};
 use forewarn_recovery::facts::BrokenVolume;
@@ -17,7 +17,7 @@ pub(super) struct Volumes {
 }
 
 /// Reads them.
-pub(super) async fn of(hands: &AwsHands, instance: &Instance) -> Result<Volumes, String> {
+pub(super) async fn of(aws: &AwsRecovery, instance: &Instance) -> Result<Volumes, String> {
     let root = instance.root_device_name.as_deref();
     let mappings = instance.block_device_mappings.as_deref().unwrap_or_default().iter();
     let attached: Vec<(String, bool)> = mappings
@@ -27,8 +27,8 @@ pub(super) async fn of(hands: &AwsHands, instance: &Instance) -> Result<Volumes,
         return Ok(Volumes::default());
     }
     let ids: Vec<String> = attached.iter().map(|(id, _)| id.clone()).collect();
-    let volumes = hands.ec2.describe_volumes().set_volume_ids(Some(ids.clone())).send();
-    let statuses = hands.ec2.describe_volume_status().set_volume_ids(Some(ids)).send();
+    let volumes = aws.ec2.describe_volumes().set_volume_ids(Some(ids.clone())).send();
+    let statuses = aws.ec2.describe_volume_status().set_volume_ids(Some(ids)).send();
     let (volumes, statuses) =
         tokio::join!(ask("ec2:DescribeVolumes", volumes), ask("ec2:DescribeVolumeStatus", statuses));
     let (volumes, statuses) = (volumes.map_err(words)?, statuses.map_err(words)?);

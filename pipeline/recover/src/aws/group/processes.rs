@@ -1,7 +1,7 @@
 //! The processes by which a group ends what seems unhealthy, suspended while we work; what a person suspended stays so.
 
-use super::super::super::hands::{StepOutcome, StepRequest};
-use super::super::AwsHands;
+use super::super::super::ports::{StepOutcome, StepRequest};
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::ec2_reads;
 use super::member;
@@ -25,22 +25,22 @@ struct Suspension {
 }
 
 /// Settles what was suspended before.
-pub(super) fn prepare(hands: &AwsHands, at_ms: i64, group: String) -> Result<String, String> {
-    let already = suspended(hands, &group)?;
+pub(super) fn prepare(aws: &AwsRecovery, at_ms: i64, group: String) -> Result<String, String> {
+    let already = suspended(aws, &group)?;
     ec2_reads::encode_precondition(&Suspension { at_ms, group, already })
 }
 
 /// Gives which of the processes are suspended.
-fn suspended(hands: &AwsHands, group: &str) -> Result<Vec<String>, String> {
-    let seen = member::group(hands, group).map_err(ec2_reads::words)?;
+fn suspended(aws: &AwsRecovery, group: &str) -> Result<Vec<String>, String> {
+    let seen = member::group(aws, group).map_err(ec2_reads::words)?;
     let seen = seen.ok_or_else(|| format!("there is no Auto Scaling group {group}"))?;
     let names = seen.suspended_processes().iter().filter_map(|p| p.process_name());
     Ok(names.filter(|n| PROCESSES.contains(n)).map(str::to_owned).collect())
 }
 
 /// Says whether all of them are suspended.
-pub(super) fn is_suspended(hands: &AwsHands, group: &str) -> Result<bool, String> {
-    Ok(suspended(hands, group)?.len() == PROCESSES.len())
+pub(super) fn is_suspended(aws: &AwsRecovery, group: &str) -> Result<bool, String> {
+    Ok(suspended(aws, group)?.len() == PROCESSES.len())
 }
 
 /// Gives what we suspended.
@@ -50,50 +50,50 @@ fn ours(of: &Suspension) -> Vec<String> {
 }
 
 /// Suspends what is not suspended yet.
-pub(super) fn suspend(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+pub(super) fn suspend(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let of: Suspension = ec2_reads::before(request)?;
-    let now = suspended(hands, &of.group).map_err(StepOutcome::Unknown)?;
+    let now = suspended(aws, &of.group).map_err(StepOutcome::Unknown)?;
     let missing: Vec<String> = ours(&of).into_iter().filter(|p| !now.contains(p)).collect();
     if !missing.is_empty() {
         if request.action == RecoveryAction::Quarantine {
             let tags = [(TAG.to_owned(), ours(&of).join(" "))];
-            ec2_reads::put_tags(hands, std::slice::from_ref(&request.subject), &tags).map_err(Trouble::reply)?;
+            ec2_reads::put_tags(aws, std::slice::from_ref(&request.subject), &tags).map_err(Trouble::reply)?;
         }
-        let call = hands.autoscaling.suspend_processes().auto_scaling_group_name(&of.group);
+        let call = aws.autoscaling.suspend_processes().auto_scaling_group_name(&of.group);
         let call = call.set_scaling_processes(Some(missing));
-        ec2_reads::ask(hands, "autoscaling:SuspendProcesses", call.send()).map_err(Trouble::reply)?;
+        ec2_reads::ask(aws, "autoscaling:SuspendProcesses", call.send()).map_err(Trouble::reply)?;
     }
-    let is_done = is_suspended(hands, &of.group).map_err(StepOutcome::Unknown)?;
+    let is_done = is_suspended(aws, &of.group).map_err(StepOutcome::Unknown)?;
     Ok(if is_done { StepOutcome::Done(of.group) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
 /// Resumes what we suspended, and nothing else.
-pub(super) fn resume(hands: &AwsHands, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+pub(super) fn resume(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let Some(of) = ec2_reads::precondition_of::<Suspension>(request, StepKind::SuspendProcesses) else {
-        return after_release(hands, request, group).map(|()| StepOutcome::Done(group.to_owned()));
+        return after_release(aws, request, group).map(|()| StepOutcome::Done(group.to_owned()));
     };
-    resume_these(hands, &of.group, &ours(&of))?;
+    resume_these(aws, &of.group, &ours(&of))?;
     Ok(StepOutcome::Done(of.group))
 }
 
-fn resume_these(hands: &AwsHands, group: &str, these: &[String]) -> Result<(), StepOutcome> {
-    let Some(seen) = member::group(hands, group).map_err(ec2_reads::unread)? else { return Ok(()) };
+fn resume_these(aws: &AwsRecovery, group: &str, these: &[String]) -> Result<(), StepOutcome> {
+    let Some(seen) = member::group(aws, group).map_err(ec2_reads::unread)? else { return Ok(()) };
     let names: Vec<_> = seen.suspended_processes().iter().filter_map(|p| p.process_name()).collect();
     let still: Vec<String> = these.iter().filter(|p| names.contains(&p.as_str())).cloned().collect();
     if still.is_empty() {
         return Ok(());
     }
-    let call = hands.autoscaling.resume_processes().auto_scaling_group_name(group);
+    let call = aws.autoscaling.resume_processes().auto_scaling_group_name(group);
     let call = call.set_scaling_processes(Some(still));
-    ec2_reads::ask(hands, "autoscaling:ResumeProcesses", call.send()).map(drop).map_err(Trouble::reply)
+    ec2_reads::ask(aws, "autoscaling:ResumeProcesses", call.send()).map(drop).map_err(Trouble::reply)
 }
 
 /// Resumes what a quarantine has suspended, as the instance's tag tells.
-pub(super) fn after_release(hands: &AwsHands, request: &StepRequest, group: &str) -> Result<(), StepOutcome> {
-    let machine = ec2_reads::machine(hands, &request.subject).map_err(ec2_reads::unread)?;
+pub(super) fn after_release(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<(), StepOutcome> {
+    let machine = ec2_reads::machine(aws, &request.subject).map_err(ec2_reads::unread)?;
     let Some(tag) = machine.as_ref().and_then(|m| m.tags.get(TAG)) else { return Ok(()) };
     let named: Vec<String> = tag.split(' ').filter(|p| PROCESSES.contains(p)).map(str::to_owned).collect();
-    resume_these(hands, group, &named)?;
-    let gone = ec2_reads::drop_tags(hands, std::slice::from_ref(&request.subject), &[TAG.to_owned()]);
+    resume_these(aws, group, &named)?;
+    let gone = ec2_reads::drop_tags(aws, std::slice::from_ref(&request.subject), &[TAG.to_owned()]);
     gone.map_err(ec2_reads::unread)
 }

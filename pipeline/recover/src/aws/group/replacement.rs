@@ -1,7 +1,7 @@
 //! The group replaces its own member.
 
-use super::super::super::hands::{StepOutcome, StepRequest};
-use super::super::AwsHands;
+use super::super::super::ports::{StepOutcome, StepRequest};
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::ec2_reads;
 use super::member;
@@ -12,21 +12,21 @@ const AGAIN_MS: i64 = 15_000;
 const ENDING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 
 /// Tells the group that the member is unhealthy.
-pub(super) fn give_up(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+pub(super) fn give_up(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
-    let seen = member::member(hands, who).map_err(ec2_reads::unread)?;
+    let seen = member::member(aws, who).map_err(ec2_reads::unread)?;
     if seen.is_none_or(|m| m.is_given_up()) {
         return Ok(StepOutcome::Done(format!("{who} is given up already")));
     }
-    let call = hands.autoscaling.set_instance_health().instance_id(who).health_status("Unhealthy");
+    let call = aws.autoscaling.set_instance_health().instance_id(who).health_status("Unhealthy");
     let call = call.should_respect_grace_period(false);
-    ec2_reads::ask(hands, "autoscaling:SetInstanceHealth", call.send()).map_err(Trouble::reply)?;
+    ec2_reads::ask(aws, "autoscaling:SetInstanceHealth", call.send()).map_err(Trouble::reply)?;
     Ok(StepOutcome::Done(who.clone()))
 }
 
 /// Looks whether the group has as many others in service as it wants.
-pub(super) fn in_service(hands: &AwsHands, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
-    let seen = member::group(hands, group).map_err(ec2_reads::unread)?;
+pub(super) fn in_service(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+    let seen = member::group(aws, group).map_err(ec2_reads::unread)?;
     let Some(seen) = seen else { return Ok(StepOutcome::Failed(format!("there is no Auto Scaling group {group}"))) };
     let (serving, wanted) = (serving(&seen, &request.subject), seen.desired_capacity().unwrap_or_default());
     let enough = i32::try_from(serving).is_ok_and(|n| n >= wanted);
@@ -47,22 +47,22 @@ fn serving(group: &AutoScalingGroup, subject: &str) -> usize {
 }
 
 /// Tells the group that the drained instance may go.
-pub(super) fn let_go(hands: &AwsHands, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+pub(super) fn let_go(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
     let nothing = || Ok(StepOutcome::Done("nothing waits".to_owned()));
-    let seen = member::member(hands, who).map_err(ec2_reads::unread)?;
+    let seen = member::member(aws, who).map_err(ec2_reads::unread)?;
     if seen.is_none_or(|m| m.lifecycle != "Terminating:Wait") {
         return nothing();
     }
-    let call = hands.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(group);
-    let hooks = ec2_reads::ask(hands, "autoscaling:DescribeLifecycleHooks", call.send()).map_err(ec2_reads::unread)?;
+    let call = aws.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(group);
+    let hooks = ec2_reads::ask(aws, "autoscaling:DescribeLifecycleHooks", call.send()).map_err(ec2_reads::unread)?;
     let hooks = hooks.lifecycle_hooks.unwrap_or_default().into_iter();
     let hooks = hooks.filter(|h| h.lifecycle_transition() == Some(ENDING)).filter_map(|h| h.lifecycle_hook_name);
     let mut told = Vec::new();
     for hook in hooks {
-        let call = hands.autoscaling.complete_lifecycle_action().auto_scaling_group_name(group);
+        let call = aws.autoscaling.complete_lifecycle_action().auto_scaling_group_name(group);
         let call = call.lifecycle_hook_name(&hook).instance_id(who).lifecycle_action_result("CONTINUE");
-        match ec2_reads::ask(hands, "autoscaling:CompleteLifecycleAction", call.send()) {
+        match ec2_reads::ask(aws, "autoscaling:CompleteLifecycleAction", call.send()) {
             Ok(_) => told.push(hook),
             // This hook has no action that waits for the instance.
             Err(e) if e.code == "ValidationError" && e.words.contains("No active Lifecycle Action") => {}

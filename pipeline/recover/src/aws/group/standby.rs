@@ -1,7 +1,7 @@
 //! Out of service for a while, and back.
 
-use super::super::super::hands::{StepOutcome, StepRequest};
-use super::super::AwsHands;
+use super::super::super::ports::{StepOutcome, StepRequest};
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::ec2_reads;
 use super::member::{self, Member};
@@ -10,14 +10,14 @@ use super::processes;
 /// How long until a member is looked at again, milliseconds.
 const AGAIN_MS: i64 = 3_000;
 
-fn look(hands: &AwsHands, request: &StepRequest) -> Result<Option<Member>, StepOutcome> {
-    member::member(hands, &request.subject).map_err(ec2_reads::unread)
+fn look(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<Member>, StepOutcome> {
+    member::member(aws, &request.subject).map_err(ec2_reads::unread)
 }
 
 /// Puts the member aside; the group wants one fewer meanwhile.
-pub(super) fn enter(hands: &AwsHands, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+pub(super) fn enter(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
-    let seen = look(hands, request)?;
+    let seen = look(aws, request)?;
     match seen.as_ref().map_or("gone", |m| m.lifecycle.as_str()) {
         "InService" => {}
         "Standby" => return Ok(StepOutcome::Done(group.to_owned())),
@@ -28,18 +28,18 @@ pub(super) fn enter(hands: &AwsHands, request: &StepRequest, group: &str) -> Res
             )));
         }
     }
-    let call = hands.autoscaling.enter_standby().auto_scaling_group_name(group).instance_ids(who);
+    let call = aws.autoscaling.enter_standby().auto_scaling_group_name(group).instance_ids(who);
     let call = call.should_decrement_desired_capacity(true);
-    ec2_reads::ask(hands, "autoscaling:EnterStandby", call.send()).map_err(Trouble::reply)?;
-    let is_aside = look(hands, request)?.is_some_and(|m| m.lifecycle == "Standby");
+    ec2_reads::ask(aws, "autoscaling:EnterStandby", call.send()).map_err(Trouble::reply)?;
+    let is_aside = look(aws, request)?.is_some_and(|m| m.lifecycle == "Standby");
     Ok(if is_aside { StepOutcome::Done(group.to_owned()) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
 /// Takes the member back; the group wants one more again.
-pub(super) fn exit(hands: &AwsHands, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+pub(super) fn exit(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
-    let back = || processes::after_release(hands, request, group).map(|()| StepOutcome::Done(group.to_owned()));
-    match look(hands, request)?.map_or_else(|| "gone".to_owned(), |m| m.lifecycle).as_str() {
+    let back = || processes::after_release(aws, request, group).map(|()| StepOutcome::Done(group.to_owned()));
+    match look(aws, request)?.map_or_else(|| "gone".to_owned(), |m| m.lifecycle).as_str() {
         "Standby" => {}
         "InService" => return back(),
         "gone" => return Ok(StepOutcome::Done(format!("{who} is in {group} no more"))),
@@ -47,9 +47,9 @@ pub(super) fn exit(hands: &AwsHands, request: &StepRequest, group: &str) -> Resu
         pending if pending.starts_with("Pending") => return Ok(StepOutcome::Waiting(AGAIN_MS)),
         other => return Ok(StepOutcome::Failed(format!("{who} is {other} in {group}: it can't be taken back"))),
     }
-    let call = hands.autoscaling.exit_standby().auto_scaling_group_name(group).instance_ids(who);
-    ec2_reads::ask(hands, "autoscaling:ExitStandby", call.send()).map_err(Trouble::reply)?;
-    if look(hands, request)?.is_some_and(|m| m.lifecycle == "InService") {
+    let call = aws.autoscaling.exit_standby().auto_scaling_group_name(group).instance_ids(who);
+    ec2_reads::ask(aws, "autoscaling:ExitStandby", call.send()).map_err(Trouble::reply)?;
+    if look(aws, request)?.is_some_and(|m| m.lifecycle == "InService") {
         return back();
     }
     Ok(StepOutcome::Waiting(AGAIN_MS))

@@ -1,6 +1,6 @@
 //! Network interfaces of an instance, their groups, and the groups that a tag remembers.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::ec2_reads;
 use aws_sdk_ec2::types::NetworkInterface;
@@ -23,10 +23,10 @@ pub(super) struct Interface {
 }
 
 /// Looks at the interfaces of an instance.
-pub(super) fn of_instance(hands: &AwsHands, instance: &str) -> Result<Vec<Interface>, Trouble> {
-    let call = hands.ec2.describe_network_interfaces();
+pub(super) fn of_instance(aws: &AwsRecovery, instance: &str) -> Result<Vec<Interface>, Trouble> {
+    let call = aws.ec2.describe_network_interfaces();
     let call = call.filters(ec2_reads::filter("attachment.instance-id", [instance.to_owned()]));
-    let found = ec2_reads::ask(hands, "ec2:DescribeNetworkInterfaces", call.send())?;
+    let found = ec2_reads::ask(aws, "ec2:DescribeNetworkInterfaces", call.send())?;
     Ok(found.network_interfaces.unwrap_or_default().into_iter().filter_map(read).collect())
 }
 

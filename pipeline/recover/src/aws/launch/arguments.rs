@@ -1,6 +1,6 @@
 //! The arguments of a launch: settled once, written down, and the same under the same token.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::facts::read::{ask, ec2_in, instances};
 use aws_sdk_ec2::Client;
@@ -124,8 +124,8 @@ fn token_of(token: &str, n: usize) -> String {
 
 impl Arguments {
     /// Gives EC2 where it is launched.
-    pub(in crate::aws) fn ec2(&self, hands: &AwsHands) -> Client {
-        ec2_in(hands, &self.region)
+    pub(in crate::aws) fn ec2(&self, aws: &AwsRecovery) -> Client {
+        ec2_in(aws, &self.region)
     }
 
     /// Finds what was launched with these, whichever type it is.

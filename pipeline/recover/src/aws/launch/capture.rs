@@ -1,6 +1,6 @@
 //! Settles what a successor is launched with: what the policy names, and for the rest what the old instance is.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::facts::read::{ask, instance, tags, words, zone};
 use super::arguments::{Arguments, MOST_TYPES, Metadata, Template, UserData, is_burstable};
 use super::devices::{self, Snapshot};
@@ -21,19 +21,19 @@ pub(in crate::aws) struct ActionRequest<'a> {
 }
 
 /// Settles all of it but for the tags that say which launch it is. It only reads.
-pub(in crate::aws) async fn settle(hands: &AwsHands, wish: &ActionRequest<'_>) -> Result<Arguments, String> {
+pub(in crate::aws) async fn settle(aws: &AwsRecovery, wish: &ActionRequest<'_>) -> Result<Arguments, String> {
     if wish.action.leaves_region() {
-        return elsewhere(hands, wish).await;
+        return elsewhere(aws, wish).await;
     }
     let replacement = &wish.policy.targets.replacement;
-    let old = instance(&hands.ec2, wish.subject).await.map_err(words)?;
-    let old = old.ok_or_else(|| format!("EC2 knows no instance {} in {}", wish.subject, hands.region))?;
+    let old = instance(&aws.ec2, wish.subject).await.map_err(words)?;
+    let old = old.ok_or_else(|| format!("EC2 knows no instance {} in {}", wish.subject, aws.region))?;
     let own_type = old.instance_type.as_ref().map(|t| t.as_str().to_owned());
     let mut to = match &replacement.launch_template {
-        Some(name) => from_template(hands, name).await?,
-        None => captured(hands, wish, &old).await?,
+        Some(name) => from_template(aws, name).await?,
+        None => captured(aws, wish, &old).await?,
     };
-    to.region.clone_from(&hands.region);
+    to.region.clone_from(&aws.region);
     if replacement.image_id.is_some() {
         // Another image may name its devices otherwise, and brings its own.
         to.devices.clear();
@@ -44,7 +44,7 @@ pub(in crate::aws) async fn settle(hands: &AwsHands, wish: &ActionRequest<'_>) -
     to.types = types(first, &replacement.fallback_types);
     if wish.action == RecoveryAction::FailOverZone {
         let kind = replacement.instance_type.as_ref().or(own_type.as_ref());
-        to.subnet = Some(subnet::in_another_zone(hands, &old, replacement.subnet_id.as_deref(), kind).await?);
+        to.subnet = Some(subnet::in_another_zone(aws, &old, replacement.subnet_id.as_deref(), kind).await?);
         to.zone = None;
     } else if replacement.subnet_id.is_some() {
         to.subnet.clone_from(&replacement.subnet_id);
@@ -55,7 +55,7 @@ pub(in crate::aws) async fn settle(hands: &AwsHands, wish: &ActionRequest<'_>) -
     }
     to.key = replacement.key_name.clone().or(to.key);
     if let Some(snapshots) = &wish.snapshots {
-        let (root, devices) = devices::from_snapshots(hands, &old, snapshots).await?;
+        let (root, devices) = devices::from_snapshots(aws, &old, snapshots).await?;
         (to.image, to.root, to.devices) = (None, Some(root), devices);
     }
     to.tags = carried(&old);
@@ -67,8 +67,8 @@ fn types(first: Option<String>, fallbacks: &[String]) -> Vec<Option<String>> {
     std::iter::once(first).chain(others).take(MOST_TYPES).collect()
 }
 
-async fn from_template(hands: &AwsHands, name: &str) -> Result<Arguments, String> {
-    let call = hands.ec2.describe_launch_templates();
+async fn from_template(aws: &AwsRecovery, name: &str) -> Result<Arguments, String> {
+    let call = aws.ec2.describe_launch_templates();
     let call = if name.starts_with("lt-") { call.launch_template_ids(name) } else { call.launch_template_names(name) };
     let reply = ask("ec2:DescribeLaunchTemplates", call.send()).await.map_err(words)?;
     let version = reply.launch_templates.unwrap_or_default().into_iter().find_map(|t| t.default_version_number);
@@ -77,7 +77,7 @@ async fn from_template(hands: &AwsHands, name: &str) -> Result<Arguments, String
 }
 
 /// Takes the old instance's own configuration; what can't be said in a launch without a template is refused, not lost.
-async fn captured(hands: &AwsHands, wish: &ActionRequest<'_>, old: &Instance) -> Result<Arguments, String> {
+async fn captured(aws: &AwsRecovery, wish: &ActionRequest<'_>, old: &Instance) -> Result<Arguments, String> {
     let id = wish.subject;
     let interfaces = old.network_interfaces.as_deref().unwrap_or_default().len();
     if interfaces > 1 {
@@ -87,7 +87,7 @@ async fn captured(hands: &AwsHands, wish: &ActionRequest<'_>, old: &Instance) ->
         return Err(format!("{id} forwards others' traffic (no source/destination check): give a launch template"));
     }
     let devices = match wish.snapshots {
-        None => devices::blank(hands, old).await?,
+        None => devices::blank(aws, old).await?,
         Some(_) => Vec::new(),
     };
     let tenancy = old.placement.as_ref().and_then(|p| p.tenancy.as_ref()).filter(|t| **t != Tenancy::Default);
@@ -99,20 +99,20 @@ async fn captured(hands: &AwsHands, wish: &ActionRequest<'_>, old: &Instance) ->
         zone: zone(old).map(str::to_owned).filter(|_| old.subnet_id.is_none()),
         tenancy: tenancy.map(|t| t.as_str().to_owned()),
         ebs_optimized: old.ebs_optimized.filter(|on| *on),
-        termination_protection: protection(hands, id, InstanceAttributeName::DisableApiTermination).await?,
-        stop_protection: protection(hands, id, InstanceAttributeName::DisableApiStop).await?,
-        credits: credits(hands, id, old).await?,
+        termination_protection: protection(aws, id, InstanceAttributeName::DisableApiTermination).await?,
+        stop_protection: protection(aws, id, InstanceAttributeName::DisableApiStop).await?,
+        credits: credits(aws, id, old).await?,
         devices,
-        ..of_any_region(hands, id, old).await?
+        ..of_any_region(aws, id, old).await?
     })
 }
 
 /// What an instance can take along anywhere.
-async fn of_any_region(hands: &AwsHands, id: &str, old: &Instance) -> Result<Arguments, String> {
+async fn of_any_region(aws: &AwsRecovery, id: &str, old: &Instance) -> Result<Arguments, String> {
     let monitoring = old.monitoring.as_ref().and_then(|m| m.state.as_ref());
     Ok(Arguments {
         profile: old.iam_instance_profile.as_ref().and_then(|p| p.arn.clone()),
-        user_data: user_data(hands, id)
+        user_data: user_data(aws, id)
             .await?
             .map(|text| UserData { of: id.to_owned(), sha256: sha256_hex(text.as_bytes()) }),
         metadata: old.metadata_options.as_ref().map(|m| Metadata {
@@ -127,17 +127,17 @@ async fn of_any_region(hands: &AwsHands, id: &str, old: &Instance) -> Result<Arg
 }
 
 /// Another region has its own keys, groups and templates; where home is dark, only the policy speaks.
-async fn elsewhere(hands: &AwsHands, wish: &ActionRequest<'_>) -> Result<Arguments, String> {
+async fn elsewhere(aws: &AwsRecovery, wish: &ActionRequest<'_>) -> Result<Arguments, String> {
     let targets = &wish.policy.targets;
     let other = targets.other_region.as_ref().ok_or("the policy names no other region")?;
-    let old = match instance(&hands.ec2, wish.subject).await {
+    let old = match instance(&aws.ec2, wish.subject).await {
         Ok(found) => found,
         Err(_) if wish.action == RecoveryAction::FailOverUnreachable => None,
         // What it takes along must not depend on whether one read went well.
         Err(trouble) => return Err(trouble.words),
     };
     let own = match &old {
-        Some(old) => of_any_region(hands, wish.subject, old).await?,
+        Some(old) => of_any_region(aws, wish.subject, old).await?,
         None => Arguments::default(),
     };
     let own_type = old.as_ref().and_then(|i| i.instance_type.as_ref()).map(|t| t.as_str().to_owned());
@@ -160,26 +160,26 @@ fn carried(old: &Instance) -> std::collections::BTreeMap<String, String> {
     tags
 }
 
-async fn protection(hands: &AwsHands, id: &str, name: InstanceAttributeName) -> Result<Option<bool>, String> {
+async fn protection(aws: &AwsRecovery, id: &str, name: InstanceAttributeName) -> Result<Option<bool>, String> {
     let is_stop = name == InstanceAttributeName::DisableApiStop;
-    let call = hands.ec2.describe_instance_attribute().instance_id(id).attribute(name);
+    let call = aws.ec2.describe_instance_attribute().instance_id(id).attribute(name);
     let reply = ask("ec2:DescribeInstanceAttribute", call.send()).await.map_err(words)?;
     let value = if is_stop { reply.disable_api_stop } else { reply.disable_api_termination };
     Ok(value.and_then(|v| v.value).filter(|on| *on))
 }
 
-async fn credits(hands: &AwsHands, id: &str, old: &Instance) -> Result<Option<String>, String> {
+async fn credits(aws: &AwsRecovery, id: &str, old: &Instance) -> Result<Option<String>, String> {
     if !old.instance_type.as_ref().is_some_and(|t| is_burstable(t.as_str())) {
         return Ok(None);
     }
-    let call = hands.ec2.describe_instance_credit_specifications().instance_ids(id);
+    let call = aws.ec2.describe_instance_credit_specifications().instance_ids(id);
     let reply = ask("ec2:DescribeInstanceCreditSpecifications", call.send()).await.map_err(words)?;
     Ok(reply.instance_credit_specifications.unwrap_or_default().into_iter().find_map(|c| c.cpu_credits))
 }
 
 /// Reads the user data of an instance, in base64.
-pub(super) async fn user_data(hands: &AwsHands, id: &str) -> Result<Option<String>, String> {
-    let call = hands.ec2.describe_instance_attribute().instance_id(id).attribute(InstanceAttributeName::UserData);
+pub(super) async fn user_data(aws: &AwsRecovery, id: &str) -> Result<Option<String>, String> {
+    let call = aws.ec2.describe_instance_attribute().instance_id(id).attribute(InstanceAttributeName::UserData);
     let reply = ask("ec2:DescribeInstanceAttribute", call.send()).await.map_err(words)?;
     Ok(reply.user_data.and_then(|v| v.value).filter(|text| !text.is_empty()))
 }

@@ -1,6 +1,6 @@
 //! The volumes that a successor gets: as blank as the old one's were, or made of this plan's snapshots.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::facts::read::{ask, words};
 use super::arguments::{Device, Root};
 use aws_sdk_ec2::types::{Instance, PlatformValues, Volume};
@@ -31,12 +31,12 @@ fn attached(old: &Instance) -> Vec<Attached> {
     attached.collect()
 }
 
-async fn volumes(hands: &AwsHands, attached: &[Attached]) -> Result<BTreeMap<String, Volume>, String> {
+async fn volumes(aws: &AwsRecovery, attached: &[Attached]) -> Result<BTreeMap<String, Volume>, String> {
     if attached.is_empty() {
         return Ok(BTreeMap::new());
     }
     let ids = attached.iter().map(|a| a.volume.clone()).collect();
-    let call = hands.ec2.describe_volumes().set_volume_ids(Some(ids));
+    let call = aws.ec2.describe_volumes().set_volume_ids(Some(ids));
     let reply = ask("ec2:DescribeVolumes", call.send()).await.map_err(words)?;
     Ok(reply.volumes.unwrap_or_default().into_iter().filter_map(|v| Some((v.volume_id.clone()?, v))).collect())
 }
@@ -59,9 +59,9 @@ fn device(at: Attached, volume: &Volume) -> Device {
 }
 
 /// Gives volumes like the old one's, with what its image puts on them.
-pub(super) async fn blank(hands: &AwsHands, old: &Instance) -> Result<Vec<Device>, String> {
+pub(super) async fn blank(aws: &AwsRecovery, old: &Instance) -> Result<Vec<Device>, String> {
     let attached = attached(old);
-    let known = volumes(hands, &attached).await?;
+    let known = volumes(aws, &attached).await?;
     attached
         .into_iter()
         .map(|at| match known.get(&at.volume) {
@@ -74,7 +74,7 @@ pub(super) async fn blank(hands: &AwsHands, old: &Instance) -> Result<Vec<Device
 /// Gives volumes made of snapshots. A launch can't put another snapshot under the root device of an image (?), so an image is made of
 /// the root's, and the others are mapped.
 pub(super) async fn from_snapshots(
-    hands: &AwsHands,
+    aws: &AwsRecovery,
     old: &Instance,
     snapshots: &[Snapshot],
 ) -> Result<(Root, Vec<Device>), String> {
@@ -92,7 +92,7 @@ pub(super) async fn from_snapshots(
     let root_device = old.root_device_name.as_deref();
     let root_volume = attached.iter().find(|a| root_device == Some(&a.device)).map(|a| a.volume.clone());
     let root_volume = root_volume.ok_or_else(|| format!("EC2 does not tell the root volume of {id}"))?;
-    let known = volumes(hands, &attached).await?;
+    let known = volumes(aws, &attached).await?;
     let mut devices = Vec::new();
     for at in attached {
         let volume = known.get(&at.volume).ok_or_else(|| format!("EC2 knows no volume {}", at.volume))?;

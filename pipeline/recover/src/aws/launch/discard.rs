@@ -1,7 +1,7 @@
 //! Ends a successor that never served, and marks an old instance for a later decision. The old one is never ended here.
 
-use super::super::super::hands::{StepOutcome, StepRequest};
-use super::super::AwsHands;
+use super::super::super::ports::{StepOutcome, StepRequest};
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::facts::read::{ask, ec2_of_successor, filter, instance, instances, state, tags, words};
 use super::super::facts::tags::{SUCCESSOR, UNTIL};
@@ -27,8 +27,8 @@ pub(super) fn prepare(request: &StepRequest) -> Result<String, String> {
 }
 
 /// Ends the successor, or what was launched for this plan and never named because the reply was lost.
-pub(super) async fn discard(hands: &AwsHands, request: &StepRequest) -> StepOutcome {
-    let ec2 = ec2_of_successor(hands, request);
+pub(super) async fn discard(aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+    let ec2 = ec2_of_successor(aws, request);
     let found = match launched(&ec2, request).await {
         Ok(found) => found,
         Err(trouble) => return StepOutcome::Unknown(trouble.words),
@@ -57,8 +57,8 @@ pub(super) async fn discard(hands: &AwsHands, request: &StepRequest) -> StepOutc
 }
 
 /// Says whether all that was launched is ending; none if something is not, or nothing is seen.
-pub(super) async fn ended(hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
-    let found = launched(&ec2_of_successor(hands, request), request).await.map_err(words)?;
+pub(super) async fn ended(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+    let found = launched(&ec2_of_successor(aws, request), request).await.map_err(words)?;
     let ids = || found.iter().filter_map(|i| i.instance_id.clone()).collect::<Vec<_>>().join(",");
     Ok((!found.is_empty() && found.iter().all(is_ending)).then(ids))
 }
@@ -113,13 +113,13 @@ pub(super) fn settle_tags(request: &StepRequest, until: &str) -> Result<String, 
 }
 
 /// Tags the old instance.
-pub(super) async fn keep(hands: &AwsHands, request: &StepRequest) -> StepOutcome {
+pub(super) async fn keep(aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
     let tags: BTreeMap<String, String> = match serde_json::from_str(&request.before) {
         Ok(tags) => tags,
         Err(e) => return StepOutcome::Failed(format!("the tags can't be read: {e}")),
     };
     let tags = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-    let call = hands.ec2.create_tags().resources(&request.subject).set_tags(Some(tags));
+    let call = aws.ec2.create_tags().resources(&request.subject).set_tags(Some(tags));
     match ask("ec2:CreateTags", call.send()).await {
         Ok(_) => StepOutcome::Done(request.before.clone()),
         Err(trouble) => trouble.reply(),
@@ -127,9 +127,9 @@ pub(super) async fn keep(hands: &AwsHands, request: &StepRequest) -> StepOutcome
 }
 
 /// Says whether the old instance carries its tags.
-pub(super) async fn kept(hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
+pub(super) async fn kept(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
     let wanted: BTreeMap<String, String> = serde_json::from_str(&request.before).map_err(|e| e.to_string())?;
-    let found = instance(&hands.ec2, &request.subject).await.map_err(words)?;
+    let found = instance(&aws.ec2, &request.subject).await.map_err(words)?;
     let tags = tags(found.and_then(|i| i.tags).as_deref());
     Ok(wanted.iter().all(|(key, value)| tags.get(key) == Some(value)).then(|| request.before.clone()))
 }

@@ -1,6 +1,6 @@
 //! The image that is made of the snapshot of a root volume.
 
-use super::super::super::hands::StepOutcome;
+use super::super::super::ports::StepOutcome;
 use super::super::call::Trouble;
 use super::super::facts::read::{ask, filter};
 use super::arguments::{Root, specification};

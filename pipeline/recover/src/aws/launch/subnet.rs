@@ -1,13 +1,17 @@
 //! Finds a subnet in another zone.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::facts::read::{ask, ec2_in, filter, words, zone};
 use aws_sdk_ec2::types::{Instance, LocationType, Subnet, SubnetState};
 use std::collections::BTreeSet;
 
 /// Gives the zones of a region in which a type is offered.
-pub(in crate::aws) async fn zones_with(hands: &AwsHands, region: &str, kind: &str) -> Result<BTreeSet<String>, String> {
-    let ec2 = ec2_in(hands, region);
+pub(in crate::aws) async fn zones_with(
+    aws: &AwsRecovery,
+    region: &str,
+    kind: &str,
+) -> Result<BTreeSet<String>, String> {
+    let ec2 = ec2_in(aws, region);
     let call = ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone);
     let call = call.filters(filter("instance-type", [kind.to_owned()]));
     let reply = ask("ec2:DescribeInstanceTypeOfferings", call.send()).await.map_err(words)?;
@@ -17,8 +21,8 @@ pub(in crate::aws) async fn zones_with(hands: &AwsHands, region: &str, kind: &st
 }
 
 /// Gives the zone of a subnet.
-pub(in crate::aws) async fn zone_of(hands: &AwsHands, region: &str, subnet: &str) -> Result<String, String> {
-    let ec2 = ec2_in(hands, region);
+pub(in crate::aws) async fn zone_of(aws: &AwsRecovery, region: &str, subnet: &str) -> Result<String, String> {
+    let ec2 = ec2_in(aws, region);
     let reply = ask("ec2:DescribeSubnets", ec2.describe_subnets().subnet_ids(subnet).send()).await.map_err(words)?;
     let zone = reply.subnets.unwrap_or_default().into_iter().find_map(|s| s.availability_zone);
     zone.ok_or_else(|| format!("EC2 names no zone for {subnet}"))
@@ -27,7 +31,7 @@ pub(in crate::aws) async fn zone_of(hands: &AwsHands, region: &str, subnet: &str
 /// Gives the subnet that people chose, if it is in another zone than the old instance; else one of its VPC in a zone where the type is
 /// offered, such as the old one's: with or without public addresses.
 pub(super) async fn in_another_zone(
-    hands: &AwsHands,
+    aws: &AwsRecovery,
     old: &Instance,
     chosen: Option<&str>,
     kind: Option<&String>,
@@ -35,7 +39,7 @@ pub(super) async fn in_another_zone(
     let id = old.instance_id.as_deref().unwrap_or_default();
     let own = zone(old).ok_or_else(|| format!("EC2 names no zone for {id}"))?;
     if let Some(chosen) = chosen {
-        let zone = zone_of(hands, &hands.region, chosen).await?;
+        let zone = zone_of(aws, &aws.region, chosen).await?;
         return if zone == own {
             Err(format!("subnet {chosen} is in {own}, the zone that is to be left"))
         } else {
@@ -43,10 +47,10 @@ pub(super) async fn in_another_zone(
         };
     }
     let vpc = old.vpc_id.clone().ok_or_else(|| format!("EC2 names no VPC for {id}"))?;
-    let call = hands.ec2.describe_subnets().filters(filter("vpc-id", [vpc.clone()]));
+    let call = aws.ec2.describe_subnets().filters(filter("vpc-id", [vpc.clone()]));
     let reply = ask("ec2:DescribeSubnets", call.send()).await.map_err(words)?;
     let kind = kind.ok_or_else(|| format!("EC2 names no type of {id}"))?;
-    let offered = zones_with(hands, &hands.region, kind).await?;
+    let offered = zones_with(aws, &aws.region, kind).await?;
     best(reply.subnets(), own, old.subnet_id.as_deref(), &offered)
         .ok_or_else(|| format!("{vpc} has no subnet outside {own} where {kind} is offered"))
 }

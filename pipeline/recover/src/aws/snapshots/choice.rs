@@ -1,18 +1,18 @@
 //! Which volumes an action takes snapshots of.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::ec2_reads::{self, CommandRejected, Disk, InstanceView};
 use super::{StepRequest, Wanted};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
 
 /// Settles which volumes are wanted.
-pub(super) fn wanted(hands: &AwsHands, request: &StepRequest) -> Result<Wanted, String> {
-    let machine = ec2_reads::must_see(hands, &request.subject)?;
-    let names = names(hands, &machine)?;
+pub(super) fn wanted(aws: &AwsRecovery, request: &StepRequest) -> Result<Wanted, String> {
+    let machine = ec2_reads::must_see(aws, &request.subject)?;
+    let names = names(aws, &machine)?;
     let name_of = |disk: &Disk| machine.disks.iter().position(|d| d == disk).map_or("", |i| names[i].as_str());
     let disks = match (request.action, &request.policy.targets.data_volume) {
-        (RecoveryAction::RepairVolume, _) => vec![choose(hands, &machine, &request.subject)?],
+        (RecoveryAction::RepairVolume, _) => vec![choose(aws, &machine, &request.subject)?],
         (RecoveryAction::ReplaceRootVolume, _) => {
             let root = machine.root().cloned();
             vec![root.ok_or_else(|| format!("{} has no root volume in EBS", request.subject))?]
@@ -30,9 +30,9 @@ pub(super) fn wanted(hands: &AwsHands, request: &StepRequest) -> Result<Wanted, 
 }
 
 /// Gives the names of an instance's volumes, in their order.
-fn names(hands: &AwsHands, machine: &InstanceView) -> Result<Vec<String>, String> {
+fn names(aws: &AwsRecovery, machine: &InstanceView) -> Result<Vec<String>, String> {
     let ids = machine.disks.iter().map(|d| d.volume.clone());
-    let seen = ec2_reads::volumes(hands, ids).map_err(ec2_reads::words)?;
+    let seen = ec2_reads::volumes(aws, ids).map_err(ec2_reads::words)?;
     let name = |disk: &Disk| {
         let volume = seen.iter().find(|v| v.volume_id() == Some(disk.volume.as_str()));
         volume.and_then(|v| ec2_reads::value(v.tags(), "Name")).unwrap_or_default().to_owned()
@@ -41,10 +41,10 @@ fn names(hands: &AwsHands, machine: &InstanceView) -> Result<Vec<String>, String
 }
 
 /// Chooses the data volume that is broken: the one whose status says so, else the only one.
-fn choose(hands: &AwsHands, machine: &InstanceView, subject: &str) -> Result<Disk, String> {
+fn choose(aws: &AwsRecovery, machine: &InstanceView, subject: &str) -> Result<Disk, String> {
     let data: Vec<&Disk> = machine.data().collect();
     let ids: Vec<String> = data.iter().map(|d| d.volume.clone()).collect();
-    let impaired = ec2_reads::volumes_with(hands, &ids, CommandRejected::Impaired).map_err(ec2_reads::words)?;
+    let impaired = ec2_reads::volumes_with(aws, &ids, CommandRejected::Impaired).map_err(ec2_reads::words)?;
     let found: Vec<&Disk> = data.iter().copied().filter(|d| impaired.contains(&d.volume)).collect();
     match (found.as_slice(), data.as_slice()) {
         ([one], _) | ([], [one]) => Ok((*one).clone()),
@@ -55,10 +55,10 @@ fn choose(hands: &AwsHands, machine: &InstanceView, subject: &str) -> Result<Dis
 }
 
 /// Gives the volume that a plan repairs: the one it took a snapshot of.
-pub(in super::super) fn broken_disk(hands: &AwsHands, request: &StepRequest) -> Result<Disk, String> {
+pub(in super::super) fn broken_disk(aws: &AwsRecovery, request: &StepRequest) -> Result<Disk, String> {
     let decoded_note = ec2_reads::precondition_of::<Wanted>(request, StepKind::Snapshot).map(|w| w.disks);
     if let Some([one]) = decoded_note.as_deref() {
         return Ok(one.clone());
     }
-    choose(hands, &ec2_reads::must_see(hands, &request.subject)?, &request.subject)
+    choose(aws, &ec2_reads::must_see(aws, &request.subject)?, &request.subject)
 }

@@ -2,7 +2,7 @@
 //!
 //! Snapshots are a set when they carry the same tag: ours ([`STEP`]), or one that people's own backups set ([`SET`]).
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::ec2_reads::{self, Disk, STEP};
 use super::super::facts::read::millis;
 use super::{StepOutcome, StepRequest, Taken, taken};
@@ -22,9 +22,9 @@ struct Set {
 }
 
 /// Looks for it; there being none is for people to deal with.
-pub(super) fn find(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let machine = ec2_reads::must_see(hands, &request.subject).map_err(StepOutcome::Unknown)?;
-    let found = taken::complete_of(hands, &machine.disks).map_err(ec2_reads::unread)?;
+pub(super) fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let machine = ec2_reads::must_see(aws, &request.subject).map_err(StepOutcome::Unknown)?;
+    let found = taken::complete_of(aws, &machine.disks).map_err(ec2_reads::unread)?;
     let newest = newest(found, &machine.disks);
     let oldest_ms = request.now_ms.saturating_sub(request.policy.recovery_point_ms);
     match newest {

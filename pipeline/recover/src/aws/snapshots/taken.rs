@@ -1,6 +1,6 @@
 //! Snapshots that were taken, as they are found again.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::ec2_reads::{self, Disk};
 use super::StepRequest;
@@ -45,34 +45,34 @@ impl Taken {
 }
 
 /// Gives every complete snapshot of some volumes.
-pub(super) fn complete_of(hands: &AwsHands, disks: &[Disk]) -> Result<Vec<Snapshot>, Trouble> {
+pub(super) fn complete_of(aws: &AwsRecovery, disks: &[Disk]) -> Result<Vec<Snapshot>, Trouble> {
     let volumes = disks.iter().map(|d| d.volume.clone());
     let filters = vec![ec2_reads::filter("volume-id", volumes), ec2_reads::filter("status", ["completed".to_owned()])];
-    let call = hands.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
-    Ok(ec2_reads::ask(hands, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default())
+    let call = aws.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
+    Ok(ec2_reads::ask(aws, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default())
 }
 
 /// Finds what a step has taken.
-pub(super) fn of_step(hands: &AwsHands, token: &str) -> Result<Vec<Taken>, Trouble> {
-    described(hands, vec![ec2_reads::tagged(ec2_reads::STEP, token)])
+pub(super) fn of_step(aws: &AwsRecovery, token: &str) -> Result<Vec<Taken>, Trouble> {
+    described(aws, vec![ec2_reads::tagged(ec2_reads::STEP, token)])
 }
 
 /// Finds what a plan has taken, where its log does not tell.
-pub(in super::super) fn of_plan(hands: &AwsHands, request: &StepRequest) -> Result<Vec<Taken>, Trouble> {
+pub(in super::super) fn of_plan(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<Taken>, Trouble> {
     let filters = vec![
         ec2_reads::tagged(ec2_reads::PLAN, &request.plan_id),
         ec2_reads::tagged(ec2_reads::RECOVERY, &request.recovery_id),
     ];
-    described(hands, filters)
+    described(aws, filters)
 }
 
 /// Looks at snapshots by id; those that can't be seen are left out.
-pub(super) fn by_id(hands: &AwsHands, ids: impl Iterator<Item = String>) -> Result<Vec<Taken>, Trouble> {
-    described(hands, vec![ec2_reads::filter("snapshot-id", ids)])
+pub(super) fn by_id(aws: &AwsRecovery, ids: impl Iterator<Item = String>) -> Result<Vec<Taken>, Trouble> {
+    described(aws, vec![ec2_reads::filter("snapshot-id", ids)])
 }
 
-fn described(hands: &AwsHands, filters: Vec<Filter>) -> Result<Vec<Taken>, Trouble> {
-    let call = hands.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
-    let found = ec2_reads::ask(hands, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default();
+fn described(aws: &AwsRecovery, filters: Vec<Filter>) -> Result<Vec<Taken>, Trouble> {
+    let call = aws.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
+    let found = ec2_reads::ask(aws, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default();
     Ok(found.into_iter().filter_map(Taken::read).collect())
 }

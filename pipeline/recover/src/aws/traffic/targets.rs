@@ -1,6 +1,6 @@
 //! Where an instance is a target, and how it stands there.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::ec2_reads;
 use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealthDescription, TargetTypeEnum};
@@ -37,11 +37,11 @@ pub(super) enum Standing {
 }
 
 /// Finds the groups in which an instance is a target now.
-pub(super) fn of_instance(hands: &AwsHands, instance: &str) -> Result<Vec<Target>, String> {
+pub(super) fn of_instance(aws: &AwsRecovery, instance: &str) -> Result<Vec<Target>, String> {
     let mut found = Vec::new();
-    for arn in groups(hands).map_err(ec2_reads::words)? {
-        let call = hands.elb.describe_target_health().target_group_arn(&arn);
-        let seen = match ec2_reads::ask(hands, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
+    for arn in groups(aws).map_err(ec2_reads::words)? {
+        let call = aws.elb.describe_target_health().target_group_arn(&arn);
+        let seen = match ec2_reads::ask(aws, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
             // It went while we looked.
             Err(e) if e.code.starts_with("TargetGroupNotFound") => continue,
             other => other.map_err(ec2_reads::words)?.target_health_descriptions.unwrap_or_default(),
@@ -54,12 +54,12 @@ pub(super) fn of_instance(hands: &AwsHands, instance: &str) -> Result<Vec<Target
 }
 
 /// Gives the groups whose targets are instances.
-fn groups(hands: &AwsHands) -> Result<Vec<String>, Trouble> {
+fn groups(aws: &AwsRecovery) -> Result<Vec<String>, Trouble> {
     let mut found = Vec::new();
     let mut next: Option<String> = None;
     loop {
-        let call = hands.elb.describe_target_groups().page_size(PAGE).set_marker(next);
-        let page = ec2_reads::ask(hands, "elasticloadbalancing:DescribeTargetGroups", call.send())?;
+        let call = aws.elb.describe_target_groups().page_size(PAGE).set_marker(next);
+        let page = ec2_reads::ask(aws, "elasticloadbalancing:DescribeTargetGroups", call.send())?;
         for group in page.target_groups.unwrap_or_default() {
             let is_of_instances = group.target_type().is_none_or(|t| *t == TargetTypeEnum::Instance);
             found.extend(group.target_group_arn.filter(|_| is_of_instances));
@@ -77,15 +77,15 @@ fn groups(hands: &AwsHands) -> Result<Vec<String>, Trouble> {
 
 /// Looks how an instance stands in a group, by port.
 pub(super) fn standing(
-    hands: &AwsHands,
+    aws: &AwsRecovery,
     arn: &str,
     instance: &str,
     ports: &[Option<i32>],
 ) -> Result<Vec<(Option<i32>, Standing)>, Trouble> {
-    let call = hands.elb.describe_target_health().target_group_arn(arn);
+    let call = aws.elb.describe_target_health().target_group_arn(arn);
     let call = call.set_targets(Some(super::descriptions(instance, ports)));
     let all = |s: Standing| ports.iter().map(|p| (*p, s)).collect();
-    let seen = match ec2_reads::ask(hands, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
+    let seen = match ec2_reads::ask(aws, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
         Err(e) if e.code.starts_with("TargetGroupNotFound") => return Ok(all(Standing::NoGroup)),
         Err(e) if e.code.starts_with("InvalidTarget") => return Ok(all(Standing::Absent)),
         other => other?.target_health_descriptions.unwrap_or_default(),

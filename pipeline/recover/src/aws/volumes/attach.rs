@@ -1,7 +1,7 @@
 //! Where a volume is attached, and the calls that move it; never by force.
 
-use super::super::super::hands::{StepOutcome, StepRequest};
-use super::super::AwsHands;
+use super::super::super::ports::{StepOutcome, StepRequest};
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::ec2_reads::{self, Disk};
 use super::AGAIN_MS;
@@ -26,8 +26,8 @@ enum Place {
     Other(String),
 }
 
-fn place(hands: &AwsHands, volume: &str, instance: &str) -> Result<Place, Trouble> {
-    let seen = ec2_reads::volumes(hands, [volume.to_owned()])?;
+fn place(aws: &AwsRecovery, volume: &str, instance: &str) -> Result<Place, Trouble> {
+    let seen = ec2_reads::volumes(aws, [volume.to_owned()])?;
     Ok(seen.first().map_or(Place::Nowhere, |v| place_of(v, instance)))
 }
 
@@ -53,27 +53,27 @@ fn place_of(volume: &Volume, instance: &str) -> Place {
 }
 
 /// Says whether a volume is attached to nobody.
-pub(super) fn is_off(hands: &AwsHands, request: &StepRequest, volume: &str) -> Result<bool, String> {
-    Ok(place(hands, volume, &request.subject).map_err(ec2_reads::words)? == Place::Free)
+pub(super) fn is_off(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<bool, String> {
+    Ok(place(aws, volume, &request.subject).map_err(ec2_reads::words)? == Place::Free)
 }
 
 /// Says whether a volume is attached as it is to be.
-pub(super) fn is_on(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result<bool, String> {
-    let place = place(hands, &disk.volume, &request.subject).map_err(ec2_reads::words)?;
+pub(super) fn is_on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<bool, String> {
+    let place = place(aws, &disk.volume, &request.subject).map_err(ec2_reads::words)?;
     let is_here = place == Place::Here(disk.device.clone());
-    Ok(is_here && ends_with_it(hands, request, disk).map_err(ec2_reads::words)? == Some(disk.delete_on_termination))
+    Ok(is_here && ends_with_it(aws, request, disk).map_err(ec2_reads::words)? == Some(disk.delete_on_termination))
 }
 
 /// Says whether an attached volume ends with its instance, as the instance tells; none where it does not show the volume yet.
-fn ends_with_it(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result<Option<bool>, Trouble> {
-    let machine = ec2_reads::machine(hands, &request.subject)?;
+fn ends_with_it(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<Option<bool>, Trouble> {
+    let machine = ec2_reads::machine(aws, &request.subject)?;
     let disks = machine.into_iter().flat_map(|m| m.disks);
     Ok(disks.into_iter().find(|d| d.volume == disk.volume).map(|d| d.delete_on_termination))
 }
 
 /// Takes a volume off the subject, which must have stopped.
-pub(super) fn off(hands: &AwsHands, request: &StepRequest, volume: &str) -> Result<StepOutcome, StepOutcome> {
-    let look = || place(hands, volume, &request.subject).map_err(ec2_reads::unread);
+pub(super) fn off(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<StepOutcome, StepOutcome> {
+    let look = || place(aws, volume, &request.subject).map_err(ec2_reads::unread);
     match look()? {
         Place::Free => return Ok(StepOutcome::Done(volume.to_owned())),
         Place::Going => return Ok(StepOutcome::Waiting(AGAIN_MS)),
@@ -82,12 +82,12 @@ pub(super) fn off(hands: &AwsHands, request: &StepRequest, volume: &str) -> Resu
         Place::Elsewhere(other) => return Ok(StepOutcome::Failed(format!("{volume} is attached to {other}"))),
         Place::Other(state) => return Ok(StepOutcome::Failed(format!("{volume} is {state}"))),
     }
-    detach(hands, request, volume)?;
+    detach(aws, request, volume)?;
     Ok(if look()? == Place::Free { StepOutcome::Done(volume.to_owned()) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
-fn detach(hands: &AwsHands, request: &StepRequest, volume: &str) -> Result<(), StepOutcome> {
-    let machine = ec2_reads::machine(hands, &request.subject).map_err(ec2_reads::unread)?;
+fn detach(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<(), StepOutcome> {
+    let machine = ec2_reads::machine(aws, &request.subject).map_err(ec2_reads::unread)?;
     let state = machine.map_or_else(|| "gone".to_owned(), |m| m.state);
     if state != "stopped" {
         let who = &request.subject;
@@ -95,8 +95,8 @@ fn detach(hands: &AwsHands, request: &StepRequest, volume: &str) -> Result<(), S
             "{volume} is attached to {who}, which is {state}: stop the owner first"
         )));
     }
-    let call = hands.ec2.detach_volume().volume_id(volume).instance_id(&request.subject);
-    match ec2_reads::ask(hands, "ec2:DetachVolume", call.send()) {
+    let call = aws.ec2.detach_volume().volume_id(volume).instance_id(&request.subject);
+    match ec2_reads::ask(aws, "ec2:DetachVolume", call.send()) {
         Ok(_) => Ok(()),
         // Somebody was quicker: it is looked at again.
         Err(e) if e.code == "IncorrectState" => Err(StepOutcome::Waiting(AGAIN_MS)),
@@ -105,12 +105,12 @@ fn detach(hands: &AwsHands, request: &StepRequest, volume: &str) -> Result<(), S
 }
 
 /// Attaches a volume to the subject.
-pub(super) fn on(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
-    let look = || place(hands, &disk.volume, &request.subject).map_err(ec2_reads::unread);
+pub(super) fn on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
+    let look = || place(aws, &disk.volume, &request.subject).map_err(ec2_reads::unread);
     let mut seen = look()?;
     if seen == Place::Free {
-        let call = hands.ec2.attach_volume().volume_id(&disk.volume).instance_id(&request.subject).device(&disk.device);
-        ec2_reads::ask(hands, "ec2:AttachVolume", call.send()).map_err(Trouble::reply)?;
+        let call = aws.ec2.attach_volume().volume_id(&disk.volume).instance_id(&request.subject).device(&disk.device);
+        ec2_reads::ask(aws, "ec2:AttachVolume", call.send()).map_err(Trouble::reply)?;
         seen = look()?;
     }
     let volume = &disk.volume;
@@ -119,12 +119,12 @@ pub(super) fn on(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result
             Ok(StepOutcome::Failed(format!("{volume} is attached as {device}, not as {}", disk.device)))
         }
         Place::Here(_) => {
-            match ends_with_it(hands, request, disk).map_err(ec2_reads::unread)? {
+            match ends_with_it(aws, request, disk).map_err(ec2_reads::unread)? {
                 None => return Ok(StepOutcome::Waiting(AGAIN_MS)),
                 Some(as_is) if as_is == disk.delete_on_termination => {}
-                Some(_) => keep_or_delete(hands, request, disk)?,
+                Some(_) => keep_or_delete(aws, request, disk)?,
             }
-            mark_replaced(hands, request, disk);
+            mark_replaced(aws, request, disk);
             Ok(StepOutcome::Done(volume.clone()))
         }
         Place::Coming | Place::Going | Place::Free => Ok(StepOutcome::Waiting(AGAIN_MS)),
@@ -137,17 +137,17 @@ pub(super) fn on(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result
 }
 
 /// Attaches the old volume again; one of ours that has its device, or was on its way there, goes first.
-pub(super) fn back(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
-    if place(hands, &disk.volume, &request.subject).map_err(ec2_reads::unread)? == Place::Free {
-        let machine = ec2_reads::machine(hands, &request.subject).map_err(ec2_reads::unread)?;
+pub(super) fn back(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
+    if place(aws, &disk.volume, &request.subject).map_err(ec2_reads::unread)? == Place::Free {
+        let machine = ec2_reads::machine(aws, &request.subject).map_err(ec2_reads::unread)?;
         let there = machine.and_then(|m| m.disks.into_iter().find(|d| d.device == disk.device));
         let decoded_note = ec2_reads::result_of(request, StepKind::CreateVolume);
         for other in decoded_note.into_iter().chain(there.map(|d| d.volume)).filter(|v| *v != disk.volume).take(1) {
-            match place(hands, &other, &request.subject).map_err(ec2_reads::unread)? {
+            match place(aws, &other, &request.subject).map_err(ec2_reads::unread)? {
                 Place::Going => return Ok(StepOutcome::Waiting(AGAIN_MS)),
-                Place::Here(..) | Place::Coming if is_ours(hands, request, &other)? => {
-                    detach(hands, request, &other)?;
-                    if place(hands, &other, &request.subject).map_err(ec2_reads::unread)? != Place::Free {
+                Place::Here(..) | Place::Coming if is_ours(aws, request, &other)? => {
+                    detach(aws, request, &other)?;
+                    if place(aws, &other, &request.subject).map_err(ec2_reads::unread)? != Place::Free {
                         return Ok(StepOutcome::Waiting(AGAIN_MS));
                     }
                 }
@@ -163,30 +163,30 @@ pub(super) fn back(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Resu
             }
         }
     }
-    on(hands, request, disk)
+    on(aws, request, disk)
 }
 
-fn is_ours(hands: &AwsHands, request: &StepRequest, volume: &str) -> Result<bool, StepOutcome> {
-    let seen = ec2_reads::volumes(hands, [volume.to_owned()]).map_err(ec2_reads::unread)?;
+fn is_ours(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<bool, StepOutcome> {
+    let seen = ec2_reads::volumes(aws, [volume.to_owned()]).map_err(ec2_reads::unread)?;
     Ok(seen.first().is_some_and(|v| ec2_reads::value(v.tags(), ec2_reads::PLAN) == Some(&request.plan_id)))
 }
 
 /// Says whether the volume ends with its instance, as it was before.
-fn keep_or_delete(hands: &AwsHands, request: &StepRequest, disk: &Disk) -> Result<(), StepOutcome> {
+fn keep_or_delete(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<(), StepOutcome> {
     let ebs = EbsInstanceBlockDeviceSpecification::builder().delete_on_termination(disk.delete_on_termination);
     let mapping = InstanceBlockDeviceMappingSpecification::builder().device_name(&disk.device).ebs(ebs.build());
-    let call = hands.ec2.modify_instance_attribute().instance_id(&request.subject);
+    let call = aws.ec2.modify_instance_attribute().instance_id(&request.subject);
     let call = call.block_device_mappings(mapping.build());
     // The volume is attached already: part of the effect is there.
-    ec2_reads::ask(hands, "ec2:ModifyInstanceAttribute", call.send()).map(drop).map_err(ec2_reads::unread)
+    ec2_reads::ask(aws, "ec2:ModifyInstanceAttribute", call.send()).map(drop).map_err(ec2_reads::unread)
 }
 
 /// Writes on the old volume what took its place.
-fn mark_replaced(hands: &AwsHands, request: &StepRequest, disk: &Disk) {
+fn mark_replaced(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) {
     let old = ec2_reads::precondition_of::<super::Move>(request, StepKind::Detach).map(|m| m.disk.volume);
     if request.kind == StepKind::AttachNew
         && let Some(old) = old
     {
-        ec2_reads::try_tags(hands, &old, &[("forewarn:replaced-by", disk.volume.as_str())]);
+        ec2_reads::try_tags(aws, &old, &[("forewarn:replaced-by", disk.volume.as_str())]);
     }
 }

@@ -1,7 +1,7 @@
 //! A volume like another one, made of its snapshot, and deleted again if nobody uses it.
 
-use super::super::super::hands::{StepOutcome, StepRequest};
-use super::super::AwsHands;
+use super::super::super::ports::{StepOutcome, StepRequest};
+use super::super::AwsRecovery;
 use super::super::call::Trouble;
 use super::super::ec2_reads;
 use super::super::snapshots;
@@ -31,15 +31,15 @@ struct Likeness {
 }
 
 /// Settles what the new volume is like.
-pub(super) fn prepare(hands: &AwsHands, request: &StepRequest) -> Result<String, String> {
-    let old = snapshots::broken_disk(hands, request)?.volume;
+pub(super) fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+    let old = snapshots::broken_disk(aws, request)?.volume;
     let known = match snapshots::came_of_step(request) {
         Some(set) => set,
-        None => snapshots::of_plan(hands, request).map_err(ec2_reads::words)?,
+        None => snapshots::of_plan(aws, request).map_err(ec2_reads::words)?,
     };
     let snapshot = known.into_iter().find(|t| t.volume == old).map(|t| t.snapshot);
     let snapshot = snapshot.ok_or_else(|| format!("this plan has no snapshot of {old}"))?;
-    let seen = ec2_reads::volumes(hands, [old.clone()]).map_err(ec2_reads::words)?;
+    let seen = ec2_reads::volumes(aws, [old.clone()]).map_err(ec2_reads::words)?;
     let volume = seen.first().ok_or_else(|| format!("there is no volume {old}"))?;
     ec2_reads::encode_precondition(&likeness(request.now_ms, volume, old, snapshot)?)
 }
@@ -67,19 +67,19 @@ fn likeness(at_ms: i64, volume: &Volume, replaces: String, snapshot: String) -> 
 }
 
 /// Makes the volume, and waits until it can be attached.
-pub(super) fn create(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+pub(super) fn create(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let like: Likeness = ec2_reads::before(request)?;
-    let (id, state) = match made(hands, request).map_err(StepOutcome::Unknown)? {
+    let (id, state) = match made(aws, request).map_err(StepOutcome::Unknown)? {
         Some(found) => found,
-        None => ask(hands, request, &like)?,
+        None => ask(aws, request, &like)?,
     };
     Ok(match state.as_str() {
         "available" | "in-use" => StepOutcome::Done(id),
         "creating" => StepOutcome::Waiting(AGAIN_MS),
         "error" => {
             // What can't be used is not left behind.
-            let call = hands.ec2.delete_volume().volume_id(&id);
-            match ec2_reads::ask(hands, "ec2:DeleteVolume", call.send()) {
+            let call = aws.ec2.delete_volume().volume_id(&id);
+            match ec2_reads::ask(aws, "ec2:DeleteVolume", call.send()) {
                 Ok(_) => StepOutcome::Failed(format!("the new volume {id} came up in error and was deleted")),
                 Err(e) => StepOutcome::Failed(format!("the new volume {id} came up in error and is left: {}", e.words)),
             }
@@ -88,10 +88,10 @@ pub(super) fn create(hands: &AwsHands, request: &StepRequest) -> Result<StepOutc
     })
 }
 
-fn ask(hands: &AwsHands, request: &StepRequest, like: &Likeness) -> Result<(String, String), StepOutcome> {
+fn ask(aws: &AwsRecovery, request: &StepRequest, like: &Likeness) -> Result<(String, String), StepOutcome> {
     let own = [("forewarn:replaces", like.replaces.as_str())];
     let tags: Vec<_> = like.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).chain(own).collect();
-    let call = hands.ec2.create_volume();
+    let call = aws.ec2.create_volume();
     let call = call
         .client_token(&request.token)
         .snapshot_id(&like.snapshot)
@@ -103,7 +103,7 @@ fn ask(hands: &AwsHands, request: &StepRequest, like: &Likeness) -> Result<(Stri
         .set_encrypted(like.encrypted.then_some(true))
         .set_kms_key_id(like.kms_key.clone())
         .tag_specifications(ec2_reads::marks(request, ResourceType::Volume, &tags));
-    let made = ec2_reads::ask(hands, "ec2:CreateVolume", call.send()).map_err(Trouble::reply)?;
+    let made = ec2_reads::ask(aws, "ec2:CreateVolume", call.send()).map_err(Trouble::reply)?;
     let id = made.volume_id.ok_or_else(|| StepOutcome::Unknown("ec2:CreateVolume names no volume".to_owned()))?;
     Ok((id, state_of(made.state.as_ref())))
 }
@@ -113,25 +113,25 @@ fn state_of(state: Option<&VolumeState>) -> String {
 }
 
 /// Finds the volume of this step and its state.
-fn made(hands: &AwsHands, request: &StepRequest) -> Result<Option<(String, String)>, String> {
-    let call = hands.ec2.describe_volumes().filters(ec2_reads::tagged(ec2_reads::STEP, &request.token));
-    let found = ec2_reads::ask(hands, "ec2:DescribeVolumes", call.send()).map_err(ec2_reads::words)?;
+fn made(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<(String, String)>, String> {
+    let call = aws.ec2.describe_volumes().filters(ec2_reads::tagged(ec2_reads::STEP, &request.token));
+    let found = ec2_reads::ask(aws, "ec2:DescribeVolumes", call.send()).map_err(ec2_reads::words)?;
     let mut found = found.volumes.unwrap_or_default().into_iter();
     Ok(found.find_map(|v| Some((v.volume_id?, state_of(v.state.as_ref())))))
 }
 
 /// Finds the volume of this step, once it can be attached.
-pub(super) fn find(hands: &AwsHands, request: &StepRequest) -> Result<Option<String>, String> {
-    let found = made(hands, request)?;
+pub(super) fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+    let found = made(aws, request)?;
     Ok(found.filter(|(_, state)| matches!(state.as_str(), "available" | "in-use")).map(|(id, _)| id))
 }
 
 /// Deletes the volume that this plan has made, unless somebody uses it.
-pub(super) fn delete(hands: &AwsHands, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+pub(super) fn delete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let Some(id) = ec2_reads::result_of(request, StepKind::CreateVolume) else {
         return Ok(StepOutcome::Done("no volume was made".to_owned()));
     };
-    let seen = ec2_reads::volumes(hands, [id.clone()]).map_err(ec2_reads::unread)?;
+    let seen = ec2_reads::volumes(aws, [id.clone()]).map_err(ec2_reads::unread)?;
     let Some(volume) = seen.first() else { return Ok(StepOutcome::Done(id)) };
     let is_ours = ec2_reads::value(volume.tags(), ec2_reads::PLAN) == Some(&request.plan_id)
         && ec2_reads::value(volume.tags(), ec2_reads::RECOVERY) == Some(&request.recovery_id);
@@ -145,7 +145,7 @@ pub(super) fn delete(hands: &AwsHands, request: &StepRequest) -> Result<StepOutc
     if volume.state().is_some_and(|s| matches!(s.as_str(), "deleting" | "deleted")) {
         return Ok(StepOutcome::Done(id));
     }
-    match ec2_reads::ask(hands, "ec2:DeleteVolume", hands.ec2.delete_volume().volume_id(&id).send()) {
+    match ec2_reads::ask(aws, "ec2:DeleteVolume", aws.ec2.delete_volume().volume_id(&id).send()) {
         Ok(_) => Ok(StepOutcome::Done(id)),
         Err(e) if e.code == "InvalidVolume.NotFound" => Ok(StepOutcome::Done(id)),
         Err(e) => Err(e.reply()),

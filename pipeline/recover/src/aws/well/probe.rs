@@ -1,6 +1,6 @@
 //! Asks an application whether it is well.
 
-use super::super::AwsHands;
+use super::super::AwsRecovery;
 use super::super::commands::probe;
 use bytes::Bytes;
 use forewarn_recovery::facts::Read;
@@ -45,23 +45,23 @@ impl Probe {
     }
 
     /// Asks so many times in a row; the first that fails ends it.
-    pub(super) fn passes(&self, hands: &AwsHands, instance: &str, times: usize) -> Read<bool> {
+    pub(super) fn passes(&self, aws: &AwsRecovery, instance: &str, times: usize) -> Read<bool> {
         match self {
-            Self::Here(uri) => Read::Known(hands.aws.block_on(answers(uri, times))),
-            Self::There(endpoint) => there(hands, instance, endpoint, times),
+            Self::Here(uri) => Read::Known(aws.runtime.block_on(answers(uri, times))),
+            Self::There(endpoint) => there(aws, instance, endpoint, times),
         }
     }
 }
 
 /// Localhost is the instance's own, and is asked there; the first answer that is not well ends it.
-fn there(hands: &AwsHands, instance: &str, endpoint: &str, times: usize) -> Read<bool> {
+fn there(aws: &AwsRecovery, instance: &str, endpoint: &str, times: usize) -> Read<bool> {
     for _ in 1..times {
-        let answer = probe(hands, instance, endpoint);
+        let answer = probe(aws, instance, endpoint);
         if answer != Read::Known(true) {
             return answer;
         }
     }
-    probe(hands, instance, endpoint)
+    probe(aws, instance, endpoint)
 }
 
 async fn answers(uri: &Uri, times: usize) -> bool {

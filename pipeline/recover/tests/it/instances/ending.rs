@@ -3,8 +3,8 @@
 use super::{done, launch, prepared, request, waits};
 use forewarn_domain::action::RecoveryAction::TerminateReplaced;
 use forewarn_domain::step::StepKind::Terminate;
-use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Hands, StepOutcome};
+use forewarn_recover::aws::AwsRecovery;
+use forewarn_recover::ports::{FactReader, StepDriver, StepOutcome};
 use forewarn_recovery::facts::{Kept, Read};
 use forewarn_testkit::moto::REGION;
 use forewarn_testkit::world::World;
@@ -12,18 +12,18 @@ use forewarn_testkit::world::World;
 #[test]
 fn what_was_replaced_is_seen_as_such_and_ended_once() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let (hands, old, new) =
-        (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""), launch(&world, ""));
-    let kept = |id: &str| match hands.look(id, 0).instance {
+    let (aws, old, new) =
+        (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""), launch(&world, ""));
+    let kept = |id: &str| match aws.look(id, 0).instance {
         Read::Known(facts) => facts.kept,
         Read::Failed(why) | Read::Absent(why) => panic!("{why}"),
     };
     assert_eq!(kept(&old), None);
-    let end = prepared(&hands, request(Terminate, TerminateReplaced, &old));
+    let end = prepared(&aws, request(Terminate, TerminateReplaced, &old));
     let refused = |reply: StepOutcome| {
         assert!(matches!(&reply, StepOutcome::Failed(why) if why.contains("not ended")), "{reply:?}");
     };
-    refused(hands.perform(&end));
+    refused(aws.perform(&end));
 
     let tag = |value: &str| {
         world.python(&format!(
@@ -34,16 +34,16 @@ fn what_was_replaced_is_seen_as_such_and_ended_once() {
     };
     tag("tomorrow");
     assert!(
-        matches!(hands.look(&old, 0).instance, Read::Failed(why) if why.contains("forewarn:terminate-after") && why.contains(&old))
+        matches!(aws.look(&old, 0).instance, Read::Failed(why) if why.contains("forewarn:terminate-after") && why.contains(&old))
     );
     tag("1970-01-01T00:00:01Z");
     assert_eq!(kept(&old), Some(Kept { until_ms: 1000, successor_runs: true }));
     // It runs: whoever started it needs it.
-    refused(hands.perform(&end));
+    refused(aws.perform(&end));
     world.python(&format!("aws('ec2').stop_instances(InstanceIds=['{old}'])"));
-    waits(&hands.perform(&end));
-    assert_eq!(done(hands.perform(&end)), "terminated");
-    assert_eq!(hands.find(&end), Ok(Some("terminated".to_owned())));
+    waits(&aws.perform(&end));
+    assert_eq!(done(aws.perform(&end)), "terminated");
+    assert_eq!(aws.find(&end), Ok(Some("terminated".to_owned())));
     let ends = world.calls().iter().filter(|c| c["action"] == "TerminateInstances").count();
     assert_eq!(ends, 1);
     assert_eq!(kept(&new), None);

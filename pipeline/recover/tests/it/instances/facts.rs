@@ -1,8 +1,8 @@
 //! What is seen of an instance.
 
 use super::{NOW, launch};
-use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Hands, Seen};
+use forewarn_recover::aws::AwsRecovery;
+use forewarn_recover::ports::{FactReader, Seen};
 use forewarn_recovery::facts::{BrokenVolume, InstanceFacts, InstanceState, Market, Read};
 use forewarn_testkit::moto::REGION;
 use forewarn_testkit::world::World;
@@ -29,7 +29,7 @@ fn tagged(key: &str, value: &str) -> String {
 #[test]
 fn an_instance_is_what_its_description_says() {
     let Some(world) = World::start(&["ec2", "autoscaling", "elbv2"], &[]) else { return };
-    let hands = AwsHands::new(&world.aws(), REGION, None).unwrap();
+    let aws = AwsRecovery::new(&world.aws(), REGION, None).unwrap();
     let data = WITH_DATA;
     let spot = |kind: &str| {
         format!("'InstanceMarketOptions': {{'MarketType': 'spot', 'SpotOptions': {{'SpotInstanceType': '{kind}'}}}}")
@@ -53,7 +53,7 @@ fn an_instance_is_what_its_description_says() {
     ];
     for (more, says) in table {
         let id = launch(&world, &more);
-        let facts = facts(hands.look(&id, NOW));
+        let facts = facts(aws.look(&id, NOW));
         assert!(says(&facts), "{more}: {facts:?}");
     }
 }
@@ -68,27 +68,31 @@ fn a_persistent_spot_instance_is_known_by_its_request() {
              print(c.describe_spot_instance_requests(SpotInstanceRequestIds=[r])['SpotInstanceRequests'][0]['InstanceId'])",
             super::IMAGE
         ));
-        assert_eq!(facts(AwsHands::new(&world.aws(), REGION, None).unwrap().look(&id, NOW)).market, market, "{kind}");
+        assert_eq!(
+            facts(AwsRecovery::new(&world.aws(), REGION, None).unwrap().look(&id, NOW)).market,
+            market,
+            "{kind}"
+        );
     }
 }
 
 #[test]
 fn addresses_are_of_two_kinds() {
     let Some(world) = World::start(&["ec2", "autoscaling", "elbv2"], &[]) else { return };
-    let (hands, id) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
-    let seen = facts(hands.look(&id, NOW));
+    let (aws, id) = (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
+    let seen = facts(aws.look(&id, NOW));
     assert!(seen.assigned_public_ip && !seen.elastic_ip, "{seen:?}");
     world.python(&format!(
         "c = aws('ec2'); c.associate_address(AllocationId=c.allocate_address(Domain='vpc')['AllocationId'], InstanceId='{id}')"
     ));
-    let seen = facts(hands.look(&id, NOW));
+    let seen = facts(aws.look(&id, NOW));
     assert!(!seen.assigned_public_ip && seen.elastic_ip, "{seen:?}");
 }
 
 #[test]
 fn a_broken_volume_is_the_root_another_or_only_shut_off() {
     let Some(world) = World::start(&["ec2", "autoscaling", "elbv2"], &[]) else { return };
-    let (hands, id) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, WITH_DATA));
+    let (aws, id) = (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, WITH_DATA));
     let volume = |is_root: &str| {
         world.python(&format!(
             "i = aws('ec2').describe_instances(InstanceIds=['{id}'])['Reservations'][0]['Instances'][0]\n\
@@ -96,13 +100,13 @@ fn a_broken_volume_is_the_root_another_or_only_shut_off() {
         ))
     };
     let (root, data) = (volume("True"), volume("False"));
-    assert_eq!(facts(hands.look(&id, NOW)).broken_volume, None);
+    assert_eq!(facts(aws.look(&id, NOW)).broken_volume, None);
     for (volume, io_enabled, broken) in
         [(&data, true, BrokenVolume::Data), (&root, true, BrokenVolume::Root), (&data, false, BrokenVolume::IoDisabled)]
     {
         world.script(
             &json!({"kind": "volume_status", "volume": volume, "status": "impaired", "io_enabled": io_enabled}),
         );
-        assert_eq!(facts(hands.look(&id, NOW)).broken_volume, Some(broken));
+        assert_eq!(facts(aws.look(&id, NOW)).broken_volume, Some(broken));
     }
 }

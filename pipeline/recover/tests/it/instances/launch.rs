@@ -3,8 +3,8 @@
 use super::{IMAGE, MINUTE, decoded_note, done, fails, launch, prepared, request, waits};
 use forewarn_domain::action::RecoveryAction::{Replace, ReplaceStateful};
 use forewarn_domain::step::StepKind::{self, Launch};
-use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Hands, StepRequest};
+use forewarn_recover::aws::AwsRecovery;
+use forewarn_recover::ports::{StepDriver, StepRequest};
 use forewarn_testkit::moto::REGION;
 use forewarn_testkit::world::World;
 use serde_json::{Value, json};
@@ -24,13 +24,13 @@ fn tag<'a>(found: &'a Value, key: &str) -> Option<&'a str> {
 
 /// A launch whose arguments are settled.
 fn settled(world: &World, subject: &str) -> StepRequest {
-    prepared(&AwsHands::new(&world.aws(), REGION, None).unwrap(), request(Launch, Replace, subject))
+    prepared(&AwsRecovery::new(&world.aws(), REGION, None).unwrap(), request(Launch, Replace, subject))
 }
 
 #[test]
 fn the_same_token_gives_one_instance_and_a_lost_reply_is_found() {
     let Some(world) = World::start(&["ec2"], &HIDDEN) else { return };
-    let hands = AwsHands::new(&world.aws(), REGION, None).unwrap();
+    let aws = AwsRecovery::new(&world.aws(), REGION, None).unwrap();
     let tags = "'TagSpecifications': [{'ResourceType': 'instance', 'Tags': [{'Key': 'AutoRecovery', 'Value': 'enabled'}, \
                 {'Key': 'Name', 'Value': 'web'}, {'Key': 'forewarn:kept-for', 'Value': 'older'}]}], 'UserData': 'echo hello', \
                 'DisableApiTermination': True, 'MetadataOptions': {'HttpTokens': 'required', 'HttpPutResponseHopLimit': 2}";
@@ -38,14 +38,14 @@ fn the_same_token_gives_one_instance_and_a_lost_reply_is_found() {
     world.advance(2 * MINUTE);
     let launch = settled(&world, &old);
     assert!(!launch.before.contains("hello") && !launch.before.contains("ZWNobyBoZWxsbw"), "{}", launch.before);
-    assert_eq!(hands.find(&launch), Ok(None));
-    let id = done(hands.perform(&launch));
+    assert_eq!(aws.find(&launch), Ok(None));
+    let id = done(aws.perform(&launch));
     // It can't be seen yet: the token alone keeps it one.
-    assert_eq!(hands.find(&launch), Ok(None));
-    assert_eq!(done(hands.perform(&launch)), id);
+    assert_eq!(aws.find(&launch), Ok(None));
+    assert_eq!(done(aws.perform(&launch)), id);
     world.advance(2 * MINUTE);
-    assert_eq!(hands.find(&launch), Ok(Some(id.clone())));
-    assert_eq!(done(hands.perform(&launch)), id);
+    assert_eq!(aws.find(&launch), Ok(Some(id.clone())));
+    assert_eq!(done(aws.perform(&launch)), id);
     assert_eq!(world.count("RunInstances"), 3, "the old one's, ours, and ours again while it was hidden");
     let found = described(&world, &id);
     for (key, value) in [
@@ -71,54 +71,54 @@ fn the_same_token_gives_one_instance_and_a_lost_reply_is_found() {
 #[test]
 fn another_attempt_launches_anew() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let (hands, old) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
+    let (aws, old) = (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
     let first = settled(&world, &old);
     let mut second = first.clone();
     second.token = "f".repeat(32);
-    second.before = hands.prepare(&second).unwrap();
-    assert_ne!(done(hands.perform(&first)), done(hands.perform(&second)));
+    second.before = aws.prepare(&second).unwrap();
+    assert_ne!(done(aws.perform(&first)), done(aws.perform(&second)));
 }
 
 #[test]
 fn where_there_is_no_room_for_a_type_the_next_is_taken_and_found_again() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let (hands, old) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
+    let (aws, old) = (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
     let mut launch = request(Launch, Replace, &old);
     launch.policy.targets.replacement.fallback_types = ["t3.micro", "t3.small", "t3.medium"].map(str::to_owned).into();
-    let launch = prepared(&hands, launch);
+    let launch = prepared(&aws, launch);
     for kind in ["t3.micro", "t3.small"] {
         world.script(&json!({"kind": "capacity", "call": "RunInstances", "type": kind, "times": null}));
     }
-    let id = done(hands.perform(&launch));
+    let id = done(aws.perform(&launch));
     assert_eq!(described(&world, &id)["InstanceType"], "t3.medium");
-    assert_eq!(hands.find(&launch), Ok(Some(id.clone())));
+    assert_eq!(aws.find(&launch), Ok(Some(id.clone())));
     // Room for the first has come meanwhile: it is one instance all the same.
     world.script(&json!({"kind": "clear"}));
-    assert_eq!(done(hands.perform(&launch)), id);
+    assert_eq!(done(aws.perform(&launch)), id);
 
     let mut other = launch;
     other.token = "e".repeat(32);
     world.script(&json!({"kind": "capacity", "call": "RunInstances", "times": null}));
-    fails(hands.perform(&other), "t3.medium");
-    assert_eq!(hands.find(&other), Ok(None));
+    fails(aws.perform(&other), "t3.medium");
+    assert_eq!(aws.find(&other), Ok(None));
 }
 
 #[test]
 fn user_data_that_changed_is_not_launched_with() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let (hands, old) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, "'UserData': 'one'"));
+    let (aws, old) = (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, "'UserData': 'one'"));
     let launch = settled(&world, &old);
     world.python(&format!(
         "c = aws('ec2'); c.stop_instances(InstanceIds=['{old}']); \
          c.modify_instance_attribute(InstanceId='{old}', Attribute='userData', Value='dHdv')"
     ));
-    fails(hands.perform(&launch), "is not what it was");
+    fails(aws.perform(&launch), "is not what it was");
 }
 
 #[test]
 fn data_comes_from_every_snapshot_or_nothing_is_launched() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let hands = AwsHands::new(&world.aws(), REGION, None).unwrap();
+    let aws = AwsRecovery::new(&world.aws(), REGION, None).unwrap();
     let devices = "'BlockDeviceMappings': [{'DeviceName': '/dev/sda1', 'Ebs': {'VolumeSize': 8}}, {'DeviceName': '/dev/sdf', \
                    'Ebs': {'VolumeSize': 9, 'VolumeType': 'gp3', 'DeleteOnTermination': False}}]";
     let old = launch(&world, devices);
@@ -133,15 +133,15 @@ fn data_comes_from_every_snapshot_or_nothing_is_launched() {
     assert_eq!(all.len(), 2, "{snapshots}");
     let with = |of: &Value| decoded_note(request(Launch, ReplaceStateful, &old), StepKind::Snapshot, &of.to_string());
     for part in all {
-        assert!(hands.prepare(&with(&json!([part]))).unwrap_err().contains("no snapshot of vol-"));
+        assert!(aws.prepare(&with(&json!([part]))).unwrap_err().contains("no snapshot of vol-"));
     }
-    assert!(hands.prepare(&request(Launch, ReplaceStateful, &old)).unwrap_err().contains("no snapshots"));
+    assert!(aws.prepare(&request(Launch, ReplaceStateful, &old)).unwrap_err().contains("no snapshots"));
 
-    let launch = prepared(&hands, with(&snapshots));
+    let launch = prepared(&aws, with(&snapshots));
     // The image of the root comes first.
-    waits(&hands.perform(&launch));
-    let id = done(hands.perform(&launch));
-    assert_eq!(done(hands.perform(&launch)), id);
+    waits(&aws.perform(&launch));
+    let id = done(aws.perform(&launch));
+    assert_eq!(done(aws.perform(&launch)), id);
     assert_eq!(world.count("RegisterImage"), 1);
     let data = all.iter().find(|s| s["device"] == "/dev/sdf").unwrap()["snapshot"].as_str().unwrap().to_owned();
     let root = all.iter().find(|s| s["device"] != "/dev/sdf").unwrap()["snapshot"].as_str().unwrap().to_owned();
@@ -156,17 +156,17 @@ fn data_comes_from_every_snapshot_or_nothing_is_launched() {
 #[test]
 fn a_template_is_used_in_the_version_that_was_its_default() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let (hands, old) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
+    let (aws, old) = (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
     world.python(&format!(
         "aws('ec2').create_launch_template(LaunchTemplateName='web', LaunchTemplateData={{'ImageId': '{IMAGE}', \
          'InstanceType': 't3.large'}})"
     ));
     let mut launch = request(Launch, Replace, &old);
     launch.policy.targets.replacement.launch_template = Some("web".to_owned());
-    let launch = prepared(&hands, launch);
-    let id = done(hands.perform(&launch));
+    let launch = prepared(&aws, launch);
+    let id = done(aws.perform(&launch));
     assert_eq!(described(&world, &id)["InstanceType"], "t3.large");
     let mut unknown = request(Launch, Replace, &old);
     unknown.policy.targets.replacement.launch_template = Some("absent".to_owned());
-    assert!(hands.prepare(&unknown).unwrap_err().contains("LaunchTemplate"));
+    assert!(aws.prepare(&unknown).unwrap_err().contains("LaunchTemplate"));
 }

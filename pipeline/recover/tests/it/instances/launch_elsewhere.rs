@@ -3,8 +3,8 @@
 use super::{decoded_note, done, launch, prepared, request, waits};
 use forewarn_domain::action::RecoveryAction::{FailOverRegion, FailOverZone, Replace, RestartApplication, SafeRestart};
 use forewarn_domain::step::StepKind::{Launch, Snapshot};
-use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::{Hands, StepRequest};
+use forewarn_recover::aws::AwsRecovery;
+use forewarn_recover::ports::{FactReader, StepDriver, StepRequest};
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::policy::Policy;
 use forewarn_recovery::targets::OtherRegion;
@@ -45,47 +45,47 @@ fn zone(world: &World, region: &str, id: &str) -> String {
 #[test]
 fn a_failover_leaves_the_zone() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let (hands, old) = (
-        AwsHands::new(&world.aws(), REGION, None).unwrap(),
+    let (aws, old) = (
+        AwsRecovery::new(&world.aws(), REGION, None).unwrap(),
         launch(&world, "'Placement': {'AvailabilityZone': 'us-east-1a'}"),
     );
     let made = snapshots(&world, &old);
     let plan = |request: StepRequest| decoded_note(request, Snapshot, &made);
-    let launch = prepared(&hands, plan(request(Launch, FailOverZone, &old)));
-    waits(&hands.perform(&launch));
-    let id = done(hands.perform(&launch));
+    let launch = prepared(&aws, plan(request(Launch, FailOverZone, &old)));
+    waits(&aws.perform(&launch));
+    let id = done(aws.perform(&launch));
     assert_ne!(zone(&world, "us-east-1", &id), "us-east-1a");
-    assert_eq!(hands.find(&launch), Ok(Some(id)));
+    assert_eq!(aws.find(&launch), Ok(Some(id)));
 
     let mut same = plan(request(Launch, FailOverZone, &old));
     let subnet = "print([s['SubnetId'] for s in aws('ec2').describe_subnets()['Subnets'] if s['AvailabilityZone'] == 'us-east-1a'][0])";
     same.policy.targets.replacement.subnet_id = Some(world.python(subnet));
-    assert!(hands.prepare(&same).unwrap_err().contains("the zone that is to be left"));
+    assert!(aws.prepare(&same).unwrap_err().contains("the zone that is to be left"));
 }
 
 #[test]
 fn a_failover_to_another_region_launches_there_and_is_found_there() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let (hands, old) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
+    let (aws, old) = (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
     let mut launch = request(Launch, FailOverRegion, &old);
-    assert!(hands.prepare(&launch).unwrap_err().contains("no other region"));
+    assert!(aws.prepare(&launch).unwrap_err().contains("no other region"));
     elsewhere(&world, &mut launch.policy);
-    let launch = prepared(&hands, launch);
-    let id = done(hands.perform(&launch));
+    let launch = prepared(&aws, launch);
+    let id = done(aws.perform(&launch));
     assert!(zone(&world, "eu-west-1", &id).starts_with("eu-west-1"));
-    assert_eq!(hands.find(&launch), Ok(Some(id)));
+    assert_eq!(aws.find(&launch), Ok(Some(id)));
     assert_eq!(world.calls().last().unwrap()["region"], "eu-west-1");
 }
 
 #[test]
 fn what_is_missing_is_told_in_words() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let (hands, old) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
+    let (aws, old) = (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
     let policy = Policy::default();
     for action in [RestartApplication, SafeRestart, Replace, FailOverZone] {
-        assert_eq!(hands.capacity_check(action, &old, &policy), Read::Known(None), "{action:?}");
+        assert_eq!(aws.capacity_check(action, &old, &policy), Read::Known(None), "{action:?}");
     }
-    let missing = |action, policy: &Policy| match hands.capacity_check(action, &old, policy) {
+    let missing = |action, policy: &Policy| match aws.capacity_check(action, &old, policy) {
         Read::Known(Some(words)) => words,
         Read::Known(None) => panic!("nothing is missing"),
         Read::Failed(why) | Read::Absent(why) => panic!("{why}"),
@@ -93,7 +93,7 @@ fn what_is_missing_is_told_in_words() {
     assert!(missing(FailOverRegion, &policy).contains("no other region"));
     let mut elsewhere_policy = Policy::default();
     elsewhere(&world, &mut elsewhere_policy);
-    assert_eq!(hands.capacity_check(FailOverRegion, &old, &elsewhere_policy), Read::Known(None));
+    assert_eq!(aws.capacity_check(FailOverRegion, &old, &elsewhere_policy), Read::Known(None));
     elsewhere_policy.targets.other_region.as_mut().unwrap().copy_age_ms = 1;
     assert!(missing(FailOverRegion, &elsewhere_policy).contains("h old"));
     elsewhere_policy.targets.other_region.as_mut().unwrap().image_id = "ami-00000000".to_owned();
@@ -103,5 +103,5 @@ fn what_is_missing_is_told_in_words() {
     rare.targets.replacement.subnet_id =
         Some(world.python("print(aws('ec2').describe_subnets()['Subnets'][0]['SubnetId'])"));
     assert!(missing(Replace, &rare).contains("x9.nothing is not offered in us-east-1"));
-    assert!(matches!(hands.capacity_check(SafeRestart, "i-0123456789abcdef0", &policy), Read::Failed(_)));
+    assert!(matches!(aws.capacity_check(SafeRestart, "i-0123456789abcdef0", &policy), Read::Failed(_)));
 }

@@ -1,8 +1,8 @@
 //! Where an instance stands, and whether a trigger still holds.
 
 use super::{MINUTE, NOW, launch};
-use forewarn_recover::aws::AwsHands;
-use forewarn_recover::hands::Hands;
+use forewarn_recover::aws::AwsRecovery;
+use forewarn_recover::ports::FactReader;
 use forewarn_recovery::admission::Health;
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::trigger::{Cause, Check, Trigger};
@@ -13,7 +13,7 @@ use serde_json::json;
 #[test]
 fn what_is_impaired_counts_in_its_zone_and_in_all() {
     let Some(world) = World::start(&["ec2", "autoscaling", "elbv2"], &[]) else { return };
-    let hands = AwsHands::new(&world.aws(), REGION, None).unwrap();
+    let aws = AwsRecovery::new(&world.aws(), REGION, None).unwrap();
     let [a, b, c] =
         ["a", "a", "b"].map(|z| launch(&world, &format!("'Placement': {{'AvailabilityZone': 'us-east-1{z}'}}")));
     world.script(&json!([
@@ -21,7 +21,7 @@ fn what_is_impaired_counts_in_its_zone_and_in_all() {
         {"kind": "status", "instance": b, "checks": {"instance": "initializing"}},
         {"kind": "status", "instance": c, "checks": {"attached_ebs": "impaired"}},
     ]));
-    let seen = hands.look(&a, NOW);
+    let seen = aws.look(&a, NOW);
     let Read::Known(place) = seen.place else { panic!("{:?}", seen.place) };
     assert_eq!(place.zone, "us-east-1a");
     assert_eq!(place.group, None);
@@ -31,8 +31,8 @@ fn what_is_impaired_counts_in_its_zone_and_in_all() {
     let Read::Known(Some(until)) = seen.aws_recovers_until else { panic!("{:?}", seen.aws_recovers_until) };
     let ahead = until - forewarn_runtime::time::system_now_ms();
     assert!((8 * MINUTE..=10 * MINUTE).contains(&ahead), "{ahead}");
-    assert_eq!(hands.look(&c, NOW).aws_recovers_until, Read::Known(None));
-    let absent = hands.look("i-0123456789abcdef0", NOW).instance;
+    assert_eq!(aws.look(&c, NOW).aws_recovers_until, Read::Known(None));
+    let absent = aws.look("i-0123456789abcdef0", NOW).instance;
     let words = "EC2 knows no instance i-0123456789abcdef0 in account 123456789012 and us-east-1";
     assert_eq!(absent, Read::Absent(words.to_owned()));
 }
@@ -49,9 +49,9 @@ fn a_member_of_a_group_is_one_however_it_is_known() {
          print(i[0]['InstanceId'])",
         super::IMAGE
     ));
-    let hands = AwsHands::new(&world.aws(), REGION, None).unwrap();
+    let aws = AwsRecovery::new(&world.aws(), REGION, None).unwrap();
     let look = || {
-        let seen = hands.look(&id, NOW);
+        let seen = aws.look(&id, NOW);
         let (Read::Known(facts), Read::Known(place)) = (seen.instance.clone(), seen.place.clone()) else {
             panic!("{seen:?}")
         };
@@ -68,11 +68,11 @@ fn a_member_of_a_group_is_one_however_it_is_known() {
 #[test]
 fn a_check_that_is_well_again_does_not_hold() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
-    let (hands, id) = (AwsHands::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
+    let (aws, id) = (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
     let holds = |cause: Cause| {
         let trigger =
             Trigger { id: "t".to_owned(), instance_id: id.clone(), cause, at_ms: NOW, evidence: String::new() };
-        hands.still_holds(&trigger)
+        aws.still_holds(&trigger)
     };
     let failed = |check| Cause::CheckFailed { check };
     world.script(

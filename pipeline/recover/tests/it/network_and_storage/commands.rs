@@ -3,7 +3,7 @@
 use super::Scene;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
-use forewarn_recover::hands::{Hands, StepOutcome};
+use forewarn_recover::ports::{FactReader, StepDriver, StepOutcome};
 use forewarn_recovery::facts::Read;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ fn units_are_restarted_once_and_what_they_said_is_kept() {
 fn a_command_whose_reply_was_lost_is_found_by_its_comment() {
     let Some(mut scene) = scene(RecoveryAction::RestartApplication) else { return };
     begin(&mut scene, S::RestartUnits, "restart-lost");
-    assert!(scene.hands.find(&scene.request).is_err(), "what was just sent may not show");
+    assert!(scene.aws.find(&scene.request).is_err(), "what was just sent may not show");
     scene.python(
         "aws('ssm').send_command(DocumentName='AWS-RunShellScript', InstanceIds=[who], Comment='forewarn restart-lost', \
          Parameters={'commands': ['true']})",
@@ -112,7 +112,7 @@ fn an_application_is_stopped_while_there_is_time() {
 fn an_application_on_the_instance_itself_is_asked_there() {
     let Some(mut scene) = scene(RecoveryAction::RestartApplication) else { return };
     scene.request.policy.health_endpoint = Some("http://localhost:8080/health".to_owned());
-    let well = |scene: &Scene| scene.hands.is_well(&scene.request.subject, &scene.request.policy);
+    let well = |scene: &Scene| scene.aws.is_well(&scene.request.subject, &scene.request.policy);
     assert_eq!(well(&scene), Read::Known(true));
     let calls = scene.world.calls();
     let sent = &calls.iter().find(|c| c["action"] == "SendCommand").unwrap()["args"];

@@ -3,7 +3,7 @@
 use super::Scene;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
-use forewarn_recover::hands::StepOutcome;
+use forewarn_recover::ports::StepOutcome;
 use serde_json::json;
 
 /// Makes a group of two with hooks at its end, and prints the first member.

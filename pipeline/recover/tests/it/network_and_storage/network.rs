@@ -3,7 +3,7 @@
 use super::Scene;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
-use forewarn_recover::hands::StepOutcome;
+use forewarn_recover::ports::StepOutcome;
 use serde_json::{Value, json};
 
 /// Registers the instance in one of two target groups, gives it two security groups, makes the isolation group, and prints its id.

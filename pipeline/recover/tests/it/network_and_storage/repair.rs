@@ -3,7 +3,7 @@
 use super::Scene;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
-use forewarn_recover::hands::StepOutcome;
+use forewarn_recover::ports::StepOutcome;
 use serde_json::{Value, json};
 
 const SLOW: &[&str] = &["--lag-ms", "7000:7000", "--hide-ms", "2000:2000"];

@@ -3,7 +3,7 @@
 use super::Scene;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
-use forewarn_recover::hands::{Hands, StepOutcome};
+use forewarn_recover::ports::{StepDriver, StepOutcome};
 use serde_json::{Value, json};
 
 const SLOW: &[&str] = &["--lag-ms", "60000:60000"];
@@ -21,7 +21,7 @@ fn volumes(result: &str) -> Vec<String> {
 fn a_set_is_taken_once_though_it_is_asked_for_twice_and_its_reply_is_lost() {
     let Some(mut scene) = Scene::start(&["ec2"], SLOW, RecoveryAction::SafeRestart) else { return };
     scene.begin(S::Snapshot).unwrap();
-    assert!(scene.hands.find(&scene.request).is_err(), "what was just made may not show");
+    assert!(scene.aws.find(&scene.request).is_err(), "what was just made may not show");
     scene.pass(11_000);
     assert_eq!(scene.find(), None, "nothing is made yet");
     let StepOutcome::Done(first) = scene.perform() else { panic!("{:?}", scene.perform()) };

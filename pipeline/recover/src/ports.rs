@@ -1,4 +1,4 @@
-//! What an executor sees of the world and does in it, as a port: it decides nothing, and is asked step by step.
+//! The ports of a recovery: what is read, what is tried as a dry run, and what is done; what only reads can't write.
 
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
@@ -29,7 +29,7 @@ pub struct StepRequest {
     pub serves: String,
     /// What makes the call the same when it is made again: 32 hexadecimal digits; the tag `forewarn:step` of what it makes.
     pub token: String,
-    /// How things stood before the first call of this step, and the call's arguments: what [`Hands::prepare`] gave.
+    /// How things stood before the first call of this step, and the call's arguments: what [`StepDriver::prepare`] gave.
     pub before: String,
     /// What is known of the earlier steps of this plan.
     pub notes: BTreeMap<StepKind, Note>,
@@ -76,8 +76,9 @@ pub struct Seen {
     pub aws_recovers_until: Read<Option<i64>>,
 }
 
-/// Sees and acts in one account and region. Every call lasts a minute at most, all that it asks of AWS included.
-pub trait Hands: Send + Sync + fmt::Debug {
+/// Reads what the gates look at in one account and region; it changes nothing. Every call lasts a minute at most, all that it asks of
+/// AWS included.
+pub trait FactReader: Send + Sync + fmt::Debug {
     /// Gives the account's id and the region.
     fn home(&self) -> (&str, &str);
 
@@ -90,13 +91,22 @@ pub trait Hands: Send + Sync + fmt::Debug {
     /// Says what is missing for an action where its instance would start: capacity, quota, type, permission.
     fn capacity_check(&self, action: RecoveryAction, instance: &str, policy: &Policy) -> Read<Option<String>>;
 
-    /// Makes calls to EC2 of a plan as dry runs, which change nothing, and gives what EC2 said to each.
+    /// Says whether an instance is well: its checks and, where the policy names an endpoint, its application.
+    fn is_well(&self, instance: &str, policy: &Policy) -> Read<bool>;
+}
+
+/// Asks what a preview tells people besides the facts; it changes nothing. Every call lasts a minute at most.
+pub trait DryRunner: Send + Sync + fmt::Debug {
+    /// Makes calls to EC2 of a plan as dry runs, and gives what EC2 said to each.
     fn dry_run(&self, plan: &Plan, instance: &str) -> Vec<DryRunResult>;
 
     /// Says how old the data would be, milliseconds, if every volume of an instance were made from its newest complete snapshot: the
     /// age of the oldest of these; none where a volume has none, absent where there are no volumes.
     fn snapshot_age(&self, instance: &str, now_ms: i64) -> Read<Option<i64>>;
+}
 
+/// Carries out steps in one account and region. Every call lasts a minute at most, all that it asks of AWS included.
+pub trait StepDriver: Send + Sync + fmt::Debug {
     /// Settles what goes with a step's token before anything is called: how things stand (for the way back), and the arguments.
     /// It changes nothing.
     ///
@@ -113,7 +123,4 @@ pub trait Hands: Send + Sync + fmt::Debug {
     /// # Errors
     /// When it can't be told, in words.
     fn find(&self, request: &StepRequest) -> Result<Option<String>, String>;
-
-    /// Says whether an instance is well: its checks and, where the policy names an endpoint, its application.
-    fn is_well(&self, instance: &str, policy: &Policy) -> Read<bool>;
 }
