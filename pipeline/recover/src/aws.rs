@@ -63,7 +63,7 @@ pub enum AwsRecoveryError {
 /// The steps of one kind of thing.
 trait Part {
     /// As [`StepDriver::prepare`]; by default nothing has to be settled.
-    fn prepare(&self, aws: &AwsRecovery, _request: &StepRequest) -> Result<String, String> {
+    fn prepare(&self, _aws: &AwsRecovery, _request: &StepRequest) -> Result<String, String> {
         Ok(String::new())
     }
 

@@ -6,7 +6,6 @@ use forewarn_domain::signal_map::SignalMap;
 use forewarn_evaluate::backtest;
 use forewarn_evaluate::replay::Steps;
 use forewarn_history::{History, IncidentRow};
-use forewarn_log::Filter;
 use forewarn_log::event::prediction::Outcome;
 use forewarn_log::{Event, EventLog, Filter, Row, SqliteLog, Table};
 use forewarn_predict::analyze::analyze;

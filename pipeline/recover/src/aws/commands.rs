@@ -34,7 +34,7 @@ struct Order {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
 impl Part for Commands {
-    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+    fn prepare(&self, _aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
         if let Some(before) = ec2_reads::settled(request) {
             return Ok(before);
         }

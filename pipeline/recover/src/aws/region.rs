@@ -60,7 +60,7 @@ impl Part for Dns {
         }
     }
 
-    fn find(&self, aws: &AwsRecovery, _errand: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, _aws: &AwsRecovery, _errand: &StepRequest) -> Result<Option<String>, String> {
         // A record that says so may not be on every server yet. The change made again says the same, and tells when it is.
         Ok(None)
     }

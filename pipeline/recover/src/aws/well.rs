@@ -54,7 +54,7 @@ impl Part for Wellness {
         }
     }
 
-    fn find(&self, aws: &AwsRecovery, _errand: &StepRequest) -> Result<Option<String>, String> {
+    fn find(&self, _aws: &AwsRecovery, _errand: &StepRequest) -> Result<Option<String>, String> {
         // It only looks: it is made again.
         Ok(None)
     }

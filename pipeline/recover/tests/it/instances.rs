@@ -1,12 +1,12 @@
 //! What is done to instances in AWS, over the wire against the test world: looks, stop and start, launch, address, health, DNS.
 
 mod address;
-mod compute;
 mod discard;
 mod ending;
 mod facts;
 mod launch;
 mod launch_elsewhere;
+mod power;
 mod region;
 mod seen;
 mod well;
