@@ -25,7 +25,6 @@ use std::path::Path;
 /// What a prediction run works on.
 #[derive(Debug, Clone, Copy)]
 pub struct PredictionRun<'a> {
-    /// The history.
     pub history: &'a History,
     /// The event log.
     pub log: &'a SqliteLog,
@@ -50,10 +49,8 @@ pub enum PredictionRunError {
     /// What was found could not be written down.
     #[error(transparent)]
     Announce(#[from] AnnounceError),
-    /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The history failed.
     #[error(transparent)]
     History(#[from] HistoryError),
     /// The progress could not be kept.
