@@ -165,3 +165,33 @@ pub enum RecoveryEvent {
         by: String,
     },
 }
+
+impl RecoveryEvent {
+    /// Gives the event's name, as in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Requested { .. } => "requested",
+            Self::Joined { .. } => "joined",
+            Self::Planned { .. } => "planned",
+            Self::Denied { .. } => "denied",
+            Self::Deferred { .. } => "deferred",
+            Self::Announced { .. } => "announced",
+            Self::Objected { .. } => "objected",
+            Self::Approved { .. } => "approved",
+            Self::Admitted => "admitted",
+            Self::Leased { .. } => "leased",
+            Self::LeaseReleased { .. } => "lease_released",
+            Self::StepIntended { .. } => "step_intended",
+            Self::StepDone { .. } => "step_done",
+            Self::StepWaiting { .. } => "step_waiting",
+            Self::StepFailed { .. } => "step_failed",
+            Self::Undoing => "undoing",
+            Self::Verified { .. } => "verified",
+            Self::Escalated { .. } => "escalated",
+            Self::Completed { .. } => "completed",
+            Self::Stuck { .. } => "stuck",
+            Self::Stopped { .. } => "stopped",
+            Self::Retried { .. } => "retried",
+        }
+    }
+}
