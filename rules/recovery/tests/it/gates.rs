@@ -3,11 +3,14 @@
 use super::instance;
 use forewarn_domain::action::{RecoveryAction as A, Rung};
 use forewarn_domain::prediction::Action;
+use forewarn_recovery::decide::CommandRejected;
+use forewarn_recovery::event::Outcome;
 use forewarn_recovery::facts::{Facts, Group, InstanceFacts, InstanceState, Kept, Market, Read};
 use forewarn_recovery::gate::{ActionRequest, refusals};
 use forewarn_recovery::plan::choose;
 use forewarn_recovery::policy::{DailyWindow, Mode, Override, Policy};
 use forewarn_recovery::refusal::{Refusal, Verdict, combine_verdicts};
+use forewarn_recovery::state::{IllegalTransition, Phase};
 use forewarn_recovery::trigger::{Cause, Check};
 
 const NOON: i64 = 1_772_409_600_000 + 12 * 3_600_000;
@@ -309,4 +312,30 @@ fn a_policy_that_cannot_be_read_says_where() {
         let error = Policy::from_json(text).unwrap_err().to_string();
         assert!(error.contains(says), "{text}: {error}");
     }
+}
+
+#[test]
+fn reasons_name_actions_and_times_as_people_read_them() {
+    let action = A::FailOverUnreachable;
+    let until_ms = 1_771_156_800_000;
+    let said = [
+        Refusal::Forbidden { action }.to_string(),
+        Refusal::Predictive { action: A::ReplaceStateful }.to_string(),
+        Refusal::Cooldown { until_ms }.to_string(),
+        Refusal::Paused { name: "freeze".to_owned(), until_ms }.to_string(),
+    ];
+    let expected = [
+        "the policy does not allow fail over dark",
+        "a prediction alone does not lead to replace stateful",
+        "cooling down until 2026-02-15T12:00:00Z",
+        "paused by freeze until 2026-02-15T12:00:00Z",
+    ];
+    assert_eq!(said, expected);
+
+    let phase = Phase::Deferred { until_ms };
+    assert_eq!(CommandRejected::Phase { phase }.to_string(), "not while it is deferred");
+    assert_eq!(CommandRejected::Early { at_ms: until_ms }.to_string(), "not before 2026-02-15T12:00:00Z");
+    let phase = Phase::Closed { outcome: Outcome::Recovered };
+    let illegal = IllegalTransition { phase, event: "planned" };
+    assert_eq!(illegal.to_string(), "planned can't follow while the recovery is closed");
 }
