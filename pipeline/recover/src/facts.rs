@@ -9,7 +9,7 @@ use forewarn_domain::prediction::Level;
 use forewarn_domain::silence;
 use forewarn_domain::step::StepKind;
 use forewarn_log::event::health::HealthStatus;
-use forewarn_log::{Row, Table};
+use forewarn_log::{LogError, Row, Table};
 use forewarn_recovery::facts::{Facts, InstanceFacts, InstanceState, Read, still_down};
 use forewarn_recovery::gate::{ActionRequest, refusals};
 use forewarn_recovery::plan::{Plan, choose, plan, plan_home_unreachable};
@@ -124,7 +124,7 @@ impl FactCollector<'_> {
             own_stop: self.stopped_by_us(id, subject, &seen.instance),
             aws_recovers_until: seen.aws_recovers_until,
             service_event: self.service_event(),
-            silence: self.silence(subject, now_ms),
+            silence: self.silence(subject, &seen.instance, trigger, now_ms),
             capacity_check: if needs_room {
                 self.reader.capacity_check(action, subject, &policy_or_default)
             } else {
@@ -176,16 +176,23 @@ impl FactCollector<'_> {
         }
     }
 
-    /// Gives the silence that holds for an instance, or for everything.
-    fn silence(&self, instance: &str, now_ms: i64) -> Read<Option<String>> {
-        let now = format_ms(now_ms);
-        match self.store.rows(Table::Silences) {
-            Ok(rows) => Read::Known(rows.iter().find_map(|row| {
-                let Row::Silence(s) = row else { return None };
-                let holds = (s.target == instance || s.target == "all") && silence::holds_at(s, &now);
-                holds.then(|| silence::id(&s.target, &s.since))
-            })),
-            Err(e) => Read::Failed(e.to_string()),
-        }
+    /// Gives the silence that holds the recovery of an instance back.
+    fn silence(&self, id: &str, seen: &Read<InstanceFacts>, trigger: &Trigger, now_ms: i64) -> Read<Option<String>> {
+        let read =
+            || Ok::<_, LogError>((self.store.rows(Table::Silences)?, self.store.row(Table::PredictionsCurrent, id)?));
+        let (silences, current) = match read() {
+            Ok(read) => read,
+            Err(e) => return Read::Failed(e.to_string()),
+        };
+        let silences = silences.iter().filter_map(|row| if let Row::Silence(s) = row { Some(s) } else { None });
+        let group = if let Read::Known(instance) = seen { instance.group.as_ref() } else { None };
+        let prediction = if let Some(Row::Prediction(p)) = &current { Some(&p.prediction) } else { None };
+        let subject = silence::Subject {
+            instance_id: id,
+            group: group.map(|g| g.name.as_str()),
+            prediction,
+            is_predicted: matches!(trigger.cause, Cause::Predicted { .. }),
+        };
+        Read::Known(silence::of_recovery(silences, &subject, &format_ms(now_ms)))
     }
 }

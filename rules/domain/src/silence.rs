@@ -90,6 +90,43 @@ pub fn holds_at(silence: &Silence, at: &str) -> bool {
     }
 }
 
+/// What is known of the instance that a recovery is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The instance's id.
+    pub instance_id: &'a str,
+    /// Its Auto Scaling group, where it has one: the workload that an instance without any prediction is a copy of.
+    pub group: Option<&'a str>,
+    /// The newest prediction about it, where there is one: it tells the workload.
+    pub prediction: Option<&'a Prediction>,
+    /// Whether that prediction is what the recovery answers: only then are its episode and its kind of failure those of the recovery.
+    pub is_predicted: bool,
+}
+
+impl Target {
+    fn is_about_recovery(&self, subject: &Subject<'_>) -> bool {
+        match self {
+            Self::Named(id) if subject.instance_id == *id => true,
+            Self::Workload(name) if subject.group == Some(name) => true,
+            Self::All => true,
+            Self::Workload(_) => subject.prediction.is_some_and(|p| self.is_about(p)),
+            Self::Named(_) | Self::FailureType(_) => {
+                subject.is_predicted && subject.prediction.is_some_and(|p| self.is_about(p))
+            }
+        }
+    }
+}
+
+/// Gives the id of the silence that holds a recovery back at a time (RFC 3339).
+pub fn of_recovery<'a>(
+    silences: impl IntoIterator<Item = &'a Silence>,
+    subject: &Subject<'_>,
+    at: &str,
+) -> Option<String> {
+    let is_held = |s: &&Silence| holds_at(s, at) && Target::parse(&s.target).is_about_recovery(subject);
+    silences.into_iter().find(is_held).map(|s| id(&s.target, &s.since))
+}
+
 /// Gives the id of the silence that keeps an instance's news back.
 pub fn of(silences: &[Silence], p: &Prediction) -> Option<String> {
     let found = silences.iter().find(|s| holds_at(s, &p.as_of) && Target::parse(&s.target).is_about(p))?;

@@ -434,3 +434,41 @@ fn open_recoveries_are_found_again() {
     assert!(ledger.append(&mut over, &[requested, completed]).unwrap());
     assert_eq!((of("i-over", "its").as_deref(), of("i-over", "another")), (Some("over"), None));
 }
+
+#[test]
+fn a_silence_of_a_workload_holds_a_recovery_back_until_it_ends() {
+    use forewarn_log::event::operator::{OperatorActed, OperatorAction};
+    use forewarn_testkit::samples;
+    let foretold = samples::prediction(INSTANCE, "ep", samples::TIME, forewarn_domain::prediction::Level::High);
+    let workload = foretold.workload.clone().unwrap();
+    let silenced = |target: String| {
+        let bench = Bench::new(&json!({"mode": "act"}));
+        let until = Some(forewarn_runtime::time::format_ms(bench.clock.now_ms() + 3_600_000));
+        let made = forewarn_log::Event::PredictionMade(forewarn_log::event::prediction::Made {
+            prediction: Box::new(foretold.clone()),
+        });
+        let action = OperatorAction::Silence;
+        let acted = OperatorActed { action, target: target.clone(), until, reason: None, verdict: None, by: None };
+        for (n, event) in [made, forewarn_log::Event::OperatorActed(acted)].into_iter().enumerate() {
+            let new = forewarn_log::NewEvent::new(n.to_string(), INSTANCE, jiff::Timestamp::UNIX_EPOCH, event);
+            bench.store.append("other", forewarn_log::Expected::Any, &[new]).unwrap();
+        }
+        let executor = bench.executor("a");
+        let id = executor.request(&failed("t")).unwrap();
+        bench.clock.advance(1);
+        executor.advance(&id).unwrap();
+        let is_held = |e: &RecoveryEvent| {
+            matches!(e, RecoveryEvent::Deferred { refusals, .. }
+                if refusals.iter().any(|r| matches!(r, Refusal::Silenced { .. })))
+        };
+        let first = bench.events(&id).iter().any(is_held);
+        bench.clock.advance(3_600_000);
+        assert_eq!(bench.work(&executor, &id), NextWakeup::Never, "{target}: over, it is healed");
+        assert!(!bench.aws.calls.lock().unwrap().is_empty());
+        first
+    };
+    assert!(silenced(format!("workload:{workload}")));
+    assert!(!silenced("workload:asg/other".to_owned()));
+    assert!(!silenced("failure-type:disk_full".to_owned()), "a failed check is no prediction of that kind");
+    assert!(silenced(INSTANCE.to_owned()));
+}
