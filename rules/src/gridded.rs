@@ -12,7 +12,7 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(crate) struct Gridded<'t> {
     pub(crate) track: &'t Series,
-    alone: bool,
+    is_unique_sorted: bool,
     delay_ms: i64,
     pub(crate) levels: Levels,
     start: i64,
@@ -38,14 +38,20 @@ impl Window {
 }
 
 impl<'t> Gridded<'t> {
-    /// Puts a track on the grid over `span`, whose bounds must be whole hours; `alone` is what
+    /// Puts a track on the grid over `span`, whose bounds must be whole hours; `is_unique_sorted` is what
     /// [`Series::normalise`] returned.
-    pub(crate) fn new(track: &'t Series, alone: bool, span: &Range<i64>, delay_ms: i64, levels: Levels) -> Self {
+    pub(crate) fn new(
+        track: &'t Series,
+        is_unique_sorted: bool,
+        span: &Range<i64>,
+        delay_ms: i64,
+        levels: Levels,
+    ) -> Self {
         let (mut grid, mut cells) = (GridBuilder::new(span, track.combine), Vec::new());
-        track.cells_at(span, i64::MAX, delay_ms, alone, &mut grid, &mut cells);
+        track.cells_at(span, i64::MAX, delay_ms, is_unique_sorted, &mut grid, &mut cells);
         let hours = cells.chunks_exact(CELLS_PER_HOUR).map(|c| hour(c, track, &levels)).collect();
         let settled = track.settled(span, delay_ms);
-        Self { track, alone, delay_ms, levels, start: span.start, cells, hours, settled }
+        Self { track, is_unique_sorted, delay_ms, levels, start: span.start, cells, hours, settled }
     }
 
     /// Writes the [`HABIT_HOURS`] and [`HOURS`] hours from `from` as they were known at `as_of`, and the cells of the latter;
@@ -61,7 +67,7 @@ impl<'t> Gridded<'t> {
         for (h, _) in self.settled[hours].iter().enumerate().filter(|(_, at)| **at > as_of) {
             let start = from + h as i64 * HOUR_MS;
             let span = start..start + HOUR_MS;
-            self.track.cells_at(&span, as_of, self.delay_ms, self.alone, &mut out.hour, &mut out.made);
+            self.track.cells_at(&span, as_of, self.delay_ms, self.is_unique_sorted, &mut out.hour, &mut out.made);
             out.hours[h] = hour(&out.made, self.track, &self.levels);
             if let Some(h) = h.checked_sub(HABIT_HOURS) {
                 out.cells[h * CELLS_PER_HOUR..(h + 1) * CELLS_PER_HOUR].copy_from_slice(&out.made);
@@ -100,17 +106,24 @@ mod tests {
     #[test]
     fn a_window_shows_what_a_grid_made_for_it_alone_would() {
         let mut track = messy();
-        let alone = track.normalise(DELAY);
-        assert!(!alone);
+        let is_unique_sorted = track.normalise(DELAY);
+        assert!(!is_unique_sorted);
         let levels = Levels::of(Signal::Memory.spec());
         let (first, last) = (9 * 288 * CELL, 12 * 288 * CELL);
-        let gridded = Gridded::new(&track, alone, &(reach(first)..last + HOUR_MS), DELAY, levels);
+        let gridded = Gridded::new(&track, is_unique_sorted, &(reach(first)..last + HOUR_MS), DELAY, levels);
         let (mut window, mut remade) = (Window::new(), 0);
         for as_of in (first..last).step_by(1_234_567) {
             let span = reach(as_of)..reach(as_of) + (HABIT_HOURS + HOURS) as i64 * HOUR_MS;
             gridded.window(span.start, as_of, &mut window);
             let mut cells = Vec::new();
-            track.cells_at(&span, as_of, DELAY, alone, &mut GridBuilder::new(&span, track.combine), &mut cells);
+            track.cells_at(
+                &span,
+                as_of,
+                DELAY,
+                is_unique_sorted,
+                &mut GridBuilder::new(&span, track.combine),
+                &mut cells,
+            );
             let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&window.cells), bits(&cells[HABIT_HOURS * CELLS_PER_HOUR..]), "as of {as_of}");
             for (h, cells) in window.hours.iter().zip(cells.chunks_exact(CELLS_PER_HOUR)) {

@@ -100,9 +100,9 @@ impl RowBuilder {
         last: i64,
     ) -> Prepared<'t> {
         let span = reach(first)..window(last).end;
-        let series = tracks.iter().map(|(track, alone)| {
+        let series = tracks.iter().map(|(track, is_unique_sorted)| {
             let levels = self.levels_for(track.signal, attributes);
-            Gridded::new(track, *alone, &span, self.delay_ms, levels)
+            Gridded::new(track, *is_unique_sorted, &span, self.delay_ms, levels)
         });
         Prepared { series: series.collect() }
     }

@@ -87,8 +87,8 @@ impl Series {
         if self.period_ms > CELL_MS {
             self.spread(delay_ms);
         }
-        let alone = self.ingested_at.is_empty() && self.ts.is_sorted_by(|a, b| a < b);
-        if alone {
+        let is_unique_sorted = self.ingested_at.is_empty() && self.ts.is_sorted_by(|a, b| a < b);
+        if is_unique_sorted {
             return true;
         }
         let mut order: Vec<usize> = (0..self.ts.len()).collect();
@@ -163,19 +163,19 @@ impl Series {
     }
 
     /// Writes the cells of `span` as they were known at `as_of`. The samples must be [normalised](Self::normalise);
-    /// `alone` is what that returned.
+    /// `is_unique_sorted` is what that returned.
     pub fn cells_at(
         &self,
         span: &Range<i64>,
         as_of: i64,
         delay_ms: i64,
-        alone: bool,
+        is_unique_sorted: bool,
         grid: &mut GridBuilder,
         out: &mut Vec<f64>,
     ) {
         grid.reset(span.start, self.combine);
         let from = self.ts.partition_point(|&t| t < span.start);
-        if alone {
+        if is_unique_sorted {
             let seen = |t: i64| t < span.end && self.cell_end(t) + delay_ms <= as_of;
             let to = self.ts.partition_point(|&t| seen(t));
             if from < to {
@@ -220,10 +220,10 @@ mod tests {
     const DELAY: i64 = 300_000;
 
     fn cells(track: &mut Series, as_of: i64) -> Vec<f64> {
-        let alone = track.normalise(DELAY);
+        let is_unique_sorted = track.normalise(DELAY);
         let span = 0..HOUR_MS;
         let mut out = Vec::new();
-        track.cells_at(&span, as_of, DELAY, alone, &mut GridBuilder::new(&span, Combine::Mean), &mut out);
+        track.cells_at(&span, as_of, DELAY, is_unique_sorted, &mut GridBuilder::new(&span, Combine::Mean), &mut out);
         out
     }
 

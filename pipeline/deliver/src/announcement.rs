@@ -128,7 +128,7 @@ impl Announcement {
             region: place("region"),
             resources: data("instance_id").into_iter().chain(members).map(str::to_owned).collect(),
             event_type: envelope.type_.clone(),
-            detail: told(envelope),
+            detail: with_routing_fields(envelope),
         }))
     }
 }
@@ -136,7 +136,7 @@ impl Announcement {
 /// Adds to an event's data what consumers on every bus go by: `event_id` to drop repeats, `event_type` to read the rest, and
 /// `confidence` to choose by, also where the data calls it a level. Of what is over nothing lies ahead, whatever level it had: a rule
 /// on what is urgent must not match an all-clear.
-fn told(envelope: &Envelope) -> Value {
+fn with_routing_fields(envelope: &Envelope) -> Value {
     let mut detail = envelope.data.clone();
     if let Value::Object(map) = &mut detail {
         map.insert("event_id".to_owned(), Value::from(envelope.id.as_str()));
@@ -175,7 +175,7 @@ mod tests {
                 dataschema: String::new(),
                 data: serde_json::json!({"level": "high", "members": []}),
             };
-            told(&envelope)["confidence"].clone()
+            with_routing_fields(&envelope)["confidence"].clone()
         };
         assert_eq!(of("forewarn.workload.updated.v1"), "high");
         assert_eq!(of("forewarn.workload.cleared.v1"), "none");

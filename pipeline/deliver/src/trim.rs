@@ -86,13 +86,13 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Gives the detail with what has been said so far.
-    fn told(&self, detail: &Value, more: Option<&str>) -> Value {
-        let mut told = detail.clone();
+    fn with_notes(&self, detail: &Value, more: Option<&str>) -> Value {
+        let mut with_notes = detail.clone();
         let said: Vec<&str> = self.said.iter().map(String::as_str).chain(more).collect();
-        if let (Value::Object(map), false) = (&mut told, said.is_empty()) {
+        if let (Value::Object(map), false) = (&mut with_notes, said.is_empty()) {
             map.insert(TRIMMED.to_owned(), json!(said));
         }
-        told
+        with_notes
     }
 
     fn fits(&self) -> bool {
@@ -100,11 +100,11 @@ impl Work<'_> {
     }
 
     fn fits_with(&self, detail: &Value, more: Option<&str>) -> bool {
-        (self.size)(&self.told(detail, more)) <= self.limit
+        (self.size)(&self.with_notes(detail, more)) <= self.limit
     }
 
     fn done(self) -> Value {
-        self.told(&self.detail, None)
+        self.with_notes(&self.detail, None)
     }
 
     /// Shortens every text that may be shortened.

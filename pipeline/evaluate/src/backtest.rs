@@ -20,6 +20,7 @@ mod report;
 mod text;
 mod write;
 
+mod job;
 mod run;
 mod sum_up;
 
@@ -34,6 +35,7 @@ pub use cost::{CostReport, Costs, Priced};
 pub use drift::{Drift, Period};
 pub use foresight::{FalseAlarm, Foreseen, Judged, judge_incidents};
 pub use incidents::{IncidentCounts, Incidents, IncidentsError, read_incidents};
+pub use job::Job;
 pub use live::{LiveJob, LiveReport, Rounds, live, spoken};
 pub use measure::{Counts, Measure};
 pub use notes::of_incidents as notes_of_incidents;
@@ -42,7 +44,7 @@ pub use report::{
     CalibrationFit, CauseReport, CurvePoint, Difference, DifferenceRow, Estimate, FailureTypeReport, Leads, Range,
     ReliabilityRow, Report, Resampling, RuleReport, Scorer,
 };
-pub use run::{BacktestError, Job, run};
+pub use run::{BacktestError, run};
 pub use tally::RuleCounts;
 pub use workloads::WorkloadReport;
 pub use write::PredictionWriter;

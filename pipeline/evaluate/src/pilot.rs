@@ -6,7 +6,7 @@
 mod spend;
 mod text;
 
-pub use spend::{Ask, Estimate, PRICE_PER_THOUSAND, Puller, Refused, pull_if_agreed};
+pub use spend::{Estimate, PRICE_PER_THOUSAND, Puller, Refused, SpendApprover, pull_if_agreed};
 
 use crate::backtest::{self, BacktestError, FalseAlarm, Incidents, Job, Judged, Report};
 use crate::replay::Steps;

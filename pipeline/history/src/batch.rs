@@ -1,7 +1,7 @@
 //! Holds one decoded batch of a metric file and finds where its runs end.
 
+use super::constant::{constant_ingested, constant_period, constant_text};
 use super::key::NOT_INGESTED;
-use super::read::{constant_ingested, constant_period, constant_text};
 use super::schema::TEXT_COLUMNS;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType};
@@ -79,7 +79,7 @@ impl Batch {
         for (i, name) in TEXT_COLUMNS.iter().enumerate() {
             texts[i] = match batch.column_by_name(name) {
                 Some(array) => coded(array.as_ref(), name)?,
-                None => constant_text(group, i)?,
+                None => TextValues::Constant(constant_text(group, i)?),
             };
         }
         let period = match batch.column_by_name("period_s") {

@@ -8,8 +8,9 @@
 use super::error::{HistoryError, Result};
 use super::lock::Lock;
 use super::manifest::{Manifest, pretty};
+use super::replacement::finish_interrupted;
 use super::store::Store;
-use super::{History, compact, local};
+use super::{History, local};
 use forewarn_domain::signal::Signal;
 use forewarn_runtime::failpoint;
 use serde::{Deserialize, Serialize};
@@ -226,7 +227,7 @@ impl Writer<'_> {
     fn recover(&self) -> Result<()> {
         let store = &self.history.store;
         for entry in store.list(JOURNAL)? {
-            if !is_json(&entry.path) {
+            if !entry.is_json() {
                 store.delete(&entry.path)?;
                 continue;
             }
@@ -245,13 +246,8 @@ impl Writer<'_> {
         if let Some(root) = store.local_root() {
             remove_tree(&root.join(STAGING))?;
         }
-        compact::finish_interrupted(store, None)
+        finish_interrupted(store, None)
     }
-}
-
-/// Says whether a file is one of the small JSON files, whole.
-pub(super) fn is_json(path: &str) -> bool {
-    Path::new(path).extension().is_some_and(|e| e == "json")
 }
 
 fn journal_path(id: &str) -> String {

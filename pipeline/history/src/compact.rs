@@ -9,17 +9,16 @@ use super::files::MetricFile;
 use super::key::{NOT_INGESTED, Partition, SeriesKey};
 use super::manifest::pretty;
 use super::read::Want;
+use super::replacement::{NOTES, Replacement, delete_replaced, finish_interrupted};
 use super::scan::{Run, RunSink, merge};
 use super::store::Store;
 use super::versions::{Sample, from_ordered_bits, keep_versions, ordered_bits};
-use super::{History, MetricWriter, commit, local};
+use super::{History, MetricWriter, local};
 use forewarn_runtime::failpoint;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-
-const NOTES: &str = "_compact";
 
 /// How the names of files begin that a compaction made.
 const MADE: &str = "compact-";
@@ -31,15 +30,6 @@ type Checked = BTreeMap<String, u64>;
 
 /// How old files stay on an object store after they were replaced, for readers that listed them before.
 const REMOTE_GRACE_MS: i64 = 15 * 60 * 1000;
-
-/// A compaction's note.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Replacement {
-    pub(super) output: String,
-    pub(super) replaces: Vec<String>,
-    /// When the replaced files may be deleted.
-    pub(super) delete_after_ms: i64,
-}
 
 /// How to compact.
 #[derive(Debug, Clone, Default)]
@@ -185,51 +175,6 @@ fn compaction_id(files: &[MetricFile]) -> String {
         hash.update(&file.entry.size.to_le_bytes());
     }
     format!("{:016x}", hash.digest())
-}
-
-/// Reads all notes.
-pub(super) fn replacements(store: &Store) -> Result<Vec<Replacement>> {
-    Ok(notes(store)?.into_iter().map(|(_, note)| note).collect())
-}
-
-fn notes(store: &Store) -> Result<Vec<(String, Replacement)>> {
-    let mut found = Vec::new();
-    for entry in store.list(NOTES)?.into_iter().filter(|e| commit::is_json(&e.path)) {
-        let Some(bytes) = store.read(&entry.path)? else { continue };
-        let bad = |e: serde_json::Error| HistoryError::Json { path: store.describe(&entry.path), why: e.to_string() };
-        found.push((entry.path.clone(), serde_json::from_slice(&bytes).map_err(bad)?));
-    }
-    Ok(found)
-}
-
-/// Deletes what finished compactions replaced, and notes of those that never got so far.
-///
-/// Without a time, only what needs no clock is done: a note whose grace may still run is left alone.
-pub(super) fn finish_interrupted(store: &Store, now_ms: Option<i64>) -> Result<()> {
-    for (path, note) in notes(store)? {
-        let placed = match store.local_root() {
-            Some(root) => root.join(&note.output).exists(),
-            None => store.list(parent(&note.output))?.iter().any(|e| e.path == note.output),
-        };
-        if !placed {
-            store.delete(&path)?;
-        } else if now_ms.is_some_and(|now| now >= note.delete_after_ms) {
-            delete_replaced(store, &path, &note)?;
-        }
-    }
-    Ok(())
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(dir, _)| dir)
-}
-
-fn delete_replaced(store: &Store, note_path: &str, note: &Replacement) -> Result<()> {
-    for old in &note.replaces {
-        store.delete(old)?;
-        failpoint::point("compact.deleted");
-    }
-    store.delete(note_path)
 }
 
 /// Gathers an instance's samples, sorts them, drops what repeats, and writes them; without a writer it only counts.

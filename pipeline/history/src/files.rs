@@ -1,10 +1,10 @@
 //! Lists the metric files that count: those of a bucket and range of days, without what a compaction replaced.
 
 use super::History;
-use super::compact::{Replacement, replacements};
+use super::entry::Entry;
 use super::error::Result;
 use super::key::{METRICS, Partition, day_of_dir};
-use super::store::Entry;
+use super::replacement::{Replacement, replacements};
 use forewarn_runtime::time::DAY_MS;
 use std::collections::BTreeSet;
 

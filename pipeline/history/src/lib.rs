@@ -13,6 +13,8 @@ mod batch;
 pub mod columns;
 mod commit;
 mod compact;
+mod constant;
+mod entry;
 mod error;
 mod files;
 mod key;
@@ -24,6 +26,7 @@ mod predictions;
 mod prune;
 mod read;
 mod remote;
+mod replacement;
 #[cfg(feature = "aws")]
 mod s3;
 mod scan;
@@ -38,6 +41,7 @@ mod write;
 
 pub use commit::{CommitRecord, Staging, Writer};
 pub use compact::{CompactOptions, CompactReport};
+pub use entry::Entry;
 pub use error::{HistoryError, Result};
 pub use files::MetricFile;
 pub use key::{NOT_INGESTED, Partition, SeriesKey, bucket_of};
@@ -49,7 +53,7 @@ pub use remote::{RemoteFile, RemoteStore};
 pub use scan::{Run, RunSink, ScanOptions};
 pub use schema::{TEXT_COLUMNS, metric_schema};
 pub use stats::{HistoryStats, MetricStats};
-pub use store::{Entry, Store, StoreFile, StoreRead};
+pub use store::{Store, StoreFile, StoreRead};
 pub use tables::{EventRow, IncidentRow, InstanceRow};
 pub use verify::{Fault, VerifyReport};
 

@@ -1,7 +1,7 @@
 //! Keeps a history in a directory: whole files by staging, fsync and rename.
 
+use super::entry::Entry;
 use super::error::{HistoryError, Result};
-use super::store::Entry;
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 use std::fs::{self, File};

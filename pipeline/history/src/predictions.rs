@@ -1,8 +1,8 @@
 //! Reads what was predicted at the time: the rounds kept under `predictions/`, each a row for every instance.
 
 use super::History;
+use super::entry::Entry;
 use super::error::{HistoryError, Result};
-use super::store::Entry;
 use super::tables::{PREDICTIONS, Table, for_each_batch_of, parquet_files};
 use forewarn_domain::prediction::{FailureType, Level};
 use serde::de::DeserializeOwned;

@@ -1,7 +1,7 @@
 //! Keeps a history in an object store, behind the same blocking calls as a directory.
 
+use super::entry::Entry;
 use super::error::{HistoryError, Result};
-use super::store::Entry;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};

@@ -1,20 +1,12 @@
 //! Gives one blocking view of a directory or an object store: list, read, put whole, delete, read ranges.
 
+use super::entry::Entry;
 use super::error::{HistoryError, Result};
 use super::local::{LocalFile, LocalStore};
 use super::remote::{RemoteFile, RemoteStore};
 use bytes::Bytes;
 use parquet::file::reader::{ChunkReader, Length};
 use std::path::{Path, PathBuf};
-
-/// One file of a store.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// Path from the root, with `/`.
-    pub path: String,
-    /// Size in bytes.
-    pub size: u64,
-}
 
 /// A directory, or a prefix of a bucket.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! Answers small questions without reading samples: the range of time, the instances, the metrics.
 
 use super::History;
+use super::constant::time_range;
 use super::error::Result;
-use super::read::{RunReader, Want, open_metadata, time_range};
+use super::read::{RunReader, Want, open_metadata};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl History {

@@ -1,8 +1,9 @@
 //! Keeps the small tables beside the metrics: instances, events, incidents.
 
+use super::entry::Entry;
 use super::error::{HistoryError, Result};
 use super::schema::time_type;
-use super::store::{Entry, StoreFile};
+use super::store::StoreFile;
 use super::{History, Writer};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMillisecondType};

@@ -1,10 +1,11 @@
 //! Checks every metric file: readable, columns, order, day and bucket, statistics, finite values.
 
 use super::History;
+use super::constant::time_range;
 use super::error::{HistoryError, Result};
 use super::files::MetricFile;
 use super::key::{METRICS, Partition, SeriesKey, bucket_of};
-use super::read::{RunReader, Want, open_metadata, time_range};
+use super::read::{RunReader, Want, open_metadata};
 use super::schema::{INSTANCE, TS};
 use forewarn_runtime::time::format_ms;
 use serde::Serialize;

@@ -22,7 +22,7 @@ pub enum IntakeError {
 
 /// Says what became of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Taken {
+pub struct IntakeReport {
     /// Messages looked at.
     pub messages: u64,
     /// Events put into the stream.
@@ -33,7 +33,7 @@ pub struct Taken {
     pub dead: u64,
 }
 
-impl std::ops::AddAssign for Taken {
+impl std::ops::AddAssign for IntakeReport {
     fn add_assign(&mut self, more: Self) {
         self.messages += more.messages;
         self.events += more.events;
@@ -59,8 +59,8 @@ impl Intake<'_> {
     ///
     /// # Errors
     /// When stream or dead letters fail; all messages may be given again.
-    pub fn take(&mut self, origin: &str, messages: &[&[u8]], now_ms: i64) -> Result<Taken, IntakeError> {
-        let mut taken = Taken { messages: messages.len() as u64, ..Taken::default() };
+    pub fn take(&mut self, origin: &str, messages: &[&[u8]], now_ms: i64) -> Result<IntakeReport, IntakeError> {
+        let mut taken = IntakeReport { messages: messages.len() as u64, ..IntakeReport::default() };
         let mut records = Vec::new();
         for raw in messages {
             match records_of(raw) {

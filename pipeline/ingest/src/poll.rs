@@ -1,6 +1,6 @@
 //! Polls queues: a message is deleted only after what it says is durable, so nothing that happens in between loses it.
 
-use crate::intake::{Intake, IntakeError, Taken};
+use crate::intake::{Intake, IntakeError, IntakeReport};
 use forewarn_events::queue::{Queue, Received};
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::failpoint;
@@ -28,7 +28,7 @@ pub enum Until {
 pub struct Poll {
     /// What became of the messages.
     #[serde(flatten)]
-    pub taken: Taken,
+    pub taken: IntakeReport,
     /// Messages deleted.
     pub deleted: u64,
     /// Messages that could not be deleted: they come again, which does no harm.

@@ -15,11 +15,13 @@ mod offset;
 
 pub mod follow;
 pub mod ingest;
+pub mod job;
+pub mod place;
 pub mod report;
 
 pub mod accounts;
+pub mod metric_scope;
 pub mod select;
-pub mod wanted;
 
 pub mod budget;
 pub mod limit;

@@ -15,5 +15,5 @@ mod serve;
 
 pub use error::ProxyError;
 pub use operation::{Operation, Protocol};
-pub use script::{Action, Script, ScriptError, Strike, When};
+pub use script::{Action, Condition, Script, ScriptError, Strike};
 pub use serve::FaultProxy;

@@ -29,7 +29,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 pub use table::make;
-pub use trouble::Trouble;
+pub use trouble::CallError;
 
 /// A log in a DynamoDB table; threads may share it, and processes may open the same table.
 ///
@@ -155,7 +155,7 @@ impl Cursors for DynamoLog {
         });
         match moved {
             // It stands there already, or further on.
-            Err(failed) if failed.trouble != Trouble::Refused => Err(failed.into()),
+            Err(failed) if failed.trouble != CallError::Refused => Err(failed.into()),
             _ => Ok(()),
         }
     }

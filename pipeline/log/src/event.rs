@@ -177,7 +177,7 @@ events! {
     /// A failure happened.
     IncidentObserved(incident::IncidentObserved) = "incident.observed" v 1;
     /// An episode opened.
-    PredictionMade(prediction::Made) = "prediction.made" v 1;
+    PredictionMade(prediction::Opened) = "prediction.made" v 1;
     /// The level of an open episode changed.
     PredictionUpdated(prediction::Updated) = "prediction.updated" v 1;
     /// An open episode was looked at again.
@@ -193,7 +193,7 @@ events! {
     /// A workload episode grew.
     WorkloadUpdated(workload::Updated) = "workload.updated" v 1;
     /// A workload episode is over.
-    WorkloadCleared(workload::Over) = "workload.cleared" v 1;
+    WorkloadCleared(workload::Cleared) = "workload.cleared" v 1;
     /// A recovery was asked for.
     RecoveryRequested(recovery::Happened<recovery::Requested>) = "recovery.requested" v 2;
     /// Another trigger asked for the same.

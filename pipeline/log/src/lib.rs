@@ -17,6 +17,7 @@ pub mod port;
 pub mod projection;
 pub mod row;
 pub mod sqlite;
+pub mod table;
 pub mod walk;
 
 #[cfg(feature = "aws")]
@@ -26,9 +27,10 @@ pub use event::{DecodeError, Event};
 pub use filter::Filter;
 pub use memory::MemoryLog;
 pub use port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
-pub use projection::{Key, Projection, Table};
+pub use projection::Projection;
 pub use row::Row;
 pub use sqlite::{Checkpoint, PruneReport, RebuildReport, SqliteLog, VerifyReport};
+pub use table::{Key, Table};
 
 use std::path::{Path, PathBuf};
 

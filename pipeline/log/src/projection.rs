@@ -6,82 +6,12 @@ use super::event::prediction::Resolved;
 use super::event::{Event, recovery};
 use super::port::{LogError, Recorded};
 use super::row::{Ack, CurrentPrediction, Episode, Instance, InstanceEpisode, RecoveryRow, Row, Workload};
+use super::table::{Key, Table};
 use forewarn_domain::prediction::{Level, Prediction};
 use forewarn_domain::silence::Silence;
 use forewarn_domain::workload::WorkloadEpisode;
 use forewarn_recovery::state::Recovery;
-use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// A table of current state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Table {
-    /// The latest announced prediction of each instance.
-    PredictionsCurrent,
-    /// Episodes by id.
-    Episodes,
-    /// Where each instance's episode stands.
-    EpisodeStates,
-    /// Workload episodes by id.
-    WorkloadEpisodes,
-    /// Incidents by id.
-    Incidents,
-    /// Declared changes by id.
-    Changes,
-    /// Silences by target.
-    Silences,
-    /// What operators noted, by episode.
-    Acks,
-    /// Instances by id.
-    Instances,
-    /// Recoveries by id.
-    Recoveries,
-    /// What AWS Health announced, by ARN.
-    HealthEvents,
-}
-
-/// Every table.
-pub const TABLES: [Table; 11] = [
-    Table::PredictionsCurrent,
-    Table::Episodes,
-    Table::EpisodeStates,
-    Table::WorkloadEpisodes,
-    Table::Incidents,
-    Table::Changes,
-    Table::Silences,
-    Table::Acks,
-    Table::Instances,
-    Table::Recoveries,
-    Table::HealthEvents,
-];
-
-impl Table {
-    /// Gives the table's name in SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PredictionsCurrent => "predictions_current",
-            Self::Episodes => "episodes",
-            Self::EpisodeStates => "episode_states",
-            Self::WorkloadEpisodes => "workload_episodes",
-            Self::Incidents => "incidents",
-            Self::Changes => "changes",
-            Self::Silences => "silences",
-            Self::Acks => "acks",
-            Self::Instances => "instances",
-            Self::Recoveries => "recoveries",
-            Self::HealthEvents => "health_events",
-        }
-    }
-}
-
-/// Names one row.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Key {
-    pub table: Table,
-    /// The row's key in it.
-    pub id: String,
-}
 
 /// Names the rows that an event bears on.
 #[expect(clippy::wildcard_enum_match_arm, reason = "most types bear on no table")]
@@ -199,9 +129,15 @@ fn episode(id: &str, row: Option<Row>, event: &Event) -> Option<Episode> {
         _ => None,
     };
     match event {
-        Event::PredictionMade(e) => Some(told(level_of(id, before, &e.prediction, 0), &e.prediction, true)),
-        Event::PredictionUpdated(e) => Some(told(level_of(id, before, &e.prediction, 1), &e.prediction, false)),
-        Event::PredictionAnnounced(e) => Some(told(level_of(id, before, &e.prediction, 0), &e.prediction, false)),
+        Event::PredictionMade(e) => {
+            Some(with_announcement(level_of(id, before, &e.prediction, 0), &e.prediction, true))
+        }
+        Event::PredictionUpdated(e) => {
+            Some(with_announcement(level_of(id, before, &e.prediction, 1), &e.prediction, false))
+        }
+        Event::PredictionAnnounced(e) => {
+            Some(with_announcement(level_of(id, before, &e.prediction, 0), &e.prediction, false))
+        }
         Event::PredictionCleared(e) => {
             let mut now = level_of(id, before, &e.prediction, 0);
             now.cleared_at = Some(e.prediction.as_of.clone());
@@ -231,7 +167,7 @@ fn level_of(id: &str, before: Option<Episode>, p: &Prediction, changes: u32) -> 
 }
 
 /// Remembers whether the news of an episode reached anybody.
-fn told(mut now: Episode, p: &Prediction, begins: bool) -> Episode {
+fn with_announcement(mut now: Episode, p: &Prediction, begins: bool) -> Episode {
     now.unannounced = p.silence_id.is_some() && (begins || now.unannounced);
     now.silence_id.clone_from(&p.silence_id);
     now

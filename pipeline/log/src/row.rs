@@ -6,7 +6,7 @@ use super::event::incident::IncidentObserved;
 use super::event::instance::{Check, InstanceState, LeftCause};
 use super::event::operator::Opinion;
 use super::event::prediction::{Outcome, Verdict};
-use super::projection::Table;
+use super::table::Table;
 use forewarn_domain::episode::EpisodeState;
 use forewarn_domain::prediction::{FailureType, Level, Prediction};
 use forewarn_domain::silence::Silence;

@@ -11,8 +11,8 @@ use forewarn_domain::silence::Silence;
 use forewarn_domain::workload::{WorkloadEpisode, WorkloadEvent, Workloads};
 use forewarn_history::{History, HistoryError};
 use forewarn_log::event::prediction::Observed;
-use forewarn_log::event::workload::{Over, Predicted, Updated};
-use forewarn_log::projection::Table;
+use forewarn_log::event::workload::{Cleared, Predicted, Updated};
+use forewarn_log::table::Table;
 use forewarn_log::{AppendError, Event, EventLog, Expected, LogError, NewEvent, Row, SqliteLog};
 use forewarn_rules::predict::ENGINE;
 use forewarn_rules::ruleset::RuleSet;
@@ -152,7 +152,7 @@ pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
         prediction.silence_id = what.first().and_then(|w| silence::stamp(*w, silenced, before));
         for event in append_predictions(log, &prediction, &what)? {
             *match event {
-                EpisodeEvent::Made => &mut report.opened,
+                EpisodeEvent::Opened => &mut report.opened,
                 EpisodeEvent::Updated { .. } => &mut report.updated,
                 EpisodeEvent::Cleared { .. } => &mut report.cleared,
             } += 1;
@@ -181,7 +181,7 @@ fn append_workload(log: &SqliteLog, event: &WorkloadEvent, silence_id: Option<St
     let (event, parts) = match event.change {
         EpisodeChange::Opened => (Event::WorkloadPredicted(Predicted { episode }), vec![id.as_str()]),
         EpisodeChange::Updated => (Event::WorkloadUpdated(Updated { previous, episode }), vec![id.as_str(), &as_of]),
-        EpisodeChange::Cleared => (Event::WorkloadCleared(Over { previous, episode }), vec![id.as_str()]),
+        EpisodeChange::Cleared => (Event::WorkloadCleared(Cleared { previous, episode }), vec![id.as_str()]),
     };
     let event_id = event_id(event.type_(), &parts);
     let time = as_of.parse().map_err(|source| EpisodeError::Time { id: id.clone(), as_of: as_of.clone(), source })?;

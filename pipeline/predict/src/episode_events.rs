@@ -3,14 +3,14 @@
 use forewarn_domain::episode::EpisodeChange;
 use forewarn_domain::id::event_id;
 use forewarn_domain::prediction::{Level, Prediction};
-use forewarn_log::event::prediction::{Cleared, Made, Updated};
+use forewarn_log::event::prediction::{Cleared, Opened, Updated};
 use forewarn_log::{AppendError, Event, EventLog, Expected, LogError, NewEvent};
 
 /// What happened to an episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EpisodeEvent {
     /// It opened.
-    Made,
+    Opened,
     /// Its level changed.
     Updated {
         /// The level before.
@@ -37,7 +37,7 @@ pub enum EpisodeError {
     NeverOpened(String),
     /// The episode is over.
     #[error("episode {0} is cleared; a new trouble is a new episode")]
-    Over(String),
+    AlreadyCleared(String),
     /// The prediction's time is not one.
     #[error("as_of {as_of:?} of prediction {id} is not RFC 3339")]
     Time {
@@ -65,7 +65,7 @@ impl EpisodeEvent {
     /// Takes over what a round decided.
     pub fn of(event: &forewarn_domain::episode::EpisodeEvent) -> Self {
         match event.change {
-            EpisodeChange::Opened => Self::Made,
+            EpisodeChange::Opened => Self::Opened,
             EpisodeChange::Updated => Self::Updated { previous: event.from },
             EpisodeChange::Cleared => Self::Cleared { previous: event.from },
         }
@@ -75,7 +75,7 @@ impl EpisodeEvent {
     fn with(self, prediction: &Prediction) -> Event {
         let prediction = Box::new(prediction.clone());
         match self {
-            Self::Made => Event::PredictionMade(Made { prediction }),
+            Self::Opened => Event::PredictionMade(Opened { prediction }),
             Self::Updated { previous } => Event::PredictionUpdated(Updated { previous, prediction }),
             Self::Cleared { previous } => Event::PredictionCleared(Cleared { previous, prediction }),
         }
@@ -116,16 +116,16 @@ pub fn append_predictions<L: EventLog + ?Sized>(
         }
         let event = what.with(prediction);
         let event_id = match what {
-            EpisodeEvent::Made | EpisodeEvent::Cleared { .. } => event_id(event.type_(), &[episode]),
+            EpisodeEvent::Opened | EpisodeEvent::Cleared { .. } => event_id(event.type_(), &[episode]),
             EpisodeEvent::Updated { .. } => event_id(event.type_(), &[episode, &prediction.prediction_id]),
         };
         if history.iter().any(|e| e.envelope.id == event_id) {
             continue;
         }
         if over {
-            return Err(EpisodeError::Over(episode.to_owned()));
+            return Err(EpisodeError::AlreadyCleared(episode.to_owned()));
         }
-        if length == 0 && fresh.is_empty() && what != EpisodeEvent::Made {
+        if length == 0 && fresh.is_empty() && what != EpisodeEvent::Opened {
             return Err(EpisodeError::NeverOpened(episode.to_owned()));
         }
         fresh.push(what);

@@ -1,7 +1,7 @@
 //! What is known of the fleet besides its metrics: attributes, scheduled events and declared changes.
 
 use forewarn_history::{History, Result};
-use forewarn_log::projection::Table;
+use forewarn_log::table::Table;
 use forewarn_log::{LogError, Row, SqliteLog};
 use forewarn_rules::instance::{Attributes, Maintenance};
 use forewarn_rules::predict::Identity;

@@ -115,8 +115,8 @@ where
         self.open.sort_by(|a, b| a.0.cmp(&b.0));
         self.ready.clear();
         for (_, mut track) in self.open.drain(..) {
-            let alone = track.normalise(self.delay_ms);
-            self.ready.push((track, alone));
+            let is_unique_sorted = track.normalise(self.delay_ms);
+            self.ready.push((track, is_unique_sorted));
         }
         let gathered =
             CollectedInstance { instance_id, account: &self.account, region: &self.region, tracks: &self.ready };

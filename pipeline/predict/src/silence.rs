@@ -14,7 +14,7 @@ use forewarn_log::row::Episode;
 /// not, and to nobody else.
 pub fn stamp(what: EpisodeEvent, silenced: Option<String>, before: Option<&Episode>) -> Option<String> {
     match what {
-        EpisodeEvent::Made | EpisodeEvent::Updated { .. } => silenced,
+        EpisodeEvent::Opened | EpisodeEvent::Updated { .. } => silenced,
         EpisodeEvent::Cleared { .. } => before.filter(|e| e.unannounced).and_then(|e| e.silence_id.clone()),
     }
 }
@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(stamp(cleared, Some("s".to_owned()), Some(&episode)), None);
         episode.unannounced = true;
         assert_eq!(stamp(cleared, None, Some(&episode)), Some("s".to_owned()));
-        assert_eq!(stamp(EpisodeEvent::Made, Some("s".to_owned()), None), Some("s".to_owned()));
-        assert_eq!(stamp(EpisodeEvent::Made, None, None), None);
+        assert_eq!(stamp(EpisodeEvent::Opened, Some("s".to_owned()), None), Some("s".to_owned()));
+        assert_eq!(stamp(EpisodeEvent::Opened, None, None), None);
     }
 }

@@ -162,7 +162,7 @@ impl Executor {
                 Ok(None)
             }
             Err(CommandRejected::Early { at_ms }) => Ok(Some(NextWakeup::At(at_ms))),
-            Err(CommandRejected::Held { until_ms, .. }) => Ok(Some(NextWakeup::At(until_ms))),
+            Err(CommandRejected::LeasedByOther { until_ms, .. }) => Ok(Some(NextWakeup::At(until_ms))),
             Err(wrong) => {
                 tracing::debug!(recovery = entry.id, %wrong, "looked at again");
                 Ok(None)

@@ -20,7 +20,7 @@ const PAGE: usize = 500;
 
 /// What came in.
 #[derive(Debug, Clone, Default)]
-pub struct Taken {
+pub struct InboxReport {
     /// Triggers, however often each.
     pub triggers: u64,
     /// Messages that could not be understood.
@@ -60,7 +60,7 @@ impl<'a> Inbox<'a> {
                     && p.open
                     && p.confidence == Level::High
                 {
-                    let made = forewarn_log::event::prediction::Made { prediction: Box::new(p.prediction) };
+                    let made = forewarn_log::event::prediction::Opened { prediction: Box::new(p.prediction) };
                     for trigger in of_event(executor.ledger().now_ms(), &forewarn_log::Event::PredictionMade(made)) {
                         executor.request(&trigger)?;
                     }
@@ -76,14 +76,14 @@ impl<'a> Inbox<'a> {
     ///
     /// # Errors
     /// When the log fails; what was not taken in comes again.
-    pub fn take(&mut self, executor: &Executor) -> Result<Taken, LedgerError> {
-        let mut taken = Taken { is_quiet: true, ..Taken::default() };
+    pub fn take(&mut self, executor: &Executor) -> Result<InboxReport, LedgerError> {
+        let mut taken = InboxReport { is_quiet: true, ..InboxReport::default() };
         self.read_log(executor, &mut taken)?;
         self.read_queues(executor, &mut taken)?;
         Ok(taken)
     }
 
-    fn read_log(&mut self, executor: &Executor, taken: &mut Taken) -> Result<(), LedgerError> {
+    fn read_log(&mut self, executor: &Executor, taken: &mut InboxReport) -> Result<(), LedgerError> {
         let page = self.log.read_all(self.position, PAGE)?;
         let Some(last) = page.last().map(|e| e.position) else { return Ok(()) };
         for entry in &page {
@@ -115,7 +115,7 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
-    fn read_queues(&mut self, executor: &Executor, taken: &mut Taken) -> Result<(), LedgerError> {
+    fn read_queues(&mut self, executor: &Executor, taken: &mut InboxReport) -> Result<(), LedgerError> {
         for queue in &mut self.queues {
             let messages = match queue.receive() {
                 Ok(messages) => messages,

@@ -12,7 +12,7 @@ use super::triggers::of_message;
 use forewarn_events::dead::DeadLetters;
 use forewarn_events::lambda::{Failure as GivenAgain, Response, messages, notifications};
 use forewarn_log::LogError;
-use forewarn_recovery::plan::CALL_MS;
+use forewarn_recovery::pace::CALL_MS;
 use forewarn_runtime::interrupt::Interrupt;
 use serde::Serialize;
 use serde_json::Value;

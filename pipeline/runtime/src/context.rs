@@ -18,7 +18,7 @@ pub struct RuntimeContext {
 
 impl RuntimeContext {
     /// The system's time, counted where nobody looks, never interrupted.
-    pub fn alone() -> Self {
+    pub fn standalone() -> Self {
         Self { metrics: crate::metrics::unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::default() }
     }
 }

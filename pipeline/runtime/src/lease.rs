@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub enum LeaseError {
     /// Another process is at it.
     #[error("another forewarn is at work on this ({}); it goes on, and this run ends without doing anything", path.display())]
-    Held {
+    AlreadyHeld {
         /// The lock file.
         path: PathBuf,
     },
@@ -40,7 +40,7 @@ impl Lease {
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(LeaseError::Held { path }),
+            Err(TryLockError::WouldBlock) => Err(LeaseError::AlreadyHeld { path }),
             Err(TryLockError::Error(source)) => Err(LeaseError::Io { path, source }),
         }
     }
@@ -63,7 +63,7 @@ mod tests {
     fn one_at_a_time_and_parts_do_not_stand_in_each_others_way() {
         let dir = tempfile::tempdir().unwrap();
         let first = Lease::take(dir.path(), "ingest").unwrap();
-        assert!(matches!(Lease::take(dir.path(), "ingest"), Err(LeaseError::Held { .. })));
+        assert!(matches!(Lease::take(dir.path(), "ingest"), Err(LeaseError::AlreadyHeld { .. })));
         drop(Lease::take(dir.path(), "analyze").unwrap());
         drop(first);
         drop(Lease::take(dir.path(), "ingest").unwrap());

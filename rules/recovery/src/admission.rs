@@ -69,7 +69,8 @@ pub struct Health {
 
 /// A recovery that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Slot {
+#[schemars(rename = "Slot")]
+pub struct InFlight {
     /// The first of the instances that replaced one another.
     pub lineage: String,
     /// Its group, if it has one.
@@ -86,7 +87,7 @@ pub struct AdmissionRequest {
     /// The recovery.
     pub recovery_id: String,
     /// What it would be.
-    pub slot: Slot,
+    pub slot: InFlight,
     /// How the group is; absent for an instance without one.
     pub group: Option<Health>,
     /// How the zone is.
@@ -108,7 +109,7 @@ pub enum AdmissionEvent {
         /// Which.
         recovery_id: String,
         /// What it is.
-        slot: Slot,
+        slot: InFlight,
         /// When, milliseconds.
         at_ms: i64,
     },
@@ -147,7 +148,7 @@ struct Past {
 /// What goes on, and what went on within a day.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Admission {
-    open: BTreeMap<String, Slot>,
+    open: BTreeMap<String, InFlight>,
     begun: Vec<i64>,
     lineages: BTreeMap<String, Past>,
     successors: BTreeMap<String, String>,

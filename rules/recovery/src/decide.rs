@@ -1,7 +1,8 @@
 //! Decides what a command makes of a recovery; the shell appends the events, and only then acts on them.
 
 use super::event::{Outcome, RecoveryEvent};
-use super::plan::{CALL_MS, Plan, RETRY_MS};
+use super::pace::{CALL_MS, RETRY_MS};
+use super::plan::Plan;
 use super::refusal::{Refusal, Verdict, combine_verdicts};
 use super::state::{Phase, Recovery};
 use super::trigger::Trigger;
@@ -142,7 +143,7 @@ pub enum CommandRejected {
     },
     /// Another has it.
     #[error("{holder} has it until {}", rfc3339(*until_ms))]
-    Held {
+    LeasedByOther {
         /// Who.
         holder: String,
         /// Until when, milliseconds.
@@ -318,7 +319,7 @@ fn lease(state: &Recovery, holder: String, for_ms: i64, now_ms: i64) -> Result<V
         return Err(CommandRejected::Phase { phase: state.phase });
     }
     if let Some(h) = state.holder.as_ref().filter(|h| now_ms < h.until_ms && h.name != holder) {
-        return Err(CommandRejected::Held { holder: h.name.clone(), until_ms: h.until_ms });
+        return Err(CommandRejected::LeasedByOther { holder: h.name.clone(), until_ms: h.until_ms });
     }
     Ok(vec![RecoveryEvent::Leased { holder, epoch: state.epoch + 1, until_ms: now_ms.saturating_add(for_ms) }])
 }

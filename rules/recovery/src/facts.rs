@@ -67,7 +67,7 @@ pub struct Group {
 
 /// An instance that was replaced and is kept, stopped, until it may be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct RetainedInstance {
     /// Until when, milliseconds since 1970.
     pub until_ms: i64,
     /// Whether its successor runs.
@@ -119,7 +119,7 @@ pub struct InstanceFacts {
     /// Its Auto Scaling group.
     pub group: Option<Group>,
     /// Whether it was replaced and is only kept.
-    pub kept: Option<Kept>,
+    pub kept: Option<RetainedInstance>,
     /// Another controller that owns it: EKS, Karpenter, ECS, EMR, Batch, Beanstalk.
     pub controller: Option<String>,
 }

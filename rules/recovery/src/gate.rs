@@ -188,7 +188,7 @@ fn by_ending(instance: &InstanceFacts, now_ms: i64, out: &mut Vec<Refusal>) {
     match instance.kept {
         None => needed("forewarn has not replaced it"),
         Some(kept) if !kept.successor_runs => needed("its successor does not run in this region"),
-        Some(kept) if now_ms < kept.until_ms => out.push(Refusal::Kept { until_ms: kept.until_ms }),
+        Some(kept) if now_ms < kept.until_ms => out.push(Refusal::RetainedInstance { until_ms: kept.until_ms }),
         Some(_) => {}
     }
 }

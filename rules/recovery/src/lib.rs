@@ -11,6 +11,7 @@ pub mod targets;
 pub mod gate;
 pub mod refusal;
 
+pub mod pace;
 pub mod plan;
 
 pub mod event;

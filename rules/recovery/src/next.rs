@@ -1,7 +1,7 @@
 //! Says what an executor is to do next about a recovery: it advances one as far as it can, and otherwise says when to come again.
 
-use super::plan::CALL_MS;
-pub use super::plan::LEASE_MS;
+use super::pace::CALL_MS;
+pub use super::pace::LEASE_MS;
 
 use super::state::{Phase, Recovery};
 

@@ -1,6 +1,6 @@
 //! What people allow, for an instance and at a time.
 
-use super::plan::{CALL_MS, Pace, RETRY_MS, STEP_ATTEMPTS, STEP_TIMEOUT_MS};
+use super::pace::{CALL_MS, Pace, RETRY_MS, STEP_ATTEMPTS, STEP_TIMEOUT_MS};
 use super::targets::Targets;
 use super::trigger::Cause;
 use forewarn_domain::action::RecoveryAction;

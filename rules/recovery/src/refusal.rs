@@ -172,7 +172,7 @@ pub enum Refusal {
     },
     /// It was replaced too short a time ago.
     #[error("it was replaced, and is kept until {}", rfc3339(*until_ms))]
-    Kept {
+    RetainedInstance {
         /// Until when, milliseconds.
         until_ms: i64,
     },
@@ -206,7 +206,7 @@ impl Refusal {
             Self::Paused { until_ms, .. }
             | Self::Cooldown { until_ms }
             | Self::AwsRecovers { until_ms }
-            | Self::Kept { until_ms } => Verdict::Defer(Some(*until_ms)),
+            | Self::RetainedInstance { until_ms } => Verdict::Defer(Some(*until_ms)),
             Self::OutsideWindow { opens_ms } => Verdict::Defer(Some(*opens_ms)),
             Self::Unreadable { .. }
             | Self::Unapproved

@@ -1,7 +1,8 @@
 //! How far a recovery has come: one transition function for the live path and for reading the log again.
 
 use super::event::{Outcome, RecoveryEvent};
-use super::plan::{LEASE_MS, Plan, SPOT_LEFT_MS, Step};
+use super::pace::{LEASE_MS, SPOT_LEFT_MS};
+use super::plan::{Plan, Step};
 use super::refusal::Refusal;
 use super::trigger::{Cause, Trigger};
 use forewarn_domain::action::{RecoveryAction, Rung};

@@ -33,7 +33,7 @@ fn run(hours: &[Option<f64>]) -> (Vec<(usize, EpisodeEvent)>, EpisodeState) {
     (events, state)
 }
 
-fn told(hours: &[Option<f64>]) -> Vec<(usize, EpisodeChange, Level)> {
+fn changes_of(hours: &[Option<f64>]) -> Vec<(usize, EpisodeChange, Level)> {
     run(hours).0.into_iter().map(|(h, e)| (h, e.change, e.to)).collect()
 }
 
@@ -45,10 +45,10 @@ const BLIND: Option<f64> = None;
 #[test]
 fn an_episode_is_announced_once_and_cleared_after_the_hours() {
     use EpisodeChange::{Cleared, Opened};
-    assert_eq!(told(&[WELL, HIGH, HIGH, HIGH]), [(1, Opened, Level::High)]);
+    assert_eq!(changes_of(&[WELL, HIGH, HIGH, HIGH]), [(1, Opened, Level::High)]);
     // Below from hour 2; three hours later it is over.
     assert_eq!(
-        told(&[WELL, HIGH, WELL, WELL, WELL, WELL, WELL]),
+        changes_of(&[WELL, HIGH, WELL, WELL, WELL, WELL, WELL]),
         [(1, Opened, Level::High), (5, Cleared, Level::None)]
     );
 }
@@ -57,7 +57,7 @@ fn an_episode_is_announced_once_and_cleared_after_the_hours() {
 fn a_relapse_starts_the_hours_anew() {
     use EpisodeChange::{Cleared, Opened};
     assert_eq!(
-        told(&[HIGH, WELL, WELL, HIGH, WELL, WELL, WELL, WELL]),
+        changes_of(&[HIGH, WELL, WELL, HIGH, WELL, WELL, WELL, WELL]),
         [(0, Opened, Level::High), (7, Cleared, Level::None)]
     );
 }
@@ -65,22 +65,25 @@ fn a_relapse_starts_the_hours_anew() {
 #[test]
 fn a_level_rises_at_once_and_falls_late() {
     use EpisodeChange::{Opened, Updated};
-    assert_eq!(told(&[LOW, HIGH]), [(0, Opened, Level::Low), (1, Updated, Level::High)]);
+    assert_eq!(changes_of(&[LOW, HIGH]), [(0, Opened, Level::Low), (1, Updated, Level::High)]);
     // 0.45 is under the threshold of 0.5 but not under 0.6 of it: the level holds.
-    assert_eq!(told(&[HIGH, LOW, LOW, LOW, LOW, LOW]), [(0, Opened, Level::High)]);
+    assert_eq!(changes_of(&[HIGH, LOW, LOW, LOW, LOW, LOW]), [(0, Opened, Level::High)]);
     // 0.26 is under 0.3 (high) but holds low (0.24).
     let fading = Some(0.26);
-    assert_eq!(told(&[HIGH, fading, fading, fading, fading]), [(0, Opened, Level::High), (4, Updated, Level::Low)]);
+    assert_eq!(
+        changes_of(&[HIGH, fading, fading, fading, fading]),
+        [(0, Opened, Level::High), (4, Updated, Level::Low)]
+    );
 }
 
 #[test]
 fn blindness_neither_opens_nor_clears() {
     use EpisodeChange::{Cleared, Opened};
-    assert_eq!(told(&[BLIND, BLIND]), []);
-    assert_eq!(told(&[HIGH, BLIND, BLIND, BLIND, BLIND, BLIND, BLIND, BLIND]), [(0, Opened, Level::High)]);
+    assert_eq!(changes_of(&[BLIND, BLIND]), []);
+    assert_eq!(changes_of(&[HIGH, BLIND, BLIND, BLIND, BLIND, BLIND, BLIND, BLIND]), [(0, Opened, Level::High)]);
     // Quiet hours count; the blind ones between them don't.
     assert_eq!(
-        told(&[HIGH, WELL, WELL, BLIND, BLIND, BLIND, WELL, WELL, WELL]),
+        changes_of(&[HIGH, WELL, WELL, BLIND, BLIND, BLIND, WELL, WELL, WELL]),
         [(0, Opened, Level::High), (8, Cleared, Level::None)]
     );
 }

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::operator::{self, Act};
 use super::{Context, End};
 use forewarn_log::event::operator::{OperatorAction, Opinion};
-use forewarn_log::projection::Table;
+use forewarn_log::table::Table;
 use forewarn_log::{Row, SqliteLog};
 
 /// Takes note of an episode, and says whether it was right.

@@ -11,7 +11,7 @@ use forewarn_events::dead::DeadError;
 use forewarn_events::{DeadLetters, JsonLinesDead};
 use forewarn_history::History;
 use forewarn_ingest::intake::file::{ImportError, import_file, retry};
-use forewarn_ingest::intake::{Intake, IntakeError, Taken};
+use forewarn_ingest::intake::{Intake, IntakeError, IntakeReport};
 use forewarn_ingest::stream::open;
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
@@ -130,13 +130,13 @@ impl Way {
         let dir = self.state.dir(context);
         create_dir(&dir)?;
         let spec = self.stream.spec(context)?;
-        let ctx = RuntimeContext::alone();
+        let ctx = RuntimeContext::standalone();
         let mut producer = open::producer(&spec, &dir, &ctx).map_err(CliError::failed)?;
         let dead = JsonLinesDead::in_state(&dir);
         go(&mut Intake { producer: producer.as_mut(), dead: &dead, metrics: &ctx.metrics }, &ctx)
     }
 
-    fn say(&self, taken: &Taken, context: &mut Context<'_>) -> Result<End, CliError> {
+    fn say(&self, taken: &IntakeReport, context: &mut Context<'_>) -> Result<End, CliError> {
         if self.format == ReportFormat::Json {
             context.out.json(taken)?;
         } else {
@@ -157,7 +157,7 @@ impl Args {
         match &self.command {
             Command::Import { way, files } => {
                 let taken = way.with(context, |intake, _| {
-                    let mut taken = Taken::default();
+                    let mut taken = IntakeReport::default();
                     for file in files {
                         taken += import_file(file, intake, context.now_ms)?;
                     }

@@ -49,7 +49,7 @@ impl Args {
         let dir = self.state.dir(context);
         create_dir(&dir)?;
         let spec = self.stream.spec(context)?;
-        let ctx = RuntimeContext::alone();
+        let ctx = RuntimeContext::standalone();
         let mut producer = open::producer(&spec, &dir, &ctx).map_err(CliError::failed)?;
         let dead = JsonLinesDead::in_state(&dir);
         let mut report = Report::default();

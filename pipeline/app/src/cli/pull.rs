@@ -5,11 +5,11 @@ mod places;
 use super::Context;
 use super::common::span;
 use super::error::CliError;
-use forewarn_ingest::source::ingest::{
+use forewarn_ingest::source::job::{
     DEFAULT_DISCOVERY_AGE_MS, DEFAULT_LOOKBACK_MS, DEFAULT_PATIENCE_MS, DEFAULT_TAIL_MS, Job, Mode,
 };
+use forewarn_ingest::source::metric_scope::{MetricScope, NAMESPACES, parse_delay, parse_period};
 use forewarn_ingest::source::select::Selection;
-use forewarn_ingest::source::wanted::{NAMESPACES, Wanted, parse_delay, parse_period};
 use forewarn_runtime::clock::SystemClock;
 use forewarn_runtime::context::RuntimeContext;
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +70,7 @@ pub(super) struct Settled {
     selection: Selection,
     ids: BTreeSet<String>,
     volumes: BTreeMap<String, String>,
-    pub(super) wanted: Wanted,
+    pub(super) wanted: MetricScope,
     tail_ms: i64,
     pub(super) budget: Option<u64>,
     workers: usize,
@@ -118,7 +118,7 @@ impl PullArgs {
             selection,
             ids: further.ids().clone(),
             volumes,
-            wanted: Wanted {
+            wanted: MetricScope {
                 namespaces: self.namespaces.clone(),
                 all_metrics: self.all_metrics,
                 periods: self.period.iter().cloned().collect(),

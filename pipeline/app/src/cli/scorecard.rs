@@ -313,12 +313,12 @@ const fn outcome_name(outcome: Outcome) -> &'static str {
     }
 }
 
-const VERDICTS: [Verdict; 3] = [Verdict::Right, Verdict::Wrong, Verdict::Prevented];
+const VERDICTS: [Verdict; 3] = [Verdict::Right, Verdict::Incorrect, Verdict::Prevented];
 
 const fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Right => "right",
-        Verdict::Wrong => "wrong",
+        Verdict::Incorrect => "wrong",
         Verdict::Prevented => "prevented",
     }
 }

@@ -118,7 +118,7 @@ mod tables {
     pub(super) fn log(table: &str) -> Result<Arc<dyn Store>, CliError> {
         let aws = aws()?;
         let config = aws.base().clone();
-        let log = DynamoLog::open(aws, &config, table, RuntimeContext::alone())?;
+        let log = DynamoLog::open(aws, &config, table, RuntimeContext::standalone())?;
         Ok(Arc::new(ProjectedLog::new(log)))
     }
 
@@ -129,7 +129,7 @@ mod tables {
     pub(super) fn create_log(table: &str) -> Result<(), CliError> {
         let aws = aws()?;
         let config = aws.base().clone();
-        DynamoLog::create(aws, &config, table, RuntimeContext::alone())?;
+        DynamoLog::create(aws, &config, table, RuntimeContext::standalone())?;
         Ok(())
     }
 

@@ -24,7 +24,7 @@ fn a_prediction_run_waits_until_no_other_process_has_the_turn() {
         wanted: SinkConfig { file: dir.path().join("events.jsonl"), eventbridge: None, stdout: false },
         rounds: Schedule { every: 3_600_000, offset: 0, most: 1 },
         plans: None,
-        ctx: RuntimeContext::alone(),
+        ctx: RuntimeContext::standalone(),
     };
     let other = DueTurn::take(dir.path()).unwrap();
     let refused = analyze(&job).unwrap_err();

@@ -6,7 +6,8 @@ use super::supervise::{Failure, Part};
 use forewarn_history::{CompactOptions, History, HistoryError};
 use forewarn_ingest::archive::{Gap, drain};
 use forewarn_ingest::source::follow::next_round_in;
-use forewarn_ingest::source::ingest::{Place, pull};
+use forewarn_ingest::source::ingest::pull;
+use forewarn_ingest::source::place::Place;
 use forewarn_ingest::source::state::State;
 use forewarn_ingest::stream::{Producer, open};
 use forewarn_log::SqliteLog;
@@ -156,7 +157,7 @@ pub fn events(job: &Job, aws: forewarn_runtime::aws::Aws, queues: String) -> Par
 #[derive(Debug)]
 pub struct Pulling<'a> {
     /// What a round is to do.
-    pub job: forewarn_ingest::source::ingest::Job<'a>,
+    pub job: forewarn_ingest::source::job::Job<'a>,
     /// The accounts and regions.
     pub places: Vec<Place>,
 }

@@ -36,7 +36,7 @@ fn batch(i: usize, ingested_at: Option<i64>, series: Vec<SeriesBlock>) -> Record
 
 /// Puts six instances over three days, in two pulls that overlap, with an instance's description and nonsense among them.
 fn fill(state: &Path) {
-    let mut producer = open::producer(&StreamSpec::Embedded, state, &RuntimeContext::alone()).unwrap();
+    let mut producer = open::producer(&StreamSpec::Embedded, state, &RuntimeContext::standalone()).unwrap();
     for i in 0..6 {
         let disks = [Some("path=/"), Some("path=/data")];
         let first = disks.map(|d| block("disk_used_percent", d, 0, 500)).to_vec();

@@ -40,7 +40,7 @@ fn write_log(state: &Path) -> (BTreeSet<String>, usize) {
         if n == 4 {
             p.factors = vec![p.factors[0].clone(); 2500];
         }
-        append_predictions(&log, &p, &[EpisodeEvent::Made]).unwrap();
+        append_predictions(&log, &p, &[EpisodeEvent::Opened]).unwrap();
         if level == Level::High {
             high.insert(log.read(&format!("episode/{episode}"), 1, 1).unwrap()[0].envelope.id.clone());
         }

@@ -2,7 +2,7 @@
 
 use crate::person::{done, fleet, forewarn, import_rows, json};
 use forewarn_domain::prediction::Level;
-use forewarn_log::projection::TABLES;
+use forewarn_log::table::TABLES;
 use forewarn_log::{Cursors, EventLog, Expected, NewEvent, Row, SqliteLog, Table};
 use forewarn_predict::episode_events::{EpisodeError, EpisodeEvent, append_predictions};
 use forewarn_testkit::samples::{every_event, new, prediction};
@@ -135,7 +135,7 @@ fn an_episode_is_cleared_after_its_beginning_was_pruned_and_nothing_else_is() {
     let log = SqliteLog::open(&dir.path().join("log.sqlite")).unwrap();
     let at = |as_of: &str, level| prediction("i-1", "ep-1", as_of, level);
     let made = at("2026-01-01T00:00:00Z", Level::High);
-    append_predictions(&log, &made, &[EpisodeEvent::Made]).unwrap();
+    append_predictions(&log, &made, &[EpisodeEvent::Opened]).unwrap();
     assert_eq!(log.prune(day(5), march(1)).unwrap().entries, 1);
     assert!(log.read("episode/ep-1", 1, 10).unwrap().is_empty());
     let cleared = at("2026-01-09T00:00:00Z", Level::None);

@@ -250,7 +250,7 @@ fn forewarn(url: &str, dir: &Path, args: &[&str]) -> Ran {
 }
 
 /// What the bus was told, line by line.
-fn told(dir: &Path, state: &str) -> Vec<Value> {
+fn bus_lines(dir: &Path, state: &str) -> Vec<Value> {
     let bus = std::fs::read_to_string(dir.join(state).join("events.jsonl")).unwrap();
     bus.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -265,7 +265,7 @@ fn the_event_on_the_bus_carries_the_plan_and_people_see_it() {
     let analyze = ["analyze", "--history", "h", "--as-of", AS_OF, "--format", "json"];
     let plain = forewarn(&world.url, dir, &analyze).out;
     let ran = forewarn(&world.url, dir, &[&analyze[..], &["--plans", "--emit", "--state", "s"]].concat());
-    let events = told(dir, "s");
+    let events = bus_lines(dir, "s");
     assert_eq!(events.len(), 1, "{events:#?}");
     let plan = &events[0]["detail"]["plan"];
     assert_eq!(events[0]["detail"]["confidence"], "high");
@@ -298,7 +298,7 @@ fn what_can_t_be_looked_at_is_announced_all_the_same() {
     let args = ["analyze", "--history", "h", "--as-of", AS_OF, "--emit", "--state", "s", "--plans"];
     // The discard port: nobody listens there.
     forewarn("http://127.0.0.1:9", dir, &args);
-    let events = told(dir, "s");
+    let events = bus_lines(dir, "s");
     assert_eq!(events.len(), 1, "{events:#?}");
     let plan = &events[0]["detail"]["plan"];
     assert_eq!(plan["stance"], "unknown");

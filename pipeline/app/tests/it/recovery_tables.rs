@@ -154,7 +154,7 @@ fn every_command_works_on_tables_as_it_does_on_files() {
 fn executor(world: &World, name: &str) -> (Executor, Arc<dyn Store>) {
     let aws = aws(world);
     let config = aws.base().clone();
-    let log = DynamoLog::create(aws.clone(), &config, "recoveries", RuntimeContext::alone()).unwrap();
+    let log = DynamoLog::create(aws.clone(), &config, "recoveries", RuntimeContext::standalone()).unwrap();
     let store: Arc<dyn Store> = Arc::new(ProjectedLog::new(log));
     let table = PolicyTable::new(&aws, "policies");
     table.create().unwrap();

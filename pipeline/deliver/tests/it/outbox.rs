@@ -59,7 +59,7 @@ fn log_of(n: usize) -> MemoryLog {
 fn open_episodes(log: &impl EventLog, range: std::ops::Range<usize>) {
     for k in range {
         let p = prediction(&format!("i-{k}"), &format!("ep-{k}"), "2026-02-15T06:00:00Z", Level::High);
-        append_predictions(log, &p, &[EpisodeEvent::Made]).unwrap();
+        append_predictions(log, &p, &[EpisodeEvent::Opened]).unwrap();
         log.append("ops", Expected::Any, &[new(&format!("ack-{k}"), "x", acted(OperatorAction::Ack, "x"))]).unwrap();
     }
 }
@@ -204,17 +204,17 @@ fn an_episode_is_announced_once_updated_by_level_and_cleared_once() {
     for _ in 0..2 {
         // The whole hour's work, run twice.
         let again = log.head().unwrap() > 0;
-        assert_eq!(write(&at(6, Level::Medium), EpisodeEvent::Made).unwrap(), usize::from(!again));
+        assert_eq!(write(&at(6, Level::Medium), EpisodeEvent::Opened).unwrap(), usize::from(!again));
         assert_eq!(write(&at(7, Level::High), update).unwrap(), usize::from(!again));
         assert_eq!(write(&at(9, Level::None), clear).unwrap(), usize::from(!again));
     }
-    assert_eq!(write(&at(8, Level::Medium), EpisodeEvent::Made).unwrap(), 0, "it was made already");
-    assert!(matches!(write(&at(10, Level::High), update), Err(EpisodeError::Over(_))));
+    assert_eq!(write(&at(8, Level::Medium), EpisodeEvent::Opened).unwrap(), 0, "it was made already");
+    assert!(matches!(write(&at(10, Level::High), update), Err(EpisodeError::AlreadyCleared(_))));
     let same = EpisodeEvent::Updated { previous: Level::High };
     assert!(matches!(write(&at(8, Level::High), same), Err(EpisodeError::SameLevel(_))));
     let mut quiet = at(6, Level::None);
     quiet.episode_id = None;
-    assert!(matches!(write(&quiet, EpisodeEvent::Made), Err(EpisodeError::NoEpisode(_))));
+    assert!(matches!(write(&quiet, EpisodeEvent::Opened), Err(EpisodeError::NoEpisode(_))));
     let mut bus = MemoryBus::default();
     pump(&log, "bus", &mut bus, &Filter::default()).unwrap();
     let types: Vec<&str> = bus.published.iter().map(|a| a.detail_type.as_str()).collect();

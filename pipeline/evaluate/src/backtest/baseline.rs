@@ -260,8 +260,8 @@ mod tests {
         let ts: Vec<i64> = (0..hours * 12).map(|i| i * 300_000).collect();
         let values: Vec<f64> = ts.iter().map(|t| value(*t as f64 / HOUR_MS as f64)).collect();
         track.extend(&ts, &values, None);
-        let alone = track.normalise(DELAY);
-        (track, alone)
+        let is_unique_sorted = track.normalise(DELAY);
+        (track, is_unique_sorted)
     }
 
     fn said(tracks: &[(Series, bool)], hour: i64) -> Vec<(f64, bool)> {
@@ -309,9 +309,9 @@ mod tests {
         // A revised version counts from when it came in.
         let mut track = Series::new(Signal::Disk, Reading::AsIs, "m", "Average", None, 300);
         track.extend(&[0, 0], &[50.0, 99.0], Some(&[400_000, 700_000]));
-        let alone = track.normalise(DELAY);
+        let is_unique_sorted = track.normalise(DELAY);
         let steps = Steps { from: 350_000, to: 800_001, step: 150_000 };
-        let found = verdicts(&[(track, alone)], steps, DELAY);
+        let found = verdicts(&[(track, is_unique_sorted)], steps, DELAY);
         assert_eq!(found[0].high, [false, false, false, true]);
     }
 }

@@ -16,8 +16,8 @@ const NOTHING: &str = "no difference can be told";
 
 /// Judges the differences B less A.
 pub(super) fn difference(a: &str, b: &str, estimates: Vec<(Measure, Estimate)>) -> Difference {
-    let told = TOLD.iter().filter_map(|m| estimates.iter().find(|e| e.0 == *m));
-    let words = told.map(|(m, e)| words(*m, e)).collect();
+    let judged = TOLD.iter().filter_map(|m| estimates.iter().find(|e| e.0 == *m));
+    let words = judged.map(|(m, e)| words(*m, e)).collect();
     let rows = estimates.into_iter().map(|(measure, difference)| DifferenceRow {
         measure: measure.name(),
         verdict: verdict(measure, &difference),
@@ -60,7 +60,7 @@ fn words(measure: Measure, e: &Estimate) -> String {
 mod tests {
     use super::*;
 
-    fn told(measure: Measure, value: f64, lo: f64, hi: f64) -> (String, &'static str) {
+    fn judged(measure: Measure, value: f64, lo: f64, hi: f64) -> (String, &'static str) {
         let e = Estimate { value: Some(value), lo: Some(lo), hi: Some(hi), no_meaning: None };
         let mut found = difference("a", "b", vec![(measure, e)]);
         (found.words.remove(0), found.measures[0].verdict)
@@ -68,12 +68,12 @@ mod tests {
 
     #[test]
     fn a_difference_is_called_only_when_its_interval_leaves_nothing_out() {
-        let better = told(Measure::AveragePrecision, 0.03, 0.01, 0.05);
+        let better = judged(Measure::AveragePrecision, 0.03, 0.01, 0.05);
         assert_eq!(better.0, "average precision: B is better by 0.0300 (95 % interval 0.0100 to 0.0500)");
-        assert_eq!(told(Measure::Brier, -0.02, -0.03, -0.01).1, "better");
-        assert_eq!(told(Measure::Brier, 0.02, 0.01, 0.03).1, "worse");
-        assert_eq!(told(Measure::RecallPredictable, -0.2, -0.3, -0.1).1, "worse");
-        let unsure = told(Measure::AveragePrecision, 0.03, -0.01, 0.07);
+        assert_eq!(judged(Measure::Brier, -0.02, -0.03, -0.01).1, "better");
+        assert_eq!(judged(Measure::Brier, 0.02, 0.01, 0.03).1, "worse");
+        assert_eq!(judged(Measure::RecallPredictable, -0.2, -0.3, -0.1).1, "worse");
+        let unsure = judged(Measure::AveragePrecision, 0.03, -0.01, 0.07);
         assert_eq!(unsure.1, NOTHING);
         assert!(
             unsure.0.contains("no difference can be told") && unsure.0.contains("-0.0100 to +0.0700"),

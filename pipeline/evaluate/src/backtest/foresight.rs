@@ -1,8 +1,9 @@
 //! Judges every incident of a replay for itself, and lists the alarms that nothing followed.
 
+use super::job::Job;
 use super::records::{ahead, episodes};
 use super::report::Report;
-use super::run::{BacktestError, Job, run_watched};
+use super::run::{BacktestError, run_watched};
 use forewarn_domain::prediction::Level;
 use forewarn_domain::time::HOUR_MS;
 use forewarn_models::stats::quantile;

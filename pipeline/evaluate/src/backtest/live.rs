@@ -5,9 +5,10 @@
 
 use super::drift::{Drift, drift};
 use super::incidents::Incidents;
+use super::job::{Job, prior};
 use super::records::{Instance, Records, Verdict};
 use super::report::Report;
-use super::run::{BacktestError, Job, data_end, prior, strangers};
+use super::run::{BacktestError, data_end, strangers};
 use super::sum_up::report;
 use super::workloads::{WorkloadReport, by_workload};
 use crate::replay::Steps;

@@ -1,7 +1,7 @@
 //! What a backtest says in words about its input, so that no number stands for something that was never there.
 
 use super::incidents::{IncidentCounts, Incidents};
-use super::run::Job;
+use super::job::Job;
 use forewarn_rules::grid::{HOUR_MS, HOURS};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::time::format_ms;

@@ -1,8 +1,8 @@
 //! Runs a backtest: replays the range in one pass, records what every scorer says, and sums up.
 
 use super::baseline;
-use super::cost::Costs;
-use super::incidents::{Incidents, Place};
+use super::incidents::Place;
+use super::job::{Job, prior};
 use super::records::{Instance, Records, Verdict};
 use super::report::Report;
 use super::sum_up::report;
@@ -10,37 +10,15 @@ use super::tally::Tally;
 use super::write::PredictionWriter;
 use crate::replay::{Steps, replay};
 use forewarn_domain::prediction::{FailureType, Level};
-use forewarn_domain::signal_map::SignalMap;
-use forewarn_history::{History, HistoryError};
+use forewarn_history::HistoryError;
 use forewarn_predict::analyze::{AnalyzeError, delay_ms, signal_levels};
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::truth::{RowTruth, Truth};
 use forewarn_rules::grid::{CELL_MS, reach};
-use forewarn_rules::hazard::{PerHazard, probabilities};
-use forewarn_rules::ruleset::RuleSet;
+use forewarn_rules::hazard::PerHazard;
 use forewarn_rules::truth::Incident;
 use forewarn_runtime::interrupt::Interrupt;
 use std::collections::BTreeSet;
-
-/// What to run.
-#[derive(Debug)]
-pub struct Job<'a> {
-    /// The metrics and events.
-    pub history: &'a History,
-    pub ruleset: &'a RuleSet,
-    /// Another one to hold it against.
-    pub against: Option<&'a RuleSet>,
-    /// Which metrics feed which signals.
-    pub map: &'a SignalMap,
-    /// When to look.
-    pub steps: Steps,
-    /// What happened; None where nobody knows, an empty list where nothing did.
-    pub incidents: Option<&'a Incidents>,
-    /// Whether the baselines run too.
-    pub baselines: bool,
-    /// What mistakes cost, where a level is to be picked by it.
-    pub costs: Option<Costs>,
-}
 
 /// Why a backtest came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -255,11 +233,6 @@ fn said(assessed: &Assessed) -> Vec<Option<FailureType>> {
 
 fn counted(incidents: &[Incident], steps: Steps, data_end: i64) -> Vec<i64> {
     incidents.iter().map(|i| i.ts).filter(|ts| Place::of(*ts, steps, data_end) == Place::Counted).collect()
-}
-
-/// The probabilities that a rule set holds without any evidence.
-pub(super) fn prior(ruleset: &RuleSet) -> PerHazard {
-    probabilities(&ruleset.calibrate(ruleset.prior()))
 }
 
 /// Where the data end: when the cell of the last sample is over.

@@ -56,7 +56,7 @@ pub trait Puller {
 }
 
 /// Who is asked whether to spend.
-pub trait Ask {
+pub trait SpendApprover {
     /// Shows what it would cost and gives the answer; None where there is nobody to ask.
     fn agreed(&mut self, estimate: &Estimate) -> Option<bool>;
 }
@@ -78,7 +78,7 @@ pub enum Refused {
 ///
 /// # Errors
 /// When nobody agrees, or it fails.
-pub fn pull_if_agreed(puller: &mut dyn Puller, yes: bool, ask: &mut dyn Ask) -> Result<Estimate, Refused> {
+pub fn pull_if_agreed(puller: &mut dyn Puller, yes: bool, ask: &mut dyn SpendApprover) -> Result<Estimate, Refused> {
     let estimate = puller.estimate().map_err(Refused::Failed)?;
     if !yes {
         match ask.agreed(&estimate) {
@@ -110,7 +110,7 @@ mod tests {
 
     struct Answer(Option<bool>);
 
-    impl Ask for Answer {
+    impl SpendApprover for Answer {
         fn agreed(&mut self, estimate: &Estimate) -> Option<bool> {
             assert!(estimate.to_string().contains("2.50 US dollars"), "{estimate}");
             self.0

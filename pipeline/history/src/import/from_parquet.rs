@@ -69,7 +69,7 @@ pub(super) fn read(
     for batch in reader {
         let batch = batch.map_err(|e| bad(e.into()))?;
         let n = batch.num_rows() as u64;
-        let taken = Taken::from_batch(&batch, &header, &columns, rows.zone.as_ref());
+        let taken = ColumnArrays::from_batch(&batch, &header, &columns, rows.zone.as_ref());
         rows.take(&taken.map_err(|fault| ImportError::file(path, fault))?, intake)?;
         intake.report.rows_read += n;
         rows.first_row += n;
@@ -151,7 +151,7 @@ impl Coded {
 }
 
 /// The wanted columns of a batch.
-struct Taken {
+struct ColumnArrays {
     said: [Option<Coded>; 7],
     period_s: Option<Vec<Option<i64>>>,
     times: ArrayRef,
@@ -160,7 +160,7 @@ struct Taken {
     ingested: Option<(ArrayRef, Vec<i64>)>,
 }
 
-impl Taken {
+impl ColumnArrays {
     fn from_batch(
         batch: &RecordBatch,
         header: &[String],
@@ -209,7 +209,7 @@ struct Rows<'p> {
 }
 
 impl Rows<'_> {
-    fn take(&mut self, batch: &Taken, intake: &mut Intake<'_>) -> Result<(), ImportError> {
+    fn take(&mut self, batch: &ColumnArrays, intake: &mut Intake<'_>) -> Result<(), ImportError> {
         self.known.check(batch);
         let clean = batch.ts.iter().all(|&t| t <= intake.latest && t >= super::EARLIEST_MS)
             && !batch.value.iter().any(|v| v.is_infinite())
@@ -239,7 +239,7 @@ impl Rows<'_> {
 
     fn take_each(
         &self,
-        batch: &Taken,
+        batch: &ColumnArrays,
         rows: std::ops::Range<usize>,
         series: u32,
         intake: &mut Intake<'_>,
@@ -278,7 +278,7 @@ struct Known {
 
 impl Known {
     /// Forgets all when a dictionary has changed. The old ones are held, so that an address means the same array.
-    fn check(&mut self, batch: &Taken) {
+    fn check(&mut self, batch: &ColumnArrays) {
         let now = batch.said.iter().flatten().map(|c| &c.texts);
         let same = now.clone().count() == self.texts.len()
             && now.clone().zip(&self.texts).all(|(a, b)| {
@@ -292,7 +292,7 @@ impl Known {
         }
     }
 
-    fn number(&mut self, batch: &Taken, row: usize, intake: &mut Intake<'_>) -> Result<u32, String> {
+    fn number(&mut self, batch: &ColumnArrays, row: usize, intake: &mut Intake<'_>) -> Result<u32, String> {
         let code = code(batch, row);
         if let Some(&number) = code.and_then(|c| self.numbers.get(&c)) {
             return Ok(number);
@@ -308,7 +308,7 @@ impl Known {
 }
 
 /// Folds the codes of a row and its period into one number; none where they do not fit.
-fn code(batch: &Taken, row: usize) -> Option<u128> {
+fn code(batch: &ColumnArrays, row: usize) -> Option<u128> {
     let mut code = 0_u128;
     for coded in batch.said.iter().flatten() {
         code = code.checked_mul(coded.texts.len() as u128 + 1)?.checked_add((coded.codes[row] + 1) as u128)?;

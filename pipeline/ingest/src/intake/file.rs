@@ -1,6 +1,6 @@
 //! Events from files, and once more those that were set aside.
 
-use super::{Intake, IntakeError, Taken, records_of};
+use super::{Intake, IntakeError, IntakeReport, records_of};
 use forewarn_events::dead::DeadError;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -35,11 +35,11 @@ pub enum ImportError {
 ///
 /// # Errors
 /// When the file does not read, or stream or dead letters fail.
-pub fn import_file(path: &Path, intake: &mut Intake<'_>, now_ms: i64) -> Result<Taken, ImportError> {
+pub fn import_file(path: &Path, intake: &mut Intake<'_>, now_ms: i64) -> Result<IntakeReport, ImportError> {
     let origin = path.display().to_string();
     let failed = |source| ImportError::File { path: origin.clone(), source };
     let mut reader = BufReader::new(File::open(path).map_err(failed)?);
-    let (mut taken, mut page) = (Taken::default(), Vec::new());
+    let (mut taken, mut page) = (IntakeReport::default(), Vec::new());
     loop {
         let line = read_line(&mut reader).map_err(failed)?;
         let end = line.is_none();
@@ -73,8 +73,8 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
 ///
 /// # Errors
 /// When stream or dead letters fail.
-pub fn retry(intake: &mut Intake<'_>, now_ms: i64) -> Result<Taken, ImportError> {
-    let (mut taken, mut understood) = (Taken::default(), BTreeSet::new());
+pub fn retry(intake: &mut Intake<'_>, now_ms: i64) -> Result<IntakeReport, ImportError> {
+    let (mut taken, mut understood) = (IntakeReport::default(), BTreeSet::new());
     for letter in intake.dead.list()? {
         taken.messages += 1;
         match letter.kept.raw().filter(|raw| raw.len() as u64 == letter.bytes) {

@@ -16,7 +16,7 @@ fn line(namespace: &str, metric: &str, dimensions: &str) -> String {
 }
 
 /// Metric, stat, device and value of every series.
-fn told(readings: &Readings) -> Vec<(String, String, Option<String>, f64)> {
+fn series_of(readings: &Readings) -> Vec<(String, String, Option<String>, f64)> {
     let series = readings.batches.iter().flat_map(|b| &b.series);
     series.map(|s| (s.metric.clone(), s.stat.clone(), s.device.clone(), s.values[0])).collect()
 }
@@ -69,10 +69,10 @@ fn json_lines_become_samples_with_the_statistic_that_the_signal_needs() {
     ]
     .concat();
     let readings = read(raw.as_bytes(), 7).unwrap();
-    let told = told(&readings);
-    let told: Vec<_> = told.iter().map(|(m, s, d, v)| (m.as_str(), s.as_str(), d.as_deref(), *v)).collect();
+    let series_of = series_of(&readings);
+    let series_of: Vec<_> = series_of.iter().map(|(m, s, d, v)| (m.as_str(), s.as_str(), d.as_deref(), *v)).collect();
     assert_eq!(
-        told,
+        series_of,
         [
             ("StatusCheckFailed_System", "Maximum", None, 3.0),
             ("disk_used_percent", "Average", Some("path=/data"), 2.0),
@@ -92,7 +92,7 @@ fn both_forms_plain_or_packed_say_the_same() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&otlp).unwrap();
     let expected = read(json.as_bytes(), 7).unwrap();
-    assert_eq!(told(&expected)[0].3.to_bits(), 2.0_f64.to_bits());
+    assert_eq!(series_of(&expected)[0].3.to_bits(), 2.0_f64.to_bits());
     assert_eq!(read(&otlp, 7).unwrap(), expected);
     assert_eq!(read(&gzip.finish().unwrap(), 7).unwrap(), expected);
     assert_eq!(read(&[otlp.clone(), otlp].concat(), 7).unwrap(), expected, "the same twice is the same");

@@ -2,8 +2,8 @@
 
 use super::api::MetricName;
 use super::device::{device, is_one_core};
+use super::metric_scope::MetricScope;
 use super::select::is_instance_id;
-use super::wanted::Wanted;
 use forewarn_domain::id::is_name;
 use forewarn_domain::signal::SOURCES;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ type Key = (String, String, String, Option<String>);
 /// Collects what pages of `ListMetrics` say.
 #[derive(Debug)]
 pub(super) struct Listing<'a> {
-    wanted: &'a Wanted,
+    wanted: &'a MetricScope,
     /// Which instance a volume belongs, or belonged, to.
     volumes: &'a BTreeMap<String, String>,
     found: BTreeMap<Key, BTreeSet<MetricName>>,
@@ -39,7 +39,7 @@ pub(super) struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    pub(super) const fn new(wanted: &'a Wanted, volumes: &'a BTreeMap<String, String>) -> Self {
+    pub(super) const fn new(wanted: &'a MetricScope, volumes: &'a BTreeMap<String, String>) -> Self {
         Self { wanted, volumes, found: BTreeMap::new(), unmapped: BTreeSet::new(), odd: 0 }
     }
 
@@ -129,7 +129,7 @@ mod tests {
     const I: &str = "i-0000000a";
 
     fn found(metrics: &[MetricName], all_sets: bool, silent: bool) -> Vec<Found> {
-        let (wanted, volumes) = (Wanted::default(), BTreeMap::from([("vol-1".to_owned(), I.to_owned())]));
+        let (wanted, volumes) = (MetricScope::default(), BTreeMap::from([("vol-1".to_owned(), I.to_owned())]));
         let mut listing = Listing::new(&wanted, &volumes);
         for m in metrics {
             listing.add(m.clone(), &|id| id == I);
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_long_dead_are_asked_for_what_ec2_measures() {
-        let (wanted, volumes) = (Wanted::default(), BTreeMap::new());
+        let (wanted, volumes) = (MetricScope::default(), BTreeMap::new());
         let mut listing = Listing::new(&wanted, &volumes);
         listing.add(metric("AWS/EC2", "CPUUtilization", &[("InstanceId", I)]), &|_| true);
         listing.add_forgotten(&BTreeSet::from([I.to_owned(), "i-0000000d".to_owned()]));
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn odd_names_are_counted_and_left_out() {
-        let (wanted, volumes) = (Wanted::default(), BTreeMap::new());
+        let (wanted, volumes) = (MetricScope::default(), BTreeMap::new());
         let mut listing = Listing::new(&wanted, &volumes);
         listing.add(metric("AWS/EC2", "CPUUtilization", &[("InstanceId", "../../etc")]), &|_| true);
         listing.add(metric("CWAgent", "disk_used_percent", &[("InstanceId", I), ("path", "/\u{7}")]), &|_| true);

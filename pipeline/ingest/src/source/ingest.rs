@@ -1,21 +1,15 @@
 //! Pulls what is due from all accounts and regions through the stream: the one function that the command, `run` and Lambda share.
 
-use super::api::{InstanceApi, MetricApi};
 use super::call::CallError;
+use super::job::{Job, Mode};
 use super::ledger::{Ledger, Progress};
-use super::limit::{Limiter, Quota};
+use super::place::Place;
 use super::report::{PlaceReport, Report};
 use super::round::{Item, Outcome, run};
-use super::select::Selection;
 use super::state::{State, StateError, Target};
-use super::wanted::Wanted;
 use super::window::Window;
 use crate::stream::{Producer, PutReport, Record, StreamError};
-use forewarn_runtime::clock::Clock;
 use forewarn_runtime::failpoint;
-use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::Metrics;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -24,93 +18,6 @@ use std::sync::{Mutex, PoisonError};
 const PLACES_AT_ONCE: usize = 4;
 /// How many calls' samples wait for the stream at most: memory is bounded by this, not by the fleet.
 const WAITING: usize = 2;
-
-/// How much of the end is read again for late points unless told otherwise, milliseconds.
-pub const DEFAULT_TAIL_MS: i64 = 2 * 3_600_000;
-/// How far following reaches back when it begins unless told otherwise, milliseconds.
-pub const DEFAULT_LOOKBACK_MS: i64 = 3 * 3_600_000;
-/// How old what was discovered may get unless told otherwise, milliseconds.
-pub const DEFAULT_DISCOVERY_AGE_MS: i64 = 3_600_000;
-/// For how long a call is tried unless told otherwise, milliseconds.
-pub const DEFAULT_PATIENCE_MS: i64 = 20 * 60_000;
-
-/// What a round is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Everything since the last success.
-    Follow {
-        /// How much of the end is read again for late points, milliseconds.
-        tail_ms: i64,
-        /// How far following reaches back when it begins, milliseconds.
-        lookback_ms: i64,
-    },
-    /// Everything in a range, those that are gone included.
-    Once { range: Window },
-}
-
-/// What to pull, and with what.
-#[derive(Debug)]
-pub struct Job<'a> {
-    /// What the round is to do.
-    pub mode: Mode,
-    /// Which instances.
-    pub selection: Selection,
-    /// Further instances, by id: those of an id file or of the history.
-    pub ids: BTreeSet<String>,
-    /// Which instance volumes belonged to, where nothing else can say it any more.
-    pub volumes: BTreeMap<String, String>,
-    /// Which metrics.
-    pub wanted: Wanted,
-    /// How old what was discovered may get, milliseconds.
-    pub discovery_age_ms: i64,
-    /// How much of the end of a backfill is remembered, so that following doesn't send it again, milliseconds.
-    pub tail_ms: i64,
-    /// Metrics that may be asked for in a calendar month, for each account and region.
-    pub budget: Option<u64>,
-    /// Threads for each place.
-    pub workers: usize,
-    /// For how long a call is tried, milliseconds.
-    pub patience_ms: i64,
-    /// What the jitter of waits is drawn from.
-    pub seed: u64,
-    pub clock: &'a dyn Clock,
-    /// Raised when it is to end.
-    pub stop: &'a Interrupt,
-    /// Where it is counted.
-    pub metrics: &'a Metrics,
-}
-
-/// One account in one region.
-#[derive(Debug)]
-pub struct Place {
-    /// What it is known by in the state, whatever account that is: a role, or `own`.
-    pub label: String,
-    /// The account, where it is known before anything is asked.
-    pub account: Option<String>,
-    pub region: String,
-    /// CloudWatch there.
-    pub metrics: Box<dyn MetricApi>,
-    /// EC2 there.
-    pub instances: Box<dyn InstanceApi>,
-    /// The pace there, kept from round to round.
-    pub(super) limiter: Mutex<Limiter>,
-}
-
-impl Place {
-    /// Makes a place.
-    pub fn new(
-        label: impl Into<String>,
-        account: Option<String>,
-        region: impl Into<String>,
-        apis: (Box<dyn MetricApi>, Box<dyn InstanceApi>),
-        quota: Quota,
-        now_ms: i64,
-    ) -> Self {
-        let (metrics, instances) = apis;
-        let limiter = Mutex::new(Limiter::new(quota, now_ms));
-        Self { label: label.into(), account, region: region.into(), metrics, instances, limiter }
-    }
-}
 
 /// Explains why nothing more could be pulled anywhere. What goes wrong in one place is in the report instead.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,8 @@
 use super::api::{Instance, ListRequest};
 use super::call::{CallError, Caller, Need};
 use super::discover::Listing;
-use super::ingest::{Job, Mode, Place};
+use super::job::{Job, Mode};
+use super::place::Place;
 use super::state::PlaceRow;
 use crate::stream::InstanceSeen;
 use forewarn_runtime::metrics::Call;

@@ -3,12 +3,14 @@
 use super::api::{ApiError, Instance, MetricName};
 use super::device::tests::metric;
 use super::fake::{Fake, Kept, World};
-use super::ingest::{Job, Mode, Place, pull};
+use super::ingest::pull;
+use super::job::{Job, Mode};
 use super::limit::Quota;
+use super::metric_scope::MetricScope;
+use super::place::Place;
 use super::report::Report;
 use super::select::Selection;
 use super::state::State;
-use super::wanted::Wanted;
 use super::window::Window;
 use crate::stream::Record;
 use forewarn_runtime::clock::{Clock, ManualClock};
@@ -25,7 +27,7 @@ const FOLLOW: Mode = Mode::Follow { tail_ms: 2 * HOUR, lookback_ms: 4 * HOUR };
 /// Value bits and `ingested_at` of every version, by instance and time.
 type Versions = BTreeMap<(String, i64), Vec<(u64, Option<i64>)>>;
 
-struct Stand {
+struct Fixture {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
     world: Arc<Mutex<World>>,
@@ -48,7 +50,7 @@ fn points(from: i64, to: i64, delay: i64) -> Vec<(i64, f64, i64)> {
     (0..(to - from) / STEP).map(|k| (from + k * STEP, (k % 97) as f64 + 0.5, from + (k + 1) * STEP + delay)).collect()
 }
 
-impl Stand {
+impl Fixture {
     fn new(instances: usize) -> Self {
         let clock = Arc::new(ManualClock::at(T));
         let world = World {
@@ -89,7 +91,7 @@ impl Stand {
             selection: Selection::default(),
             ids: BTreeSet::new(),
             volumes: self.volumes.clone(),
-            wanted: Wanted::default(),
+            wanted: MetricScope::default(),
             discovery_age_ms: HOUR,
             tail_ms: 2 * HOUR,
             budget: self.budget,
@@ -134,7 +136,7 @@ impl Stand {
 
 #[test]
 fn a_backfill_through_every_trouble_is_whole() {
-    let mut stand = Stand::new(5);
+    let mut stand = Fixture::new(5);
     let all = points(T - 48 * HOUR, T - STEP, 0);
     {
         let mut world = stand.world.lock().unwrap();
@@ -166,7 +168,7 @@ fn a_backfill_through_every_trouble_is_whole() {
 
 #[test]
 fn following_finds_late_points_and_sends_nothing_twice() {
-    let mut stand = Stand::new(1);
+    let mut stand = Fixture::new(1);
     let mut all = points(T - 3 * HOUR, T + 6 * HOUR, 0);
     for p in all.iter_mut().skip(40).step_by(7) {
         p.2 += HOUR;
@@ -186,7 +188,7 @@ fn following_finds_late_points_and_sends_nothing_twice() {
 
 #[test]
 fn a_storm_of_ten_minutes_leaves_no_gap() {
-    let mut stand = Stand::new(1);
+    let mut stand = Fixture::new(1);
     let all = points(T - 3 * HOUR, T + HOUR, 0);
     stand.world.lock().unwrap().series.insert(cpu(0), all.clone());
     stand.to(T + STEP);
@@ -201,7 +203,7 @@ fn a_storm_of_ten_minutes_leaves_no_gap() {
 
 #[test]
 fn the_budget_stops_before_it_is_passed_and_the_next_month_makes_up_for_it() {
-    let mut stand = Stand::new(3);
+    let mut stand = Fixture::new(3);
     let all = points(T - 3 * HOUR, T + 20 * 24 * HOUR, 0);
     for i in 0..3 {
         stand.world.lock().unwrap().series.insert(cpu(i), all.clone());
@@ -225,7 +227,7 @@ fn the_budget_stops_before_it_is_passed_and_the_next_month_makes_up_for_it() {
 
 #[test]
 fn a_stream_that_fails_loses_nothing_and_what_was_about_to_be_put_keeps_its_moment() {
-    let mut stand = Stand::new(1);
+    let mut stand = Fixture::new(1);
     let all = points(T - 3 * HOUR, T, 0);
     stand.world.lock().unwrap().series.insert(cpu(0), all.clone());
     stand.to(T + STEP);
@@ -242,7 +244,7 @@ fn a_stream_that_fails_loses_nothing_and_what_was_about_to_be_put_keeps_its_mome
 
 #[test]
 fn one_broken_account_stops_no_other() {
-    let mut stand = Stand::new(1);
+    let mut stand = Fixture::new(1);
     let all = points(T - 3 * HOUR, T, 0);
     stand.world.lock().unwrap().series.insert(cpu(0), all.clone());
     let broken = Arc::new(Mutex::new(World { denied: true, ..World::default() }));
@@ -257,7 +259,7 @@ fn one_broken_account_stops_no_other() {
 
 #[test]
 fn a_fast_clock_moves_no_watermark_past_awss_time() {
-    let mut stand = Stand::new(1);
+    let mut stand = Fixture::new(1);
     let all = points(T - 2 * HOUR, T + 2 * HOUR, 0);
     stand.world.lock().unwrap().series.insert(cpu(0), all.clone());
     // Ours is an hour fast: what AWS has is what there was an hour ago.
@@ -275,7 +277,7 @@ fn a_fast_clock_moves_no_watermark_past_awss_time() {
 
 #[test]
 fn what_appears_disappears_or_changes_its_dimensions_is_followed() {
-    let mut stand = Stand::new(2);
+    let mut stand = Fixture::new(2);
     let sized = |size| metric("CWAgent", "mem_used_percent", &[("InstanceId", &id(0)), ("InstanceType", size)]);
     let before = points(T - 3 * HOUR, T + HOUR, 0);
     let after = points(T + HOUR, T + 4 * HOUR, 0);
@@ -308,7 +310,7 @@ fn what_appears_disappears_or_changes_its_dimensions_is_followed() {
 
 #[test]
 fn a_volume_of_nobody_leaves_a_backfill_unfinished_until_somebody_names_its_instance() {
-    let mut stand = Stand::new(1);
+    let mut stand = Fixture::new(1);
     let all = points(T - 6 * HOUR, T - HOUR, 0);
     {
         let mut world = stand.world.lock().unwrap();
@@ -332,7 +334,7 @@ fn a_volume_of_nobody_leaves_a_backfill_unfinished_until_somebody_names_its_inst
 
 #[test]
 fn a_range_older_than_what_is_listed_says_so() {
-    let mut stand = Stand::new(1);
+    let mut stand = Fixture::new(1);
     let of = |days: i64| Mode::Once { range: Window { from: T - days * 24 * HOUR, to: T - HOUR } };
     assert_eq!(stand.round(of(13)).places[0].listed_since, None);
     let report = stand.round(of(20));

@@ -1,6 +1,6 @@
 //! Decides which stretch of time is asked for: aligned, from the last success, never past what is whole.
 
-use super::wanted::Timing;
+use super::metric_scope::Timing;
 
 const SECOND: i64 = 1000;
 const HOUR: i64 = 3_600_000;

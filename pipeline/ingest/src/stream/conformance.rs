@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::thread;
 
 /// A stream under test: what makes its producers and consumers.
-pub trait Stand: Sync {
+pub trait StreamUnderTest: Sync {
     /// Makes a producer.
     fn producer(&self) -> Box<dyn Producer>;
     /// Opens the consumer of a name, as a new process would.
@@ -22,7 +22,7 @@ pub const ALL: Limit = Limit { records: 10_000, bytes: 1 << 30 };
 ///
 /// # Panics
 /// When the stream does not do what the port demands.
-pub fn run<S: Stand>(make: impl Fn() -> S) {
+pub fn run<S: StreamUnderTest>(make: impl Fn() -> S) {
     nothing_is_waiting_in_an_empty_stream(&make());
     each_key_keeps_its_order(&make());
     a_limit_holds_and_never_starves(&make());
@@ -86,7 +86,7 @@ pub fn by_key(stretches: &[ShardBatch]) -> BTreeMap<String, Vec<i64>> {
 }
 
 /// Puts records numbered from 0 of several keys in turn.
-fn fill(stand: &impl Stand, keys: usize, each: i64) {
+fn fill(stand: &impl StreamUnderTest, keys: usize, each: i64) {
     let records: Vec<Record> = (0..each).flat_map(|n| (0..keys).map(move |k| sample(&format!("i-{k}"), n))).collect();
     let report = stand.producer().put(&records).expect("a put");
     assert_eq!(report.records, records.len() as u64, "the report counts what was put");
@@ -102,7 +102,7 @@ fn last(stretch: &ShardBatch) -> &str {
     &stretch.records.last().expect("a stretch is never empty").seq
 }
 
-fn nothing_is_waiting_in_an_empty_stream(stand: &impl Stand) {
+fn nothing_is_waiting_in_an_empty_stream(stand: &impl StreamUnderTest) {
     let mut consumer = stand.consumer("a");
     assert_eq!(consumer.read(ALL).expect("a read"), None);
     assert!(consumer.checkpoints().intents().expect("intents").is_empty());
@@ -114,7 +114,7 @@ fn nothing_is_waiting_in_an_empty_stream(stand: &impl Stand) {
     assert_eq!((report.records, report.calls), (0, 0));
 }
 
-fn each_key_keeps_its_order(stand: &impl Stand) {
+fn each_key_keeps_its_order(stand: &impl StreamUnderTest) {
     let mut producer = stand.producer();
     for call in 0..4 {
         // Each key several times in a call, and in every call.
@@ -128,7 +128,7 @@ fn each_key_keeps_its_order(stand: &impl Stand) {
     }
 }
 
-fn a_limit_holds_and_never_starves(stand: &impl Stand) {
+fn a_limit_holds_and_never_starves(stand: &impl StreamUnderTest) {
     fill(stand, 1, 10);
     let mut consumer = stand.consumer("a");
     let mut numbers = Vec::new();
@@ -146,7 +146,7 @@ fn a_limit_holds_and_never_starves(stand: &impl Stand) {
     assert_eq!(numbers, (0..10).collect::<Vec<_>>(), "what a limit cut off comes next");
 }
 
-fn reading_starts_at_the_checkpoint(stand: &impl Stand) {
+fn reading_starts_at_the_checkpoint(stand: &impl StreamUnderTest) {
     fill(stand, 1, 6);
     let mut consumer = stand.consumer("a");
     let first = consumer.read(Limit { records: 2, ..ALL }).expect("a read").expect("something is waiting");
@@ -165,14 +165,14 @@ fn reading_starts_at_the_checkpoint(stand: &impl Stand) {
     assert_eq!(drain(&mut *stand.consumer("a")), []);
 }
 
-fn consumers_do_not_disturb_each_other(stand: &impl Stand) {
+fn consumers_do_not_disturb_each_other(stand: &impl StreamUnderTest) {
     fill(stand, 3, 4);
     assert_eq!(by_key(&drain(&mut *stand.consumer("a"))).len(), 3);
     let other = by_key(&drain(&mut *stand.consumer("b")));
     assert_eq!(other.values().map(Vec::len).sum::<usize>(), 12, "what one has dealt with is there for another");
 }
 
-fn a_range_reads_the_same_again(stand: &impl Stand) {
+fn a_range_reads_the_same_again(stand: &impl StreamUnderTest) {
     fill(stand, 1, 9);
     let mut consumer = stand.consumer("a");
     let whole = read(&mut *consumer);
@@ -187,7 +187,7 @@ fn a_range_reads_the_same_again(stand: &impl Stand) {
     assert_eq!(one.records[..], whole.records[2..=2]);
 }
 
-fn intents_are_kept_until_finished(stand: &impl Stand) {
+fn intents_are_kept_until_finished(stand: &impl StreamUnderTest) {
     let consumer = stand.consumer("a");
     let intent = |shard: &str, first: &str, last: &str| Intent {
         shard: shard.to_owned(),
@@ -207,7 +207,7 @@ fn intents_are_kept_until_finished(stand: &impl Stand) {
     assert_eq!(reopened.checkpoints().checkpoint("0").expect("a checkpoint").as_deref(), Some("3"));
 }
 
-fn a_record_too_long_for_one_entry_is_put_in_order(stand: &impl Stand) {
+fn a_record_too_long_for_one_entry_is_put_in_order(stand: &impl StreamUnderTest) {
     // Random mantissas do not compress.
     let mut x = 7_u64;
     let mut noise = || {
@@ -241,13 +241,13 @@ fn a_record_too_long_for_one_entry_is_put_in_order(stand: &impl Stand) {
     assert_eq!(ts, block.ts);
 }
 
-fn a_bad_record_leaves_nothing(stand: &impl Stand) {
+fn a_bad_record_leaves_nothing(stand: &impl StreamUnderTest) {
     let error = stand.producer().put(&[sample("i-1", 1), sample("", 2)]).expect_err("an instance without an id");
     assert!(matches!(error, StreamError::Record { .. }), "{error}");
     assert_eq!(stand.consumer("a").read(ALL).expect("a read"), None);
 }
 
-fn nothing_is_lost_while_it_is_put(stand: &impl Stand) {
+fn nothing_is_lost_while_it_is_put(stand: &impl StreamUnderTest) {
     const CALLS: i64 = 20;
     let mut seen: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     let mut consumer = stand.consumer("a");
@@ -274,7 +274,7 @@ fn nothing_is_lost_while_it_is_put(stand: &impl Stand) {
     assert_eq!(drain(&mut *consumer), []);
 }
 
-fn what_all_have_dealt_with_may_go(stand: &impl Stand) {
+fn what_all_have_dealt_with_may_go(stand: &impl StreamUnderTest) {
     fill(stand, 1, 8);
     let (mut ahead, mut behind) = (stand.consumer("ahead"), stand.consumer("behind"));
     let whole = read(&mut *ahead);

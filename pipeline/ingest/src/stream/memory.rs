@@ -15,12 +15,12 @@ const NAME: &str = "memory";
 /// A stream in memory; a clone is the same stream.
 #[derive(Debug, Clone)]
 pub struct MemoryStream {
-    held: Arc<Mutex<Held>>,
+    held: Arc<Mutex<MemoryState>>,
     ctx: RuntimeContext,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct MemoryState {
     shards: Vec<Vec<Stored>>,
     /// Records that were trimmed, by shard.
     trimmed: Vec<usize>,
@@ -38,7 +38,7 @@ impl MemoryStream {
     /// Makes an empty stream.
     pub fn new(shards: usize, ctx: RuntimeContext) -> Self {
         let shards = shards.max(1);
-        let held = Held { shards: vec![Vec::new(); shards], trimmed: vec![0; shards], ..Held::default() };
+        let held = MemoryState { shards: vec![Vec::new(); shards], trimmed: vec![0; shards], ..MemoryState::default() };
         Self { held: Arc::new(Mutex::new(held)), ctx }
     }
 
@@ -54,7 +54,7 @@ impl MemoryStream {
         MemoryConsumer { checkpoints, read_to: BTreeMap::new(), next: 0 }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, MemoryState> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -29,7 +29,7 @@ fn parsed(value: &Value) -> Result<Vec<NewEvent>, Reason> {
 type Row = (String, String, Option<i64>);
 
 /// The types of the events, and kind, code and start of the history's rows.
-fn told(value: &Value) -> (Vec<String>, Vec<Row>) {
+fn types_and_rows(value: &Value) -> (Vec<String>, Vec<Row>) {
     let events = parsed(value).unwrap_or_else(|e| panic!("{e}: {value:#}"));
     for e in &events {
         e.seal().unwrap();
@@ -52,7 +52,7 @@ const T: i64 = 1_771_135_200_000;
 #[test]
 fn a_change_of_state_is_the_same_however_it_is_wrapped() {
     let plain = state("shutting-down");
-    let (types, rows) = told(&plain);
+    let (types, rows) = types_and_rows(&plain);
     assert_eq!(
         (types, rows),
         (vec!["instance.state_changed.v1".to_owned()], vec![row("state_changed", "shutting-down", None)])
@@ -69,7 +69,7 @@ fn a_change_of_state_is_the_same_however_it_is_wrapped() {
 #[test]
 fn spot_warns_two_minutes_ahead_and_hibernates_at_once() {
     let warning = |action: &str| {
-        told(&event(
+        types_and_rows(&event(
             "aws.ec2",
             "EC2 Spot Instance Interruption Warning",
             json!({"instance-id": I, "instance-action": action}),
@@ -79,13 +79,13 @@ fn spot_warns_two_minutes_ahead_and_hibernates_at_once() {
     assert_eq!(warning("terminate"), [row("spot.interruption_warned", "terminate", Some(T + 120_000))]);
     assert_eq!(warning("hibernate"), [row("spot.interruption_warned", "hibernate", Some(T))]);
     let rebalance = event("aws.ec2", "EC2 Instance Rebalance Recommendation", json!({"instance-id": I}));
-    assert_eq!(told(&rebalance).0, ["spot.rebalance_recommended.v1"]);
+    assert_eq!(types_and_rows(&rebalance).0, ["spot.rebalance_recommended.v1"]);
 }
 
 #[test]
 fn a_group_says_why_an_instance_left() {
     let ended = |cause: &str| {
-        told(&event(
+        types_and_rows(&event(
             "aws.autoscaling",
             "EC2 Instance Terminate Successful",
             json!({"AutoScalingGroupName": "web", "EC2InstanceId": I, "Cause": cause}),
@@ -107,7 +107,7 @@ fn a_group_says_why_an_instance_left() {
         "EC2 Auto Scaling Instance Refresh Started",
         json!({"AutoScalingGroupName": "web", "InstanceRefreshId": "x"}),
     );
-    assert_eq!(told(&refresh).0, ["group.changed.v1"]);
+    assert_eq!(types_and_rows(&refresh).0, ["group.changed.v1"]);
     assert_eq!(parsed(&refresh).unwrap()[0].subject, "asg/web");
 }
 
@@ -124,11 +124,11 @@ fn alarm(metric: &str, value: &str) -> Value {
 
 #[test]
 fn an_alarm_over_a_status_check_says_that_it_failed() {
-    let (types, rows) = told(&alarm("StatusCheckFailed_System", "ALARM"));
+    let (types, rows) = types_and_rows(&alarm("StatusCheckFailed_System", "ALARM"));
     assert_eq!(types, ["alarm.changed.v1", "instance.check_failed.v1"]);
     assert_eq!(rows, [row("alarm.changed", "alarm", None), row("check_failed", "system", Some(T - 300_000))]);
-    assert_eq!(told(&alarm("StatusCheckFailed_System", "OK")).0, ["alarm.changed.v1"]);
-    assert_eq!(told(&alarm("CPUUtilization", "ALARM")).0, ["alarm.changed.v1"]);
+    assert_eq!(types_and_rows(&alarm("StatusCheckFailed_System", "OK")).0, ["alarm.changed.v1"]);
+    assert_eq!(types_and_rows(&alarm("CPUUtilization", "ALARM")).0, ["alarm.changed.v1"]);
     let composite = event(
         "aws.cloudwatch",
         "CloudWatch Alarm State Change",
@@ -148,12 +148,12 @@ fn notification(metric: &str, value: &str) -> Value {
 #[test]
 fn an_alarm_says_the_same_to_its_topic_as_to_the_bus() {
     let plain = notification("StatusCheckFailed_Instance", "ALARM");
-    let (types, rows) = told(&plain);
+    let (types, rows) = types_and_rows(&plain);
     assert_eq!(types, ["alarm.changed.v1", "instance.check_failed.v1"]);
     assert_eq!(rows, [row("alarm.changed", "alarm", None), row("check_failed", "instance", Some(T - 60_000))]);
     let changed = |v: &Value| parsed(v).unwrap()[0].event.clone();
     assert_eq!(changed(&plain), changed(&alarm("StatusCheckFailed_Instance", "ALARM")));
-    assert_eq!(told(&notification("StatusCheckFailed_Instance", "OK")).0, ["alarm.changed.v1"]);
+    assert_eq!(types_and_rows(&notification("StatusCheckFailed_Instance", "OK")).0, ["alarm.changed.v1"]);
     // The same change twice, in whatever wrapping, is the same event; another time is another.
     let sns = json!({"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": plain.to_string()});
     assert_eq!(parsed(&sns).unwrap(), parsed(&plain).unwrap());
@@ -168,7 +168,7 @@ fn an_alarm_says_the_same_to_its_topic_as_to_the_bus() {
     };
     let mut math = plain.clone();
     math["Trigger"] = json!({"Metrics": [{"Expression": "a+b"}, of("StatusCheckFailed_System"), of("CPUUtilization")]});
-    assert_eq!(told(&math).0, ["alarm.changed.v1"]);
+    assert_eq!(types_and_rows(&math).0, ["alarm.changed.v1"]);
     for (path, wrong) in [
         ("/NewStateValue", json!("FINE")),
         ("/StateChangeTime", json!("soon")),
@@ -197,7 +197,7 @@ fn health(status: &str) -> Value {
 fn scheduled_work_is_maintenance_with_its_date_until_it_is_closed() {
     let due = 1_772_323_200_000;
     let code = "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED";
-    assert_eq!(told(&health("upcoming")).1, [row("maintenance", code, Some(due))]);
+    assert_eq!(types_and_rows(&health("upcoming")).1, [row("maintenance", code, Some(due))]);
     let over = |status: &str| rows(&parsed(&health(status)).unwrap()[0], 7)[0].is_over();
     assert_eq!((over("upcoming"), over("open"), over("closed")), (false, false, true));
     let Event::HealthEvent(e) = &parsed(&health("open")).unwrap()[0].event else { panic!() };
@@ -207,7 +207,7 @@ fn scheduled_work_is_maintenance_with_its_date_until_it_is_closed() {
 #[test]
 fn deployments_and_commands_are_declared_changes_once_they_are_done() {
     let deploy = |state: &str| {
-        told(&event(
+        types_and_rows(&event(
             "aws.codedeploy",
             "CodeDeploy Deployment State-change Notification",
             json!({"application": "shop", "deploymentId": "d-1", "deploymentGroup": "web", "state": state}),
@@ -217,14 +217,14 @@ fn deployments_and_commands_are_declared_changes_once_they_are_done() {
     assert_eq!((deploy("SUCCESS").len(), deploy("FAILURE").len(), deploy("START").len()), (1, 1, 0));
     let command = |document: &str, status: &str| {
         let detail = json!({"command-id": "c", "document-name": document, "status": status, "instance-id": I});
-        told(&event("aws.ssm", "EC2 Command Invocation Status-change Notification", detail)).0
+        types_and_rows(&event("aws.ssm", "EC2 Command Invocation Status-change Notification", detail)).0
     };
     assert_eq!(command("AWS-RunShellScript", "Success"), ["change.marked.v1"]);
     assert!(command("AWS-RunShellScript", "Failed").is_empty());
     assert!(command("AWS-GatherSoftwareInventory", "Success").is_empty());
     let volume =
         event("aws.ec2", "EBS Volume Notification", json!({"event": "modifyVolume", "result": "failed", "cause": ""}));
-    assert_eq!(told(&volume).0, ["volume.changed.v1"]);
+    assert_eq!(types_and_rows(&volume).0, ["volume.changed.v1"]);
 }
 
 #[test]

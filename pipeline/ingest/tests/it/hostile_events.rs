@@ -104,7 +104,7 @@ fn every_kind_of_hostile_input_has_its_reason() {
     ];
     let dir = tempfile::tempdir().unwrap();
     let dead = JsonLinesDead::in_state(dir.path());
-    let ctx = RuntimeContext::alone();
+    let ctx = RuntimeContext::standalone();
     let stream = MemoryStream::new(1, ctx.clone());
     let mut producer = stream.producer();
     let mut intake = Intake { producer: &mut producer, dead: &dead, metrics: &ctx.metrics };

@@ -1,7 +1,7 @@
 //! The Kinesis stream over the wire, against a server that speaks it and a proxy that spoils calls: whatever fails, nothing is lost
 //! and each key keeps its order once repeats are dropped.
 
-use forewarn_ingest::stream::conformance::{self, ALL, Stand, by_key, drain, sample};
+use forewarn_ingest::stream::conformance::{self, ALL, StreamUnderTest, by_key, drain, sample};
 use forewarn_ingest::stream::kinesis::{KinesisConsumer, KinesisProducer};
 use forewarn_ingest::stream::port::{Checkpoints, Consumer, Producer, StreamError};
 use forewarn_ingest::stream::{Record, checkpoints};
@@ -56,7 +56,7 @@ impl Stream {
     }
 }
 
-impl Stand for Stream {
+impl StreamUnderTest for Stream {
     fn producer(&self) -> Box<dyn Producer> {
         Box::new(KinesisProducer::open(self.aws.clone(), &self.name, self.ctx.clone()).unwrap())
     }

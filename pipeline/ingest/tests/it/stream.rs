@@ -1,6 +1,6 @@
 //! Every stream passes the conformance suite; the embedded one keeps its promises across processes and crashes too.
 
-use forewarn_ingest::stream::conformance::{self, ALL, Stand, by_key, drain, sample};
+use forewarn_ingest::stream::conformance::{self, ALL, StreamUnderTest, by_key, drain, sample};
 use forewarn_ingest::stream::port::{Consumer, Producer, StreamError};
 use forewarn_ingest::stream::sqlite::{APPLICATION_ID, FILE, SqliteConsumer, SqliteProducer};
 use forewarn_ingest::stream::{MemoryStream, Record, StreamSpec, checkpoints, open};
@@ -11,7 +11,7 @@ use tempfile::{TempDir, tempdir};
 
 struct InMemory(MemoryStream);
 
-impl Stand for InMemory {
+impl StreamUnderTest for InMemory {
     fn producer(&self) -> Box<dyn Producer> {
         Box::new(self.0.producer())
     }
@@ -27,13 +27,13 @@ impl Stand for InMemory {
 
 struct InFile(TempDir);
 
-impl Stand for InFile {
+impl StreamUnderTest for InFile {
     fn producer(&self) -> Box<dyn Producer> {
-        open::producer(&StreamSpec::Embedded, self.0.path(), &RuntimeContext::alone()).unwrap()
+        open::producer(&StreamSpec::Embedded, self.0.path(), &RuntimeContext::standalone()).unwrap()
     }
 
     fn consumer(&self, name: &str) -> Box<dyn Consumer> {
-        open::consumer(&StreamSpec::Embedded, name, self.0.path(), &RuntimeContext::alone()).unwrap()
+        open::consumer(&StreamSpec::Embedded, name, self.0.path(), &RuntimeContext::standalone()).unwrap()
     }
 
     fn trims(&self) -> bool {
@@ -43,8 +43,8 @@ impl Stand for InFile {
 
 #[test]
 fn memory_conforms_with_one_shard_and_with_several() {
-    conformance::run(|| InMemory(MemoryStream::new(1, RuntimeContext::alone())));
-    conformance::run(|| InMemory(MemoryStream::new(3, RuntimeContext::alone())));
+    conformance::run(|| InMemory(MemoryStream::new(1, RuntimeContext::standalone())));
+    conformance::run(|| InMemory(MemoryStream::new(3, RuntimeContext::standalone())));
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn sqlite_conforms() {
 }
 
 fn put(path: &Path, records: &[Record]) {
-    SqliteProducer::open(path, RuntimeContext::alone()).unwrap().put(records).unwrap();
+    SqliteProducer::open(path, RuntimeContext::standalone()).unwrap().put(records).unwrap();
 }
 
 #[test]
@@ -66,9 +66,9 @@ fn a_new_file_may_be_opened_by_many_at_once() {
                 let path = &path;
                 scope.spawn(move || put(path, &[sample(&format!("i-{n}"), 0)]));
             }
-            scope.spawn(|| SqliteConsumer::open(&path, "a", RuntimeContext::alone()).unwrap());
+            scope.spawn(|| SqliteConsumer::open(&path, "a", RuntimeContext::standalone()).unwrap());
         });
-        let mut consumer = SqliteConsumer::open(&path, "b", RuntimeContext::alone()).unwrap();
+        let mut consumer = SqliteConsumer::open(&path, "b", RuntimeContext::standalone()).unwrap();
         assert_eq!(by_key(&drain(&mut consumer)).len(), 16);
     }
 }
@@ -76,7 +76,7 @@ fn a_new_file_may_be_opened_by_many_at_once() {
 #[test]
 fn a_file_that_is_not_ours_is_refused_and_not_changed() {
     let dir = tempdir().unwrap();
-    let open = |name: &str| SqliteProducer::open(&dir.path().join(name), RuntimeContext::alone());
+    let open = |name: &str| SqliteProducer::open(&dir.path().join(name), RuntimeContext::standalone());
     std::fs::write(dir.path().join("text"), "not a database at all, and long enough to be looked at").unwrap();
     Connection::open(dir.path().join("other")).unwrap().execute_batch("CREATE TABLE t(x)").unwrap();
     let newer = Connection::open(dir.path().join("newer")).unwrap();
@@ -117,7 +117,7 @@ fn what_was_missed_is_said_and_not_skipped() {
     let dir = tempdir().unwrap();
     let path = dir.path().join(FILE);
     put(&path, &(0..6).map(|n| sample("i-1", n)).collect::<Vec<_>>());
-    let mut consumer = SqliteConsumer::open(&path, "a", RuntimeContext::alone()).unwrap();
+    let mut consumer = SqliteConsumer::open(&path, "a", RuntimeContext::standalone()).unwrap();
     consumer.checkpoints().finish("0", "00000000000000000002").unwrap();
     Connection::open(&path).unwrap().execute("DELETE FROM records WHERE seq = 3", []).unwrap();
     let error = consumer.read(ALL).unwrap_err();

@@ -1,13 +1,13 @@
 //! The dimensions that AWS and the agent give a metric, and the series that dimensions name.
 
-use super::world::{Device, Machine, Probe, World, index};
+use super::world::{Device, EmulatedInstance, Probe, World, index};
 
 /// A name and a value.
 pub(super) type Dimension = (String, String);
 
 /// Gives the dimensions of a metric: what AWS measures has the instance or the volume, what the agent measures also has
 /// what agents append.
-pub(super) fn of(machine: &Machine, probe: &Probe) -> Vec<Dimension> {
+pub(super) fn of(machine: &EmulatedInstance, probe: &Probe) -> Vec<Dimension> {
     let dim = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     if probe.device == Device::Volume {
         return vec![dim("VolumeId", &machine.volume)];

@@ -1,7 +1,7 @@
 //! A world of simulated machines: made once, then kept in a few bytes a point.
 
 use super::hash::mix2;
-use super::world::{Device, Machine, Point, Probe, Span, World, id};
+use super::world::{Device, EmulatedInstance, Point, Probe, Span, World, id};
 use crate::simulate::{self, Event, Incident, SimInstance};
 use std::sync::mpsc::channel;
 
@@ -47,7 +47,7 @@ struct Series {
 
 #[derive(Debug)]
 struct Kept {
-    machine: Machine,
+    machine: EmulatedInstance,
     probes: Vec<Probe>,
     series: Vec<Series>,
     scheduled: Vec<Event>,
@@ -89,7 +89,7 @@ impl Fleet {
 
 fn keep(it: &SimInstance, i: usize, seed: u64, span: Span) -> Kept {
     let mut kept = Kept {
-        machine: Machine {
+        machine: EmulatedInstance {
             id: it.id.clone(),
             volume: id("vol", i, mix2(seed ^ 0x701, i as u64)),
             image: format!("ami-0{:016x}", xxhash_rust::xxh64::xxh64(it.workload.as_bytes(), seed)),
@@ -142,7 +142,7 @@ impl World for Fleet {
         self.kept.len()
     }
 
-    fn machine(&self, i: usize) -> Machine {
+    fn machine(&self, i: usize) -> EmulatedInstance {
         self.kept[i].machine.clone()
     }
 

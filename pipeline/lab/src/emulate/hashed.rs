@@ -1,7 +1,7 @@
 //! A world of any size that takes no memory: every value is computed from the seed, the series and the time.
 
 use super::hash::{mix, mix2, unit};
-use super::world::{Device, Machine, Point, Probe, Span, World, id};
+use super::world::{Device, EmulatedInstance, Point, Probe, Span, World, id};
 
 /// Says what a hashed world holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -133,10 +133,10 @@ impl World for HashedWorld {
         self.instances
     }
 
-    fn machine(&self, i: usize) -> Machine {
+    fn machine(&self, i: usize) -> EmulatedInstance {
         let (launched_at, terminated_at) = self.life(i);
         let group = i / GROUP;
-        Machine {
+        EmulatedInstance {
             id: id("i", i, self.draw(Draw::Id, i)),
             volume: id("vol", i, self.draw(Draw::Volume, i)),
             image: format!("ami-0{:016x}", mix2(self.seed, group as u64)),

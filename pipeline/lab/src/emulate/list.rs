@@ -19,7 +19,7 @@ const SHOWN_MS: u64 = 900_000;
 
 /// What is asked for.
 #[derive(Debug)]
-struct Wanted {
+struct ListFilter {
     namespace: Option<String>,
     metric: Option<String>,
     /// Names, and values where they matter.
@@ -27,7 +27,7 @@ struct Wanted {
     recent: bool,
 }
 
-impl Wanted {
+impl ListFilter {
     fn parse(input: &Fields<'_>) -> Result<Self, Refusal> {
         let text = |key| input.text(key).map(|t| t.map(str::to_owned));
         let filters = input.structures("Dimensions")?;
@@ -84,7 +84,7 @@ type Listed = (String, String, Vec<Dimension>);
 
 /// Answers.
 pub(super) fn list(it: &Emulator, input: &Fields<'_>, now: i64) -> Result<Vec<u8>, Refusal> {
-    let wanted = Wanted::parse(input)?;
+    let wanted = ListFilter::parse(input)?;
     let tokens = Tokens::new(it.seed, &format!("{wanted:?}"));
     let from = match input.text("NextToken")? {
         None => Token::default(),
@@ -113,7 +113,7 @@ pub(super) fn list(it: &Emulator, input: &Fields<'_>, now: i64) -> Result<Vec<u8
 }
 
 /// Lists the world's metrics from a place on; gives where to go on.
-fn world(it: &Emulator, wanted: &Wanted, now: i64, from: Token, page: &mut Vec<Listed>) -> Token {
+fn world(it: &Emulator, wanted: &ListFilter, now: i64, from: Token, page: &mut Vec<Listed>) -> Token {
     let world = it.world.as_ref();
     let range = match wanted.only() {
         Some(i) => i..(i + 1).min(world.instances()),
@@ -144,7 +144,7 @@ fn world(it: &Emulator, wanted: &Wanted, now: i64, from: Token, page: &mut Vec<L
 }
 
 /// Lists what callers put, from the `n`-th metric on.
-fn put(it: &Emulator, wanted: &Wanted, now: i64, n: u64, page: &mut Vec<Listed>) -> Option<Token> {
+fn put(it: &Emulator, wanted: &ListFilter, now: i64, n: u64, page: &mut Vec<Listed>) -> Option<Token> {
     let store = it.store();
     for (at, (key, series)) in store.series().enumerate().skip(n as usize) {
         let Some((first, last)) = series.extent() else { continue };

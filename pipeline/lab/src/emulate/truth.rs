@@ -33,7 +33,7 @@ pub fn write_truth(it: &Emulator, path: &Path) -> Result<u64, EmulateError> {
     let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties())).map_err(failed)?;
     let (world, step) = (it.world.as_ref(), it.world.span().step_ms);
     let mut rows = 0;
-    let mut held = Held::default();
+    let mut held = PendingRows::default();
     let mut points: Vec<Point> = Vec::new();
     for i in 0..world.instances() {
         let machine = world.machine(i);
@@ -90,13 +90,13 @@ fn order(world: &dyn World, i: usize, volume: &str) -> Vec<(usize, Option<String
 
 /// Rows of a batch: the distinct texts of each column with a code for each row.
 #[derive(Debug, Default)]
-struct Held {
+struct PendingRows {
     texts: [(Vec<String>, Vec<Option<i32>>); 7],
     ts: Vec<i64>,
     values: Vec<f64>,
 }
 
-impl Held {
+impl PendingRows {
     fn push(&mut self, texts: [&str; 6], device: Option<&str>, points: &[Point]) {
         let columns = texts.into_iter().map(Some).chain([device]);
         for ((known, codes), text) in self.texts.iter_mut().zip(columns) {

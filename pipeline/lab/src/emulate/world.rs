@@ -24,7 +24,7 @@ pub(super) struct Probe {
 
 /// What is known of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Machine {
+pub(super) struct EmulatedInstance {
     pub(super) id: String,
     pub(super) volume: String,
     pub(super) image: String,
@@ -65,7 +65,7 @@ pub(super) trait World: Send + Sync + Debug {
     fn instances(&self) -> usize;
 
     /// Describes instance `i`.
-    fn machine(&self, i: usize) -> Machine;
+    fn machine(&self, i: usize) -> EmulatedInstance;
 
     /// The series of instance `i`.
     fn probes(&self, i: usize) -> &[Probe];

@@ -29,7 +29,7 @@ pub enum Action {
 /// When a rule strikes; what is not said does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct When {
+pub struct Condition {
     /// The operation, such as `PutRecords`, or `*`.
     pub operation: String,
     /// Only the n-th call, from 1.
@@ -50,7 +50,7 @@ pub struct When {
 struct Raw {
     #[serde(default)]
     seed: u64,
-    rules: Vec<When>,
+    rules: Vec<Condition>,
 }
 
 /// Explains what is wrong with a script.
@@ -78,7 +78,7 @@ pub struct Script {
 
 #[derive(Debug)]
 struct Counted {
-    when: When,
+    when: Condition,
     action: Action,
     /// Calls that it was about.
     calls: u64,
@@ -141,7 +141,7 @@ impl Counted {
     }
 }
 
-fn check(when: &When) -> Result<Action, &'static str> {
+fn check(when: &Condition) -> Result<Action, &'static str> {
     let action = when.action.ok_or("it has no action")?;
     if when.operation.is_empty() {
         return Err("operation must be the name of one, or *");

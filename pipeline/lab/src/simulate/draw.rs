@@ -21,7 +21,7 @@ pub(super) enum Stream {
     /// When what happens to an instance.
     Faults,
     /// Load and process noise while it runs.
-    Machine,
+    SimulatedInstance,
     /// What a fault does while it is under way.
     Active,
     /// Offsets that spread kinds evenly over the fleet.

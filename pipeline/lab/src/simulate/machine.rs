@@ -46,7 +46,7 @@ pub(super) struct State {
 
 /// Everything that changes while the machine runs.
 #[derive(Debug)]
-pub(super) struct Machine<'a> {
+pub(super) struct SimulatedInstance<'a> {
     plan: &'a Plan,
     options: &'a Options,
     step_h: f64,
@@ -77,11 +77,11 @@ pub(super) struct Machine<'a> {
     life: Life,
 }
 
-impl<'a> Machine<'a> {
+impl<'a> SimulatedInstance<'a> {
     /// Sets up instance `i` at the start of the data.
     pub(super) fn new(options: &'a Options, plan: &'a Plan, i: usize) -> Self {
         let p = &plan.profile;
-        let mut draw = Draw::new(options.seed, Stream::Machine, i);
+        let mut draw = Draw::new(options.seed, Stream::SimulatedInstance, i);
         let step_h = f64::from(options.step_s) / 3600.0;
         let days = options.start_ms as f64 / (24.0 * HOUR) + 3.0; // 1970-01-01 was a Thursday
         let clock = days.rem_euclid(7.0) * 24.0;

@@ -1,7 +1,7 @@
 //! Measures a machine as `CloudWatch` does: averages with noise, rounding, missing, late, doubled and revised points.
 
 use super::draw::{Draw, Stream};
-use super::machine::{Machine, State};
+use super::machine::{SimulatedInstance, State};
 use super::plan::{HOUR, Plan, plan};
 use super::{Change, Options, Sample, Series, SimInstance};
 
@@ -11,7 +11,7 @@ const REGION: &str = "eu-central-1";
 /// Simulates and measures instance `i`; the options have been checked.
 pub(super) fn measure(o: &Options, i: usize) -> SimInstance {
     let plan = plan(o, i);
-    let (states, mut life) = Machine::new(o, &plan, i).run();
+    let (states, mut life) = SimulatedInstance::new(o, &plan, i).run();
     life.close(plan.workload.shape);
     let ms = |h: f64| o.start_ms + (h * HOUR).round() as i64;
     let span = f64::from(o.days) * 24.0;

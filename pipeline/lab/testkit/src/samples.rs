@@ -9,7 +9,7 @@ use forewarn_domain::prediction::{
 use forewarn_domain::signal::Signal;
 use forewarn_domain::workload::{Member, WorkloadEpisode};
 use forewarn_log::event::blob::BlobRef;
-use forewarn_log::event::prediction::{Announced, Cleared, Made, Observed, Outcome, Resolved, Updated, Verdict};
+use forewarn_log::event::prediction::{Announced, Cleared, Observed, Opened, Outcome, Resolved, Updated, Verdict};
 use forewarn_log::event::{
     alarm, change, group, health, incident, instance, matched, notice, operator, policy, pruned, spot, volume, workload,
 };
@@ -93,7 +93,7 @@ fn blob() -> Option<BlobRef> {
 }
 
 pub fn made(instance: &str, episode: &str, as_of: &str, level: Level) -> Event {
-    Event::PredictionMade(Made { prediction: Box::new(prediction(instance, episode, as_of, level)) })
+    Event::PredictionMade(Opened { prediction: Box::new(prediction(instance, episode, as_of, level)) })
 }
 
 pub fn updated(instance: &str, episode: &str, as_of: &str, level: Level) -> Event {
@@ -288,7 +288,7 @@ fn other_events() -> Vec<Event> {
         resolved(&i(), "ep-1"),
         Event::WorkloadPredicted(workload::Predicted { episode: workload_episode(3) }),
         Event::WorkloadUpdated(workload::Updated { previous: Level::Low, episode: workload_episode(4) }),
-        Event::WorkloadCleared(workload::Over { previous: Level::High, episode: workload_episode(2) }),
+        Event::WorkloadCleared(workload::Cleared { previous: Level::High, episode: workload_episode(2) }),
         Event::NoticeSent(notice::Sent { notice_id: t("n"), channel: t("slack"), about: t("e-1"), attempt: 1 }),
         Event::NoticeFailed(notice::Failed {
             notice_id: t("n"),

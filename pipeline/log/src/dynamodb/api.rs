@@ -2,7 +2,7 @@
 
 use super::super::port::LogError;
 use super::item::{Item, Key};
-use super::trouble::{self, Answer, Trouble};
+use super::trouble::{self, Answer, CallError};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
@@ -33,7 +33,7 @@ const BATCH: usize = 100;
 #[derive(Debug)]
 pub struct Failed {
     /// What that means.
-    pub trouble: Trouble,
+    pub trouble: CallError,
     /// What to say.
     pub error: LogError,
 }
@@ -41,13 +41,13 @@ pub struct Failed {
 impl Failed {
     /// Says that another writer came first, or is about to.
     pub fn is_overtaken(&self) -> bool {
-        matches!(self.trouble, Trouble::Refused | Trouble::Contended)
+        matches!(self.trouble, CallError::Refused | CallError::Contended)
     }
 }
 
 impl From<LogError> for Failed {
     fn from(error: LogError) -> Self {
-        Self { trouble: Trouble::Lasting, error }
+        Self { trouble: CallError::Lasting, error }
     }
 }
 
@@ -108,11 +108,11 @@ impl Api {
             };
             failed += 1;
             let trouble = trouble::of(&error);
-            if trouble == Trouble::Throttled {
+            if trouble == CallError::Throttled {
                 metrics.throttles.get_or_create(&label).inc();
             }
             let in_time = failed < TRIES && self.now_ms() - begun <= PATIENCE_MS;
-            let again = matches!(trouble, Trouble::Throttled | Trouble::Passing) && in_time;
+            let again = matches!(trouble, CallError::Throttled | CallError::Passing) && in_time;
             if !again || !self.pause(self.backoff(|b| b.wait_ms(failed))) {
                 return Err(Failed { trouble, error: LogError::unavailable(self.doing(doing), error) });
             }

@@ -10,7 +10,7 @@ use super::item::{Item, Key};
 use super::plan::{Plan, Write, plan};
 use super::read;
 use super::signs::{Head, Place, Tail};
-use super::trouble::Trouble;
+use super::trouble::CallError;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{Get, ItemResponse, TransactGetItem};
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,7 +98,7 @@ impl Append<'_> {
         let plan = plan(&seen.head, self.stream, seen.tail, &fresh, &self.mark)?;
         match self.write(&plan, turn) {
             Ok(()) => Ok(Turn::Done(self.appended(&seen.known, before, plan.entries))),
-            Err(failed) if failed.trouble == Trouble::Refused => Ok(Turn::Overtaken(Some(seen.head))),
+            Err(failed) if failed.trouble == CallError::Refused => Ok(Turn::Overtaken(Some(seen.head))),
             Err(failed) if failed.is_overtaken() => Ok(Turn::Overtaken(None)),
             Err(failed) => Err(failed.error.into()),
         }
@@ -118,7 +118,7 @@ impl Append<'_> {
         let keys: Vec<Key> = ends.into_iter().chain(ids.iter().map(|id| Key::of_id(id))).collect();
         let mut items = Vec::with_capacity(keys.len());
         for part in keys.chunks(LOOK) {
-            items.extend(self.together(part)?);
+            items.extend(self.read_at_once(part)?);
         }
         let mut items = items.into_iter();
         let head = Head::read(items.next().flatten().as_ref(), &self.api.label)?;
@@ -133,7 +133,7 @@ impl Append<'_> {
     }
 
     /// Reads items as they stood at one moment, in the order of the keys.
-    fn together(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, Failed> {
+    fn read_at_once(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, Failed> {
         let doing = "look where to append";
         let get = |key: &Key| {
             let get = Get::builder().table_name(&self.api.table).set_key(Some(key.item())).build()?;

@@ -3,7 +3,7 @@
 use super::super::port::LogError;
 use super::api::Api;
 use super::item::{PK, SK};
-use super::trouble::Trouble;
+use super::trouble::CallError;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification, ScalarAttributeType,
@@ -88,7 +88,7 @@ pub fn make(api: &Api, keys: &[Key]) -> Result<(), LogError> {
             .send()
     });
     match made {
-        Err(failed) if failed.trouble != Trouble::Exists => return Err(failed.into()),
+        Err(failed) if failed.trouble != CallError::Exists => return Err(failed.into()),
         _ => {}
     }
     wait(api)?;
@@ -123,7 +123,7 @@ fn describe(api: &Api) -> Result<Option<TableDescription>, LogError> {
     match api.call("DescribeTable", "look at the table", |client| client.describe_table().table_name(&api.table).send())
     {
         Ok(answer) => Ok(answer.table),
-        Err(failed) if failed.trouble == Trouble::NoSuchTable => Ok(None),
+        Err(failed) if failed.trouble == CallError::NoSuchTable => Ok(None),
         Err(failed) => Err(failed.into()),
     }
 }

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::CancellationReason;
 
 /// What to do about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum CallError {
     /// There were too many: call again, later.
     Throttled,
     /// It may have been lost, before or after it took effect: call again.
@@ -60,40 +60,40 @@ impl Answer for TransactWriteItemsError {
 }
 
 /// Sorts an error of any call.
-pub(super) fn of<E: Answer>(error: &SdkError<E>) -> Trouble {
+pub(super) fn of<E: Answer>(error: &SdkError<E>) -> CallError {
     if let SdkError::ServiceError(e) = error {
         let codes: Vec<&str> = e.err().reasons().iter().filter_map(CancellationReason::code).collect();
         return by_answer(e.raw().status().as_u16(), e.err().code().unwrap_or_default(), &codes);
     }
     // The others are timeouts, closed connections, answers that cannot be read.
-    if matches!(error, SdkError::ConstructionFailure(_)) { Trouble::Lasting } else { Trouble::Passing }
+    if matches!(error, SdkError::ConstructionFailure(_)) { CallError::Lasting } else { CallError::Passing }
 }
 
-fn by_answer(status: u16, code: &str, reasons: &[&str]) -> Trouble {
+fn by_answer(status: u16, code: &str, reasons: &[&str]) -> CallError {
     match code {
         "TransactionCanceledException" => by_reasons(reasons),
-        "ConditionalCheckFailedException" => Trouble::Refused,
-        "TransactionConflictException" => Trouble::Contended,
+        "ConditionalCheckFailedException" => CallError::Refused,
+        "TransactionConflictException" => CallError::Contended,
         "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
         | "ThrottlingException"
         | "Throttling"
-        | "LimitExceededException" => Trouble::Throttled,
+        | "LimitExceededException" => CallError::Throttled,
         "TransactionInProgressException"
         | "InternalServerError"
         | "InternalFailure"
         | "ServiceUnavailable"
-        | "ContinuousBackupsUnavailableException" => Trouble::Passing,
-        "ResourceNotFoundException" | "TableNotFoundException" => Trouble::NoSuchTable,
-        "ResourceInUseException" => Trouble::Exists,
-        _ if status >= 500 => Trouble::Passing,
-        _ => Trouble::Lasting,
+        | "ContinuousBackupsUnavailableException" => CallError::Passing,
+        "ResourceNotFoundException" | "TableNotFoundException" => CallError::NoSuchTable,
+        "ResourceInUseException" => CallError::Exists,
+        _ if status >= 500 => CallError::Passing,
+        _ => CallError::Lasting,
     }
 }
 
 /// Sorts a cancelled transaction: what is wrong for good weighs most, then that a condition failed, that another is at it, that there
 /// were too many.
-fn by_reasons(codes: &[&str]) -> Trouble {
+fn by_reasons(codes: &[&str]) -> CallError {
     let rank = |code: &&str| match *code {
         "None" => 0,
         "ThrottlingError" | "ProvisionedThroughputExceeded" => 1,
@@ -102,11 +102,11 @@ fn by_reasons(codes: &[&str]) -> Trouble {
         _ => 4,
     };
     match codes.iter().map(rank).max() {
-        Some(1) => Trouble::Throttled,
-        Some(3) => Trouble::Refused,
-        Some(4..) => Trouble::Lasting,
+        Some(1) => CallError::Throttled,
+        Some(3) => CallError::Refused,
+        Some(4..) => CallError::Lasting,
         // Without a reason nothing is known but that it did not happen.
-        None | Some(..=2) => Trouble::Contended,
+        None | Some(..=2) => CallError::Contended,
     }
 }
 
@@ -117,22 +117,22 @@ mod tests {
     #[test]
     fn answers_are_told_apart() {
         let of = |code: &str| by_answer(400, code, &[]);
-        assert_eq!(of("ProvisionedThroughputExceededException"), Trouble::Throttled);
-        assert_eq!(of("TransactionInProgressException"), Trouble::Passing);
-        assert_eq!(of("ConditionalCheckFailedException"), Trouble::Refused);
-        assert_eq!(of("ResourceNotFoundException"), Trouble::NoSuchTable);
-        assert_eq!(of("IdempotentParameterMismatchException"), Trouble::Lasting);
-        assert_eq!(of("AccessDeniedException"), Trouble::Lasting);
-        assert_eq!(by_answer(503, "whatever", &[]), Trouble::Passing);
+        assert_eq!(of("ProvisionedThroughputExceededException"), CallError::Throttled);
+        assert_eq!(of("TransactionInProgressException"), CallError::Passing);
+        assert_eq!(of("ConditionalCheckFailedException"), CallError::Refused);
+        assert_eq!(of("ResourceNotFoundException"), CallError::NoSuchTable);
+        assert_eq!(of("IdempotentParameterMismatchException"), CallError::Lasting);
+        assert_eq!(of("AccessDeniedException"), CallError::Lasting);
+        assert_eq!(by_answer(503, "whatever", &[]), CallError::Passing);
     }
 
     #[test]
     fn of_the_reasons_for_a_cancellation_the_gravest_counts() {
         let of = |reasons: &[&str]| by_answer(400, "TransactionCanceledException", reasons);
-        assert_eq!(of(&["ConditionalCheckFailed", "None", "TransactionConflict"]), Trouble::Refused);
-        assert_eq!(of(&["TransactionConflict", "ThrottlingError"]), Trouble::Contended);
-        assert_eq!(of(&["None", "ProvisionedThroughputExceeded"]), Trouble::Throttled);
-        assert_eq!(of(&["ConditionalCheckFailed", "ValidationError"]), Trouble::Lasting);
-        assert_eq!(of(&[]), Trouble::Contended);
+        assert_eq!(of(&["ConditionalCheckFailed", "None", "TransactionConflict"]), CallError::Refused);
+        assert_eq!(of(&["TransactionConflict", "ThrottlingError"]), CallError::Contended);
+        assert_eq!(of(&["None", "ProvisionedThroughputExceeded"]), CallError::Throttled);
+        assert_eq!(of(&["ConditionalCheckFailed", "ValidationError"]), CallError::Lasting);
+        assert_eq!(of(&[]), CallError::Contended);
     }
 }

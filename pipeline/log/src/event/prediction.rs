@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Says that an episode opened; the data is the prediction itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Made {
+pub struct Opened {
     /// The prediction that opened it.
     pub prediction: Box<Prediction>,
 }
@@ -82,7 +82,8 @@ pub enum Verdict {
     /// It was right.
     Right,
     /// It was wrong.
-    Wrong,
+    #[serde(rename = "wrong")]
+    Incorrect,
     /// It was right, and an action prevented the failure.
     Prevented,
 }

@@ -26,7 +26,7 @@ pub struct Updated {
 
 /// Says that too few members are left for one episode; the data is the episode and the level before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Over {
+pub struct Cleared {
     /// The level before.
     pub previous: Level,
     /// The episode, with the members that are still in trouble on their own.

@@ -3,8 +3,9 @@
 
 use super::super::chain::canonical;
 use super::super::port::LogError;
-use super::super::projection::{Key, Projection, TABLES};
+use super::super::projection::Projection;
 use super::super::row::Row;
+use super::super::table::{Key, TABLES};
 use super::failed;
 use forewarn_domain::id::sha256_hex;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};

@@ -1,8 +1,9 @@
 //! Makes the tables of current state again from the log: from its checkpoint, where it was pruned, and the entries after it.
 
 use super::super::port::LogError;
-use super::super::projection::{Key, Projection, TABLES, Table};
+use super::super::projection::Projection;
 use super::super::row::Row;
+use super::super::table::{Key, TABLES, Table};
 use super::{Checkpoint, failed, query, tables};
 use rusqlite::{Connection, TransactionBehavior};
 use serde::Serialize;

@@ -3,8 +3,9 @@
 use super::super::envelope::Envelope;
 use super::super::event::Event;
 use super::super::port::LogError;
-use super::super::projection::{Key, TABLES, Table, evolve, keys};
+use super::super::projection::{evolve, keys};
 use super::super::row::Row;
+use super::super::table::{Key, TABLES, Table};
 use super::{APPLICATION_ID, SCHEMA_VERSION, failed};
 use forewarn_runtime::sqlite::write_ahead;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};

@@ -5,7 +5,7 @@ use forewarn_log::event::instance::{InstanceState, StateChanged};
 use forewarn_log::event::operator::OperatorAction;
 use forewarn_log::event::prediction::Outcome;
 use forewarn_log::event::{KINDS, Kind};
-use forewarn_log::projection::TABLES;
+use forewarn_log::table::TABLES;
 use forewarn_log::{Event, EventLog, Expected, Filter, MemoryLog, NewEvent, Projection, Row, SqliteLog, Table};
 use forewarn_testkit::samples::{TIME, acted, cleared, every_event, made, new, resolved, silence, updated};
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! A log written by version 0.1.0 keeps replaying: entries, hashes, and tables.
 
 use forewarn_log::conformance::check_chain;
-use forewarn_log::projection::{TABLES, Table};
+use forewarn_log::table::{TABLES, Table};
 use forewarn_log::{EventLog, Expected, NewEvent, Projection, Recorded, SqliteLog};
 use forewarn_testkit::schemas::assert_valid;
 use serde_json::{Map, Value};

@@ -11,8 +11,8 @@ use forewarn_domain::round::Round;
 use forewarn_domain::silence::Silence;
 use forewarn_domain::workload::{WorkloadEpisode, WorkloadEvent, Workloads};
 use forewarn_log::event::prediction::Announced;
-use forewarn_log::projection::Table;
 use forewarn_log::row::Episode;
+use forewarn_log::table::Table;
 use forewarn_log::{Event, EventLog, Expected, LogError, NewEvent, Row, SqliteLog};
 use std::collections::BTreeMap;
 

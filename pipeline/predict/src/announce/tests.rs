@@ -3,7 +3,7 @@
 use super::*;
 use forewarn_deliver::{JsonLinesBus, outbox, pump};
 use forewarn_domain::signal::SIGNALS;
-use forewarn_log::projection::Table;
+use forewarn_log::table::Table;
 use forewarn_log::{Filter, log_path};
 use forewarn_rules::feature::{WIDTH, column_index};
 use forewarn_rules::predict::Identity;
@@ -135,7 +135,7 @@ fn a_run_that_stopped_halfway_is_taken_up_without_saying_anything_twice() {
     let failing = analysis(&ruleset, NOON, true);
     let log = SqliteLog::open(&log_path(dir.path())).unwrap();
     let taken = round(Some(&log), &failing, &ruleset).unwrap().taken.remove(0);
-    append_predictions(&log, &taken.prediction, &[EpisodeEvent::Made]).unwrap();
+    append_predictions(&log, &taken.prediction, &[EpisodeEvent::Opened]).unwrap();
     assert!(log.table(Table::EpisodeStates).unwrap().is_empty());
     let (emitted, _, bus) = run(dir.path(), &ruleset, &failing);
     assert_eq!(emitted, Emitted { announced: 1, ..Emitted::default() });

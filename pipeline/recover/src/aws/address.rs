@@ -1,7 +1,7 @@
 //! Moves the Elastic IP to the successor, if its owner is whom we expect.
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::Trouble;
+use super::call::CallError;
 use super::facts::read::{ask, filter, words};
 use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::Address;
@@ -78,13 +78,13 @@ async fn only(aws: &AwsRecovery, instance: &str) -> Result<Address, String> {
     }
 }
 
-async fn address(aws: &AwsRecovery, allocation: &str) -> Result<Address, Trouble> {
+async fn address(aws: &AwsRecovery, allocation: &str) -> Result<Address, CallError> {
     let call = aws.ec2.describe_addresses().allocation_ids(allocation);
     let reply = ask("ec2:DescribeAddresses", call.send()).await?;
-    reply.addresses.unwrap_or_default().into_iter().next().ok_or_else(|| Trouble {
+    reply.addresses.unwrap_or_default().into_iter().next().ok_or_else(|| CallError {
         code: String::new(),
         words: format!("EC2 knows no address {allocation}"),
-        certain: true,
+        definitely_not_applied: true,
     })
 }
 

@@ -32,16 +32,16 @@ const REFUSALS: [&str; 12] = [
 
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct CallError {
     /// AWS's code; empty where AWS did not answer.
     pub(super) code: String,
     /// What was called and what came of it, in words.
     pub(super) words: String,
     /// Whether it had no effect, for sure.
-    pub(super) certain: bool,
+    pub(super) definitely_not_applied: bool,
 }
 
-impl Trouble {
+impl CallError {
     /// Says what `SDK` gave for a call such as `ec2:StopInstances`.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK may learn to fail in further ways")]
     pub(super) fn of<E>(call: &str, e: &SdkError<E>) -> Self
@@ -52,16 +52,16 @@ impl Trouble {
             SdkError::ServiceError(s) => {
                 let code = s.err().code().unwrap_or_default().to_owned();
                 let message = s.err().message().unwrap_or("no reason given");
-                let certain = !s.raw().status().is_server_error() || REFUSALS.contains(&code.as_str());
-                Self { words: format!("{call}: {code}: {message}"), code, certain }
+                let definitely_not_applied = !s.raw().status().is_server_error() || REFUSALS.contains(&code.as_str());
+                Self { words: format!("{call}: {code}: {message}"), code, definitely_not_applied }
             }
             SdkError::ConstructionFailure(_) => Self::silent(call, &causes(e), true),
             other => Self::silent(call, &causes(other), false),
         }
     }
 
-    fn silent(call: &str, why: &str, certain: bool) -> Self {
-        Self { code: String::new(), words: format!("{call}: {why}"), certain }
+    fn silent(call: &str, why: &str, definitely_not_applied: bool) -> Self {
+        Self { code: String::new(), words: format!("{call}: {why}"), definitely_not_applied }
     }
 
     /// Says whether nobody answered, or nobody who could.
@@ -71,7 +71,7 @@ impl Trouble {
 
     /// Makes it a step's reply.
     pub(super) fn reply(self) -> StepOutcome {
-        if self.certain { StepOutcome::Failed(self.words) } else { StepOutcome::Unknown(self.words) }
+        if self.definitely_not_applied { StepOutcome::Failed(self.words) } else { StepOutcome::Unknown(self.words) }
     }
 }
 
@@ -90,7 +90,7 @@ const OTHERS: [&str; 2] = ["us-east-1", "eu-west-1"];
 /// Asks who we are: the own region, and others where that is dark.
 pub(super) fn account(aws: &Aws, config: &SdkConfig) -> Result<String, String> {
     let own = ask_account(aws, config);
-    if own.as_ref().is_err_and(Trouble::is_silence) {
+    if own.as_ref().is_err_and(CallError::is_silence) {
         let there = OTHERS.iter().map(|region| config.to_builder().region(Region::new(*region)).build());
         if let Some(account) = there.into_iter().find_map(|config| ask_account(aws, &config).ok()) {
             return Ok(account);
@@ -99,8 +99,8 @@ pub(super) fn account(aws: &Aws, config: &SdkConfig) -> Result<String, String> {
     own.map_err(|trouble| trouble.words)
 }
 
-fn ask_account(aws: &Aws, config: &SdkConfig) -> Result<String, Trouble> {
+fn ask_account(aws: &Aws, config: &SdkConfig) -> Result<String, CallError> {
     let reply = aws.block_on(aws_sdk_sts::Client::new(config).get_caller_identity().send());
-    let reply = reply.map_err(|e| Trouble::of("sts:GetCallerIdentity", &e))?;
-    reply.account.ok_or_else(|| Trouble::silent("sts:GetCallerIdentity", "the reply names no account", true))
+    let reply = reply.map_err(|e| CallError::of("sts:GetCallerIdentity", &e))?;
+    reply.account.ok_or_else(|| CallError::silent("sts:GetCallerIdentity", "the reply names no account", true))
 }

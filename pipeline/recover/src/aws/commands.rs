@@ -5,11 +5,11 @@ mod run;
 mod script;
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::Trouble;
+use super::call::CallError;
 use super::ec2_reads::{self, Since};
 use super::{AwsRecovery, Part};
 use forewarn_domain::step::StepKind as S;
-use forewarn_recovery::plan::SPOT_LEFT_MS;
+use forewarn_recovery::pace::SPOT_LEFT_MS;
 pub(super) use probe::probe;
 use run::Ended;
 use serde::{Deserialize, Serialize};
@@ -73,10 +73,10 @@ fn go_on(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOu
     }
     let found = run::find(aws, who, &request.token, order.at_ms).map_err(ec2_reads::unread)?;
     let Some(command) = found else {
-        if let Some(why) = run::is_offline(aws, who).map_err(Trouble::reply)? {
+        if let Some(why) = run::is_offline(aws, who).map_err(CallError::reply)? {
             return Ok(StepOutcome::Failed(why));
         }
-        run::send(aws, who, &request.token, &order.lines, order.time_s).map_err(Trouble::reply)?;
+        run::send(aws, who, &request.token, &order.lines, order.time_s).map_err(CallError::reply)?;
         return Ok(StepOutcome::Waiting(SOON_MS));
     };
     Ok(match run::look(aws, &command, who).map_err(ec2_reads::unread)? {

@@ -135,7 +135,7 @@ fn is_bound_to_host(found: &Instance) -> bool {
 }
 
 /// Between the look and the call it may have gone on: then the next look tells.
-fn after<T>(called: Result<T, super::call::Trouble>) -> StepOutcome {
+fn after<T>(called: Result<T, super::call::CallError>) -> StepOutcome {
     match called {
         Err(trouble) if trouble.code != "IncorrectInstanceState" => trouble.reply(),
         _ => StepOutcome::Waiting(LOOK_AGAIN_MS),

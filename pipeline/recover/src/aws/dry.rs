@@ -1,7 +1,7 @@
 //! Dry runs: calls that EC2 answers as if they were made, and does not make.
 
 use super::AwsRecovery;
-use super::call::Trouble;
+use super::call::CallError;
 use super::ec2_reads;
 use aws_sdk_ec2::types::InstanceSpecification;
 use forewarn_domain::step::StepKind;
@@ -28,7 +28,7 @@ const REFUSED: [&str; 12] = [
 ];
 
 /// Reads what came of a dry run: why the call would be refused, if it would.
-pub(super) fn said<T>(call: &str, answer: Result<T, Trouble>) -> Result<Option<String>, String> {
+pub(super) fn said<T>(call: &str, answer: Result<T, CallError>) -> Result<Option<String>, String> {
     match answer {
         Ok(_) => Err(format!("{call}: a dry run that AWS did not answer as one")),
         Err(trouble) if trouble.code == FINE => Ok(None),
@@ -78,7 +78,7 @@ fn snapshot(aws: &AwsRecovery, id: &str) -> Option<DryRunResult> {
     }
 }
 
-fn trial<T>(call: &str, ask: impl FnOnce(&str) -> Result<T, Trouble>) -> DryRunResult {
+fn trial<T>(call: &str, ask: impl FnOnce(&str) -> Result<T, CallError>) -> DryRunResult {
     let name = format!("{call} (dry run)");
     let refused = said(&name, ask(&name)).map_or_else(Read::Failed, Read::Known);
     DryRunResult { call: call.to_owned(), refused }

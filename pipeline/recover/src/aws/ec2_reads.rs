@@ -2,7 +2,7 @@
 
 use super::super::ports::{StepOutcome, StepRequest};
 use super::AwsRecovery;
-use super::call::Trouble;
+use super::call::CallError;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::{Filter, Instance, InstanceBlockDeviceMapping, ResourceType, Tag, TagSpecification, Volume};
 use forewarn_domain::step::StepKind;
@@ -66,20 +66,20 @@ pub(super) fn ask<T, E>(
     aws: &AwsRecovery,
     call: &str,
     asked: impl Future<Output = Result<T, SdkError<E>>>,
-) -> Result<T, Trouble>
+) -> Result<T, CallError>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    aws.runtime.block_on(asked).map_err(|e| Trouble::of(call, &e))
+    aws.runtime.block_on(asked).map_err(|e| CallError::of(call, &e))
 }
 
 /// Makes a failed read a step's reply: whether earlier calls of the step have had an effect is not known then.
-pub(super) fn unread(trouble: Trouble) -> StepOutcome {
+pub(super) fn unread(trouble: CallError) -> StepOutcome {
     StepOutcome::Unknown(trouble.words)
 }
 
 /// Gives a failed read in words.
-pub(super) fn words(trouble: Trouble) -> String {
+pub(super) fn words(trouble: CallError) -> String {
     trouble.words
 }
 
@@ -177,7 +177,7 @@ pub(super) fn value<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
 }
 
 /// Sets tags.
-pub(super) fn put_tags(aws: &AwsRecovery, on: &[String], tags: &[(String, String)]) -> Result<(), Trouble> {
+pub(super) fn put_tags(aws: &AwsRecovery, on: &[String], tags: &[(String, String)]) -> Result<(), CallError> {
     let tags = tags.iter().map(|(k, v)| tag(k, v)).collect();
     let call = aws.ec2.create_tags().set_resources(Some(on.to_vec())).set_tags(Some(tags));
     ask(aws, "ec2:CreateTags", call.send()).map(drop)
@@ -192,14 +192,14 @@ pub(super) fn try_tags(aws: &AwsRecovery, on: &str, tags: &[(&str, &str)]) {
 }
 
 /// Takes tags away.
-pub(super) fn drop_tags(aws: &AwsRecovery, on: &[String], keys: &[String]) -> Result<(), Trouble> {
+pub(super) fn drop_tags(aws: &AwsRecovery, on: &[String], keys: &[String]) -> Result<(), CallError> {
     let tags = keys.iter().map(|k| Tag::builder().key(k).build()).collect();
     let call = aws.ec2.delete_tags().set_resources(Some(on.to_vec())).set_tags(Some(tags));
     ask(aws, "ec2:DeleteTags", call.send()).map(drop)
 }
 
 /// Looks at an instance; none where there is no such instance, or it can't be seen yet.
-pub(super) fn machine(aws: &AwsRecovery, id: &str) -> Result<Option<InstanceView>, Trouble> {
+pub(super) fn machine(aws: &AwsRecovery, id: &str) -> Result<Option<InstanceView>, CallError> {
     let call = aws.ec2.describe_instances().filters(filter("instance-id", [id.to_owned()]));
     let reply = ask(aws, "ec2:DescribeInstances", call.send())?;
     let found = reply.reservations.unwrap_or_default().into_iter().flat_map(|r| r.instances.unwrap_or_default());
@@ -230,7 +230,7 @@ fn disk_of(mapping: &InstanceBlockDeviceMapping) -> Option<Disk> {
 }
 
 /// Looks at volumes by id; those that are not there, or can't be seen yet, are left out.
-pub(super) fn volumes(aws: &AwsRecovery, ids: impl IntoIterator<Item = String>) -> Result<Vec<Volume>, Trouble> {
+pub(super) fn volumes(aws: &AwsRecovery, ids: impl IntoIterator<Item = String>) -> Result<Vec<Volume>, CallError> {
     let ids: Vec<String> = ids.into_iter().collect();
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -240,7 +240,11 @@ pub(super) fn volumes(aws: &AwsRecovery, ids: impl IntoIterator<Item = String>) 
 }
 
 /// Gives volumes whose status has what is looked for.
-pub(super) fn volumes_with(aws: &AwsRecovery, ids: &[String], wrong: CommandRejected) -> Result<Vec<String>, Trouble> {
+pub(super) fn volumes_with(
+    aws: &AwsRecovery,
+    ids: &[String],
+    wrong: CommandRejected,
+) -> Result<Vec<String>, CallError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }

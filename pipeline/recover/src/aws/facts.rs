@@ -10,7 +10,7 @@ mod volumes;
 use super::super::ports::{Place, Seen};
 use super::AwsRecovery;
 use aws_sdk_ec2::types::{Instance, InstanceAttributeName, InstanceLifecycleType, InstanceType, SpotInstanceType};
-use forewarn_recovery::facts::{Group, InstanceFacts, InstanceState, Kept, Market, Read};
+use forewarn_recovery::facts::{Group, InstanceFacts, InstanceState, Market, Read, RetainedInstance};
 use forewarn_runtime::time::parse_instant;
 use read::{ask, bounded, filter, state, words, zone};
 use std::collections::BTreeMap;
@@ -97,13 +97,20 @@ async fn facts(aws: &AwsRecovery, id: &str, found: &Instance, group: Option<Grou
 }
 
 /// Reads what the tags say of an instance that was replaced, and whether its successor runs.
-async fn kept(aws: &AwsRecovery, id: &str, tags: &BTreeMap<String, String>) -> Result<Option<Kept>, String> {
+async fn kept(
+    aws: &AwsRecovery,
+    id: &str,
+    tags: &BTreeMap<String, String>,
+) -> Result<Option<RetainedInstance>, String> {
     let Some((until, successor)) = tags::kept(tags) else { return Ok(None) };
     let until_ms = parse_instant(until, None).map_err(|_| {
         format!("tag {} of {id} is {until:?}, expected a time such as 2026-02-15T06:00:00Z", tags::UNTIL)
     })?;
     let found = read::instance(&aws.ec2, successor).await.map_err(words)?;
-    Ok(Some(Kept { until_ms, successor_runs: found.as_ref().and_then(state) == Some(InstanceState::Running) }))
+    Ok(Some(RetainedInstance {
+        until_ms,
+        successor_runs: found.as_ref().and_then(state) == Some(InstanceState::Running),
+    }))
 }
 
 /// Reads one of the two protections.

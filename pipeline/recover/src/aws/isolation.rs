@@ -3,7 +3,7 @@
 mod interfaces;
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::Trouble;
+use super::call::CallError;
 use super::ec2_reads;
 use super::traffic::{self, Target};
 use super::{AwsRecovery, Part};
@@ -118,12 +118,12 @@ fn isolate(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, Step
 }
 
 /// A refusal after part of the effect is no proof that nothing has happened.
-fn later(e: Trouble, has_begun: bool) -> StepOutcome {
+fn later(e: CallError, has_begun: bool) -> StepOutcome {
     if has_begun { StepOutcome::Unknown(e.words) } else { e.reply() }
 }
 
 /// Writes the way back where it outlives the log; what is written already stays.
-fn remember(aws: &AwsRecovery, request: &StepRequest, lists: &Lists, seen: &[Interface]) -> Result<(), Trouble> {
+fn remember(aws: &AwsRecovery, request: &StepRequest, lists: &Lists, seen: &[Interface]) -> Result<(), CallError> {
     let mut unwritten = BTreeMap::<Vec<String>, Vec<String>>::new();
     for interface in seen {
         // One that came later is remembered as it is now.

@@ -124,7 +124,9 @@ async fn launch(aws: &AwsRecovery, request: &StepRequest, arguments: &Arguments)
     for n in 0..arguments.types.len() {
         match arguments.launch(&ec2, &request.token, n, user_data.as_deref()).await {
             Ok(id) => return StepOutcome::Done(id),
-            Err(trouble) if trouble.certain && NO_ROOM.contains(&trouble.code.as_str()) => full.push(trouble.words),
+            Err(trouble) if trouble.definitely_not_applied && NO_ROOM.contains(&trouble.code.as_str()) => {
+                full.push(trouble.words)
+            }
             Err(trouble) => return trouble.reply(),
         }
     }

@@ -1,7 +1,7 @@
 //! The root volume, replaced in place.
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::Trouble;
+use super::call::CallError;
 use super::ec2_reads;
 use super::snapshots;
 use super::{AwsRecovery, Part};
@@ -36,11 +36,12 @@ impl Part for Root {
             Some(set) => set,
             None => snapshots::of_plan(aws, request).map_err(ec2_reads::words)?,
         };
-        let taken = known.into_iter().find(|t| t.volume == root.volume);
-        let taken = taken.ok_or_else(|| format!("this plan has no snapshot of the root volume {}", root.volume))?;
+        let snapshot_record = known.into_iter().find(|t| t.volume == root.volume);
+        let snapshot_record =
+            snapshot_record.ok_or_else(|| format!("this plan has no snapshot of the root volume {}", root.volume))?;
         ec2_reads::encode_precondition(&Arguments {
             at_ms: request.now_ms,
-            snapshot: taken.snapshot,
+            snapshot: snapshot_record.snapshot,
             old: root.volume.clone(),
             device: root.device.clone(),
         })
@@ -88,12 +89,12 @@ fn ask(aws: &AwsRecovery, request: &StepRequest, with: &Arguments) -> Result<Rep
         .client_token(&request.token)
         .delete_replaced_root_volume(false)
         .tag_specifications(ec2_reads::marks(request, ResourceType::ReplaceRootVolumeTask, &[]));
-    let made = ec2_reads::ask(aws, "ec2:CreateReplaceRootVolumeTask", call.send()).map_err(Trouble::reply)?;
+    let made = ec2_reads::ask(aws, "ec2:CreateReplaceRootVolumeTask", call.send()).map_err(CallError::reply)?;
     made.replace_root_volume_task.ok_or_else(|| StepOutcome::Unknown("the reply names no task".to_owned()))
 }
 
 /// Finds the task of this step.
-fn task(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<ReplaceRootVolumeTask>, Trouble> {
+fn task(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<ReplaceRootVolumeTask>, CallError> {
     let call = aws.ec2.describe_replace_root_volume_tasks();
     let call = call.filters(ec2_reads::filter("instance-id", [request.subject.clone()]));
     let found = ec2_reads::ask(aws, "ec2:DescribeReplaceRootVolumeTasks", call.send())?;

@@ -3,10 +3,10 @@
 mod age;
 mod choice;
 mod newest;
-mod taken;
+mod snapshot_record;
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::Trouble;
+use super::call::CallError;
 use super::ec2_reads::{self, Disk, Since};
 use super::{AwsRecovery, Part};
 pub(super) use age::age;
@@ -14,7 +14,7 @@ use aws_sdk_ec2::types::{InstanceSpecification, ResourceType};
 pub(super) use choice::broken_disk;
 use forewarn_domain::step::StepKind as S;
 use serde::{Deserialize, Serialize};
-pub(super) use taken::{Taken, of_plan};
+pub(super) use snapshot_record::{SnapshotRecord, of_plan};
 
 /// Snapshots asked for one by one in one go.
 const AT_ONCE: usize = 4;
@@ -29,7 +29,7 @@ pub(super) struct Snapshots;
 
 /// What is to be kept, settled before the first call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct SnapshotRequest {
     at_ms: i64,
     /// The volumes to take snapshots of.
     pub(super) disks: Vec<Disk>,
@@ -65,8 +65,8 @@ impl Part for Snapshots {
         if matches!(request.kind, S::AwaitSnapshot | S::FindSnapshots) {
             return Ok(None);
         }
-        let wanted: Wanted = ec2_reads::decode_precondition(&request.before)?;
-        let found = taken::of_step(aws, &request.token).map_err(ec2_reads::words)?;
+        let wanted: SnapshotRequest = ec2_reads::decode_precondition(&request.before)?;
+        let found = snapshot_record::of_step(aws, &request.token).map_err(ec2_reads::words)?;
         let set = set_of(&wanted, &found);
         if set.len() == wanted.disks.len() {
             return ec2_reads::encode_precondition(&set).map(Some);
@@ -76,21 +76,21 @@ impl Part for Snapshots {
 }
 
 /// Picks the snapshots of what is wanted, one for each volume, those in error left out.
-fn set_of(wanted: &Wanted, found: &[Taken]) -> Vec<Taken> {
+fn set_of(wanted: &SnapshotRequest, found: &[SnapshotRecord]) -> Vec<SnapshotRecord> {
     let of = |disk: &Disk| {
-        let mut taken = found.iter().find(|t| t.volume == disk.volume && !t.is_broken())?.clone();
-        taken.device.clone_from(&disk.device);
-        Some(taken)
+        let mut snapshot_record = found.iter().find(|t| t.volume == disk.volume && !t.is_broken())?.clone();
+        snapshot_record.device.clone_from(&disk.device);
+        Some(snapshot_record)
     };
     wanted.disks.iter().filter_map(of).collect()
 }
 
 fn take(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let wanted: Wanted = ec2_reads::before(request)?;
-    let mut found = taken::of_step(aws, &request.token).map_err(ec2_reads::unread)?;
+    let wanted: SnapshotRequest = ec2_reads::before(request)?;
+    let mut found = snapshot_record::of_step(aws, &request.token).map_err(ec2_reads::unread)?;
     let set = set_of(&wanted, &found);
     if set.is_empty() && wanted.disks.len() > 1 {
-        let made = take_all(aws, request, &wanted).map_err(Trouble::reply)?;
+        let made = take_all(aws, request, &wanted).map_err(CallError::reply)?;
         name_each(aws, &wanted, &made);
         found.extend(made);
     } else {
@@ -100,7 +100,7 @@ fn take(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOut
         for (n, (i, disk)) in disks.iter().filter(is_missing).take(AT_ONCE).enumerate() {
             let made = take_one(aws, request, disk, wanted.names.get(*i).map_or("", String::as_str));
             // Where others stand already, the step has had part of its effect.
-            let partly = |e: Trouble| if has_some || n > 0 { StepOutcome::Unknown(e.words) } else { e.reply() };
+            let partly = |e: CallError| if has_some || n > 0 { StepOutcome::Unknown(e.words) } else { e.reply() };
             found.extend(made.map_err(partly)?);
         }
     }
@@ -112,7 +112,11 @@ fn take(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOut
 }
 
 /// Asks for all at one moment.
-fn take_all(aws: &AwsRecovery, request: &StepRequest, wanted: &Wanted) -> Result<Vec<Taken>, Trouble> {
+fn take_all(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    wanted: &SnapshotRequest,
+) -> Result<Vec<SnapshotRecord>, CallError> {
     let has_root = wanted.disks.iter().any(|d| Some(&d.volume) == wanted.root.as_ref());
     let left_out = Some(wanted.left_out.clone()).filter(|l| !l.is_empty());
     let of = InstanceSpecification::builder()
@@ -125,27 +129,32 @@ fn take_all(aws: &AwsRecovery, request: &StepRequest, wanted: &Wanted) -> Result
     let call = aws.ec2.create_snapshots().instance_specification(of).description(describe(request));
     let reply = ec2_reads::ask(aws, "ec2:CreateSnapshots", call.tag_specifications(marks).send())?;
     let made = reply.snapshots.unwrap_or_default().into_iter();
-    Ok(made.filter_map(|s| Taken::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())).collect())
+    Ok(made.filter_map(|s| SnapshotRecord::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())).collect())
 }
 
 /// One call gives all the same tags: which device each one is of is added where it can be.
-fn name_each(aws: &AwsRecovery, wanted: &Wanted, made: &[Taken]) {
+fn name_each(aws: &AwsRecovery, wanted: &SnapshotRequest, made: &[SnapshotRecord]) {
     for (i, disk) in wanted.disks.iter().enumerate().take(AT_ONCE) {
-        let Some(taken) = made.iter().find(|t| t.volume == disk.volume) else { continue };
+        let Some(snapshot_record) = made.iter().find(|t| t.volume == disk.volume) else { continue };
         let name = wanted.names.get(i).filter(|n| !n.is_empty()).map(|n| ("Name", n.as_str()));
         let tags: Vec<_> = std::iter::once(("forewarn:device", disk.device.as_str())).chain(name).collect();
-        ec2_reads::try_tags(aws, &taken.snapshot, &tags);
+        ec2_reads::try_tags(aws, &snapshot_record.snapshot, &tags);
     }
 }
 
-fn take_one(aws: &AwsRecovery, request: &StepRequest, disk: &Disk, name: &str) -> Result<Option<Taken>, Trouble> {
+fn take_one(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    disk: &Disk,
+    name: &str,
+) -> Result<Option<SnapshotRecord>, CallError> {
     let made_up = format!("{} {} {}", request.plan_id, request.subject, disk.device);
     let name = if name.is_empty() { made_up.as_str() } else { name };
     let marks =
         ec2_reads::marks(request, ResourceType::Snapshot, &[("Name", name), ("forewarn:device", disk.device.as_str())]);
     let call = aws.ec2.create_snapshot().volume_id(&disk.volume).description(describe(request));
     let reply = ec2_reads::ask(aws, "ec2:CreateSnapshot", call.tag_specifications(marks).send())?;
-    Ok(reply.snapshot_id.and_then(|id| Taken::new(disk.volume.clone(), id, reply.state.as_ref())))
+    Ok(reply.snapshot_id.and_then(|id| SnapshotRecord::new(disk.volume.clone(), id, reply.state.as_ref())))
 }
 
 fn describe(request: &StepRequest) -> String {
@@ -166,10 +175,10 @@ fn complete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, Ste
             StepOutcome::Failed(format!("no snapshot of {} is known", request.plan_id))
         });
     }
-    let seen = taken::by_id(aws, set.iter().map(|t| t.snapshot.clone())).map_err(ec2_reads::unread)?;
+    let seen = snapshot_record::by_id(aws, set.iter().map(|t| t.snapshot.clone())).map_err(ec2_reads::unread)?;
     let mut is_pending = false;
-    for taken in &set {
-        match seen.iter().find(|s| s.snapshot == taken.snapshot) {
+    for snapshot_record in &set {
+        match seen.iter().find(|s| s.snapshot == snapshot_record.snapshot) {
             Some(s) if s.is_broken() => {
                 let (snapshot, volume) = (&s.snapshot, &s.volume);
                 return Ok(StepOutcome::Failed(format!(
@@ -178,7 +187,7 @@ fn complete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, Ste
             }
             Some(s) => is_pending |= !s.is_complete(),
             None if ec2_reads::may_be_hidden(request) => is_pending = true,
-            None => return Ok(StepOutcome::Failed(format!("snapshot {} is gone", taken.snapshot))),
+            None => return Ok(StepOutcome::Failed(format!("snapshot {} is gone", snapshot_record.snapshot))),
         }
     }
     if is_pending {
@@ -188,6 +197,6 @@ fn complete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, Ste
 }
 
 /// Gives what came of the step `Snapshot`.
-pub(super) fn came_of_step(request: &StepRequest) -> Option<Vec<Taken>> {
+pub(super) fn came_of_step(request: &StepRequest) -> Option<Vec<SnapshotRecord>> {
     ec2_reads::decoded_note(request, S::Snapshot, |n| n.result.as_deref())
 }

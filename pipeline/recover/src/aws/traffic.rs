@@ -3,7 +3,7 @@
 mod targets;
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::Trouble;
+use super::call::CallError;
 use super::ec2_reads;
 use super::{AwsRecovery, Part};
 use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
@@ -130,12 +130,12 @@ fn enter(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOu
     Ok(reply)
 }
 
-fn is_gone(e: &Trouble) -> bool {
+fn is_gone(e: &CallError) -> bool {
     e.code.starts_with("InvalidTarget") || e.code.starts_with("TargetGroupNotFound")
 }
 
 /// A refusal after other calls of the step went well is no proof that nothing has happened.
-fn refused(e: Trouble, has_called: bool) -> StepOutcome {
+fn refused(e: CallError, has_called: bool) -> StepOutcome {
     if has_called { StepOutcome::Unknown(e.words) } else { e.reply() }
 }
 

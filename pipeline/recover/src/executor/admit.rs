@@ -5,7 +5,7 @@ use super::super::ledger::{Entry, LedgerError};
 use super::super::ports::Place;
 use super::{Executor, NextWakeup};
 use forewarn_domain::action::RecoveryAction;
-use forewarn_recovery::admission::{AdmissionEvent, AdmissionRequest, Slot};
+use forewarn_recovery::admission::{AdmissionEvent, AdmissionRequest, InFlight};
 use forewarn_recovery::decide::Command;
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::refusal::Refusal;
@@ -122,7 +122,7 @@ fn ask_of(entry: &Entry, action: RecoveryAction, assessed: &Assessment) -> Resul
     };
     Ok(AdmissionRequest {
         recovery_id: entry.id.clone(),
-        slot: Slot { lineage: entry.state.lineage.clone(), group, zone: place.zone.clone(), action },
+        slot: InFlight { lineage: entry.state.lineage.clone(), group, zone: place.zone.clone(), action },
         group: place.group,
         zone: place.in_zone,
         fleet: place.fleet,

@@ -6,7 +6,7 @@ use super::super::ports::{StepOutcome, StepRequest};
 use super::{AGAIN_MS, Executor, NextWakeup};
 use forewarn_domain::step::{Repeat, StepKind};
 use forewarn_recovery::decide::{Command, decide};
-use forewarn_recovery::plan::CALL_MS;
+use forewarn_recovery::pace::CALL_MS;
 use forewarn_recovery::state::Recovery;
 use forewarn_recovery::trigger::Cause;
 use forewarn_runtime::failpoint;

@@ -4,7 +4,7 @@
 use super::{MAX_BYTES, Policies, PolicyStoreError, check_name};
 use aws_sdk_dynamodb::types::{AttributeValue, KeyType, ScalarAttributeType};
 use forewarn_log::LogError;
-use forewarn_log::dynamodb::{Api, Trouble, make};
+use forewarn_log::dynamodb::{Api, CallError, make};
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::telemetry::causes;
@@ -24,7 +24,7 @@ type Item = HashMap<String, AttributeValue>;
 impl PolicyTable {
     /// Takes a table in the own account and region; nothing is called yet.
     pub fn new(aws: &Aws, table: &str) -> Self {
-        Self(Api::new(aws.clone(), aws.base(), table, RuntimeContext::alone()))
+        Self(Api::new(aws.clone(), aws.base(), table, RuntimeContext::standalone()))
     }
 
     /// Makes the table where there is none, and waits until it can be used.
@@ -122,7 +122,7 @@ impl Policies for PolicyTable {
         });
         match written {
             Ok(_) => Ok(()),
-            Err(failed) if failed.trouble == Trouble::Refused => Err(changed()),
+            Err(failed) if failed.trouble == CallError::Refused => Err(changed()),
             Err(failed) => Err(self.io(name, words(failed.error))),
         }
     }

@@ -444,7 +444,7 @@ fn a_silence_of_a_workload_holds_a_recovery_back_until_it_ends() {
     let silenced = |target: String| {
         let bench = Bench::new(&json!({"mode": "act"}));
         let until = Some(forewarn_runtime::time::format_ms(bench.clock.now_ms() + 3_600_000));
-        let made = forewarn_log::Event::PredictionMade(forewarn_log::event::prediction::Made {
+        let made = forewarn_log::Event::PredictionMade(forewarn_log::event::prediction::Opened {
             prediction: Box::new(foretold.clone()),
         });
         let action = OperatorAction::Silence;

@@ -1,7 +1,7 @@
 //! Caps, budgets, cooldowns, lineages and storms, in the one stream that all recoveries of an account and region pass.
 
 use forewarn_domain::action::{RecoveryAction, Rung};
-use forewarn_recovery::admission::{Admission, AdmissionEvent, AdmissionRequest, Caps, Health, Slot};
+use forewarn_recovery::admission::{Admission, AdmissionEvent, AdmissionRequest, Caps, Health, InFlight};
 use forewarn_recovery::event::Outcome;
 use forewarn_recovery::refusal::Refusal;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ fn ask(n: u32, group: &str, members: u32) -> AdmissionRequest {
     let well = Health { members, impaired: 1 };
     AdmissionRequest {
         recovery_id: format!("r-{n}"),
-        slot: Slot {
+        slot: InFlight {
             lineage: format!("i-{n}"),
             group: Some(group.to_owned()),
             zone: format!("z{}", n % 3),
@@ -116,7 +116,7 @@ proptest! {
             }
             begun.push(now);
             open.insert(ask.recovery_id, ask.slot.clone());
-            let same = |alike: &dyn Fn(&Slot) -> bool| open.values().filter(|s| alike(s)).count();
+            let same = |alike: &dyn Fn(&InFlight) -> bool| open.values().filter(|s| alike(s)).count();
             prop_assert_eq!(it.open(), open.len());
             prop_assert!(open.len() <= 4);
             prop_assert!(begun.iter().filter(|t| now - **t < 60 * MINUTE).count() <= 6);

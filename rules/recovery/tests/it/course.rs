@@ -7,7 +7,8 @@ use forewarn_recovery::decide::{Command, CommandRejected, decide};
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
 use forewarn_recovery::facts::InstanceFacts;
 use forewarn_recovery::next::{LEASE_MS, Next, next};
-use forewarn_recovery::plan::{CALL_MS, Pace, Plan, SNAPSHOT_TIMEOUT_MS, Step, plan};
+use forewarn_recovery::pace::{CALL_MS, Pace, SNAPSHOT_TIMEOUT_MS};
+use forewarn_recovery::plan::{Plan, Step, plan};
 use forewarn_recovery::refusal::Refusal;
 use forewarn_recovery::state::{Phase, Recovery};
 use forewarn_recovery::trigger::{Cause, Check, Trigger};
@@ -108,7 +109,7 @@ fn a_stale_executor_is_refused_and_its_successor_waits_until_its_call_has_settle
     it.ask(Command::Done { epoch: 1, result: String::new() }, 5).unwrap();
     it.ask(Command::Intend { epoch: 1, before: String::new() }, 10).unwrap();
     let lease = |holder: &str| Command::Lease { holder: holder.to_owned(), for_ms: LEASE_MS };
-    let held = CommandRejected::Held { holder: "a".to_owned(), until_ms: LEASE_MS };
+    let held = CommandRejected::LeasedByOther { holder: "a".to_owned(), until_ms: LEASE_MS };
     assert_eq!(it.ask(lease("b"), LEASE_MS - 1), Err(held));
     it.ask(lease("b"), LEASE_MS).unwrap();
     let done = |epoch| Command::Done { epoch, result: String::new() };
@@ -370,7 +371,7 @@ fn what_people_can_not_be_told_by_a_plan_is_handed_over_to_them_all_the_same() {
 fn what_waits_for_approval_says_so_beside_what_has_a_date() {
     let mut it = Course::default();
     it.ask(request(1), 0).unwrap();
-    let refusals = vec![Refusal::Unapproved, Refusal::Kept { until_ms: 86_400_000 }];
+    let refusals = vec![Refusal::Unapproved, Refusal::RetainedInstance { until_ms: 86_400_000 }];
     it.ask(Command::Plan { plan: planned(), refusals: refusals.clone(), dry_run: false }, 0).unwrap();
     assert_eq!(it.log.last(), Some(&RecoveryEvent::Deferred { refusals, until_ms: 86_400_000 }));
     assert!(it.state.waits_for_person());

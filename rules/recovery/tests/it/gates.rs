@@ -5,7 +5,7 @@ use forewarn_domain::action::{RecoveryAction as A, Rung};
 use forewarn_domain::prediction::Action;
 use forewarn_recovery::decide::CommandRejected;
 use forewarn_recovery::event::Outcome;
-use forewarn_recovery::facts::{Facts, Group, InstanceFacts, InstanceState, Kept, Market, Read};
+use forewarn_recovery::facts::{Facts, Group, InstanceFacts, InstanceState, Market, Read, RetainedInstance};
 use forewarn_recovery::gate::{ActionRequest, refusals};
 use forewarn_recovery::plan::choose;
 use forewarn_recovery::policy::{DailyWindow, Mode, Override, Policy};
@@ -260,7 +260,7 @@ fn what_was_replaced_is_ended_only_when_approved_and_only_while_nobody_needs_it(
     let kept = |change: fn(&mut InstanceFacts)| {
         let ours = with_instance(|i| {
             (i.state, i.elastic_ip) = (InstanceState::Stopped, false);
-            i.kept = Some(Kept { until_ms: NOON, successor_runs: true });
+            i.kept = Some(RetainedInstance { until_ms: NOON, successor_runs: true });
             change(i);
         });
         Facts { own_stop: Read::Known(true), ..ours }
@@ -269,12 +269,15 @@ fn what_was_replaced_is_ended_only_when_approved_and_only_while_nobody_needs_it(
     assert_eq!(refusals(approved, &kept(|_| {})), []);
     assert_eq!(refusals(ActionRequest { approved: false, ..approved }, &kept(|_| {})), [Refusal::Unapproved]);
     let early = ActionRequest { now_ms: NOON - 1, ..approved };
-    assert_eq!(refusals(early, &kept(|_| {})), [Refusal::Kept { until_ms: NOON }]);
+    assert_eq!(refusals(early, &kept(|_| {})), [Refusal::RetainedInstance { until_ms: NOON }]);
     let table: [(Change, &str); 4] = [
         (|i| i.kept = None, "forewarn has not replaced it"),
         (|i| i.state = InstanceState::Running, "it is not stopped"),
         (|i| i.elastic_ip = true, "it has an Elastic IP"),
-        (|i| i.kept = Some(Kept { until_ms: 0, successor_runs: false }), "its successor does not run in this region"),
+        (
+            |i| i.kept = Some(RetainedInstance { until_ms: 0, successor_runs: false }),
+            "its successor does not run in this region",
+        ),
     ];
     for (change, why) in table {
         let expected = Refusal::StillNeeded { why: why.to_owned() };

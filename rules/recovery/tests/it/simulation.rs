@@ -2,15 +2,16 @@
 //! one thread; what must never be is looked at after every event, and a seed gives the same log, byte for byte.
 
 use super::instance;
-use super::world::{Power, Reply, Target, World};
+use super::world::{Power, StepOutcome, Target, World};
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
-use forewarn_recovery::admission::{Admission, AdmissionEvent, AdmissionRequest, Caps, Health, Slot};
+use forewarn_recovery::admission::{Admission, AdmissionEvent, AdmissionRequest, Caps, Health, InFlight};
 use forewarn_recovery::decide::{Command, decide};
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
 use forewarn_recovery::facts::InstanceFacts;
 use forewarn_recovery::next::{LEASE_MS, Next, next};
-use forewarn_recovery::plan::{CALL_MS, choose, plan};
+use forewarn_recovery::pace::CALL_MS;
+use forewarn_recovery::plan::{choose, plan};
 use forewarn_recovery::state::{Phase, Recovery};
 use forewarn_recovery::trigger::{Cause, Check, Trigger};
 use rand::{RngExt, SeedableRng};
@@ -207,9 +208,9 @@ impl Sim {
             return self.kill(e);
         }
         let command = match reply {
-            Reply::Done(result) => Command::Done { epoch, result },
-            Reply::Waiting => Command::Waiting { epoch, for_ms: 15 * SECOND },
-            Reply::Failed(reason) => Command::Failed { epoch, reason: reason.to_owned() },
+            StepOutcome::Done(result) => Command::Done { epoch, result },
+            StepOutcome::Waiting => Command::Waiting { epoch, for_ms: 15 * SECOND },
+            StepOutcome::Failed(reason) => Command::Failed { epoch, reason: reason.to_owned() },
         };
         self.executors[e].doing = Doing::Telling { id, command };
     }
@@ -257,7 +258,7 @@ impl Sim {
         let well = Health { members: 1000, impaired: 1 };
         let ask = AdmissionRequest {
             recovery_id: id.to_owned(),
-            slot: Slot { lineage: state.lineage.clone(), group: None, zone: "a".to_owned(), action },
+            slot: InFlight { lineage: state.lineage.clone(), group: None, zone: "a".to_owned(), action },
             group: None,
             zone: well,
             fleet: well,

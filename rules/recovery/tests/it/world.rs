@@ -14,7 +14,7 @@ pub(super) enum Power {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Machine {
+pub(super) struct SimulatedInstance {
     pub(super) lineage: usize,
     pub(super) power: Power,
     /// What it is becoming, and when.
@@ -27,7 +27,7 @@ pub(super) struct Machine {
 
 /// What came of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(super) enum StepOutcome {
     Done(String),
     Waiting,
     Failed(&'static str),
@@ -48,7 +48,7 @@ pub(super) struct Target {
 
 #[derive(Debug, Default)]
 pub(super) struct World {
-    pub(super) machines: BTreeMap<String, Machine>,
+    pub(super) machines: BTreeMap<String, SimulatedInstance>,
     /// The owner of each lineage's address.
     pub(super) address: BTreeMap<usize, String>,
     /// Whether two machines of a lineage must never run at once: they would write the same data.
@@ -67,7 +67,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn add(&mut self, lineage: usize) -> String {
         let id = format!("i-{lineage:04}");
-        let machine = Machine {
+        let machine = SimulatedInstance {
             lineage,
             power: Power::Running,
             turning: None,
@@ -107,7 +107,7 @@ impl World {
         }
     }
 
-    fn machine(&mut self, id: &str) -> &mut Machine {
+    fn machine(&mut self, id: &str) -> &mut SimulatedInstance {
         self.machines.get_mut(id).unwrap()
     }
 
@@ -119,7 +119,7 @@ impl World {
     }
 
     /// Makes a call.
-    pub(super) fn call(&mut self, kind: S, to: &Target, now: i64, rng: &mut impl Rng) -> Reply {
+    pub(super) fn call(&mut self, kind: S, to: &Target, now: i64, rng: &mut impl Rng) -> StepOutcome {
         self.settle(now);
         *self.calls.entry(kind).or_default() += 1;
         match kind {
@@ -145,8 +145,8 @@ impl World {
             }
             S::AwaitSnapshot => match self.snapshots.get(&to.plan) {
                 Some(at) if *at <= now => done(""),
-                Some(_) => Reply::Waiting,
-                None => Reply::Failed("no snapshot"),
+                Some(_) => StepOutcome::Waiting,
+                None => StepOutcome::Failed("no snapshot"),
             },
             S::CreateVolume => {
                 if self.snapshots.get(&to.plan).is_none_or(|at| *at > now) {
@@ -169,13 +169,13 @@ impl World {
                 let old = format!("vol-{:04}", to.lineage);
                 let fails = *self.unattachable.entry(to.plan.clone()).or_insert_with(|| rng.random_bool(0.2));
                 if fails && kind == S::AttachNew {
-                    return Reply::Failed("the device is busy");
+                    return StepOutcome::Failed("the device is busy");
                 }
                 let volume = if kind == S::AttachOld { Some(old) } else { self.volumes.get(&to.plan).cloned() };
-                let Some(volume) = volume else { return Reply::Failed("no volume") };
+                let Some(volume) = volume else { return StepOutcome::Failed("no volume") };
                 let machine = self.machine(&to.subject);
                 if machine.data_volume.as_ref().is_some_and(|v| *v != volume) {
-                    return Reply::Failed("another volume is attached");
+                    return StepOutcome::Failed("another volume is attached");
                 }
                 machine.data_volume = Some(volume);
                 done("")
@@ -206,7 +206,7 @@ impl World {
             | S::SetUnhealthy
             | S::AwaitInService => {
                 if rng.random_bool(0.1) {
-                    Reply::Failed("scripted")
+                    StepOutcome::Failed("scripted")
                 } else {
                     done("")
                 }
@@ -214,15 +214,15 @@ impl World {
         }
     }
 
-    fn launch(&mut self, to: &Target, now: i64, rng: &mut impl Rng) -> Reply {
+    fn launch(&mut self, to: &Target, now: i64, rng: &mut impl Rng) -> StepOutcome {
         if let Some(id) = self.by_token.get(&to.token) {
             return done(id);
         }
         if rng.random_bool(0.2) {
-            return Reply::Failed("InsufficientInstanceCapacity");
+            return StepOutcome::Failed("InsufficientInstanceCapacity");
         }
         let id = format!("i-{:04}-{}", to.lineage, self.machines.len());
-        let machine = Machine {
+        let machine = SimulatedInstance {
             lineage: to.lineage,
             power: Power::Stopped,
             turning: Some((Power::Running, now + rng.random_range(1..60) * SECOND)),
@@ -236,25 +236,25 @@ impl World {
         done(&id)
     }
 
-    fn turn(&mut self, id: &str, to: Power, now: i64, rng: &mut impl Rng) -> Reply {
+    fn turn(&mut self, id: &str, to: Power, now: i64, rng: &mut impl Rng) -> StepOutcome {
         let hang = if rng.random_bool(0.1) { 1500 } else { 60 };
         let after = now + rng.random_range(1..hang) * SECOND;
         let heals = rng.random_bool(0.6);
         let fails = to == Power::Running && rng.random_bool(0.15);
         let machine = self.machine(id);
         match (machine.power, machine.turning) {
-            (Power::Terminated, _) => return Reply::Failed("terminated"),
+            (Power::Terminated, _) => return StepOutcome::Failed("terminated"),
             (power, None) if power == to => return done(""),
-            (_, Some((becoming, _))) if becoming == to => return Reply::Waiting,
-            (_, Some(_)) => return Reply::Waiting,
-            (_, None) if fails => return Reply::Failed("InsufficientInstanceCapacity"),
+            (_, Some((becoming, _))) if becoming == to => return StepOutcome::Waiting,
+            (_, Some(_)) => return StepOutcome::Waiting,
+            (_, None) if fails => return StepOutcome::Failed("InsufficientInstanceCapacity"),
             (_, None) => machine.turning = Some((to, after)),
         }
         machine.healthy |= to == Power::Running && heals;
-        Reply::Waiting
+        StepOutcome::Waiting
     }
 
-    fn discard(&mut self, to: &Target) -> Reply {
+    fn discard(&mut self, to: &Target) -> StepOutcome {
         let Some(id) = &to.successor else { return done("") };
         let owns = self.address.get(&to.lineage) == Some(id);
         let machine = self.machine(id);
@@ -266,17 +266,17 @@ impl World {
         done("")
     }
 
-    fn health(&mut self, id: &str, rng: &mut impl Rng) -> Reply {
+    fn health(&mut self, id: &str, rng: &mut impl Rng) -> StepOutcome {
         let well = rng.random_bool(0.9);
         let machine = self.machine(id);
-        if machine.power == Power::Running && machine.healthy && well { done("") } else { Reply::Waiting }
+        if machine.power == Power::Running && machine.healthy && well { done("") } else { StepOutcome::Waiting }
     }
 
-    fn move_address(&mut self, to: &Target) -> Reply {
-        let Some(new) = &to.successor else { return Reply::Failed("no successor") };
+    fn move_address(&mut self, to: &Target) -> StepOutcome {
+        let Some(new) = &to.successor else { return StepOutcome::Failed("no successor") };
         let owner = self.address[&to.lineage].clone();
         if owner != to.subject && owner != *new {
-            return Reply::Failed("an owner that nobody expects");
+            return StepOutcome::Failed("an owner that nobody expects");
         }
         if self.machines[&to.subject].power != Power::Stopped {
             self.wrong.get_or_insert("the address moves before the old machine has stopped".to_owned());
@@ -286,6 +286,6 @@ impl World {
     }
 }
 
-fn done(result: &str) -> Reply {
-    Reply::Done(result.to_owned())
+fn done(result: &str) -> StepOutcome {
+    StepOutcome::Done(result.to_owned())
 }

@@ -6,9 +6,11 @@ use super::super::error::CliError;
 use super::super::pull::Settled;
 use super::{Args, Context};
 use forewarn_domain::time::HOUR_MS;
-use forewarn_evaluate::pilot::{Ask, Estimate, Puller, pull_if_agreed};
+use forewarn_evaluate::pilot::{Estimate, Puller, SpendApprover, pull_if_agreed};
 use forewarn_ingest::archive::{Gap, drain};
-use forewarn_ingest::source::ingest::{Mode, Place, pull};
+use forewarn_ingest::source::ingest::pull;
+use forewarn_ingest::source::job::Mode;
+use forewarn_ingest::source::place::Place;
 use forewarn_ingest::source::report::Report;
 use forewarn_ingest::source::state::State;
 use forewarn_ingest::source::window::Window;
@@ -175,7 +177,7 @@ impl Puller for Fetching {
 /// Whoever sits at the terminal.
 struct Terminal;
 
-impl Ask for Terminal {
+impl SpendApprover for Terminal {
     fn agreed(&mut self, estimate: &Estimate) -> Option<bool> {
         if estimate.billed_metrics == 0 {
             return Some(true);

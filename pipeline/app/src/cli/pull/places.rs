@@ -3,7 +3,7 @@
 use super::super::Context;
 use super::super::error::CliError;
 use super::PullArgs;
-use forewarn_ingest::source::ingest::Place;
+use forewarn_ingest::source::place::Place;
 
 #[cfg(not(feature = "aws"))]
 impl PullArgs {

@@ -64,7 +64,7 @@ impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         check_name(&self.instance).map_err(CliError::input)?;
         let bench = self.how.bench(Caps::default(), context)?;
-        let told = told(&*bench.log, &self.instance)?;
+        let course_of = course_of(&*bench.log, &self.instance)?;
         let cause = self.cause.cause();
         let trigger = Trigger {
             id: "why".to_owned(),
@@ -87,12 +87,12 @@ impl Args {
         if self.format == super::super::history::ReportFormat::Json {
             let refusals = assessed.refusals.iter().map(|r| json!({"refusal": r, "words": r.to_string()}));
             context.out.json(&json!({
-                "instance_id": self.instance, "history": told, "plan": assessed.plan,
+                "instance_id": self.instance, "history": course_of, "plan": assessed.plan,
                 "refusals": refusals.collect::<Vec<_>>(), "open_recovery": open, "facts": assessed.facts,
             }))?;
             return Ok(End::Done);
         }
-        for line in &told {
+        for line in &course_of {
             context.out.line(format_args!("{line}"))?;
         }
         let action = name_of(assessed.plan.action);
@@ -116,7 +116,7 @@ fn name_of(action: RecoveryAction) -> String {
 }
 
 /// Gives what the log tells of an instance's recoveries, a line for what a person would ask about.
-fn told(log: &dyn Store, instance: &str) -> Result<Vec<String>, CliError> {
+fn course_of(log: &dyn Store, instance: &str) -> Result<Vec<String>, CliError> {
     let about = |r: &RecoveryRow| r.instance_id == instance || r.state.subject == instance;
     let mut lines = Vec::new();
     for row in rows(log)?.into_iter().filter(about) {

@@ -32,7 +32,7 @@ fn a_second_process_is_kept_out_and_a_foreign_file_is_left_alone() {
     let (dir, state) = state();
     assert!(matches!(
         State::open(dir.path()),
-        Err(StateError::Lease(forewarn_runtime::lease::LeaseError::Held { .. }))
+        Err(StateError::Lease(forewarn_runtime::lease::LeaseError::AlreadyHeld { .. }))
     ));
     drop(state);
     State::open(dir.path()).unwrap();

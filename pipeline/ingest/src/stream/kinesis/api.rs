@@ -1,6 +1,6 @@
 //! Makes the calls: each again when it failed for now, with waits by the injected clock, counted.
 
-use super::trouble::{self, Trouble};
+use super::trouble::{self, CallError};
 use crate::stream::port::StreamError;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::Builder;
@@ -22,7 +22,7 @@ const ATTEMPT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Failed {
     /// What that means.
-    pub(super) trouble: Trouble,
+    pub(super) trouble: CallError,
     /// What to say.
     pub(super) error: StreamError,
 }
@@ -83,10 +83,10 @@ impl Api {
             };
             failed += 1;
             let trouble = trouble::of(&error);
-            if trouble == Trouble::Throttled {
+            if trouble == CallError::Throttled {
                 self.ctx.metrics.throttles.get_or_create(&label).inc();
             }
-            let again = matches!(trouble, Trouble::Throttled | Trouble::Passing) && failed < TRIES;
+            let again = matches!(trouble, CallError::Throttled | CallError::Passing) && failed < TRIES;
             if !again || !self.wait(failed) {
                 return Err(Failed { trouble, error: StreamError::unavailable(&self.label, doing, error) });
             }

@@ -1,7 +1,7 @@
 //! Reads one shard page by page: iterators, their expiry, the pace of five calls a second, and where it stands.
 
 use super::api::{Api, Failed};
-use super::trouble::Trouble;
+use super::trouble::CallError;
 use crate::stream::port::{Stored, StreamError};
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use std::collections::VecDeque;
@@ -82,7 +82,7 @@ impl Reading {
                 Some(iterator) => iterator,
                 None => match self.locate(api, shard) {
                     Ok(iterator) => iterator,
-                    Err(e) if e.trouble == Trouble::NoSuchPlace && self.after.is_some() => return Ok(Page::Gone),
+                    Err(e) if e.trouble == CallError::NoSuchPlace && self.after.is_some() => return Ok(Page::Gone),
                     Err(e) => return Err(e.into()),
                 },
             };
@@ -97,7 +97,7 @@ impl Reading {
                     return Ok(self.take(answer.records, closed));
                 }
                 // From the last record on, with a new one.
-                Err(e) if e.trouble == Trouble::Expired => {}
+                Err(e) if e.trouble == CallError::Expired => {}
                 Err(e) => return Err(e.into()),
             }
         }
@@ -120,7 +120,7 @@ impl Reading {
         })?;
         self.expected = newest;
         answer.shard_iterator.ok_or_else(|| Failed {
-            trouble: Trouble::Lasting,
+            trouble: CallError::Lasting,
             error: StreamError::unavailable(&api.label, "find a place", "the answer has no iterator"),
         })
     }

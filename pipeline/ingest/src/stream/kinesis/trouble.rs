@@ -4,7 +4,7 @@ use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
 /// What to do about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum CallError {
     /// There were too many: call again, later.
     Throttled,
     /// It may have been lost, before or after it took effect: call again.
@@ -18,27 +18,27 @@ pub(super) enum Trouble {
 }
 
 /// Sorts an error of any call.
-pub(super) fn of<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Trouble {
+pub(super) fn of<E: ProvideErrorMetadata>(error: &SdkError<E>) -> CallError {
     if let SdkError::ServiceError(e) = error {
         return by_answer(e.raw().status().as_u16(), e.err().code().unwrap_or_default());
     }
     // The others are timeouts, closed connections, answers that cannot be read.
-    if matches!(error, SdkError::ConstructionFailure(_)) { Trouble::Lasting } else { Trouble::Passing }
+    if matches!(error, SdkError::ConstructionFailure(_)) { CallError::Lasting } else { CallError::Passing }
 }
 
-fn by_answer(status: u16, code: &str) -> Trouble {
+fn by_answer(status: u16, code: &str) -> CallError {
     match code {
-        "ExpiredIteratorException" => Trouble::Expired,
+        "ExpiredIteratorException" => CallError::Expired,
         "ProvisionedThroughputExceededException"
         | "ThrottlingException"
         | "Throttling"
         | "LimitExceededException"
         | "KMSThrottlingException"
-        | "RequestLimitExceeded" => Trouble::Throttled,
-        "InvalidArgumentException" | "ResourceNotFoundException" => Trouble::NoSuchPlace,
-        "InternalFailureException" | "InternalFailure" | "ServiceUnavailable" => Trouble::Passing,
-        _ if status >= 500 => Trouble::Passing,
-        _ => Trouble::Lasting,
+        | "RequestLimitExceeded" => CallError::Throttled,
+        "InvalidArgumentException" | "ResourceNotFoundException" => CallError::NoSuchPlace,
+        "InternalFailureException" | "InternalFailure" | "ServiceUnavailable" => CallError::Passing,
+        _ if status >= 500 => CallError::Passing,
+        _ => CallError::Lasting,
     }
 }
 
@@ -48,10 +48,10 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart() {
-        assert_eq!(by_answer(400, "ProvisionedThroughputExceededException"), Trouble::Throttled);
-        assert_eq!(by_answer(400, "ExpiredIteratorException"), Trouble::Expired);
-        assert_eq!(by_answer(503, "whatever"), Trouble::Passing);
-        assert_eq!(by_answer(400, "AccessDeniedException"), Trouble::Lasting);
-        assert_eq!(by_answer(400, "ResourceNotFoundException"), Trouble::NoSuchPlace);
+        assert_eq!(by_answer(400, "ProvisionedThroughputExceededException"), CallError::Throttled);
+        assert_eq!(by_answer(400, "ExpiredIteratorException"), CallError::Expired);
+        assert_eq!(by_answer(503, "whatever"), CallError::Passing);
+        assert_eq!(by_answer(400, "AccessDeniedException"), CallError::Lasting);
+        assert_eq!(by_answer(400, "ResourceNotFoundException"), CallError::NoSuchPlace);
     }
 }

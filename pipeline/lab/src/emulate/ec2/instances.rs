@@ -4,7 +4,7 @@ use super::super::Emulator;
 use super::super::hash::mix2;
 use super::super::refusal::{Kind, Refusal};
 use super::super::token::{Token, Tokens};
-use super::super::world::{Machine, index};
+use super::super::world::{EmulatedInstance, index};
 use super::form::Form;
 use super::xml::Xml;
 
@@ -17,7 +17,7 @@ const PAGE: usize = 1000;
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) number: usize,
-    pub(super) machine: Machine,
+    pub(super) machine: EmulatedInstance,
     pub(super) running: bool,
     tags: Vec<(String, String)>,
 }

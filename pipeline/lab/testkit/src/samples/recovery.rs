@@ -4,7 +4,7 @@ use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
 use forewarn_log::Event;
 use forewarn_log::event::recovery::{decoded_note, happened};
-use forewarn_recovery::admission::{AdmissionEvent as A, Slot};
+use forewarn_recovery::admission::{AdmissionEvent as A, InFlight};
 use forewarn_recovery::event::{Outcome, RecoveryEvent as R};
 use forewarn_recovery::plan::{Plan, Step};
 use forewarn_recovery::refusal::Refusal;
@@ -96,7 +96,7 @@ pub(super) fn every_recovery_event() -> Vec<Event> {
         R::Undoing,
         R::Objected { by: by() },
     ];
-    let slot = Slot {
+    let slot = InFlight {
         lineage: "i-0123456789abcdef0".to_owned(),
         group: Some("web".to_owned()),
         zone: "eu-central-1a".to_owned(),

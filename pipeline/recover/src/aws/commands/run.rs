@@ -1,7 +1,7 @@
 //! A command: sent, found again and looked at.
 
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::ec2_reads;
 use aws_sdk_ssm::types::{CommandFilter, CommandFilterKey, InstanceInformationStringFilter};
 use forewarn_runtime::time::format_ms;
@@ -38,9 +38,10 @@ pub(super) enum Ended {
 }
 
 /// Says why an instance takes no commands; none where it does.
-pub(super) fn is_offline(aws: &AwsRecovery, instance: &str) -> Result<Option<String>, Trouble> {
+pub(super) fn is_offline(aws: &AwsRecovery, instance: &str) -> Result<Option<String>, CallError> {
     let only = InstanceInformationStringFilter::builder().key("InstanceIds").values(instance).build();
-    let only = only.map_err(|e| Trouble { code: String::new(), words: e.to_string(), certain: true })?;
+    let only =
+        only.map_err(|e| CallError { code: String::new(), words: e.to_string(), definitely_not_applied: true })?;
     let call = aws.ssm.describe_instance_information().filters(only);
     let seen = ec2_reads::ask(aws, "ssm:DescribeInstanceInformation", call.send())?;
     let seen = seen.instance_information_list.unwrap_or_default();
@@ -59,7 +60,7 @@ pub(super) fn send(
     token: &str,
     lines: &[String],
     time_s: u32,
-) -> Result<String, Trouble> {
+) -> Result<String, CallError> {
     let id = sent_as(aws, instance, &comment(token), lines, time_s)?;
     let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
     if sent.len() >= REMEMBERED {
@@ -70,11 +71,17 @@ pub(super) fn send(
 }
 
 /// Sends a command that only reads and is sent as often as somebody asks.
-pub(super) fn send_anew(aws: &AwsRecovery, instance: &str, lines: &[String], time_s: u32) -> Result<String, Trouble> {
+pub(super) fn send_anew(aws: &AwsRecovery, instance: &str, lines: &[String], time_s: u32) -> Result<String, CallError> {
     sent_as(aws, instance, "forewarn probe", lines, time_s)
 }
 
-fn sent_as(aws: &AwsRecovery, instance: &str, comment: &str, lines: &[String], time_s: u32) -> Result<String, Trouble> {
+fn sent_as(
+    aws: &AwsRecovery,
+    instance: &str,
+    comment: &str,
+    lines: &[String],
+    time_s: u32,
+) -> Result<String, CallError> {
     let call = aws.ssm.send_command();
     let call = call
         .document_name("AWS-RunShellScript")
@@ -86,7 +93,7 @@ fn sent_as(aws: &AwsRecovery, instance: &str, comment: &str, lines: &[String], t
     let reply = ec2_reads::ask(aws, "ssm:SendCommand", call.send())?;
     let words = "ssm:SendCommand names no command".to_owned();
     let id = reply.command.and_then(|c| c.command_id);
-    id.ok_or(Trouble { code: String::new(), words, certain: false })
+    id.ok_or(CallError { code: String::new(), words, definitely_not_applied: false })
 }
 
 fn comment(token: &str) -> String {
@@ -94,13 +101,14 @@ fn comment(token: &str) -> String {
 }
 
 /// Finds the command of a step.
-pub(super) fn find(aws: &AwsRecovery, instance: &str, token: &str, at_ms: i64) -> Result<Option<String>, Trouble> {
+pub(super) fn find(aws: &AwsRecovery, instance: &str, token: &str, at_ms: i64) -> Result<Option<String>, CallError> {
     if let Some(id) = SENT.lock().unwrap_or_else(PoisonError::into_inner).get(token) {
         return Ok(Some(id.clone()));
     }
     let seconds = at_ms.saturating_sub(BACK_MS).div_euclid(1_000).saturating_mul(1_000);
     let since = CommandFilter::builder().key(CommandFilterKey::InvokedAfter).value(format_ms(seconds)).build();
-    let since = since.map_err(|e| Trouble { code: String::new(), words: e.to_string(), certain: true })?;
+    let since =
+        since.map_err(|e| CallError { code: String::new(), words: e.to_string(), definitely_not_applied: true })?;
     let mut next = None;
     for _ in 0..PAGES {
         let call = aws.ssm.list_commands().instance_id(instance).filters(since.clone()).set_next_token(next);
@@ -115,11 +123,11 @@ pub(super) fn find(aws: &AwsRecovery, instance: &str, token: &str, at_ms: i64) -
         }
     }
     let words = format!("{instance} has had too many commands to look through");
-    Err(Trouble { code: String::new(), words, certain: false })
+    Err(CallError { code: String::new(), words, definitely_not_applied: false })
 }
 
 /// Looks what became of a command.
-pub(super) fn look(aws: &AwsRecovery, command: &str, instance: &str) -> Result<Ended, Trouble> {
+pub(super) fn look(aws: &AwsRecovery, command: &str, instance: &str) -> Result<Ended, CallError> {
     let call = aws.ssm.get_command_invocation().command_id(command).instance_id(instance);
     let seen = match ec2_reads::ask(aws, "ssm:GetCommandInvocation", call.send()) {
         Err(e) if e.code.starts_with("InvocationDoesNotExist") => return Ok(Ended::NotYet),

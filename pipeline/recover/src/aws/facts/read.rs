@@ -1,7 +1,7 @@
 //! Reads of EC2 that several parts make.
 
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use crate::ports::StepRequest;
 use aws_config::Region;
 use aws_sdk_ec2::Client;
@@ -22,11 +22,11 @@ const TOGETHER_MS: u64 = 50_000;
 pub(in crate::aws) async fn ask<T, E>(
     call: &str,
     sent: impl Future<Output = Result<T, SdkError<E>>>,
-) -> Result<T, Trouble>
+) -> Result<T, CallError>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    sent.await.map_err(|e| Trouble::of(call, &e))
+    sent.await.map_err(|e| CallError::of(call, &e))
 }
 
 /// Waits for many reads together, as long as what asks for them may take.
@@ -36,7 +36,7 @@ pub(in crate::aws) async fn bounded<T>(reads: impl Future<Output = T>) -> Result
 }
 
 /// Gives what is wrong in words: for reads, of which it does not matter whether they arrived.
-pub(in crate::aws) fn words(trouble: Trouble) -> String {
+pub(in crate::aws) fn words(trouble: CallError) -> String {
     trouble.words
 }
 
@@ -58,7 +58,7 @@ pub(in crate::aws) fn ec2_of_successor(aws: &AwsRecovery, request: &StepRequest)
 }
 
 /// Describes an instance; none if EC2 does not know it, or not yet.
-pub(in crate::aws) async fn instance(ec2: &Client, id: &str) -> Result<Option<Instance>, Trouble> {
+pub(in crate::aws) async fn instance(ec2: &Client, id: &str) -> Result<Option<Instance>, CallError> {
     match ask("ec2:DescribeInstances", ec2.describe_instances().instance_ids(id).send()).await {
         Ok(reply) => {
             let all = reply.reservations.unwrap_or_default().into_iter().flat_map(|r| r.instances.unwrap_or_default());
@@ -70,7 +70,10 @@ pub(in crate::aws) async fn instance(ec2: &Client, id: &str) -> Result<Option<In
 }
 
 /// Describes the instances that fit filters, each a name and its values.
-pub(in crate::aws) async fn instances(ec2: &Client, filters: &[(&str, Vec<String>)]) -> Result<Vec<Instance>, Trouble> {
+pub(in crate::aws) async fn instances(
+    ec2: &Client,
+    filters: &[(&str, Vec<String>)],
+) -> Result<Vec<Instance>, CallError> {
     let filters = filters.iter().map(|(name, values)| filter(name, values.iter().cloned())).collect();
     let reply = ask("ec2:DescribeInstances", ec2.describe_instances().set_filters(Some(filters)).send()).await?;
     let all = reply.reservations.unwrap_or_default().into_iter().flat_map(|r| r.instances.unwrap_or_default());
@@ -78,7 +81,7 @@ pub(in crate::aws) async fn instances(ec2: &Client, filters: &[(&str, Vec<String
 }
 
 /// Gives the checks and events of one instance, whatever its state; none if EC2 does not know it.
-pub(in crate::aws) async fn status(ec2: &Client, id: &str) -> Result<Option<InstanceStatus>, Trouble> {
+pub(in crate::aws) async fn status(ec2: &Client, id: &str) -> Result<Option<InstanceStatus>, CallError> {
     let call = ec2.describe_instance_status().instance_ids(id).include_all_instances(true);
     match ask("ec2:DescribeInstanceStatus", call.send()).await {
         Ok(reply) => Ok(reply.instance_statuses.unwrap_or_default().into_iter().next()),

@@ -1,7 +1,7 @@
 //! A member of a group, and the group.
 
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::ec2_reads;
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 
@@ -22,7 +22,7 @@ impl Member {
 }
 
 /// Looks at an instance as a member; none where it is in no group.
-pub(super) fn member(aws: &AwsRecovery, instance: &str) -> Result<Option<Member>, Trouble> {
+pub(super) fn member(aws: &AwsRecovery, instance: &str) -> Result<Option<Member>, CallError> {
     let call = aws.autoscaling.describe_auto_scaling_instances().instance_ids(instance);
     let found = ec2_reads::ask(aws, "autoscaling:DescribeAutoScalingInstances", call.send())?;
     let mut found = found.auto_scaling_instances.unwrap_or_default().into_iter();
@@ -44,7 +44,7 @@ pub(super) fn group_of(aws: &AwsRecovery, instance: &str) -> Result<Option<Strin
 }
 
 /// Looks at a group; none where there is no such group.
-pub(super) fn group(aws: &AwsRecovery, name: &str) -> Result<Option<AutoScalingGroup>, Trouble> {
+pub(super) fn group(aws: &AwsRecovery, name: &str) -> Result<Option<AutoScalingGroup>, CallError> {
     let call = aws.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
     let found = ec2_reads::ask(aws, "autoscaling:DescribeAutoScalingGroups", call.send())?;
     Ok(found.auto_scaling_groups.unwrap_or_default().into_iter().next())

@@ -2,7 +2,7 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::ec2_reads;
 use super::member;
 use forewarn_domain::action::RecoveryAction;
@@ -57,11 +57,11 @@ pub(super) fn suspend(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOu
     if !missing.is_empty() {
         if request.action == RecoveryAction::Quarantine {
             let tags = [(TAG.to_owned(), ours(&of).join(" "))];
-            ec2_reads::put_tags(aws, std::slice::from_ref(&request.subject), &tags).map_err(Trouble::reply)?;
+            ec2_reads::put_tags(aws, std::slice::from_ref(&request.subject), &tags).map_err(CallError::reply)?;
         }
         let call = aws.autoscaling.suspend_processes().auto_scaling_group_name(&of.group);
         let call = call.set_scaling_processes(Some(missing));
-        ec2_reads::ask(aws, "autoscaling:SuspendProcesses", call.send()).map_err(Trouble::reply)?;
+        ec2_reads::ask(aws, "autoscaling:SuspendProcesses", call.send()).map_err(CallError::reply)?;
     }
     let is_done = is_suspended(aws, &of.group).map_err(StepOutcome::Unknown)?;
     Ok(if is_done { StepOutcome::Done(of.group) } else { StepOutcome::Waiting(AGAIN_MS) })
@@ -85,7 +85,7 @@ fn resume_these(aws: &AwsRecovery, group: &str, these: &[String]) -> Result<(), 
     }
     let call = aws.autoscaling.resume_processes().auto_scaling_group_name(group);
     let call = call.set_scaling_processes(Some(still));
-    ec2_reads::ask(aws, "autoscaling:ResumeProcesses", call.send()).map(drop).map_err(Trouble::reply)
+    ec2_reads::ask(aws, "autoscaling:ResumeProcesses", call.send()).map(drop).map_err(CallError::reply)
 }
 
 /// Resumes what a quarantine has suspended, as the instance's tag tells.

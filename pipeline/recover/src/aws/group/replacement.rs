@@ -2,7 +2,7 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::ec2_reads;
 use super::member;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance, LifecycleState};
@@ -20,7 +20,7 @@ pub(super) fn give_up(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOu
     }
     let call = aws.autoscaling.set_instance_health().instance_id(who).health_status("Unhealthy");
     let call = call.should_respect_grace_period(false);
-    ec2_reads::ask(aws, "autoscaling:SetInstanceHealth", call.send()).map_err(Trouble::reply)?;
+    ec2_reads::ask(aws, "autoscaling:SetInstanceHealth", call.send()).map_err(CallError::reply)?;
     Ok(StepOutcome::Done(who.clone()))
 }
 

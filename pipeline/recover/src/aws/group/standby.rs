@@ -2,7 +2,7 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::ec2_reads;
 use super::member::{self, Member};
 use super::processes;
@@ -30,7 +30,7 @@ pub(super) fn enter(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Re
     }
     let call = aws.autoscaling.enter_standby().auto_scaling_group_name(group).instance_ids(who);
     let call = call.should_decrement_desired_capacity(true);
-    ec2_reads::ask(aws, "autoscaling:EnterStandby", call.send()).map_err(Trouble::reply)?;
+    ec2_reads::ask(aws, "autoscaling:EnterStandby", call.send()).map_err(CallError::reply)?;
     let is_aside = look(aws, request)?.is_some_and(|m| m.lifecycle == "Standby");
     Ok(if is_aside { StepOutcome::Done(group.to_owned()) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
@@ -48,7 +48,7 @@ pub(super) fn exit(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Res
         other => return Ok(StepOutcome::Failed(format!("{who} is {other} in {group}: it can't be taken back"))),
     }
     let call = aws.autoscaling.exit_standby().auto_scaling_group_name(group).instance_ids(who);
-    ec2_reads::ask(aws, "autoscaling:ExitStandby", call.send()).map_err(Trouble::reply)?;
+    ec2_reads::ask(aws, "autoscaling:ExitStandby", call.send()).map_err(CallError::reply)?;
     if look(aws, request)?.is_some_and(|m| m.lifecycle == "InService") {
         return back();
     }

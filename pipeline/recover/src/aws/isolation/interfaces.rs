@@ -1,7 +1,7 @@
 //! Network interfaces of an instance, their groups, and the groups that a tag remembers.
 
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::ec2_reads;
 use aws_sdk_ec2::types::NetworkInterface;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub(super) struct Interface {
 }
 
 /// Looks at the interfaces of an instance.
-pub(super) fn of_instance(aws: &AwsRecovery, instance: &str) -> Result<Vec<Interface>, Trouble> {
+pub(super) fn of_instance(aws: &AwsRecovery, instance: &str) -> Result<Vec<Interface>, CallError> {
     let call = aws.ec2.describe_network_interfaces();
     let call = call.filters(ec2_reads::filter("attachment.instance-id", [instance.to_owned()]));
     let found = ec2_reads::ask(aws, "ec2:DescribeNetworkInterfaces", call.send())?;

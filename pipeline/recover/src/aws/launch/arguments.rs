@@ -1,7 +1,7 @@
 //! The arguments of a launch: settled once, written down, and the same under the same token.
 
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::facts::read::{ask, ec2_in, instances};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
@@ -129,7 +129,7 @@ impl Arguments {
     }
 
     /// Finds what was launched with these, whichever type it is.
-    pub(super) async fn launched(&self, ec2: &Client, token: &str) -> Result<Option<String>, Trouble> {
+    pub(super) async fn launched(&self, ec2: &Client, token: &str) -> Result<Option<String>, CallError> {
         let tokens: Vec<String> = (0..self.types.len()).map(|n| token_of(token, n)).collect();
         let found = instances(ec2, &[("client-token", tokens)]).await?;
         Ok(found.into_iter().find_map(|i| i.instance_id))
@@ -199,14 +199,14 @@ impl Arguments {
         token: &str,
         n: usize,
         user_data: Option<&str>,
-    ) -> Result<String, Trouble> {
+    ) -> Result<String, CallError> {
         let call = self.call(ec2, token, n).set_user_data(user_data.map(str::to_owned));
         let reply = ask("ec2:RunInstances", Box::pin(call.send())).await?;
         let id = reply.instances.unwrap_or_default().into_iter().next().and_then(|i| i.instance_id);
-        id.ok_or_else(|| Trouble {
+        id.ok_or_else(|| CallError {
             code: String::new(),
             words: "ec2:RunInstances: the reply names no instance".to_owned(),
-            certain: false,
+            definitely_not_applied: false,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::facts::read::{ask, ec2_of_successor, filter, instance, instances, state, tags, words};
 use super::super::facts::tags::{SUCCESSOR, UNTIL};
 use aws_sdk_ec2::Client;
@@ -63,7 +63,7 @@ pub(super) async fn ended(aws: &AwsRecovery, request: &StepRequest) -> Result<Op
     Ok((!found.is_empty() && found.iter().all(is_ending)).then(ids))
 }
 
-async fn launched(ec2: &Client, request: &StepRequest) -> Result<Vec<Instance>, Trouble> {
+async fn launched(ec2: &Client, request: &StepRequest) -> Result<Vec<Instance>, CallError> {
     if let Some(successor) = &request.successor {
         return Ok(instance(ec2, successor).await?.into_iter().collect());
     }
@@ -87,7 +87,7 @@ async fn end(ec2: &Client, request: &StepRequest, id: &str, found: &Instance) ->
         return refuse("it carries no tag of this plan");
     }
     let call = ec2.describe_addresses().filters(filter("instance-id", [id.to_owned()]));
-    let addresses = ask("ec2:DescribeAddresses", call.send()).await.map_err(Trouble::reply)?;
+    let addresses = ask("ec2:DescribeAddresses", call.send()).await.map_err(CallError::reply)?;
     if !addresses.addresses().is_empty() {
         return refuse("it has an Elastic IP");
     }
@@ -97,7 +97,7 @@ async fn end(ec2: &Client, request: &StepRequest, id: &str, found: &Instance) ->
         Err(trouble) if trouble.code == "OperationNotPermitted" => {
             let off = AttributeBooleanValue::builder().value(false).build();
             let call = ec2.modify_instance_attribute().instance_id(id).disable_api_termination(off);
-            ask("ec2:ModifyInstanceAttribute", call.send()).await.map(|_| ()).map_err(Trouble::reply)
+            ask("ec2:ModifyInstanceAttribute", call.send()).await.map(|_| ()).map_err(CallError::reply)
         }
         Err(trouble) => Err(trouble.reply()),
     }

@@ -3,7 +3,7 @@
 use super::super::AwsRecovery;
 use super::super::ec2_reads::{self, Disk};
 use super::super::facts::read::millis;
-use super::taken;
+use super::snapshot_record;
 use aws_sdk_ec2::types::Snapshot;
 use forewarn_recovery::facts::Read;
 
@@ -16,7 +16,7 @@ pub(in super::super) fn age(aws: &AwsRecovery, id: &str, now_ms: i64) -> Read<Op
     if disks.is_empty() {
         return Read::Absent("it has no volumes".to_owned());
     }
-    match taken::complete_of(aws, &disks) {
+    match snapshot_record::complete_of(aws, &disks) {
         Ok(found) => Read::Known(oldest(&disks, &found, now_ms)),
         Err(trouble) => Read::Failed(trouble.words),
     }

@@ -2,12 +2,12 @@
 
 use super::super::AwsRecovery;
 use super::super::ec2_reads::{self, CommandRejected, Disk, InstanceView};
-use super::{StepRequest, Wanted};
+use super::{SnapshotRequest, StepRequest};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
 
 /// Settles which volumes are wanted.
-pub(super) fn wanted(aws: &AwsRecovery, request: &StepRequest) -> Result<Wanted, String> {
+pub(super) fn wanted(aws: &AwsRecovery, request: &StepRequest) -> Result<SnapshotRequest, String> {
     let machine = ec2_reads::must_see(aws, &request.subject)?;
     let names = names(aws, &machine)?;
     let name_of = |disk: &Disk| machine.disks.iter().position(|d| d == disk).map_or("", |i| names[i].as_str());
@@ -26,7 +26,7 @@ pub(super) fn wanted(aws: &AwsRecovery, request: &StepRequest) -> Result<Wanted,
     let root = machine.root().map(|d| d.volume.clone());
     let left_out = machine.data().filter(|d| !disks.contains(d)).map(|d| d.volume.clone()).collect();
     let names = disks.iter().map(|d| name_of(d).to_owned()).collect();
-    Ok(Wanted { at_ms: request.now_ms, disks, root, left_out, names })
+    Ok(SnapshotRequest { at_ms: request.now_ms, disks, root, left_out, names })
 }
 
 /// Gives the names of an instance's volumes, in their order.
@@ -56,7 +56,7 @@ fn choose(aws: &AwsRecovery, machine: &InstanceView, subject: &str) -> Result<Di
 
 /// Gives the volume that a plan repairs: the one it took a snapshot of.
 pub(in super::super) fn broken_disk(aws: &AwsRecovery, request: &StepRequest) -> Result<Disk, String> {
-    let decoded_note = ec2_reads::precondition_of::<Wanted>(request, StepKind::Snapshot).map(|w| w.disks);
+    let decoded_note = ec2_reads::precondition_of::<SnapshotRequest>(request, StepKind::Snapshot).map(|w| w.disks);
     if let Some([one]) = decoded_note.as_deref() {
         return Ok(one.clone());
     }

@@ -5,7 +5,7 @@
 use super::super::AwsRecovery;
 use super::super::ec2_reads::{self, Disk, STEP};
 use super::super::facts::read::millis;
-use super::{StepOutcome, StepRequest, Taken, taken};
+use super::{SnapshotRecord, StepOutcome, StepRequest, snapshot_record};
 use aws_sdk_ec2::types::Snapshot;
 use forewarn_runtime::time::format_ms;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ const SET: &str = "forewarn:set";
 /// A set, as far as it goes.
 #[derive(Debug, Default)]
 struct Set {
-    taken: Vec<Taken>,
+    snapshot_record: Vec<SnapshotRecord>,
     /// When the first of it was taken, milliseconds since 1970.
     at_ms: Option<i64>,
 }
@@ -24,7 +24,7 @@ struct Set {
 /// Looks for it; there being none is for people to deal with.
 pub(super) fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let machine = ec2_reads::must_see(aws, &request.subject).map_err(StepOutcome::Unknown)?;
-    let found = taken::complete_of(aws, &machine.disks).map_err(ec2_reads::unread)?;
+    let found = snapshot_record::complete_of(aws, &machine.disks).map_err(ec2_reads::unread)?;
     let newest = newest(found, &machine.disks);
     let oldest_ms = request.now_ms.saturating_sub(request.policy.recovery_point_ms);
     match newest {
@@ -42,27 +42,27 @@ pub(super) fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutco
 }
 
 /// Gives the newest set that has every volume, complete.
-fn newest(found: Vec<Snapshot>, disks: &[Disk]) -> Option<(i64, Vec<Taken>)> {
+fn newest(found: Vec<Snapshot>, disks: &[Disk]) -> Option<(i64, Vec<SnapshotRecord>)> {
     let mut sets = BTreeMap::<String, Set>::new();
     for snapshot in found {
         let mark = [STEP, SET].iter().find_map(|key| ec2_reads::value(snapshot.tags(), key)).map(str::to_owned);
         let at_ms = millis(snapshot.start_time.as_ref());
-        let taken = Taken::read(snapshot).filter(Taken::is_complete);
-        if let (Some(mark), Some(at_ms), Some(taken)) = (mark, at_ms, taken) {
+        let snapshot_record = SnapshotRecord::read(snapshot).filter(SnapshotRecord::is_complete);
+        if let (Some(mark), Some(at_ms), Some(snapshot_record)) = (mark, at_ms, snapshot_record) {
             let set = sets.entry(mark).or_default();
             set.at_ms = Some(set.at_ms.map_or(at_ms, |first| first.min(at_ms)));
-            set.taken.push(taken);
+            set.snapshot_record.push(snapshot_record);
         }
     }
     let whole = sets.into_values().filter_map(|set| {
         let of = |disk: &Disk| {
-            let mut taken = set.taken.iter().find(|t| t.volume == disk.volume)?.clone();
-            taken.device.clone_from(&disk.device);
-            Some(taken)
+            let mut snapshot_record = set.snapshot_record.iter().find(|t| t.volume == disk.volume)?.clone();
+            snapshot_record.device.clone_from(&disk.device);
+            Some(snapshot_record)
         };
         Some((set.at_ms?, disks.iter().map(of).collect::<Option<Vec<_>>>()?))
     });
-    whole.filter(|(_, taken)| !taken.is_empty()).max_by_key(|(at_ms, _)| *at_ms)
+    whole.filter(|(_, snapshot_record)| !snapshot_record.is_empty()).max_by_key(|(at_ms, _)| *at_ms)
 }
 
 #[cfg(test)]

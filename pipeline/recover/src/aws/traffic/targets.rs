@@ -1,7 +1,7 @@
 //! Where an instance is a target, and how it stands there.
 
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::ec2_reads;
 use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealthDescription, TargetTypeEnum};
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ pub(super) fn of_instance(aws: &AwsRecovery, instance: &str) -> Result<Vec<Targe
 }
 
 /// Gives the groups whose targets are instances.
-fn groups(aws: &AwsRecovery) -> Result<Vec<String>, Trouble> {
+fn groups(aws: &AwsRecovery) -> Result<Vec<String>, CallError> {
     let mut found = Vec::new();
     let mut next: Option<String> = None;
     loop {
@@ -66,7 +66,7 @@ fn groups(aws: &AwsRecovery) -> Result<Vec<String>, Trouble> {
         }
         if found.len() > GROUPS {
             let words = format!("there are more than {GROUPS} target groups: too many to look through");
-            return Err(Trouble { code: String::new(), words, certain: true });
+            return Err(CallError { code: String::new(), words, definitely_not_applied: true });
         }
         next = page.next_marker.filter(|m| !m.is_empty());
         if next.is_none() {
@@ -81,7 +81,7 @@ pub(super) fn standing(
     arn: &str,
     instance: &str,
     ports: &[Option<i32>],
-) -> Result<Vec<(Option<i32>, Standing)>, Trouble> {
+) -> Result<Vec<(Option<i32>, Standing)>, CallError> {
     let call = aws.elb.describe_target_health().target_group_arn(arn);
     let call = call.set_targets(Some(super::descriptions(instance, ports)));
     let all = |s: Standing| ports.iter().map(|p| (*p, s)).collect();

@@ -2,7 +2,7 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::ec2_reads::{self, Disk};
 use super::AGAIN_MS;
 use aws_sdk_ec2::types::{EbsInstanceBlockDeviceSpecification, InstanceBlockDeviceMappingSpecification, Volume};
@@ -26,7 +26,7 @@ enum Place {
     Other(String),
 }
 
-fn place(aws: &AwsRecovery, volume: &str, instance: &str) -> Result<Place, Trouble> {
+fn place(aws: &AwsRecovery, volume: &str, instance: &str) -> Result<Place, CallError> {
     let seen = ec2_reads::volumes(aws, [volume.to_owned()])?;
     Ok(seen.first().map_or(Place::Nowhere, |v| place_of(v, instance)))
 }
@@ -65,7 +65,7 @@ pub(super) fn is_on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Re
 }
 
 /// Says whether an attached volume ends with its instance, as the instance tells; none where it does not show the volume yet.
-fn ends_with_it(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<Option<bool>, Trouble> {
+fn ends_with_it(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<Option<bool>, CallError> {
     let machine = ec2_reads::machine(aws, &request.subject)?;
     let disks = machine.into_iter().flat_map(|m| m.disks);
     Ok(disks.into_iter().find(|d| d.volume == disk.volume).map(|d| d.delete_on_termination))
@@ -110,7 +110,7 @@ pub(super) fn on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Resul
     let mut seen = look()?;
     if seen == Place::Free {
         let call = aws.ec2.attach_volume().volume_id(&disk.volume).instance_id(&request.subject).device(&disk.device);
-        ec2_reads::ask(aws, "ec2:AttachVolume", call.send()).map_err(Trouble::reply)?;
+        ec2_reads::ask(aws, "ec2:AttachVolume", call.send()).map_err(CallError::reply)?;
         seen = look()?;
     }
     let volume = &disk.volume;

@@ -2,7 +2,7 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::ec2_reads;
 use super::super::snapshots;
 use super::AGAIN_MS;
@@ -103,7 +103,7 @@ fn ask(aws: &AwsRecovery, request: &StepRequest, like: &Likeness) -> Result<(Str
         .set_encrypted(like.encrypted.then_some(true))
         .set_kms_key_id(like.kms_key.clone())
         .tag_specifications(ec2_reads::marks(request, ResourceType::Volume, &tags));
-    let made = ec2_reads::ask(aws, "ec2:CreateVolume", call.send()).map_err(Trouble::reply)?;
+    let made = ec2_reads::ask(aws, "ec2:CreateVolume", call.send()).map_err(CallError::reply)?;
     let id = made.volume_id.ok_or_else(|| StepOutcome::Unknown("ec2:CreateVolume names no volume".to_owned()))?;
     Ok((id, state_of(made.state.as_ref())))
 }

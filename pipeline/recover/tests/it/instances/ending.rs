@@ -5,7 +5,7 @@ use forewarn_domain::action::RecoveryAction::TerminateReplaced;
 use forewarn_domain::step::StepKind::Terminate;
 use forewarn_recover::aws::AwsRecovery;
 use forewarn_recover::ports::{FactReader, StepDriver, StepOutcome};
-use forewarn_recovery::facts::{Kept, Read};
+use forewarn_recovery::facts::{Read, RetainedInstance};
 use forewarn_testkit::moto::REGION;
 use forewarn_testkit::world::World;
 
@@ -37,7 +37,7 @@ fn what_was_replaced_is_seen_as_such_and_ended_once() {
         matches!(aws.look(&old, 0).instance, Read::Failed(why) if why.contains("forewarn:terminate-after") && why.contains(&old))
     );
     tag("1970-01-01T00:00:01Z");
-    assert_eq!(kept(&old), Some(Kept { until_ms: 1000, successor_runs: true }));
+    assert_eq!(kept(&old), Some(RetainedInstance { until_ms: 1000, successor_runs: true }));
     // It runs: whoever started it needs it.
     refused(aws.perform(&end));
     world.python(&format!("aws('ec2').stop_instances(InstanceIds=['{old}'])"));

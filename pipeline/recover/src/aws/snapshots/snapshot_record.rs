@@ -1,7 +1,7 @@
 //! Snapshots that were taken, as they are found again.
 
 use super::super::AwsRecovery;
-use super::super::call::Trouble;
+use super::super::call::CallError;
 use super::super::ec2_reads::{self, Disk};
 use super::StepRequest;
 use aws_sdk_ec2::types::{Filter, Snapshot, SnapshotState};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in super::super) struct Taken {
+pub(in super::super) struct SnapshotRecord {
     /// What it is of.
     pub(in super::super) volume: String,
     /// What it is.
@@ -20,7 +20,7 @@ pub(in super::super) struct Taken {
     state: String,
 }
 
-impl Taken {
+impl SnapshotRecord {
     pub(super) fn new(volume: String, snapshot: String, state: Option<&SnapshotState>) -> Option<Self> {
         let state = state.map_or_else(String::new, |s| s.as_str().to_owned());
         (!volume.is_empty() && !snapshot.is_empty()).then_some(Self { volume, snapshot, device: String::new(), state })
@@ -29,8 +29,8 @@ impl Taken {
     /// Reads EC2's description of one.
     pub(super) fn read(s: Snapshot) -> Option<Self> {
         let device = ec2_reads::value(s.tags(), "forewarn:device").unwrap_or_default().to_owned();
-        let taken = Self::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())?;
-        Some(Self { device, ..taken })
+        let snapshot_record = Self::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())?;
+        Some(Self { device, ..snapshot_record })
     }
 
     /// Says whether nothing can be made of it.
@@ -45,7 +45,7 @@ impl Taken {
 }
 
 /// Gives every complete snapshot of some volumes.
-pub(super) fn complete_of(aws: &AwsRecovery, disks: &[Disk]) -> Result<Vec<Snapshot>, Trouble> {
+pub(super) fn complete_of(aws: &AwsRecovery, disks: &[Disk]) -> Result<Vec<Snapshot>, CallError> {
     let volumes = disks.iter().map(|d| d.volume.clone());
     let filters = vec![ec2_reads::filter("volume-id", volumes), ec2_reads::filter("status", ["completed".to_owned()])];
     let call = aws.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
@@ -53,12 +53,12 @@ pub(super) fn complete_of(aws: &AwsRecovery, disks: &[Disk]) -> Result<Vec<Snaps
 }
 
 /// Finds what a step has taken.
-pub(super) fn of_step(aws: &AwsRecovery, token: &str) -> Result<Vec<Taken>, Trouble> {
+pub(super) fn of_step(aws: &AwsRecovery, token: &str) -> Result<Vec<SnapshotRecord>, CallError> {
     described(aws, vec![ec2_reads::tagged(ec2_reads::STEP, token)])
 }
 
 /// Finds what a plan has taken, where its log does not tell.
-pub(in super::super) fn of_plan(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<Taken>, Trouble> {
+pub(in super::super) fn of_plan(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<SnapshotRecord>, CallError> {
     let filters = vec![
         ec2_reads::tagged(ec2_reads::PLAN, &request.plan_id),
         ec2_reads::tagged(ec2_reads::RECOVERY, &request.recovery_id),
@@ -67,12 +67,12 @@ pub(in super::super) fn of_plan(aws: &AwsRecovery, request: &StepRequest) -> Res
 }
 
 /// Looks at snapshots by id; those that can't be seen are left out.
-pub(super) fn by_id(aws: &AwsRecovery, ids: impl Iterator<Item = String>) -> Result<Vec<Taken>, Trouble> {
+pub(super) fn by_id(aws: &AwsRecovery, ids: impl Iterator<Item = String>) -> Result<Vec<SnapshotRecord>, CallError> {
     described(aws, vec![ec2_reads::filter("snapshot-id", ids)])
 }
 
-fn described(aws: &AwsRecovery, filters: Vec<Filter>) -> Result<Vec<Taken>, Trouble> {
+fn described(aws: &AwsRecovery, filters: Vec<Filter>) -> Result<Vec<SnapshotRecord>, CallError> {
     let call = aws.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
     let found = ec2_reads::ask(aws, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default();
-    Ok(found.into_iter().filter_map(Taken::read).collect())
+    Ok(found.into_iter().filter_map(SnapshotRecord::read).collect())
 }

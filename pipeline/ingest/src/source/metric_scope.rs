@@ -21,7 +21,7 @@ pub struct Timing {
 
 /// Which metrics are pulled and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct MetricScope {
     pub namespaces: Vec<String>,
     /// Every metric of them, rather than what a signal reads.
     pub all_metrics: bool,
@@ -31,7 +31,7 @@ pub struct Wanted {
     pub delays: BTreeMap<String, i64>,
 }
 
-impl Default for Wanted {
+impl Default for MetricScope {
     fn default() -> Self {
         Self {
             namespaces: NAMESPACES.map(str::to_owned).to_vec(),
@@ -42,7 +42,7 @@ impl Default for Wanted {
     }
 }
 
-impl Wanted {
+impl MetricScope {
     /// Gives the timing of a namespace.
     pub fn timing(&self, namespace: &str) -> Timing {
         let of = |map: &BTreeMap<String, i32>| map.get(namespace).or_else(|| map.get("")).copied();
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn statistics_are_those_of_the_signals() {
-        let wanted = Wanted::default();
+        let wanted = MetricScope::default();
         for (namespace, metric, stat) in [
             ("AWS/EC2", "CPUUtilization", Some("Average")),
             ("AWS/EC2", "StatusCheckFailed_System", Some("Maximum")),
@@ -119,7 +119,7 @@ mod tests {
         ] {
             assert_eq!(wanted.stat(namespace, metric), stat, "{metric}");
         }
-        let all = Wanted { all_metrics: true, ..Wanted::default() };
+        let all = MetricScope { all_metrics: true, ..MetricScope::default() };
         assert_eq!(all.stat("CWAgent", "procstat_cpu_usage"), Some("Average"));
         assert_eq!(all.names("CWAgent"), [None]);
         assert!(wanted.names("AWS/EBS").contains(&Some("BurstBalance")));
@@ -133,7 +133,7 @@ mod tests {
             assert!(parse_period(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_delay("AWS/EC2=10m"), Ok(("AWS/EC2".to_owned(), 600_000)));
-        let wanted = Wanted { periods: [("CWAgent".to_owned(), 60)].into(), ..Wanted::default() };
+        let wanted = MetricScope { periods: [("CWAgent".to_owned(), 60)].into(), ..MetricScope::default() };
         assert_eq!((wanted.timing("CWAgent").period_s, wanted.timing("AWS/EC2").period_s), (60, 300));
     }
 }
