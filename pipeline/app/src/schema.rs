@@ -88,8 +88,8 @@ pub fn documents() -> BTreeMap<String, Value> {
         ("analyze.json".to_owned(), schema_of::<AnalyzeDocument>(&schema_urn("analyze"))),
         ("asyncapi.json".to_owned(), asyncapi::document()),
     ]);
-    for kind in KINDS {
-        let schema = with_id((kind.schema)(generator()).to_value(), &schema_urn(&kind.full()));
+    for kind in KINDS.iter() {
+        let schema = with_id(kind.schema(generator()).to_value(), &schema_urn(&kind.full()));
         documents.insert(format!("{}.json", kind.full()), schema);
     }
     documents

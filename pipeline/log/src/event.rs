@@ -18,10 +18,14 @@ pub mod spot;
 pub mod volume;
 pub mod workload;
 
+mod family;
 mod upcast;
 
 use recovery::old::UPCASTS;
+use recovery::{Happened, Noted};
+use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// Prefix of every type that forewarn writes.
 pub const PREFIX: &str = "forewarn.";
@@ -82,14 +86,33 @@ pub struct Kind {
     pub name: &'static str,
     /// The version written today.
     pub version: u32,
-    /// Makes the JSON Schema of its data.
-    pub schema: fn(schemars::SchemaGenerator) -> schemars::Schema,
+    shape: Shape,
+}
+
+/// What a kind's data is.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    /// A type of its own.
+    Own(fn(SchemaGenerator) -> Schema),
+    /// What happened to a recovery.
+    Recovery,
+    /// What an account and region took note of.
+    Admission,
 }
 
 impl Kind {
     /// Gives the full type, version included.
     pub fn full(&self) -> String {
         format!("{}.v{}", self.name, self.version)
+    }
+
+    /// Makes the JSON Schema of its data.
+    pub fn schema(&self, generator: SchemaGenerator) -> Schema {
+        match self.shape {
+            Shape::Own(make) => make(generator),
+            Shape::Recovery => family::schema::<Happened>(generator, self.name),
+            Shape::Admission => family::schema::<Noted>(generator, self.name),
+        }
     }
 }
 
@@ -99,6 +122,10 @@ macro_rules! events {
         #[derive(Debug, Clone, PartialEq)]
         pub enum Event {
             $($(#[$doc])* $variant($payload),)*
+            /// Something happened to a recovery.
+            Recovery(Happened),
+            /// An account and region took note of something about recoveries.
+            Admission(Noted),
             /// A type this forewarn does not know: kept as it is, and named in reports.
             Unknown {
                 /// The full type.
@@ -108,11 +135,10 @@ macro_rules! events {
             },
         }
 
-        /// Every known type, in the order of the families.
-        pub const KINDS: &[Kind] = &[$(Kind {
+        const OWN: &[Kind] = &[$(Kind {
             name: concat!("forewarn.", $name),
             version: $version,
-            schema: |generator| generator.into_root_schema_for::<$payload>(),
+            shape: Shape::Own(|generator| generator.into_root_schema_for::<$payload>()),
         },)*];
 
         impl Event {
@@ -120,6 +146,8 @@ macro_rules! events {
             pub fn type_(&self) -> &str {
                 match self {
                     $(Self::$variant(_) => concat!("forewarn.", $name, ".v", $version),)*
+                    Self::Recovery(e) => e.type_(),
+                    Self::Admission(e) => e.type_(),
                     Self::Unknown { type_, .. } => type_,
                 }
             }
@@ -131,6 +159,8 @@ macro_rules! events {
             pub fn data(&self) -> Result<Value, serde_json::Error> {
                 match self {
                     $(Self::$variant(payload) => serde_json::to_value(payload),)*
+                    Self::Recovery(e) => serde_json::to_value(e),
+                    Self::Admission(e) => serde_json::to_value(e),
                     Self::Unknown { data, .. } => Ok(data.clone()),
                 }
             }
@@ -148,7 +178,10 @@ macro_rules! events {
                             .map(Self::$variant)
                             .map_err(|source| DecodeError::Data { type_: type_.to_owned(), source })
                     })*
-                    _ => Ok(Self::Unknown { type_: type_.to_owned(), data: data.clone() }),
+                    _ => match family::decode(type_, name, found, data)? {
+                        Some(event) => Ok(event),
+                        None => Ok(Self::Unknown { type_: type_.to_owned(), data: data.clone() }),
+                    },
                 }
             }
         }
@@ -194,57 +227,6 @@ events! {
     WorkloadUpdated(workload::Updated) = "workload.updated" v 1;
     /// A workload episode is over.
     WorkloadCleared(workload::Cleared) = "workload.cleared" v 1;
-    /// A recovery was asked for.
-    RecoveryRequested(recovery::Happened<recovery::Requested>) = "recovery.requested" v 2;
-    /// Another trigger asked for the same.
-    RecoveryJoined(recovery::Happened<recovery::Joined>) = "recovery.joined" v 1;
-    /// A recovery has a plan.
-    RecoveryPlanned(recovery::Happened<recovery::Planned>) = "recovery.planned" v 2;
-    /// A gate refused a recovery.
-    RecoveryDenied(recovery::Happened<recovery::Denied>) = "recovery.denied" v 2;
-    /// A recovery waits for a gate.
-    RecoveryDeferred(recovery::Happened<recovery::Deferred>) = "recovery.deferred" v 2;
-    /// People were told, and may object.
-    RecoveryAnnounced(recovery::Happened<recovery::Announced>) = "recovery.announced" v 1;
-    /// A person objected.
-    RecoveryObjected(recovery::Happened<recovery::Objected>) = "recovery.objected" v 1;
-    /// A person approved.
-    RecoveryApproved(recovery::Happened<recovery::Approved>) = "recovery.approved" v 1;
-    /// A recovery may begin.
-    RecoveryAdmitted(recovery::Happened<recovery::Admitted>) = "recovery.admitted" v 2;
-    /// An executor took a recovery for a while.
-    RecoveryLeased(recovery::Happened<recovery::Leased>) = "recovery.leased" v 1;
-    /// An executor that stops gave a recovery back.
-    RecoveryLeaseReleased(recovery::Happened<recovery::LeaseReleased>) = "recovery.lease_released" v 1;
-    /// A step is about to be made.
-    RecoveryStepIntended(recovery::Happened<recovery::StepIntended>) = "recovery.step_intended" v 2;
-    /// A step has had its effect.
-    RecoveryStepDone(recovery::Happened<recovery::StepDone>) = "recovery.step_done" v 2;
-    /// What a step began is on its way.
-    RecoveryStepWaiting(recovery::Happened<recovery::StepWaiting>) = "recovery.step_waiting" v 1;
-    RecoveryStepFailed(recovery::Happened<recovery::StepFailed>) = "recovery.step_failed" v 2;
-    /// What was done is taken back.
-    RecoveryUndoing(recovery::Happened<recovery::Undoing>) = "recovery.undoing" v 1;
-    /// All steps are done, and have to last.
-    RecoveryVerified(recovery::Happened<recovery::Verified>) = "recovery.verified" v 2;
-    /// A recovery moved up the ladder.
-    RecoveryEscalated(recovery::Happened<recovery::Escalated>) = "recovery.escalated" v 2;
-    /// A recovery ended.
-    RecoveryCompleted(recovery::Happened<recovery::Completed>) = "recovery.completed" v 2;
-    /// A recovery needs a person.
-    RecoveryStuck(recovery::Happened<recovery::Stuck>) = "recovery.stuck" v 2;
-    /// A person ended a recovery.
-    RecoveryStopped(recovery::Happened<recovery::Stopped>) = "recovery.stopped" v 1;
-    /// A person let a recovery try again.
-    RecoveryRetried(recovery::Happened<recovery::Retried>) = "recovery.retried" v 1;
-    /// A recovery goes on in an account and region.
-    AdmissionEntered(recovery::Noted<recovery::Entered>) = "admission.admitted" v 1;
-    /// It goes on no more.
-    AdmissionReleased(recovery::Noted<recovery::Released>) = "admission.released" v 1;
-    /// An instance took the place of another.
-    AdmissionSucceeded(recovery::Noted<recovery::Succeeded>) = "admission.succeeded" v 1;
-    /// Too much is impaired for anything new to begin.
-    AdmissionStormSeen(recovery::Noted<recovery::StormSeen>) = "admission.storm_seen" v 1;
     /// A notice reached its channel.
     NoticeSent(notice::Sent) = "notice.sent" v 1;
     /// A notice did not reach its channel.
@@ -259,6 +241,9 @@ events! {
     /// EBS did something with a volume.
     VolumeChanged(volume::VolumeChanged) = "volume.changed" v 1;
 }
+
+/// Every known type.
+pub static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| OWN.iter().copied().chain(family::kinds()).collect());
 
 #[cfg(test)]
 mod tests {

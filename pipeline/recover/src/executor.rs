@@ -140,7 +140,7 @@ impl Executor {
             Next::Adopt => self.adopt(entry),
             Next::Conclude => {
                 let hold_ms = self.hold_ms(entry);
-                self.command(entry, Command::Conclude { epoch: entry.state.epoch, hold_ms })
+                self.command(entry, Command::Conclude { epoch: entry.state.epoch(), hold_ms })
             }
             Next::Look => self.look(entry),
             Next::Wait(at) if entry.state.waits_for_person() => Ok(Some(NextWakeup::Reminder(at))),
@@ -174,7 +174,7 @@ impl Executor {
     pub fn give_back<'a>(&self, ids: impl Iterator<Item = &'a str>) {
         let give_back = |id: &str| -> Result<(), LedgerError> {
             let mut entry = self.ledger.load(id, "")?;
-            let epoch = entry.state.epoch;
+            let epoch = entry.state.epoch();
             if entry.state.holder.as_ref().is_some_and(|h| h.name == self.name) {
                 self.command(&mut entry, Command::ReleaseLease { epoch })?;
             }

@@ -77,7 +77,7 @@ impl FactCollector<'_> {
             rung: state.rung,
             begun: Some(state),
             // What an earlier rung stopped or moved no longer shows what it was stopped for.
-            is_given: state.epoch > 0,
+            is_given: state.epoch() > 0,
         };
         self.about(request, trigger, now_ms)
     }

@@ -54,7 +54,7 @@ pub fn read(store: &dyn Store) -> Result<Past, LogError> {
 fn ended(row: &RecoveryRow) -> Option<(RecoveryAction, Outcome)> {
     let Phase::Closed { outcome } = row.state.phase else { return None };
     let action = row.state.plan.as_ref()?.action;
-    (row.state.epoch > 0 && row.illegal.is_none()).then_some((action, outcome))
+    (row.state.epoch() > 0 && row.illegal.is_none()).then_some((action, outcome))
 }
 
 fn down(store: &dyn Store, id: &str) -> Result<Option<i64>, LogError> {

@@ -4,7 +4,7 @@ use super::event::{Outcome, RecoveryEvent};
 use super::pace::{CALL_MS, RETRY_MS};
 use super::plan::Plan;
 use super::refusal::{Refusal, Verdict, combine_verdicts};
-use super::state::{Phase, Recovery};
+use super::state::{Phase, Progress, Recovery};
 use super::trigger::Trigger;
 use forewarn_domain::action::Rung;
 use forewarn_domain::id::digest;
@@ -132,8 +132,8 @@ pub enum CommandRejected {
     /// It does not fit to where the recovery stands.
     #[error("not while it is {phase}")]
     Phase {
-        /// The phase.
-        phase: Phase,
+        /// The phase's name.
+        phase: &'static str,
     },
     /// It comes before its time.
     #[error("not before {}", rfc3339(*at_ms))]
@@ -243,12 +243,12 @@ pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<Rec
 }
 
 fn must(state: &Recovery, fits: bool) -> Result<(), CommandRejected> {
-    if fits { Ok(()) } else { Err(CommandRejected::Phase { phase: state.phase }) }
+    if fits { Ok(()) } else { Err(CommandRejected::Phase { phase: state.phase.name() }) }
 }
 
 /// What a phase waits for has come.
 fn due(state: &Recovery, now_ms: i64) -> Result<(), CommandRejected> {
-    let (Phase::Deferred { until_ms } | Phase::Announced { until_ms } | Phase::Holding { until_ms }) = state.phase
+    let (Phase::Deferred { until_ms, .. } | Phase::Announced { until_ms } | Phase::Holding { until_ms }) = state.phase
     else {
         return Ok(());
     };
@@ -297,7 +297,7 @@ fn planned(state: &Recovery, plan: Plan, refusals: Vec<Refusal>, dry_run: bool, 
 fn refused(state: &Recovery, refusals: Vec<Refusal>, now_ms: i64) -> Option<Vec<RecoveryEvent>> {
     Some(match combine_verdicts(&refusals)? {
         // What a rung below has left unhealed is not dropped because this one is not allowed.
-        Verdict::Deny if state.epoch > 0 => {
+        Verdict::Deny if state.epoch() > 0 => {
             let reason = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let mut events = vec![RecoveryEvent::Denied { refusals }];
             events.extend(escalate(state, &reason, now_ms));
@@ -316,18 +316,18 @@ fn refused(state: &Recovery, refusals: Vec<Refusal>, now_ms: i64) -> Option<Vec<
 
 fn lease(state: &Recovery, holder: String, for_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     if !state.is_at_work() {
-        return Err(CommandRejected::Phase { phase: state.phase });
+        return Err(CommandRejected::Phase { phase: state.phase.name() });
     }
     if let Some(h) = state.holder.as_ref().filter(|h| now_ms < h.until_ms && h.name != holder) {
         return Err(CommandRejected::LeasedByOther { holder: h.name.clone(), until_ms: h.until_ms });
     }
-    Ok(vec![RecoveryEvent::Leased { holder, epoch: state.epoch + 1, until_ms: now_ms.saturating_add(for_ms) }])
+    Ok(vec![RecoveryEvent::Leased { holder, epoch: state.epoch() + 1, until_ms: now_ms.saturating_add(for_ms) }])
 }
 
 /// A call of which nobody knows what came keeps its lease: whoever comes next waits until it has settled in any case.
 fn release_lease(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     current(state, epoch)?;
-    if state.intent.is_some() {
+    if state.intent().is_some() {
         return Err(CommandRejected::Unsettled);
     }
     let is_held = state.holder.as_ref().is_some_and(|h| now_ms < h.until_ms);
@@ -336,71 +336,76 @@ fn release_lease(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<Recove
 
 fn current(state: &Recovery, epoch: u64) -> Result<(), CommandRejected> {
     if !state.is_at_work() {
-        return Err(CommandRejected::Phase { phase: state.phase });
+        return Err(CommandRejected::Phase { phase: state.phase.name() });
     }
-    if epoch == state.epoch { Ok(()) } else { Err(CommandRejected::Stale { epoch, current: state.epoch }) }
+    if epoch == state.epoch() { Ok(()) } else { Err(CommandRejected::Stale { epoch, current: state.epoch() }) }
 }
 
 /// A result is taken from whoever holds it now; a stale executor's is refused.
 fn settled(state: &Recovery, epoch: u64) -> Result<(), CommandRejected> {
     current(state, epoch)?;
-    if state.intent.is_some() { Ok(()) } else { Err(CommandRejected::NoIntent) }
+    if state.intent().is_some() { Ok(()) } else { Err(CommandRejected::NoIntent) }
 }
 
 fn intend(state: &Recovery, epoch: u64, before: String, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     current(state, epoch)?;
-    if state.intent.is_some() {
+    if state.intent().is_some() {
         return Err(CommandRejected::Unsettled);
     }
-    if now_ms < state.retry_ms {
-        return Err(CommandRejected::Early { at_ms: state.retry_ms });
+    let misplaced = CommandRejected::Phase { phase: state.phase.name() };
+    let Some(progress) = state.progress() else { return Err(misplaced) };
+    if let Some(at_ms) = progress.not_before_ms().filter(|at| now_ms < *at) {
+        return Err(CommandRejected::Early { at_ms });
     }
-    if state.step().is_none() || state.has_given_up() {
-        return Err(CommandRejected::Phase { phase: state.phase });
+    match progress.number() {
+        Some(attempt) if state.step().is_some() => {
+            intent(state, progress.cursor, attempt, token(state, progress.cursor, attempt), before, now_ms)
+        }
+        _ => Err(misplaced),
     }
-    intent(state, state.attempt, token(state), before, now_ms)
 }
 
 fn reissue(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     settled(state, epoch)?;
-    let Some(open) = &state.intent else { return Err(CommandRejected::NoIntent) };
+    let Some(open) = state.intent() else { return Err(CommandRejected::NoIntent) };
     // Before that the call of a lost executor may still take effect.
     let harmless = state.step().is_some_and(|s| s.kind.only_reads());
     if now_ms < open.settles_ms && !harmless {
         return Err(CommandRejected::Early { at_ms: open.settles_ms });
     }
-    intent(state, open.attempt, open.token.clone(), open.before.clone(), now_ms)
+    intent(state, open.step, open.attempt, open.token.clone(), open.before.clone(), now_ms)
 }
 
 fn intent(
     state: &Recovery,
+    step: usize,
     attempt: u32,
     token: String,
     before: String,
     now_ms: i64,
 ) -> Result<Vec<RecoveryEvent>, CommandRejected> {
-    let Some(holder) = &state.holder else { return Err(CommandRejected::Phase { phase: state.phase }) };
+    let Some(holder) = &state.holder else { return Err(CommandRejected::Phase { phase: state.phase.name() }) };
     let needed_ms = now_ms.saturating_add(CALL_MS);
     if holder.until_ms < needed_ms {
         return Err(CommandRejected::LeaseTooShort { until_ms: holder.until_ms, needed_ms });
     }
     let settles_ms = holder.until_ms.saturating_add(CALL_MS);
-    let (step, epoch) = (state.cursor, state.epoch);
+    let epoch = state.epoch();
     Ok(vec![RecoveryEvent::StepIntended { step, attempt, token, before, epoch, at_ms: now_ms, settles_ms }])
 }
 
 /// Gives the token of the next call: 32 hexadecimal digits, the same for the same try of the same step of the same plan.
-fn token(state: &Recovery) -> String {
-    let way = if state.phase == Phase::Undoing { "back" } else { "forth" };
+fn token(state: &Recovery, step: usize, attempt: u32) -> String {
+    let way = if matches!(state.phase, Phase::Undoing(_)) { "back" } else { "forth" };
     let trigger = state.trigger.as_ref().map_or("", |t| t.id.as_str());
-    let place = [state.plans.to_string(), state.cursor.to_string(), state.attempt.to_string()];
+    let place = [state.plans.to_string(), step.to_string(), attempt.to_string()];
     digest(&[&state.lineage, trigger, way, &place[0], &place[1], &place[2]])
 }
 
 /// What is on its way is looked at again, until the step has had its time.
 fn waiting(state: &Recovery, for_ms: i64, now_ms: i64) -> Vec<RecoveryEvent> {
     let patience = state.step().map_or(0, |s| s.timeout_ms);
-    if state.began_ms.is_some_and(|began| now_ms.saturating_sub(began) >= patience) {
+    if state.progress().and_then(Progress::began_ms).is_some_and(|began| now_ms.saturating_sub(began) >= patience) {
         return failed(state, format!("it was not done within {} s", patience / 1000), now_ms);
     }
     if state.must_skip_optional(now_ms.saturating_add(for_ms)) {
@@ -415,34 +420,35 @@ fn waiting(state: &Recovery, for_ms: i64, now_ms: i64) -> Vec<RecoveryEvent> {
 fn failed(state: &Recovery, reason: String, now_ms: i64) -> Vec<RecoveryEvent> {
     let (attempts, after_ms) = state.step().map_or((0, RETRY_MS), |s| (s.attempts, s.retry_ms));
     let retry_ms = now_ms.saturating_add(after_ms);
-    let retry_ms = (state.attempt < attempts && !state.is_over_time(retry_ms) && !state.must_skip_optional(retry_ms))
-        .then_some(retry_ms);
+    let is_left = state.progress().and_then(Progress::number).is_some_and(|number| number < attempts);
+    let retry_ms =
+        (is_left && !state.is_over_time(retry_ms) && !state.must_skip_optional(retry_ms)).then_some(retry_ms);
     vec![RecoveryEvent::StepFailed { reason, retry_ms }]
 }
 
 /// Decides what follows when there is no next step or it has failed for good.
 fn conclude(state: &Recovery, hold_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
-    if state.intent.is_some() {
+    if state.intent().is_some() {
         return Err(CommandRejected::Unsettled);
     }
     let reason = state.reason.as_deref().unwrap_or("its steps failed").to_owned();
-    match (state.phase, state.step(), state.has_given_up()) {
-        (Phase::Running, None, _) if state.plan.as_ref().is_none_or(|p| !p.action.mutates()) => {
+    match (&state.phase, state.step(), state.has_given_up()) {
+        (Phase::Running(_), None, _) if state.plan.as_ref().is_none_or(|p| !p.action.mutates()) => {
             Ok(vec![RecoveryEvent::Completed { outcome: Outcome::HandedOver }])
         }
-        (Phase::Running, None, _) => {
+        (Phase::Running(_), None, _) => {
             Ok(vec![RecoveryEvent::Verified { hold_until_ms: now_ms.saturating_add(hold_ms) }])
         }
-        (Phase::Running, Some(_), true) => {
-            let forward = state.plan.as_ref().is_some_and(|p| p.is_past_return(state.cursor));
+        (Phase::Running(work), Some(_), true) => {
+            let forward = state.plan.as_ref().is_some_and(|p| p.is_past_return(work.progress.cursor));
             Ok(if forward { escalate(state, &reason, now_ms) } else { vec![RecoveryEvent::Undoing] })
         }
-        (Phase::Undoing, None, _) => Ok(escalate(state, &reason, now_ms)),
-        (Phase::Undoing, Some(_), true) => {
+        (Phase::Undoing(_), None, _) => Ok(escalate(state, &reason, now_ms)),
+        (Phase::Undoing(_), Some(_), true) => {
             let reason = format!("what was done could not be taken back: {reason}");
             Ok(vec![RecoveryEvent::Stuck { reason }])
         }
-        (phase, _, _) => Err(CommandRejected::Phase { phase }),
+        (phase, _, _) => Err(CommandRejected::Phase { phase: phase.name() }),
     }
 }
 

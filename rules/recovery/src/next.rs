@@ -3,7 +3,7 @@
 use super::pace::CALL_MS;
 pub use super::pace::LEASE_MS;
 
-use super::state::{Phase, Recovery};
+use super::state::{Phase, Progress, Recovery};
 
 /// What is next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +40,12 @@ pub fn next(state: &Recovery, holder: &str, now_ms: i64) -> Next {
     match state.phase {
         Phase::New | Phase::Closed { .. } => Next::Nothing,
         Phase::Stuck => Next::Person,
-        Phase::Deferred { until_ms } | Phase::Announced { until_ms } if now_ms < until_ms => Next::Wait(until_ms),
+        Phase::Deferred { until_ms, .. } | Phase::Announced { until_ms } if now_ms < until_ms => Next::Wait(until_ms),
         Phase::Requested | Phase::Deferred { .. } => Next::Plan,
         Phase::Planned => Next::Announce,
         Phase::Announced { .. } => Next::Admit,
         Phase::Holding { .. } => Next::Look,
-        Phase::Running | Phase::Undoing => at_work(state, holder, now_ms),
+        Phase::Running(_) | Phase::Undoing(_) => at_work(state, holder, now_ms),
     }
 }
 
@@ -55,13 +55,16 @@ fn at_work(state: &Recovery, holder: &str, now_ms: i64) -> Next {
         Some(h) if h.name == holder && now_ms.saturating_add(RENEW_MS) <= h.until_ms => {}
         _ => return Next::Lease,
     }
-    if let Some(intent) = &state.intent {
+    if let Some(intent) = state.intent() {
         // What this very lease intended is known to whoever holds it; what another did settles first.
-        let settled = now_ms >= intent.settles_ms || intent.epoch == state.epoch;
+        let settled = now_ms >= intent.settles_ms || intent.epoch == state.epoch();
         return if settled { Next::Adopt } else { Next::Wait(intent.settles_ms) };
     }
     if state.has_given_up() || state.step().is_none() {
         return Next::Conclude;
     }
-    if now_ms < state.retry_ms { Next::Wait(state.retry_ms) } else { Next::Perform }
+    match state.progress().and_then(Progress::not_before_ms) {
+        Some(at_ms) if now_ms < at_ms => Next::Wait(at_ms),
+        _ => Next::Perform,
+    }
 }

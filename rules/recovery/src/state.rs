@@ -1,5 +1,10 @@
 //! How far a recovery has come: one transition function for the live path and for reading the log again.
 
+mod record;
+mod work;
+
+pub use work::{Attempt, Intent, Progress, RungClock, Undo, Work};
+
 use super::event::{Outcome, RecoveryEvent};
 use super::pace::{LEASE_MS, SPOT_LEFT_MS};
 use super::plan::{Plan, Step};
@@ -7,15 +12,15 @@ use super::refusal::Refusal;
 use super::trigger::{Cause, Trigger};
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::{Repeat, StepKind};
+use record::RecoveryRecord;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 /// Where a recovery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Phase {
     /// Nothing has happened.
+    #[default]
     New,
     /// It waits for a plan.
     Requested,
@@ -23,6 +28,8 @@ pub enum Phase {
     Deferred {
         /// When it is asked again, milliseconds.
         until_ms: i64,
+        /// Whether what it waits for includes an approval.
+        needs_approval: bool,
     },
     /// There is a plan that nobody was told of.
     Planned,
@@ -32,9 +39,9 @@ pub enum Phase {
         until_ms: i64,
     },
     /// Steps are carried out.
-    Running,
+    Running(Work),
     /// Steps are taken back.
-    Undoing,
+    Undoing(Undo),
     /// All is done and has to last.
     Holding {
         /// Until when, milliseconds.
@@ -49,21 +56,21 @@ pub enum Phase {
     Stuck,
 }
 
-impl fmt::Display for Phase {
-    /// Writes it as the end of "it is".
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Phase {
+    /// Gives the phase's name, as the end of "it is".
+    pub const fn name(&self) -> &'static str {
+        match self {
             Self::New => "new",
             Self::Requested => "requested",
             Self::Deferred { .. } => "deferred",
             Self::Planned => "planned",
             Self::Announced { .. } => "announced",
-            Self::Running => "running",
-            Self::Undoing => "undoing",
+            Self::Running(_) => "running",
+            Self::Undoing(_) => "undoing",
             Self::Holding { .. } => "holding",
             Self::Closed { .. } => "closed",
             Self::Stuck => "stuck",
-        })
+        }
     }
 }
 
@@ -78,21 +85,11 @@ pub struct Holder {
     pub until_ms: i64,
 }
 
-/// A call that may have been made and of which nothing is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    /// The place of the step.
-    pub step: usize,
-    /// Which try.
-    pub attempt: u32,
-    /// The call's token.
-    pub token: String,
-    /// How things stood before it.
-    pub before: String,
-    /// By whom.
-    pub epoch: u64,
-    /// When nobody can be making it any more, milliseconds.
-    pub settles_ms: i64,
+/// A person's approval of a rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approval {
+    /// What they saw: the plan's action, or what was asked for where there was no plan yet.
+    pub action: Option<RecoveryAction>,
 }
 
 /// What is kept of a step for those that come later, above all for its way back.
@@ -106,7 +103,7 @@ pub struct Note {
 
 /// A recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(from = "RecoveryRecord", into = "RecoveryRecord")]
 pub struct Recovery {
     /// Where it stands.
     pub phase: Phase,
@@ -126,34 +123,10 @@ pub struct Recovery {
     pub plan: Option<Plan>,
     /// How many plans there were: part of the tokens.
     pub plans: u32,
-    /// Whether a person has approved this rung.
-    pub approved: bool,
-    /// What they saw when they did: the plan's action, or what was asked for where there was no plan yet.
-    pub approved_action: Option<RecoveryAction>,
-    /// Whether what it waits for includes an approval.
-    pub unapproved: bool,
-    /// Who may act.
+    /// A person's approval of this rung.
+    pub approval: Option<Approval>,
+    /// Who may act, or last could: their epoch is the greatest there was.
     pub holder: Option<Holder>,
-    /// The greatest epoch there was.
-    pub epoch: u64,
-    /// The next step, or the next step back.
-    pub cursor: usize,
-    /// The next try of it, from 1.
-    pub attempt: u32,
-    /// When this try of it began, milliseconds.
-    pub began_ms: Option<i64>,
-    /// When this rung's steps began, milliseconds; what snapshots took, and what passed while nobody had it, is left out.
-    pub rung_began_ms: Option<i64>,
-    /// Since when it waits for snapshots, milliseconds.
-    pub snapshot_since_ms: Option<i64>,
-    /// When it may be tried, or looked at, again, milliseconds.
-    pub retry_ms: i64,
-    /// The call whose result is not known.
-    pub intent: Option<Intent>,
-    /// Steps that have had their effect.
-    pub done: Vec<usize>,
-    /// The steps back.
-    pub undo: Vec<Step>,
     /// What is known of the steps of this plan, by their kind.
     pub notes: BTreeMap<StepKind, Note>,
     /// Why it came to that.
@@ -172,20 +145,8 @@ impl Default for Recovery {
             rung: Rung::Application,
             plan: None,
             plans: 0,
-            approved: false,
-            approved_action: None,
-            unapproved: false,
+            approval: None,
             holder: None,
-            epoch: 0,
-            cursor: 0,
-            attempt: 1,
-            began_ms: None,
-            rung_began_ms: None,
-            snapshot_since_ms: None,
-            retry_ms: i64::MIN,
-            intent: None,
-            done: Vec::new(),
-            undo: Vec::new(),
             notes: BTreeMap::new(),
             reason: None,
         }
@@ -196,8 +157,8 @@ impl Default for Recovery {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{event} can't follow while the recovery is {phase}")]
 pub struct IllegalTransition {
-    /// The phase.
-    pub phase: Phase,
+    /// The phase's name.
+    pub phase: &'static str,
     /// The event's name.
     pub event: &'static str,
 }
@@ -211,29 +172,75 @@ impl Recovery {
         events.into_iter().try_fold(Self::default(), Self::evolve)
     }
 
+    /// Gives the greatest epoch there was; 0 where nobody ever had it.
+    pub fn epoch(&self) -> u64 {
+        self.holder.as_ref().map_or(0, |h| h.epoch)
+    }
+
     /// Gives the steps that are being gone through, forth or back.
     pub fn steps(&self) -> &[Step] {
-        if self.phase == Phase::Undoing {
-            return &self.undo;
+        if let Phase::Undoing(undo) = &self.phase {
+            return &undo.steps;
         }
         self.plan.as_ref().map_or(&[], |p| &p.steps)
     }
 
+    /// Gives how far the steps have come; none where none are gone through.
+    pub const fn progress(&self) -> Option<&Progress> {
+        match &self.phase {
+            Phase::Running(work) => Some(&work.progress),
+            Phase::Undoing(undo) => Some(&undo.progress),
+            Phase::New
+            | Phase::Requested
+            | Phase::Deferred { .. }
+            | Phase::Planned
+            | Phase::Announced { .. }
+            | Phase::Holding { .. }
+            | Phase::Closed { .. }
+            | Phase::Stuck => None,
+        }
+    }
+
+    const fn progress_mut(&mut self) -> Option<&mut Progress> {
+        match &mut self.phase {
+            Phase::Running(work) => Some(&mut work.progress),
+            Phase::Undoing(undo) => Some(&mut undo.progress),
+            Phase::New
+            | Phase::Requested
+            | Phase::Deferred { .. }
+            | Phase::Planned
+            | Phase::Announced { .. }
+            | Phase::Holding { .. }
+            | Phase::Closed { .. }
+            | Phase::Stuck => None,
+        }
+    }
+
     /// Gives the step that is next.
     pub fn step(&self) -> Option<Step> {
-        self.steps().get(self.cursor).copied()
+        self.steps().get(self.progress()?.cursor).copied()
+    }
+
+    /// Gives the call whose result is not known.
+    pub fn intent(&self) -> Option<&Intent> {
+        self.progress()?.intent()
+    }
+
+    /// Says whether the step that is next has failed for good.
+    pub fn has_given_up(&self) -> bool {
+        self.progress().is_some_and(|p| p.attempt == Attempt::Failed)
     }
 
     /// Gives the instance that serves once this plan, or its way back, is gone through: back is the old one, whoever was launched.
     pub fn serving(&self) -> &str {
-        let launched = self.successor.as_deref().filter(|_| self.phase != Phase::Undoing);
+        let launched = self.successor.as_deref().filter(|_| !matches!(self.phase, Phase::Undoing(_)));
         launched.unwrap_or(&self.subject)
     }
 
     /// Says whether a person has approved an action: what needs approval whatever the mode needs it for itself, and not for what was
     /// planned before.
     pub fn has_approved(&self, action: RecoveryAction) -> bool {
-        self.approved && (!action.always_approved() || self.approved_action == Some(action))
+        self.approval.is_some_and(|a| !action.always_approved() || a.action == Some(action))
     }
 
     /// Says whether it may still do something.
@@ -243,7 +250,7 @@ impl Recovery {
 
     /// Says whether calls may be made for it.
     pub const fn is_at_work(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Undoing)
+        matches!(self.phase, Phase::Running(_) | Phase::Undoing(_))
     }
 
     /// Moves on by one event.
@@ -252,7 +259,7 @@ impl Recovery {
     /// When it can't follow.
     pub fn evolve(mut self, event: &RecoveryEvent) -> Result<Self, IllegalTransition> {
         use RecoveryEvent as E;
-        match (self.phase, event) {
+        match (&self.phase, event) {
             (Phase::New, E::Requested { trigger, lineage, rung, .. }) => {
                 self.triggers.insert(trigger.id.clone());
                 self.trigger = Some(trigger.clone());
@@ -269,18 +276,15 @@ impl Recovery {
                     self.subject = successor;
                 }
                 self.plans += 1;
-                self.at(0);
-                (self.done, self.undo) = (Vec::new(), Vec::new());
                 self.notes.clear();
-                (self.rung_began_ms, self.snapshot_since_ms) = (None, None);
                 self.phase = Phase::Planned;
             }
             (
                 Phase::Requested | Phase::Deferred { .. } | Phase::Announced { .. },
                 E::Deferred { until_ms, refusals },
             ) => {
-                self.unapproved = refusals.contains(&Refusal::Unapproved);
-                self.phase = Phase::Deferred { until_ms: *until_ms };
+                let needs_approval = refusals.contains(&Refusal::Unapproved);
+                self.phase = Phase::Deferred { until_ms: *until_ms, needs_approval };
             }
             (
                 Phase::Requested | Phase::Deferred { .. } | Phase::Planned | Phase::Announced { .. },
@@ -292,47 +296,45 @@ impl Recovery {
                 self.approve();
             }
             (_, E::Stopped { .. }) if self.is_open() && !self.is_at_work() => {}
-            (Phase::Announced { .. }, E::Admitted) => self.phase = Phase::Running,
-            (Phase::Running | Phase::Undoing, E::Leased { holder, epoch, until_ms }) if *epoch > self.epoch => {
+            (Phase::Announced { .. }, E::Admitted) => self.phase = Phase::Running(Work::default()),
+            (Phase::Running(_) | Phase::Undoing(_), E::Leased { holder, epoch, until_ms }) if *epoch > self.epoch() => {
                 self.leased(holder, *epoch, *until_ms);
             }
-            (Phase::Running | Phase::Undoing, E::LeaseReleased { epoch, at_ms })
-                if *epoch == self.epoch && self.intent.is_none() =>
+            (Phase::Running(_) | Phase::Undoing(_), E::LeaseReleased { epoch, at_ms })
+                if *epoch == self.epoch() && self.intent().is_none() =>
             {
                 self.lease_released(*at_ms);
             }
             (
-                Phase::Running | Phase::Undoing,
+                Phase::Running(_) | Phase::Undoing(_),
                 E::StepIntended { step, attempt, token, before, epoch, at_ms, settles_ms },
-            ) if *epoch == self.epoch && *step == self.cursor => {
+            ) if *epoch == self.epoch() && self.progress().is_some_and(|p| p.cursor == *step) => {
                 let (step, attempt, epoch, settles_ms) = (*step, *attempt, *epoch, *settles_ms);
-                self.begin(*at_ms);
+                self.note(before);
                 let (token, before) = (token.clone(), before.clone());
-                self.note(&before);
-                self.intent = Some(Intent { step, attempt, token, before, epoch, settles_ms });
+                self.called(*at_ms, Intent { step, attempt, token, before, epoch, settles_ms });
             }
-            (Phase::Running | Phase::Undoing, E::StepWaiting { again_ms }) if self.intent.is_some() => {
-                (self.intent, self.retry_ms) = (None, *again_ms);
+            (Phase::Running(_) | Phase::Undoing(_), E::StepWaiting { again_ms }) if self.intent().is_some() => {
+                if let Some(progress) = self.progress_mut() {
+                    progress.waits(*again_ms);
+                }
             }
-            (Phase::Running | Phase::Undoing, E::StepDone { result }) if self.intent.is_some() => {
+            (Phase::Running(_) | Phase::Undoing(_), E::StepDone { result }) if self.intent().is_some() => {
                 self.step_done(result);
             }
-            (Phase::Running | Phase::Undoing, E::StepFailed { reason, retry_ms }) if self.intent.is_some() => {
+            (Phase::Running(_) | Phase::Undoing(_), E::StepFailed { reason, retry_ms }) if self.intent().is_some() => {
                 self.step_failed(reason, *retry_ms);
             }
-            (Phase::Running, E::Undoing) if self.intent.is_none() => {
-                // What failed may still come about, a start that took too long for one: it is taken back as well.
-                self.done.push(self.cursor);
-                self.undo = self.plan.as_ref().map(|p| p.undo_of(&self.done)).unwrap_or_default();
-                self.at(0);
-                self.phase = Phase::Undoing;
+            (Phase::Running(work), E::Undoing) if work.progress.intent().is_none() => {
+                let steps = self.plan.as_ref().map(|p| work.steps_back(p)).unwrap_or_default();
+                self.phase = Phase::Undoing(Undo { progress: Progress::default(), steps });
             }
-            (Phase::Running, E::Verified { hold_until_ms }) if self.step().is_none() => {
+            (Phase::Running(_), E::Verified { hold_until_ms }) if self.step().is_none() => {
                 self.phase = Phase::Holding { until_ms: *hold_until_ms };
             }
             (
-                Phase::Running
-                | Phase::Undoing
+                Phase::Running(_)
+                | Phase::Undoing(_)
                 | Phase::Holding { .. }
                 | Phase::Requested
                 | Phase::Deferred { .. }
@@ -341,7 +343,7 @@ impl Recovery {
                 E::Escalated { to, .. },
             ) if *to > self.rung => {
                 (self.rung, self.phase) = (*to, Phase::Requested);
-                (self.intent, self.approved) = (None, false);
+                self.approval = None;
             }
             (_, E::Completed { outcome }) if self.is_open() => self.phase = Phase::Closed { outcome: *outcome },
             (_, E::Stuck { reason }) if self.is_open() => {
@@ -349,24 +351,26 @@ impl Recovery {
                 self.phase = Phase::Stuck;
             }
             (Phase::Stuck, E::Retried { .. }) => self.phase = Phase::Requested,
-            (phase, event) => return Err(IllegalTransition { phase, event: event.name() }),
+            (phase, event) => return Err(IllegalTransition { phase: phase.name(), event: event.name() }),
         }
         Ok(self)
     }
 
     /// Takes an approval of what the person saw, and lets what waits for it go on.
     fn approve(&mut self) {
-        (self.approved, self.unapproved) = (true, false);
         let asked = self.trigger.as_ref().map(|t| t.cause.first_action());
-        self.approved_action = self.plan.as_ref().map(|p| p.action).or(asked);
+        self.approval = Some(Approval { action: self.plan.as_ref().map(|p| p.action).or(asked) });
         if matches!(self.phase, Phase::Deferred { .. }) {
             self.phase = Phase::Requested;
         }
     }
 
     fn leased(&mut self, holder: &str, epoch: u64, until_ms: i64) {
-        self.epoch = epoch;
-        self.skip_idle(until_ms.saturating_sub(LEASE_MS));
+        let leased_ms = until_ms.saturating_sub(LEASE_MS);
+        let idle_ms = self.holder.as_ref().map_or(0, |h| leased_ms.saturating_sub(h.until_ms).max(0));
+        if let Phase::Running(work) = &mut self.phase {
+            work.clock.skip(idle_ms);
+        }
         self.holder = Some(Holder { name: holder.to_owned(), epoch, until_ms });
     }
 
@@ -376,38 +380,27 @@ impl Recovery {
         }
     }
 
-    /// Notes when a try, and its rung, began.
-    fn begin(&mut self, at_ms: i64) {
-        self.began_ms = self.began_ms.or(Some(at_ms));
-        let began = *self.rung_began_ms.get_or_insert(at_ms);
-        if self.step().is_some_and(|s| s.kind.waits_for_snapshots()) {
-            self.snapshot_since_ms.get_or_insert(at_ms);
-        } else if let Some(since) = self.snapshot_since_ms.take() {
-            self.rung_began_ms = Some(began.saturating_add(at_ms.saturating_sub(since)));
+    fn called(&mut self, at_ms: i64, intent: Intent) {
+        let waits_for_snapshots = self.step().is_some_and(|s| s.kind.waits_for_snapshots());
+        if let Phase::Running(work) = &mut self.phase {
+            work.clock.step_called(at_ms, waits_for_snapshots);
         }
-    }
-
-    /// Leaves out of its rung's time what has passed, up to a new lease's begin, while nobody had it.
-    fn skip_idle(&mut self, leased_ms: i64) {
-        let idle = self.holder.as_ref().map_or(0, |h| leased_ms.saturating_sub(h.until_ms).max(0));
-        for time in [&mut self.rung_began_ms, &mut self.snapshot_since_ms].into_iter().flatten() {
-            *time = time.saturating_add(idle);
+        if let Some(progress) = self.progress_mut() {
+            progress.called(at_ms, intent);
         }
     }
 
     /// Says whether this rung has had its time. Snapshots take as long as they take, and what is taken back is taken back to its end.
     pub fn is_over_time(&self, now_ms: i64) -> bool {
-        if self.phase != Phase::Running || self.snapshot_since_ms.is_some() {
-            return false;
-        }
-        let limit = self.rung.limit_ms();
-        self.rung_began_ms.zip(limit).is_some_and(|(began, limit)| now_ms.saturating_sub(began) >= limit)
+        let Phase::Running(work) = &self.phase else { return false };
+        work.clock.elapsed_ms(now_ms).zip(self.rung.limit_ms()).is_some_and(|(elapsed, limit)| elapsed >= limit)
     }
 
     /// Says whether what can be left out has to be: AWS has said when it takes the instance, and its snapshots are still to be asked for.
     pub fn must_skip_optional(&self, now_ms: i64) -> bool {
         let Some(Cause::SpotWarned { deadline_ms }) = self.trigger.as_ref().map(|t| t.cause) else { return false };
-        let ahead = self.steps().get(self.cursor + 1..).unwrap_or_default();
+        let Some(progress) = self.progress() else { return false };
+        let ahead = self.steps().get(progress.cursor + 1..).unwrap_or_default();
         let is_ahead = ahead.iter().any(|s| s.kind == StepKind::Snapshot);
         is_ahead && self.step().is_some_and(|s| s.optional) && now_ms >= deadline_ms.saturating_sub(SPOT_LEFT_MS)
     }
@@ -428,7 +421,7 @@ impl Recovery {
 
     /// Says whether nothing goes on until a person acts.
     pub const fn waits_for_person(&self) -> bool {
-        matches!(self.phase, Phase::Stuck) || (matches!(self.phase, Phase::Deferred { .. }) && self.unapproved)
+        matches!(self.phase, Phase::Stuck | Phase::Deferred { needs_approval: true, .. })
     }
 
     /// Keeps how things stood before the step that is next.
@@ -455,30 +448,23 @@ impl Recovery {
         if let Some(note) = kind.and_then(|k| self.notes.get_mut(&k)) {
             note.result = Some(result.to_owned());
         }
-        if self.phase == Phase::Running {
-            self.done.push(self.cursor);
+        if let Phase::Running(work) = &mut self.phase {
+            work.done.push(work.progress.cursor);
         }
-        self.intent = None;
-        self.at(self.cursor + 1);
-    }
-
-    const fn at(&mut self, cursor: usize) {
-        (self.cursor, self.attempt, self.began_ms, self.retry_ms) = (cursor, 1, None, i64::MIN);
+        if let Some(progress) = self.progress_mut() {
+            progress.next_step();
+        }
     }
 
     fn step_failed(&mut self, reason: &str, retry_ms: Option<i64>) {
-        self.intent = None;
         self.reason = Some(reason.to_owned());
+        let is_optional = self.step().is_some_and(|s| s.optional);
+        let Some(progress) = self.progress_mut() else { return };
         match retry_ms {
-            Some(at) => (self.attempt, self.began_ms, self.retry_ms) = (self.attempt + 1, None, at),
+            Some(at) => progress.retry(at),
             // What holds nothing up is passed over; anything else stays where it is until what follows is decided.
-            None if self.step().is_some_and(|s| s.optional) => self.at(self.cursor + 1),
-            None => self.attempt = u32::MAX,
+            None if is_optional => progress.next_step(),
+            None => progress.attempt = Attempt::Failed,
         }
-    }
-
-    /// Says whether the step that is next has failed for good.
-    pub const fn has_given_up(&self) -> bool {
-        self.attempt == u32::MAX
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn document() -> Value {
     let mut in_log = Map::new();
     let mut on_bus = Map::new();
     let mut on_eventbridge = Map::new();
-    for kind in KINDS {
+    for kind in KINDS.iter() {
         let name = format!("log.{}", kind.full());
         in_log.insert(name.clone(), reference(&format!("#/components/messages/{name}")));
         messages.insert(name, logged(kind));

@@ -115,7 +115,7 @@ fn every_reference_of_the_asyncapi_document_leads_somewhere() {
         assert!(found, "{reference} leads nowhere");
         *seen.entry(reference.to_owned()).or_insert(0) += 1;
     });
-    for kind in KINDS {
+    for kind in KINDS.iter() {
         assert!(seen.contains_key(&format!("./{}.json", kind.full())), "{} is described", kind.full());
     }
 }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 fn validator(name: &str) -> Validator {
     let kind = KINDS.iter().find(|k| k.full() == name).unwrap();
     let generator = schemars::generate::SchemaSettings::draft07().into_generator();
-    jsonschema::validator_for((kind.schema)(generator).as_value()).unwrap()
+    jsonschema::validator_for(kind.schema(generator).as_value()).unwrap()
 }
 
 static UPDATED: LazyLock<Validator> = LazyLock::new(|| validator("forewarn.prediction.updated.v1"));

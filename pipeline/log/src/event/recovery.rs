@@ -7,20 +7,12 @@ pub(super) mod old;
 use super::Event;
 use forewarn_recovery::admission::AdmissionEvent;
 use forewarn_recovery::event::RecoveryEvent;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize};
-use std::borrow::Cow;
-use std::marker::PhantomData;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// Names one kind of event among those of its stream.
-pub trait Named {
-    /// The name, as in `event`.
-    const NAME: &'static str;
-}
-
-/// Something that happened to a recovery; `N` says which kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Happened<N> {
+/// Something that happened to a recovery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Happened {
     /// Identifies the recovery.
     pub recovery_id: String,
     /// The EC2 instance that it began with.
@@ -28,13 +20,11 @@ pub struct Happened<N> {
     /// What happened.
     #[serde(flatten)]
     pub event: RecoveryEvent,
-    #[serde(skip)]
-    kind: PhantomData<N>,
 }
 
-/// Something that an account and region took note of about recoveries; `N` says which kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Noted<N> {
+/// Something that an account and region took note of about recoveries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Noted {
     /// The AWS account id.
     pub account: String,
     /// The AWS region.
@@ -42,164 +32,104 @@ pub struct Noted<N> {
     /// What was noted.
     #[serde(flatten)]
     pub event: AdmissionEvent,
-    #[serde(skip)]
-    kind: PhantomData<N>,
 }
 
-/// As [`Happened`] is written, whatever its kind.
-#[derive(Deserialize, JsonSchema)]
-struct AnyHappened {
-    /// Identifies the recovery.
-    recovery_id: String,
-    /// The EC2 instance that it began with.
-    instance_id: String,
-    #[serde(flatten)]
-    event: RecoveryEvent,
-}
+/// The types of what happens to recoveries, in the order of their course, with the versions written today.
+pub(super) const HAPPENED: [(&str, u32); 22] = [
+    ("forewarn.recovery.requested", 2),
+    ("forewarn.recovery.joined", 1),
+    ("forewarn.recovery.planned", 2),
+    ("forewarn.recovery.denied", 2),
+    ("forewarn.recovery.deferred", 2),
+    ("forewarn.recovery.announced", 1),
+    ("forewarn.recovery.objected", 1),
+    ("forewarn.recovery.approved", 1),
+    ("forewarn.recovery.admitted", 2),
+    ("forewarn.recovery.leased", 1),
+    ("forewarn.recovery.lease_released", 1),
+    ("forewarn.recovery.step_intended", 2),
+    ("forewarn.recovery.step_done", 2),
+    ("forewarn.recovery.step_waiting", 1),
+    ("forewarn.recovery.step_failed", 2),
+    ("forewarn.recovery.undoing", 1),
+    ("forewarn.recovery.verified", 2),
+    ("forewarn.recovery.escalated", 2),
+    ("forewarn.recovery.completed", 2),
+    ("forewarn.recovery.stuck", 2),
+    ("forewarn.recovery.stopped", 1),
+    ("forewarn.recovery.retried", 1),
+];
 
-/// As [`Noted`] is written, whatever its kind.
-#[derive(Deserialize, JsonSchema)]
-struct AnyNoted {
-    /// The AWS account id.
-    account: String,
-    /// The AWS region.
-    region: String,
-    #[serde(flatten)]
-    event: AdmissionEvent,
-}
+/// The types of what accounts and regions take note of, with the versions written today.
+pub(super) const NOTED: [(&str, u32); 4] = [
+    ("forewarn.admission.admitted", 1),
+    ("forewarn.admission.released", 1),
+    ("forewarn.admission.succeeded", 1),
+    ("forewarn.admission.storm_seen", 1),
+];
 
-impl<'de, N: Named> Deserialize<'de> for Happened<N> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let AnyHappened { recovery_id, instance_id, event } = AnyHappened::deserialize(deserializer)?;
-        is_named::<N, D::Error>(event.name())?;
-        Ok(Self { recovery_id, instance_id, event, kind: PhantomData })
+impl Happened {
+    /// Gives the full type, version included.
+    pub const fn type_(&self) -> &'static str {
+        type_of(&self.event)
     }
 }
 
-impl<'de, N: Named> Deserialize<'de> for Noted<N> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let AnyNoted { account, region, event } = AnyNoted::deserialize(deserializer)?;
-        is_named::<N, D::Error>(event.name())?;
-        Ok(Self { account, region, event, kind: PhantomData })
+const fn type_of(event: &RecoveryEvent) -> &'static str {
+    match event {
+        RecoveryEvent::Requested { .. } => "forewarn.recovery.requested.v2",
+        RecoveryEvent::Joined { .. } => "forewarn.recovery.joined.v1",
+        RecoveryEvent::Planned { .. } => "forewarn.recovery.planned.v2",
+        RecoveryEvent::Denied { .. } => "forewarn.recovery.denied.v2",
+        RecoveryEvent::Deferred { .. } => "forewarn.recovery.deferred.v2",
+        RecoveryEvent::Announced { .. } => "forewarn.recovery.announced.v1",
+        RecoveryEvent::Objected { .. } => "forewarn.recovery.objected.v1",
+        RecoveryEvent::Approved { .. } => "forewarn.recovery.approved.v1",
+        RecoveryEvent::Admitted => "forewarn.recovery.admitted.v2",
+        RecoveryEvent::Leased { .. } => "forewarn.recovery.leased.v1",
+        RecoveryEvent::LeaseReleased { .. } => "forewarn.recovery.lease_released.v1",
+        RecoveryEvent::StepIntended { .. } => "forewarn.recovery.step_intended.v2",
+        RecoveryEvent::StepDone { .. } => "forewarn.recovery.step_done.v2",
+        RecoveryEvent::StepWaiting { .. } => "forewarn.recovery.step_waiting.v1",
+        RecoveryEvent::StepFailed { .. } => "forewarn.recovery.step_failed.v2",
+        RecoveryEvent::Undoing => "forewarn.recovery.undoing.v1",
+        RecoveryEvent::Verified { .. } => "forewarn.recovery.verified.v2",
+        RecoveryEvent::Escalated { .. } => "forewarn.recovery.escalated.v2",
+        RecoveryEvent::Completed { .. } => "forewarn.recovery.completed.v2",
+        RecoveryEvent::Stuck { .. } => "forewarn.recovery.stuck.v2",
+        RecoveryEvent::Stopped { .. } => "forewarn.recovery.stopped.v1",
+        RecoveryEvent::Retried { .. } => "forewarn.recovery.retried.v1",
     }
 }
 
-fn is_named<N: Named, E: serde::de::Error>(found: &str) -> Result<(), E> {
-    if found == N::NAME { Ok(()) } else { Err(E::custom(format!("event is {found:?}, expected {:?}", N::NAME))) }
-}
-
-impl<N: Named> JsonSchema for Happened<N> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("recovery_{}", N::NAME).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        only(AnyHappened::json_schema(generator), N::NAME)
-    }
-}
-
-impl<N: Named> JsonSchema for Noted<N> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("admission_{}", N::NAME).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        only(AnyNoted::json_schema(generator), N::NAME)
-    }
-}
-
-/// Leaves one kind of a schema of all kinds.
-fn only(mut schema: Schema, name: &str) -> Schema {
-    let is_it = |kind: &serde_json::Value| kind["properties"]["event"]["const"] == name;
-    if let Some(kinds) = schema.get_mut("oneOf").and_then(|k| k.as_array_mut()) {
-        kinds.retain(is_it);
-    }
-    schema
-}
-
-macro_rules! kinds {
-    ($($marker:ident = $name:literal, $rule:ident as $variant:ident;)* -- $($note:ident = $note_name:literal, $note_rule:ident as $note_variant:ident;)*) => {
-        $(
-            #[doc = concat!("Names `", $name, "`.")]
-            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-            pub enum $marker {}
-            impl Named for $marker {
-                const NAME: &'static str = $name;
-            }
-        )*
-        $(
-            #[doc = concat!("Names `", $note_name, "`.")]
-            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-            pub enum $note {}
-            impl Named for $note {
-                const NAME: &'static str = $note_name;
-            }
-        )*
-
-        /// Makes the log's event of what happened to a recovery.
-        pub fn happened(recovery_id: &str, instance_id: &str, event: RecoveryEvent) -> Event {
-            let (recovery_id, instance_id) = (recovery_id.to_owned(), instance_id.to_owned());
-            match event {
-                $(RecoveryEvent::$rule { .. } => {
-                    Event::$variant(Happened { recovery_id, instance_id, event, kind: PhantomData })
-                })*
-            }
+impl Noted {
+    /// Gives the full type, version included.
+    pub const fn type_(&self) -> &'static str {
+        match self.event {
+            AdmissionEvent::Admitted { .. } => "forewarn.admission.admitted.v1",
+            AdmissionEvent::Released { .. } => "forewarn.admission.released.v1",
+            AdmissionEvent::Succeeded { .. } => "forewarn.admission.succeeded.v1",
+            AdmissionEvent::StormSeen { .. } => "forewarn.admission.storm_seen.v1",
         }
-
-        /// Makes the log's event of what an account and region noted.
-        pub fn decoded_note(account: &str, region: &str, event: AdmissionEvent) -> Event {
-            let (account, region) = (account.to_owned(), region.to_owned());
-            match event {
-                $(AdmissionEvent::$note_rule { .. } => {
-                    Event::$note_variant(Noted { account, region, event, kind: PhantomData })
-                })*
-            }
-        }
-
-        /// Gives the recovery, its instance and what happened to it; none for events of other families.
-        pub fn of(event: &Event) -> Option<(&str, &str, &RecoveryEvent)> {
-            match event {
-                $(Event::$variant(e) => Some((&e.recovery_id, &e.instance_id, &e.event)),)*
-                _ => None,
-            }
-        }
-
-        /// Gives what an account and region noted; none for events of other families.
-        pub fn note_of(event: &Event) -> Option<&AdmissionEvent> {
-            match event {
-                $(Event::$note_variant(e) => Some(&e.event),)*
-                _ => None,
-            }
-        }
-    };
+    }
 }
 
-kinds! {
-    Requested = "requested", Requested as RecoveryRequested;
-    Joined = "joined", Joined as RecoveryJoined;
-    Planned = "planned", Planned as RecoveryPlanned;
-    Denied = "denied", Denied as RecoveryDenied;
-    Deferred = "deferred", Deferred as RecoveryDeferred;
-    Announced = "announced", Announced as RecoveryAnnounced;
-    Objected = "objected", Objected as RecoveryObjected;
-    Approved = "approved", Approved as RecoveryApproved;
-    Admitted = "admitted", Admitted as RecoveryAdmitted;
-    Leased = "leased", Leased as RecoveryLeased;
-    LeaseReleased = "lease_released", LeaseReleased as RecoveryLeaseReleased;
-    StepIntended = "step_intended", StepIntended as RecoveryStepIntended;
-    StepDone = "step_done", StepDone as RecoveryStepDone;
-    StepWaiting = "step_waiting", StepWaiting as RecoveryStepWaiting;
-    StepFailed = "step_failed", StepFailed as RecoveryStepFailed;
-    Undoing = "undoing", Undoing as RecoveryUndoing;
-    Verified = "verified", Verified as RecoveryVerified;
-    Escalated = "escalated", Escalated as RecoveryEscalated;
-    Completed = "completed", Completed as RecoveryCompleted;
-    Stuck = "stuck", Stuck as RecoveryStuck;
-    Stopped = "stopped", Stopped as RecoveryStopped;
-    Retried = "retried", Retried as RecoveryRetried;
-    --
-    Entered = "admitted", Admitted as AdmissionEntered;
-    Released = "released", Released as AdmissionReleased;
-    Succeeded = "succeeded", Succeeded as AdmissionSucceeded;
-    StormSeen = "storm_seen", StormSeen as AdmissionStormSeen;
+/// Makes the log's event of what happened to a recovery.
+pub fn happened(recovery_id: &str, instance_id: &str, event: RecoveryEvent) -> Event {
+    Event::Recovery(Happened { recovery_id: recovery_id.to_owned(), instance_id: instance_id.to_owned(), event })
+}
+
+/// Makes the log's event of what an account and region noted.
+pub fn noted(account: &str, region: &str, event: AdmissionEvent) -> Event {
+    Event::Admission(Noted { account: account.to_owned(), region: region.to_owned(), event })
+}
+
+/// Gives the recovery, its instance and what happened to it; none for events of other families.
+pub fn of(event: &Event) -> Option<(&str, &str, &RecoveryEvent)> {
+    if let Event::Recovery(e) = event { Some((&e.recovery_id, &e.instance_id, &e.event)) } else { None }
+}
+
+/// Gives what an account and region noted; none for events of other families.
+pub const fn note_of(event: &Event) -> Option<&AdmissionEvent> {
+    if let Event::Admission(e) = event { Some(&e.event) } else { None }
 }

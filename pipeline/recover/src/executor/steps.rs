@@ -7,7 +7,7 @@ use super::{AGAIN_MS, Executor, NextWakeup};
 use forewarn_domain::step::{Repeat, StepKind};
 use forewarn_recovery::decide::{Command, decide};
 use forewarn_recovery::pace::CALL_MS;
-use forewarn_recovery::state::Recovery;
+use forewarn_recovery::state::{Progress, Recovery};
 use forewarn_recovery::trigger::Cause;
 use forewarn_runtime::failpoint;
 
@@ -21,7 +21,7 @@ impl Executor {
             Ok(request) => request,
             Err(when) => return Ok(when),
         };
-        let epoch = entry.state.epoch;
+        let epoch = entry.state.epoch();
         let prepared = match kept(&entry.state, request.kind) {
             Some(before) => Ok(before),
             None => self.steps.prepare(&request),
@@ -47,7 +47,7 @@ impl Executor {
             Ok(request) => request,
             Err(when) => return Ok(when),
         };
-        let epoch = entry.state.epoch;
+        let epoch = entry.state.epoch();
         match self.steps.find(&request) {
             Ok(Some(result)) => {
                 tracing::info!(recovery = entry.id, step = ?request.kind, "found done");
@@ -81,7 +81,7 @@ impl Executor {
             // The intent stays; whoever comes next looks what came of it, and makes the call.
             Err(when) => return Ok(when),
         };
-        let epoch = entry.state.epoch;
+        let epoch = entry.state.epoch();
         let reply = self.steps.perform(&request);
         failpoint::point("respond.called");
         tracing::info!(recovery = entry.id, step = ?request.kind, subject = request.subject, ?reply, "called");
@@ -121,7 +121,7 @@ impl Executor {
             tracing::warn!(recovery = entry.id, error = %e, "nothing more is done until the policy can be read");
             Some(NextWakeup::At(self.ledger.now_ms().saturating_add(AGAIN_MS)))
         })?;
-        let intent = state.intent.as_ref();
+        let intent = state.intent();
         let deadline_ms = match state.trigger.as_ref().map(|t| t.cause) {
             Some(Cause::SpotWarned { deadline_ms }) => Some(deadline_ms),
             _ => None,
@@ -147,7 +147,7 @@ impl Executor {
 /// Gives what was settled for this step before: how things stood before its first try. Where each try has its own arguments, only while
 /// the same try goes on.
 fn kept(state: &Recovery, kind: StepKind) -> Option<String> {
-    let goes_on = state.began_ms.is_some();
+    let goes_on = state.progress().and_then(Progress::began_ms).is_some();
     let note = state.notes.get(&kind)?;
     let same = goes_on || kind.repeat() != Repeat::Token;
     (same && !note.before.is_empty()).then(|| note.before.clone())

@@ -10,7 +10,7 @@ use forewarn_recovery::next::{LEASE_MS, Next, next};
 use forewarn_recovery::pace::{CALL_MS, Pace, SNAPSHOT_TIMEOUT_MS};
 use forewarn_recovery::plan::{Plan, Step, plan};
 use forewarn_recovery::refusal::Refusal;
-use forewarn_recovery::state::{Phase, Recovery};
+use forewarn_recovery::state::{Phase, Progress, Recovery};
 use forewarn_recovery::trigger::{Cause, Check, Trigger};
 use proptest::prelude::*;
 
@@ -61,6 +61,11 @@ impl Course {
             self.log.push(event);
         }
         Ok(())
+    }
+
+    /// The time before which its next step is not tried, milliseconds.
+    fn not_before(&self) -> i64 {
+        self.state.progress().and_then(Progress::not_before_ms).unwrap_or(i64::MIN)
     }
 
     /// A recovery that may begin with a plan.
@@ -118,9 +123,9 @@ fn a_stale_executor_is_refused_and_its_successor_waits_until_its_call_has_settle
     assert_eq!(next(&it.state, "b", LEASE_MS), Next::Wait(settles));
     assert_eq!(it.ask(Command::Reissue { epoch: 2 }, settles - 1), Err(CommandRejected::Early { at_ms: settles }));
     assert_eq!(next(&it.state, "b", settles), Next::Adopt);
-    let token = it.state.intent.as_ref().unwrap().token.clone();
+    let token = it.state.intent().unwrap().token.clone();
     it.ask(Command::Reissue { epoch: 2 }, settles).unwrap();
-    assert_eq!(it.state.intent.as_ref().unwrap().token, token, "the same call again");
+    assert_eq!(it.state.intent().unwrap().token, token, "the same call again");
     it.ask(done(2), settles).unwrap();
 }
 
@@ -164,7 +169,7 @@ fn steps_are_as_patient_as_people_say_and_what_aws_takes_away_at_a_time_is_not_w
         it.ask(Command::Done { epoch: 1, result: String::new() }, 1).unwrap();
     }
     for retry_ms in [Some(10_001), None] {
-        let now = it.state.retry_ms.max(1);
+        let now = it.not_before().max(1);
         it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
         it.ask(Command::Failed { epoch: 1, reason: "no".to_owned() }, now).unwrap();
         assert_eq!(it.log.last(), Some(&RecoveryEvent::StepFailed { reason: "no".to_owned(), retry_ms }));
@@ -191,7 +196,7 @@ fn what_can_be_left_out_is_left_out_in_time_for_the_snapshots_of_what_aws_takes_
         let mut now = 15_000;
         // A call that fails is made again soon, where that leaves time.
         wait(&mut it, now);
-        now = now.max(it.state.retry_ms);
+        now = now.max(it.not_before());
         if waits {
             it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
             it.ask(Command::Done { epoch: 1, result: String::new() }, now).unwrap();
@@ -200,12 +205,12 @@ fn what_can_be_left_out_is_left_out_in_time_for_the_snapshots_of_what_aws_takes_
         assert_eq!(it.state.step().unwrap().kind, StepKind::Deregister);
         it.ask(Command::Failed { epoch: 1, reason: "no answer".to_owned() }, now).unwrap();
         assert_eq!(it.state.step().unwrap().kind == StepKind::Deregister, waits);
-        now = now.max(it.state.retry_ms);
+        now = now.max(it.not_before());
         while it.state.step().unwrap().kind != StepKind::Snapshot {
             wait(&mut it, now);
-            if it.state.retry_ms > now {
+            if it.not_before() > now {
                 assert!(waits, "{:?}", it.state);
-                now = it.state.retry_ms;
+                now = it.not_before();
             }
         }
         assert!(if waits { (50_000..=60_000).contains(&now) } else { now == 15_000 }, "{now}");
@@ -213,7 +218,7 @@ fn what_can_be_left_out_is_left_out_in_time_for_the_snapshots_of_what_aws_takes_
         wait(&mut it, now);
         assert!(matches!(it.log.last(), Some(RecoveryEvent::StepWaiting { .. })));
         // What comes after them is tried as often as anything else.
-        now = it.state.retry_ms;
+        now = it.not_before();
         it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
         it.ask(Command::Done { epoch: 1, result: String::new() }, now).unwrap();
         it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
@@ -255,7 +260,7 @@ fn a_rung_has_its_time_and_snapshots_take_theirs() {
     let mut now = 0;
     let renew = |it: &mut Course, now: i64| {
         it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, now).unwrap();
-        it.state.epoch
+        it.state.epoch()
     };
     // Up to the launch, half a minute each, but for the snapshots.
     while it.state.step().unwrap().kind != StepKind::AwaitHealthy {
@@ -271,14 +276,15 @@ fn a_rung_has_its_time_and_snapshots_take_theirs() {
     let mut last = now;
     while !it.state.has_given_up() {
         let epoch = renew(&mut it, now);
-        if now >= it.state.retry_ms {
+        if now >= it.not_before() {
             it.ask(Command::Intend { epoch, before: String::new() }, now).unwrap();
             it.ask(Command::Waiting { epoch, for_ms: minute }, now).unwrap();
             last = now;
         }
         now += minute;
     }
-    let began = it.state.rung_began_ms.unwrap();
+    let Phase::Running(work) = &it.state.phase else { panic!("{:?}", it.state.phase) };
+    let began = work.clock.began_ms.unwrap();
     assert!((limit..limit + 2 * minute).contains(&(last - began)), "{last} {began}");
 }
 
@@ -306,9 +312,9 @@ fn who_was_replaced_is_ended_by_a_recovery_of_its_own() {
 fn on_the_way_back_the_old_instance_is_the_one_that_serves() {
     let mut it = Course::admitted(plan(RecoveryAction::Replace, &instance()));
     let mut now = 0;
-    while it.state.phase == Phase::Running {
+    while matches!(it.state.phase, Phase::Running(_)) {
         it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, now).unwrap();
-        let epoch = it.state.epoch;
+        let epoch = it.state.epoch();
         if it.state.has_given_up() {
             assert_eq!(it.state.serving(), "i-2");
             it.ask(Command::Conclude { epoch, hold_ms: 0 }, now).unwrap();
@@ -322,7 +328,7 @@ fn on_the_way_back_the_old_instance_is_the_one_that_serves() {
             it.ask(Command::Done { epoch, result: "i-2".to_owned() }, now).unwrap();
         }
     }
-    let back: Vec<StepKind> = it.state.undo.iter().map(|s| s.kind).collect();
+    let back: Vec<StepKind> = it.state.steps().iter().map(|s| s.kind).collect();
     assert_eq!(back, [StepKind::Start, StepKind::Register, StepKind::Discard]);
     assert_eq!((it.state.serving(), it.state.successor.as_deref()), ("i-1", Some("i-2")));
 }
@@ -444,10 +450,10 @@ proptest! {
         for (command, later) in asked {
             now += later;
             let before = it.log.len();
-            it.ask(under(command, it.state.epoch), now).ok();
+            it.ask(under(command, it.state.epoch()), now).ok();
             for event in &it.log[before..] {
                 if let RecoveryEvent::StepIntended { epoch, settles_ms, .. } = event {
-                    prop_assert_eq!(*epoch, it.state.epoch);
+                    prop_assert_eq!(*epoch, it.state.epoch());
                     let holder = it.state.holder.as_ref().unwrap();
                     prop_assert!(now + CALL_MS <= holder.until_ms && *settles_ms == holder.until_ms + CALL_MS);
                 }
@@ -456,6 +462,8 @@ proptest! {
         let text = serde_json::to_string(&it.log).unwrap();
         let read: Vec<RecoveryEvent> = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(Recovery::of(&read).unwrap(), it.state.clone());
+        let row = serde_json::to_string(&it.state).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Recovery>(&row).unwrap(), it.state.clone());
         let (mut told, mut epoch) = (false, 0);
         for event in &it.log {
             told |= matches!(event, RecoveryEvent::Announced { .. });

@@ -335,10 +335,10 @@ fn reasons_name_actions_and_times_as_people_read_them() {
     ];
     assert_eq!(said, expected);
 
-    let phase = Phase::Deferred { until_ms };
+    let phase = Phase::Deferred { until_ms, needs_approval: false }.name();
     assert_eq!(CommandRejected::Phase { phase }.to_string(), "not while it is deferred");
     assert_eq!(CommandRejected::Early { at_ms: until_ms }.to_string(), "not before 2026-02-15T12:00:00Z");
-    let phase = Phase::Closed { outcome: Outcome::Recovered };
+    let phase = Phase::Closed { outcome: Outcome::Recovered }.name();
     let illegal = IllegalTransition { phase, event: "planned" };
     assert_eq!(illegal.to_string(), "planned can't follow while the recovery is closed");
 }

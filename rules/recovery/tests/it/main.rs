@@ -5,6 +5,7 @@ mod admission;
 mod course;
 mod gates;
 mod preview;
+mod record;
 mod simulation;
 mod world;
 

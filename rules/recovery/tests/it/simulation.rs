@@ -176,7 +176,7 @@ impl Sim {
         let name = self.executors[e].name.clone();
         let is_mine = |s: &Recovery| s.is_at_work() && s.holder.as_ref().is_some_and(|h| h.name == name);
         let mine: Vec<_> =
-            self.states.iter().filter(|(_, s)| is_mine(s)).map(|(id, s)| (id.clone(), s.epoch)).collect();
+            self.states.iter().filter(|(_, s)| is_mine(s)).map(|(id, s)| (id.clone(), s.epoch())).collect();
         for (id, epoch) in mine {
             self.command(&id, Command::ReleaseLease { epoch });
         }
@@ -237,11 +237,11 @@ impl Sim {
             Next::Lease => {
                 self.command(&id, Command::Lease { holder: name, for_ms: LEASE_MS });
             }
-            Next::Perform => self.intend(e, &id, Command::Intend { epoch: state.epoch, before: String::new() }),
+            Next::Perform => self.intend(e, &id, Command::Intend { epoch: state.epoch(), before: String::new() }),
             Next::Adopt => self.adopt(e, &id, &state),
-            Next::Wait(_) if self.broken == Broken::Adoption && state.intent.is_some() => self.adopt(e, &id, &state),
+            Next::Wait(_) if self.broken == Broken::Adoption && state.intent().is_some() => self.adopt(e, &id, &state),
             Next::Conclude => {
-                self.command(&id, Command::Conclude { epoch: state.epoch, hold_ms: 30 * 60 * SECOND });
+                self.command(&id, Command::Conclude { epoch: state.epoch(), hold_ms: 30 * 60 * SECOND });
                 self.release(&id);
             }
             Next::Look => {
@@ -295,7 +295,7 @@ impl Sim {
             return;
         }
         let state = &self.states[id];
-        let (Some(step), Some(intent), Some(holder)) = (state.step(), &state.intent, &state.holder) else { return };
+        let (Some(step), Some(intent), Some(holder)) = (state.step(), state.intent(), &state.holder) else { return };
         let doing = Doing::Calling {
             id: id.to_owned(),
             kind: step.kind,
@@ -308,20 +308,20 @@ impl Sim {
 
     /// Looks whether a call took effect that may have been made; takes that over, or makes it again.
     fn adopt(&mut self, e: usize, id: &str, state: &Recovery) {
-        let (Some(step), Some(intent)) = (state.step(), &state.intent) else { return };
+        let (Some(step), Some(intent)) = (state.step(), state.intent()) else { return };
         if self.broken == Broken::Adoption {
             // The call again, as if it were a new one.
             let mut to = target(state, id, &intent.token);
             to.token = format!("{}-{}", to.token, self.now);
-            let (id, kind, epoch) = (id.to_owned(), step.kind, state.epoch);
+            let (id, kind, epoch) = (id.to_owned(), step.kind, state.epoch());
             self.executors[e].doing = Doing::Calling { id, kind, to, epoch, lease_until: i64::MAX };
             return;
         }
         match self.world.finds(step.kind, &target(state, id, &intent.token)) {
             Some(result) => {
-                self.command(id, Command::Done { epoch: state.epoch, result });
+                self.command(id, Command::Done { epoch: state.epoch(), result });
             }
-            None => self.intend(e, id, Command::Reissue { epoch: state.epoch }),
+            None => self.intend(e, id, Command::Reissue { epoch: state.epoch() }),
         }
     }
 
