@@ -36,7 +36,6 @@ mod scorecard;
 mod silence;
 mod simulate;
 mod storage;
-mod trust;
 
 use clap::{Parser, Subcommand};
 use error::CliError;

@@ -14,7 +14,6 @@ use forewarn_ingest::stream::lambda as kinesis;
 use forewarn_ingest::stream::open;
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
-use forewarn_predict::prediction_run::{DueTurn, PredictionRun};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -132,23 +131,7 @@ fn events(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
 }
 
 fn analyze(job: &Job) -> Result<Value, Failure> {
-    let turn = DueTurn::take(&job.state)?;
-    let log = SqliteLog::open(&log_path(&job.state))?;
-    let mut history = History::open(&job.history)?;
-    let map = job.map(&history);
-    let previewer = job.plans.as_ref().map(|p| p.on(&log));
-    let run = PredictionRun {
-        history: &history,
-        log: &log,
-        ruleset: &job.ruleset,
-        shadow: job.shadow.as_ref(),
-        map: &map,
-        plans: previewer.as_ref().map(|p| p as _),
-        metrics: &job.ctx.metrics,
-    };
-    let now = job.ctx.clock.now_ms();
-    let report = run.catch_up(job.rounds, &turn, now, &job.ctx.stop)?;
-    turn.conclude(&mut history, &log, now)?;
+    let report = job.predict_due(History::open(&job.history)?, job.ctx.clock.now_ms())?;
     Ok(serde_json::to_value(report)?)
 }
 

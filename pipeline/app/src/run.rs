@@ -8,7 +8,10 @@ pub mod supervise;
 
 use forewarn_deliver::SinkConfig;
 use forewarn_domain::signal_map::SignalMap;
+use forewarn_history::History;
 use forewarn_ingest::stream::StreamSpec;
+use forewarn_log::{SqliteLog, log_path};
+use forewarn_predict::prediction_run::{DueTurn, PredictionRun, RunReport};
 use forewarn_recover::planner::Planner;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::context::RuntimeContext;
@@ -16,7 +19,7 @@ use forewarn_runtime::schedule::Schedule;
 use gate::Gate;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use supervise::Part;
+use supervise::{Failure, Part};
 
 /// A part of the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -67,6 +70,31 @@ impl Job {
         let mut names = history.manifest().signal_map.clone();
         names.extend(self.names.clone());
         SignalMap::new(names)
+    }
+
+    /// Takes the turn, executes the prediction runs that are due, and sees how earlier ones turned out.
+    pub(crate) fn predict_due(&self, mut history: History, now: i64) -> Result<RunReport, Failure> {
+        let turn = DueTurn::take(&self.state)?;
+        let log = SqliteLog::open(&log_path(&self.state))?;
+        let map = self.map(&history);
+        let previewer = self.plans.as_ref().map(|p| p.on(&log));
+        let run = PredictionRun {
+            history: &history,
+            ruleset: &self.ruleset,
+            shadow: self.shadow.as_ref(),
+            map: &map,
+            plans: previewer.as_ref().map(|p| p as _),
+            metrics: &self.ctx.metrics,
+        };
+        let report = run.catch_up(self.rounds, &turn, &log, now, &self.ctx.stop)?;
+        match turn.conclude(&mut history, &log, now) {
+            Ok(c) => {
+                tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded");
+            }
+            // The archive may be writing: the next run finds the same.
+            Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next run"),
+        }
+        Ok(report)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::fleet::{DeclaredChange, Fleet};
 use crate::incidents::{self, IncidentsError};
 use crate::resolve::{self, ResolveError};
 use forewarn_domain::previewer::RecoveryPreviewer;
+use forewarn_domain::round::Round;
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::{History, HistoryError};
 use forewarn_log::{LogError, SqliteLog};
@@ -26,8 +27,6 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy)]
 pub struct PredictionRun<'a> {
     pub history: &'a History,
-    /// The event log.
-    pub log: &'a SqliteLog,
     /// The rule set that speaks.
     pub ruleset: &'a RuleSet,
     /// A second rule set, which is only written down.
@@ -38,6 +37,15 @@ pub struct PredictionRun<'a> {
     pub plans: Option<&'a dyn RecoveryPreviewer>,
     /// What is counted.
     pub metrics: &'a Metrics,
+}
+
+/// What one time's run found, before it is written down.
+#[derive(Debug)]
+pub struct Prepared {
+    pub analysis: Analysis,
+    /// The predictions with their episodes.
+    pub round: Round,
+    fleet: Fleet,
 }
 
 /// Explains why a run did not come to its end; executing it again is safe.
@@ -171,6 +179,7 @@ impl PredictionRun<'_> {
         &self,
         schedule: Schedule,
         turn: &DueTurn,
+        log: &SqliteLog,
         now: i64,
         stop: &Interrupt,
     ) -> Result<RunReport, PredictionRunError> {
@@ -179,8 +188,10 @@ impl PredictionRun<'_> {
             if stop.is_raised() {
                 break;
             }
-            match self.execute(as_of, &mut report) {
-                Ok(_) => {}
+            // What is caught up with is not looked at now.
+            let run = Self { plans: self.plans.filter(|p| p.is_fresh(as_of)), ..*self };
+            match run.execute(log, as_of, &mut report) {
+                Ok(()) => {}
                 Err(PredictionRunError::Analyze(AnalyzeError::NoData { .. })) => report.empty += 1,
                 Err(e) => return Err(e),
             }
@@ -195,23 +206,51 @@ impl PredictionRun<'_> {
     }
 
     /// Executes the run of one time.
+    fn execute(&self, log: &SqliteLog, as_of: i64, report: &mut RunReport) -> Result<(), PredictionRunError> {
+        let prepared = self.prepare(Some(log), as_of, |_, _| {})?;
+        self.record(log, &prepared, report)
+    }
+
+    /// Analyzes one time, applies its predictions to their episodes as the log has them, and gives those at high their plans; nothing is
+    /// written. `progress` hears how many instances of how many are analyzed.
     ///
     /// # Errors
-    /// When it does not come to its end; what was written stays, and executing it again goes on from there.
-    pub fn execute(&self, as_of: i64, report: &mut RunReport) -> Result<Analysis, PredictionRunError> {
-        let fleet = Fleet::read(self.history, &DeclaredChange::of(self.log)?, as_of)?;
-        let analysis = analyze::analyze(self.history, self.ruleset, self.map, &fleet, as_of, |_, _| {})?;
+    /// When history or log fail, or there is no data.
+    pub fn prepare(
+        &self,
+        log: Option<&SqliteLog>,
+        as_of: i64,
+        progress: impl Fn(u64, u64),
+    ) -> Result<Prepared, PredictionRunError> {
+        let changes = log.map_or_else(|| Ok(Vec::new()), DeclaredChange::of)?;
+        let fleet = Fleet::read(self.history, &changes, as_of)?;
+        let analysis = analyze::analyze(self.history, self.ruleset, self.map, &fleet, as_of, progress)?;
         failpoint::point("analyze.analyzed");
-        let mut round = announce::round(Some(self.log), &analysis, self.ruleset)?;
-        if let Some(planner) = self.plans.filter(|p| p.is_fresh(as_of)) {
-            planner.attach(&mut round);
+        let mut round = announce::round(log, &analysis, self.ruleset)?;
+        if let Some(plans) = self.plans {
+            plans.attach(&mut round);
         }
-        let emitted = announce::write(self.log, &round)?;
+        Ok(Prepared { analysis, round, fleet })
+    }
+
+    /// Writes to the log what happened to episodes, and keeps the predictions in the history, those of the shadow too.
+    ///
+    /// # Errors
+    /// When it does not come to its end; what was written stays, and doing it again goes on from there.
+    pub fn record(
+        &self,
+        log: &SqliteLog,
+        prepared: &Prepared,
+        report: &mut RunReport,
+    ) -> Result<(), PredictionRunError> {
+        let Prepared { analysis, round, fleet } = prepared;
+        let emitted = announce::write(log, round)?;
         failpoint::point("analyze.written");
-        announce::keep(self.history, &analysis, self.ruleset, &round)?;
+        let (path, new) = announce::keep(self.history, analysis, self.ruleset, round)?;
+        tracing::info!(path, new, "predictions kept in the history");
         failpoint::point("analyze.kept");
         if let Some(shadow) = self.shadow
-            && let Err(e) = crate::shadow::keep(self.history, self.map, &fleet, as_of, shadow)
+            && let Err(e) = crate::shadow::keep(self.history, self.map, fleet, analysis.as_of, shadow)
         {
             // The shadow is a trial: what people see goes on without it.
             tracing::warn!(error = %e, "the shadow rule set's round was not kept");
@@ -223,7 +262,7 @@ impl PredictionRun<'_> {
             *report.levels.entry(level.name()).or_default() += 1;
             self.metrics.predictions.get_or_create(&OfLevel { confidence: level.name() }).inc();
         }
-        Ok(analysis)
+        Ok(())
     }
 }
 

@@ -16,11 +16,8 @@ use forewarn_recovery::plan::{Plan, choose, plan, plan_home_unreachable};
 use forewarn_recovery::policy::Policy;
 use forewarn_recovery::refusal::Refusal;
 use forewarn_recovery::state::Recovery;
-use forewarn_recovery::trigger::{Cause, Trigger};
+use forewarn_recovery::trigger::{Cause, Trigger, is_fresh};
 use forewarn_runtime::time::format_ms;
-
-/// How long the news of a prediction is fresh, milliseconds: it is made anew each hour.
-const FRESH_MS: i64 = 2 * 3_600_000;
 
 /// What would be done, what speaks against it, and what both rest on.
 #[derive(Debug, Clone)]
@@ -94,7 +91,9 @@ impl FactCollector<'_> {
         let has_other_region = policy_or_default.targets.other_region.is_some();
         let plan = match &seen.instance {
             Read::Known(instance) => plan(choose(trigger.cause, rung, instance, has_other_region), instance),
-            Read::Failed(_) if trigger.cause.asks_in_the_dark() && rung == Rung::Region && has_other_region => {
+            Read::Failed(_)
+                if trigger.cause.asks_for_unreachable_home() && rung == Rung::Region && has_other_region =>
+            {
                 plan_home_unreachable()
             }
             // Nothing can be planned for what can't be seen, and the gates say why.
@@ -142,7 +141,7 @@ impl FactCollector<'_> {
     fn is_predicted(&self, trigger: &Trigger, now_ms: i64) -> Read<bool> {
         match self.store.row(Table::PredictionsCurrent, &trigger.instance_id) {
             Ok(Some(Row::Prediction(p))) => Read::Known(p.open && p.confidence == Level::High),
-            Ok(_) => Read::Known(now_ms.saturating_sub(trigger.at_ms) < FRESH_MS),
+            Ok(_) => Read::Known(is_fresh(trigger.at_ms, now_ms)),
             Err(e) => Read::Failed(e.to_string()),
         }
     }

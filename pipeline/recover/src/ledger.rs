@@ -2,7 +2,7 @@
 
 use super::store::Store;
 use forewarn_domain::id::event_id;
-use forewarn_log::event::recovery::{noted, happened, note_of};
+use forewarn_log::event::recovery::{happened, note_of, noted};
 use forewarn_log::{AppendError, Expected, LogError, NewEvent, Recorded, Row, Table};
 use forewarn_recovery::admission::{Admission, AdmissionEvent};
 use forewarn_recovery::event::RecoveryEvent;

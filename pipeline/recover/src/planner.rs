@@ -14,6 +14,7 @@ use forewarn_domain::round::Round;
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::preview::past::Past;
 use forewarn_recovery::preview::{PreviewInputs, preview};
+use forewarn_recovery::trigger::is_fresh;
 use forewarn_runtime::clock::Clock;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,8 +25,6 @@ use std::sync::{Arc, OnceLock};
 const AT_ONCE: usize = 4;
 /// How long new ones are begun in a round, milliseconds; one that has begun lasts as long as its calls, four of a minute at most.
 const BEGIN_MS: i64 = 60_000;
-/// How old a round may be whose predictions get plans, milliseconds: what is caught up with is not looked at now.
-const FRESH_MS: i64 = 2 * 3_600_000;
 
 /// What previews read in one account and region.
 #[derive(Debug, Clone)]
@@ -122,8 +121,9 @@ pub struct LogPreviewer<'a> {
 }
 
 impl RecoveryPreviewer for LogPreviewer<'_> {
+    /// What is caught up with is not looked at now.
     fn is_fresh(&self, as_of: i64) -> bool {
-        self.planner.clock.now_ms().saturating_sub(as_of) < FRESH_MS
+        is_fresh(as_of, self.planner.clock.now_ms())
     }
 
     fn attach(&self, round: &mut Round) {

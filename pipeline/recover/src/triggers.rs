@@ -156,16 +156,7 @@ pub fn of_event(at_ms: i64, event: &Event) -> Vec<Trigger> {
         }
         Event::AlarmChanged(e) if e.state == forewarn_log::event::alarm::AlarmState::Alarm => {
             let Some(instance) = &e.instance_id else { return Vec::new() };
-            // S4's alarms say in their name which check they watch.
-            let check = if e.alarm.contains("StatusCheckFailed_System") {
-                Check::System
-            } else if e.alarm.contains("StatusCheckFailed_AttachedEBS") {
-                Check::AttachedEbs
-            } else if e.alarm.contains("StatusCheckFailed") {
-                Check::Instance
-            } else {
-                return Vec::new();
-            };
+            let Some(check) = Check::of_alarm(&e.alarm) else { return Vec::new() };
             // The bus and SNS tell of the same change, to the second.
             let id = format!("alarm {} {}", e.alarm, at_ms.div_euclid(1000));
             vec![trigger(id, instance, Cause::CheckFailed { check }, format!("alarm {}", e.alarm))]

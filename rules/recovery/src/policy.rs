@@ -34,6 +34,10 @@ pub struct DailyWindow {
     pub to_minute: u16,
 }
 
+const MONITORING: &str = "monitoring_enabled";
+/// Keys that older tables have and nothing reads.
+const UNREAD: [&str; 2] = [MONITORING, "notification_channels"];
+
 const DAY_MS: i64 = 86_400_000;
 const MINUTE_MS: i64 = 60_000;
 
@@ -191,6 +195,21 @@ impl Policy {
         let policy: Self = serde_json::from_value(fields.into()).map_err(unreadable)?;
         policy.check()?;
         Ok(policy)
+    }
+
+    /// Says whether a key is accepted for the sake of older tables, and nothing reads it.
+    pub fn is_unread(key: &str) -> bool {
+        UNREAD.contains(&key)
+    }
+
+    /// Names the keys that say something else than their default though nothing reads them.
+    pub fn unread(&self) -> Vec<&'static str> {
+        let default = Self::default();
+        let differs = |key: &&str| match *key {
+            MONITORING => self.monitoring_enabled != default.monitoring_enabled,
+            _ => self.notification_channels != default.notification_channels,
+        };
+        UNREAD.into_iter().filter(differs).collect()
     }
 
     fn check(&self) -> Result<(), PolicyError> {

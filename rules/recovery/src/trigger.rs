@@ -16,6 +16,27 @@ pub enum Check {
     AttachedEbs,
 }
 
+impl Check {
+    /// Reads which check an alarm watches; none where its name names none.
+    pub fn of_alarm(name: &str) -> Option<Self> {
+        if name.contains("StatusCheckFailed_System") {
+            Some(Self::System)
+        } else if name.contains("StatusCheckFailed_AttachedEBS") {
+            Some(Self::AttachedEbs)
+        } else {
+            name.contains("StatusCheckFailed").then_some(Self::Instance)
+        }
+    }
+}
+
+/// How long news is fresh: what is older says nothing of how things stand now, milliseconds.
+const FRESH_MS: i64 = 2 * 3_600_000;
+
+/// Says whether news of a time still says how things stand.
+pub const fn is_fresh(at_ms: i64, now_ms: i64) -> bool {
+    now_ms.saturating_sub(at_ms) < FRESH_MS
+}
+
 /// Why something is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -86,7 +107,7 @@ impl Cause {
     }
 
     /// Says whether a person asks for another region though nothing can be seen of this one.
-    pub const fn asks_in_the_dark(self) -> bool {
+    pub const fn asks_for_unreachable_home(self) -> bool {
         matches!(self, Self::Operator { action: RecoveryAction::FailOverUnreachable })
     }
 

@@ -3,23 +3,22 @@
 mod due;
 
 use super::buses::{self, BusArgs};
-use super::common::{HistoryArg, MapArg, RulesArg, StateArg, create_dir, time};
+use super::common::{HistoryArg, MapArg, RulesArg, StateArg, create_dir, load_rules, time};
 use super::error::CliError;
 use super::output::progress;
 use super::plans::PlanArgs;
-use super::{Context, End, trust};
+use super::{Context, End};
 use crate::render;
 use crate::schema::AnalyzeDocument;
 use forewarn_domain::prediction::{Level, Prediction};
-use forewarn_domain::previewer::RecoveryPreviewer;
 use forewarn_history::History;
 use forewarn_history::prediction_table;
 use forewarn_log::{MemoryLog, SqliteLog};
 use forewarn_predict::analyze::{self, Analysis};
-use forewarn_predict::announce;
-use forewarn_predict::fleet::{DeclaredChange, Fleet};
-use forewarn_recover::store::ProjectedLog;
+use forewarn_predict::prediction_run::{DueTurn, PredictionRun, PredictionRunError, Prepared, RunReport};
+use forewarn_recover::store::{ProjectedLog, Store};
 use forewarn_rules::ruleset::RuleSet;
+use forewarn_runtime::context::RuntimeContext;
 use std::path::{Path, PathBuf};
 
 /// The form of the answer.
@@ -94,67 +93,95 @@ impl Args {
         let (ruleset, _) = self.rules.load(context)?;
         let planner = self.plans.planner(&self.state, context)?;
         let as_of = as_of(&self.as_of, &history, context)?;
-        let log_path = forewarn_log::log_path(&self.state.dir(context));
+        let state = self.state.dir(context);
         let emit = self.emit || context.settings.emit;
         if emit {
-            create_dir(&self.state.dir(context))?;
+            create_dir(&state)?;
         }
+        let turn = emit.then(|| DueTurn::take(&state)).transpose().map_err(CliError::failed)?;
+        let log_path = forewarn_log::log_path(&state);
         let log = if emit || log_path.exists() { Some(SqliteLog::open(&log_path)?) } else { None };
-        let changes = log.as_ref().map_or_else(|| Ok(Vec::new()), DeclaredChange::of)?;
-        let fleet = Fleet::read(&history, &changes, as_of)?;
+        let no_log = ProjectedLog::new(MemoryLog::new());
+        let store: &dyn Store = log.as_ref().map_or(&no_log, |log| log);
+        let previewer = planner.as_ref().map(|p| p.on(store));
+        let (map, shadow, system_context) =
+            (self.map.over(&history), self.shadow_rules(context)?, buses::system_context()?);
+        let run = PredictionRun {
+            history: &history,
+            ruleset: &ruleset,
+            shadow: shadow.as_ref(),
+            map: &map,
+            plans: previewer.as_ref().map(|p| p as _),
+            metrics: &system_context.metrics,
+        };
         let bar = progress("analyzing");
-        let analysis = analyze::analyze(&history, &ruleset, &self.map.over(&history), &fleet, as_of, |done, all| {
+        let prepared = run.prepare(log.as_ref(), as_of, |done, all| {
             bar.set_length(all);
             bar.set_position(done);
-        })?;
+        });
         bar.finish_and_clear();
+        let prepared = prepared.map_err(of_run)?;
+        let analysis = &prepared.analysis;
         if !analysis.unused.is_empty() {
             let names: Vec<&str> = analysis.unused.keys().map(String::as_str).collect();
             let samples: u64 = analysis.unused.values().sum();
             tracing::info!(samples, "no signal reads {}; --map NAME=SIGNAL lets one", names.join(", "));
         }
-        if let (true, Some(log)) = (emit, &log) {
-            trust::resolve_due(log, &history, as_of);
-        }
-        let mut round = announce::round(log.as_ref(), &analysis, &ruleset).map_err(CliError::failed)?;
-        match (&planner, &log) {
-            (Some(planner), Some(log)) => planner.on(log).attach(&mut round),
-            (Some(planner), None) => planner.on(&ProjectedLog::new(MemoryLog::new())).attach(&mut round),
-            (None, _) => {}
-        }
-        let predictions: Vec<Prediction> =
-            round.taken.iter().filter(|t| self.all || t.shown).map(|t| t.prediction.clone()).collect();
+        let shown = prepared.round.taken.iter().filter(|t| self.all || t.shown);
+        let predictions: Vec<Prediction> = shown.map(|t| t.prediction.clone()).collect();
         if let Some(path) = &self.features {
             write_file(path, &render::features_parquet(&analysis.table).map_err(CliError::failed)?)?;
         }
-        self.write(&analysis, &predictions, &ruleset, context)?;
-        if let (true, Some(log)) = (emit, &log) {
-            let system_context = buses::system_context()?;
-            // A bus that is new begins here, before what this round says.
-            let mut sinks = buses::open(log, &self.buses.wanted(&self.state, context), false, &system_context)?;
-            let mut report = announce::write(log, &round).map_err(CliError::failed)?;
-            // What was printed so far comes before the announcements on stdout.
-            std::io::Write::flush(context.out)?;
-            let deliveries = forewarn_deliver::deliver(log, &mut sinks, &system_context.metrics);
-            report.announced = deliveries.sent();
-            tracing::info!(
-                opened = report.opened,
-                updated = report.updated,
-                cleared = report.cleared,
-                workloads = report.workloads,
-                announced = report.announced,
-                "emitted"
-            );
-            let (path, new) = announce::keep(&history, &analysis, &ruleset, &round).map_err(CliError::failed)?;
-            tracing::info!(path, new, "predictions kept in the history");
-            buses::report(deliveries)?;
-        }
-        let shadow = trust::shadow_file(self.shadow.as_ref(), context.settings.live.shadow.as_ref());
-        if let (true, Some(file)) = (emit, shadow) {
-            trust::keep_shadow(&file, &history, &self.map.over(&history), &fleet, as_of);
+        self.write(analysis, &predictions, &ruleset, context)?;
+        if let (Some(turn), Some(log)) = (&turn, &log) {
+            self.record((&run, &prepared), (turn, log), &system_context, context)?;
         }
         let found = predictions.iter().any(|p| p.confidence == Level::High);
         Ok(if self.exit_code && found { End::Findings } else { End::Done })
+    }
+
+    /// Writes a run down, sees how earlier ones turned out, and announces what is new.
+    fn record(
+        &self,
+        (run, prepared): (&PredictionRun<'_>, &Prepared),
+        (turn, log): (&DueTurn, &SqliteLog),
+        system_context: &RuntimeContext,
+        context: &mut Context<'_>,
+    ) -> Result<(), CliError> {
+        // A bus that is new begins here, before what this round says.
+        let mut sinks = buses::open(log, &self.buses.wanted(&self.state, context), false, system_context)?;
+        let mut report = RunReport::default();
+        run.record(log, prepared, &mut report).map_err(of_run)?;
+        self.conclude(turn, log, prepared.analysis.as_of, context)?;
+        // What was printed so far comes before the announcements on stdout.
+        std::io::Write::flush(context.out)?;
+        let deliveries = forewarn_deliver::deliver(log, &mut sinks, &system_context.metrics);
+        let emitted = report.emitted;
+        tracing::info!(
+            opened = emitted.opened,
+            updated = emitted.updated,
+            cleared = emitted.cleared,
+            workloads = emitted.workloads,
+            announced = deliveries.sent(),
+            "emitted"
+        );
+        buses::report(deliveries).map(drop)
+    }
+
+    /// Finds the failures since shortly before the last run, and resolves the episodes that are due.
+    fn conclude(&self, turn: &DueTurn, log: &SqliteLog, now: i64, context: &mut Context<'_>) -> Result<(), CliError> {
+        // Another process may be writing to the history: the next run finds the same.
+        if let Err(e) = turn.conclude(&mut self.history.open(context)?, log, now) {
+            tracing::warn!(error = %e, "how things turned out is asked again by the next run");
+        }
+        Ok(())
+    }
+
+    /// Loads the second rule set that is kept silently, if one is wanted: by flag, else by setting.
+    fn shadow_rules(&self, context: &Context<'_>) -> Result<Option<RuleSet>, CliError> {
+        let setting = context.settings.live.shadow.as_ref().map(PathBuf::from);
+        let file = self.shadow.clone().or(setting);
+        Ok(file.map(|file| load_rules(&file)).transpose()?.map(|(rules, _)| rules))
     }
 
     fn write(
@@ -186,6 +213,16 @@ impl Args {
             Some(path) => write_file(path, &text),
             None => Ok(std::io::Write::write_all(context.out, &text)?),
         }
+    }
+}
+
+/// Says who is to blame for a run that failed.
+pub(super) fn of_run(e: PredictionRunError) -> CliError {
+    match e {
+        PredictionRunError::Analyze(e) => e.into(),
+        PredictionRunError::Log(e) => e.into(),
+        PredictionRunError::History(e) => e.into(),
+        e @ (PredictionRunError::Announce(_) | PredictionRunError::Progress(_)) => CliError::failed(e),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `forewarn demo`: the main job from end to end on a simulated fleet: the same commands as anyone runs, one after the other.
 
-use super::common::count;
-use super::common::create_dir;
+use super::analyze::of_run;
+use super::common::{count, create_dir};
 use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};
@@ -13,9 +13,7 @@ use forewarn_history::import::{ImportOptions, import_files, read_events, read_in
 use forewarn_lab::simulate::{Options, write};
 use forewarn_log::Filter;
 use forewarn_log::SqliteLog;
-use forewarn_predict::analyze::analyze;
-use forewarn_predict::announce;
-use forewarn_predict::fleet::Fleet;
+use forewarn_predict::prediction_run::{PredictionRun, RunReport};
 use forewarn_rules::ruleset::RuleSet;
 use std::path::{Path, PathBuf};
 
@@ -48,23 +46,31 @@ impl Args {
         let ruleset = RuleSet::builtin(&|name| std::env::var(name).ok())?;
         let log = SqliteLog::open(&forewarn_log::log_path(&state))?;
         let as_of = super::analyze::as_of("latest", &history, context)?;
-        let fleet = Fleet::read(&history, &forewarn_predict::fleet::DeclaredChange::of(&log)?, as_of)?;
+        let metrics = forewarn_runtime::metrics::unregistered();
+        let map = SignalMap::default();
+        let run = PredictionRun {
+            history: &history,
+            ruleset: &ruleset,
+            shadow: None,
+            map: &map,
+            plans: None,
+            metrics: &metrics,
+        };
         let bar = progress("analyzing");
-        let analysis = analyze(&history, &ruleset, &SignalMap::default(), &fleet, as_of, |done, all| {
+        let prepared = run.prepare(Some(&log), as_of, |done, all| {
             bar.set_length(all);
             bar.set_position(done);
-        })?;
+        });
         bar.finish_and_clear();
+        let prepared = prepared.map_err(of_run)?;
         let bus = state.join("events.jsonl");
-        let round = announce::round(Some(&log), &analysis, &ruleset).map_err(CliError::failed)?;
-        announce::write(&log, &round).map_err(CliError::failed)?;
+        run.record(&log, &prepared, &mut RunReport::default()).map_err(of_run)?;
         let mut file = JsonLinesBus::open(&bus).map_err(CliError::failed)?;
         let pumped =
             pump(&log, forewarn_deliver::outbox::FILE, &mut file, &Filter::default()).map_err(CliError::failed)?;
-        announce::keep(&history, &analysis, &ruleset, &round).map_err(CliError::failed)?;
-        let predictions: Vec<_> = round.taken.into_iter().filter(|t| t.shown).map(|t| t.prediction).collect();
+        let predictions: Vec<_> = prepared.round.taken.into_iter().filter(|t| t.shown).map(|t| t.prediction).collect();
         context.out.line("")?;
-        context.out.line(render::table(&analysis, &predictions).trim_end())?;
+        context.out.line(render::table(&prepared.analysis, &predictions).trim_end())?;
         context.out.line("")?;
         let news = match pumped.sent {
             0 => "nothing new to announce".to_owned(),

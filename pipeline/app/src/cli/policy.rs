@@ -8,6 +8,7 @@ use forewarn_domain::id::sha256_hex;
 use forewarn_log::event::policy::PolicyChanged;
 use forewarn_log::{Event, Expected, NewEvent};
 use forewarn_recover::policies::{self, DEFAULT, Policies};
+use forewarn_recovery::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -168,7 +169,12 @@ impl Set {
             pairs.push((name.to_owned(), value.to_owned()));
         }
         let summary = format!("set {}", self.fields.join(" "));
-        self.whose.change(context, &summary, |row| {
+        let unread: Vec<String> = pairs
+            .iter()
+            .filter(|(name, value)| !value.is_empty() && Policy::is_unread(name))
+            .map(|p| p.0.clone())
+            .collect();
+        let end = self.whose.change(context, &summary, |row| {
             for (name, value) in pairs {
                 if value.is_empty() {
                     row.remove(&name);
@@ -177,7 +183,11 @@ impl Set {
                 }
             }
             Ok(())
-        })
+        })?;
+        for name in unread {
+            context.out.line(format_args!("warning: nothing reads {name}: setting it changes nothing"))?;
+        }
+        Ok(end)
     }
 }
 

@@ -12,7 +12,6 @@ use forewarn_ingest::source::state::State;
 use forewarn_ingest::stream::{Producer, open};
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
-use forewarn_predict::prediction_run::{DueTurn, PredictionRun};
 use forewarn_runtime::schedule::{Progress, Schedule};
 
 /// Between two pulls, milliseconds: trends need no more, and a poll each minute costs sixty times as much.
@@ -83,20 +82,7 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
             Err(HistoryError::NotFound { .. }) => return Ok(now + LOOK_MS),
             Err(e) => return Err(e.into()),
         };
-        let turn = DueTurn::take(&job.state)?;
-        let log = SqliteLog::open(&log_path(&job.state))?;
-        let map = job.map(&history);
-        let previewer = job.plans.as_ref().map(|p| p.on(&log));
-        let run = PredictionRun {
-            history: &history,
-            log: &log,
-            ruleset: &job.ruleset,
-            shadow: job.shadow.as_ref(),
-            map: &map,
-            plans: previewer.as_ref().map(|p| p as _),
-            metrics: &ctx.metrics,
-        };
-        let report = run.catch_up(job.rounds, &turn, now, &ctx.stop)?;
+        let report = job.predict_due(history, now)?;
         ctx.metrics.lag("analyze", ctx.clock.now_ms() - slot);
         tracing::info!(
             runs = report.due,
@@ -105,14 +91,6 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
             opened = report.emitted.opened,
             "analyzed"
         );
-        let mut history = history;
-        match turn.conclude(&mut history, &log, ctx.clock.now_ms()) {
-            Ok(c) => {
-                tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded");
-            }
-            // The archive may be writing: the next round finds the same.
-            Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next run"),
-        }
         Ok(job.rounds.next(ctx.clock.now_ms()))
     };
     Part { name: "analyze", turn: Box::new(look) }

@@ -1,9 +1,8 @@
 //! `forewarn analyze --due`: executes every prediction run that is due since the last one, for a timer.
 
 use super::super::buses;
-use super::super::common::{load_rules, span, time};
+use super::super::common::{span, time};
 use super::super::error::CliError;
-use super::super::trust;
 use super::super::{Context, End};
 use super::{Args, Format, create_dir};
 use forewarn_history::History;
@@ -64,24 +63,18 @@ impl Args {
             if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &system_context)? };
         let map = self.map.over(&history);
         let previewer = planner.as_ref().map(|p| p.on(&log));
-        let shadow = trust::shadow_file(self.shadow.as_ref(), context.settings.live.shadow.as_ref());
-        let shadow = shadow.map(|file| load_rules(&file)).transpose()?.map(|(rules, _)| rules);
+        let shadow = self.shadow_rules(context)?;
         let run = PredictionRun {
             history: &history,
-            log: &log,
             ruleset: &ruleset,
             shadow: shadow.as_ref(),
             map: &map,
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &system_context.metrics,
         };
-        let mut report = run.catch_up(schedule, &turn, now, &system_context.stop).map_err(CliError::failed)?;
+        let mut report = run.catch_up(schedule, &turn, &log, now, &system_context.stop).map_err(CliError::failed)?;
         if report.due > 0 {
-            let mut history = self.history.open(context)?;
-            // Another process may be writing to the history: the next run finds the same.
-            if let Err(e) = turn.conclude(&mut history, &log, now) {
-                tracing::warn!(error = %e, "how things turned out is asked again by the next run");
-            }
+            self.conclude(&turn, &log, now, context)?;
         }
         let fed = buses::report(forewarn_deliver::deliver(&log, &mut sinks, &system_context.metrics))?;
         report.emitted.announced = fed.first().map_or(0, |(_, report)| report.sent);

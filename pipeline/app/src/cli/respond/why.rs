@@ -92,6 +92,11 @@ impl Args {
             }))?;
             return Ok(End::Done);
         }
+        if let Read::Known(policy) = &assessed.facts.policy {
+            for key in policy.unread() {
+                context.out.line(format_args!("warning: the policy sets {key}, which nothing reads"))?;
+            }
+        }
         for line in &course_of {
             context.out.line(format_args!("{line}"))?;
         }

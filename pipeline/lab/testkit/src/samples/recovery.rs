@@ -3,7 +3,7 @@
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
 use forewarn_log::Event;
-use forewarn_log::event::recovery::{noted, happened};
+use forewarn_log::event::recovery::{happened, noted};
 use forewarn_recovery::admission::{AdmissionEvent as A, InFlight};
 use forewarn_recovery::event::{Outcome, RecoveryEvent as R};
 use forewarn_recovery::plan::{Plan, Step};
