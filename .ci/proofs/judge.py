@@ -13,7 +13,7 @@ COLUMNS = {
     "stat": "VARCHAR", "device": "VARCHAR", "period_s": "INTEGER", "ts": "TIMESTAMP WITH TIME ZONE", "value": "DOUBLE",
     "ingested_at": "TIMESTAMP WITH TIME ZONE",
 }
-# The fields of a prediction that DESIGN.md fixes.
+# The fields of a prediction that consumers rely on.
 FIELDS = (
     "prediction_id episode_id sequence instance_id account region workload as_of confidence status probability window "
     "failure_type recommended_action factors counterfactual ruleset links"

@@ -20,13 +20,13 @@ def behaviours():
     listed = forewarn("--help").ok().out.split("Commands:")[1].split("Options:")[0]
     for name in re.findall(r"^  ([a-z][a-z-]+) ", listed, re.M):
         if name != "help":
-            yield "command", name, rf"struct Args|fn run"
+            yield "command", name, rf"^//! `forewarn {name}`:"
     for path in sorted((kit.ROOT / "pipeline/schemas").glob("forewarn.*.json")):
         kind, event = path.name.split(".")[1:3]
-        yield "event type", f"{kind}.{event}", re.escape("".join(p.title() for p in event.split("_")))
+        yield "event type", f"{kind}.{event}", rf'= "{kind}\.{event}" v \d'
     settings = (kit.ROOT / "pipeline/runtime/src/settings.rs").read_text()
-    for name in re.findall(r"^    pub(?:\(crate\))? (\w+): ", settings, re.M):
-        yield "setting", name, rf"\b{name}\b"
+    for name in re.findall(r'^    key\(\s*"(\w+)"', settings, re.M):
+        yield "setting", name, rf'key\(\s*"{name}"'
     failures = (kit.ROOT / "rules/domain/src/prediction.rs").read_text()
     for name in re.findall(r'^            Self::\w+ => "(\w+)",', failures.split("impl FailureType")[1].split("}\n}")[0], re.M):
         yield "failure type", name, rf'"{name}"'

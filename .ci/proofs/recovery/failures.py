@@ -1,4 +1,4 @@
-"""The failure modes that RECOVERY.md lists, each injected, and the response that it states."""
+"""The failure modes of a recovery, each injected, and the response that each must have."""
 
 import json
 

@@ -63,7 +63,7 @@ def prove(line):
     modes = {m.__name__: m for m in MODES if only == [""] or m.__name__ in only}
     with Bed("--seed", "7", "--lag-ms", "50:400", "--hide-ms", "0:300") as bed:
         each(line, "actions", "actions end in their state, read back by the AWS CLI", names, lambda a: healed(bed, line, a))
-        each(line, "modes", "failure modes of RECOVERY.md end in their response", modes, lambda m: modes[m](bed, line))
+        each(line, "modes", "failure modes end in their response", modes, lambda m: modes[m](bed, line))
 
 
 def sabotage(line, broken):

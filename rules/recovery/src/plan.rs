@@ -73,7 +73,7 @@ fn on_rung(cause: Cause, rung: Rung, instance: &InstanceFacts) -> RecoveryAction
     }
 }
 
-/// Plans an action for an instance (RECOVERY.md, Actions).
+/// Plans an action for an instance: its steps in order, and from where on it only goes forward.
 pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
     use StepKind as S;
     let in_group = instance.group.is_some();
