@@ -58,25 +58,6 @@ pub fn credit_spec(instance_type: &str) -> Option<CreditSpec> {
     SPECS.iter().find(|spec| spec.instance_type == instance_type).copied()
 }
 
-/// Returns the hours until the balance is spent at a mean utilisation in percent of all virtual processors.
-///
-/// `None` when no more is spent than earned, or a number is not finite.
-pub fn hours_to_zero(balance: f64, cpu_percent_mean: f64, spec: &CreditSpec) -> Option<f64> {
-    if !balance.is_finite() || !cpu_percent_mean.is_finite() {
-        return None;
-    }
-    let spent = cpu_percent_mean.clamp(0.0, 100.0) / 100.0 * f64::from(spec.vcpus) * 60.0;
-    let net = spent - spec.earned_per_hour;
-    (net > 0.0).then(|| balance.max(0.0) / net)
-}
-
-/// Returns the balance as a share of the type's cap, from 0 to 1; NaN for a NaN balance.
-///
-/// Launch credits of T2 can exceed the cap; they count as full.
-pub fn share_of_cap(balance: f64, spec: &CreditSpec) -> f64 {
-    (balance / spec.max_balance).clamp(0.0, 1.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,18 +89,5 @@ mod tests {
         }
         assert_eq!(credit_spec("m5.large"), None);
         assert_eq!(credit_spec(""), None);
-    }
-
-    /// A t3.large at 80 % spends 2 * 0.8 * 60 = 96 credits an hour and earns 36.
-    #[test]
-    fn depletion_is_balance_over_net_spending() {
-        let spec = credit_spec("t3.large").unwrap();
-        assert!((hours_to_zero(600.0, 80.0, &spec).unwrap() - 10.0).abs() < 1e-12);
-        assert_eq!(hours_to_zero(600.0, 30.0, &spec), None);
-        assert_eq!(hours_to_zero(600.0, f64::NAN, &spec), None);
-        assert!(hours_to_zero(-5.0, 100.0, &spec).unwrap().abs() < 1e-12);
-        assert!((share_of_cap(432.0, &spec) - 0.5).abs() < 1e-12);
-        assert!((share_of_cap(5000.0, &spec) - 1.0).abs() < 1e-12);
-        assert!(share_of_cap(f64::NAN, &spec).is_nan());
     }
 }

@@ -33,14 +33,6 @@ pub fn variance_ratio(y: &[f64], k: usize, scratch: &mut Vec<f64>) -> Option<f64
     (count >= 2.0 && one > 0.0 && freedom > 0.0).then(|| sum / freedom / one).filter(|ratio| ratio.is_finite())
 }
 
-/// Returns the probability that the signal is past `level` at some time of the next `hours`.
-///
-/// See [`exceedances`], for which this allocates the buffer.
-pub fn exceedance(values: &[f64], level: f64, toward: f64, hours: f64, cells_per_hour: f64) -> f64 {
-    let [p] = exceedances(values, level, toward, [hours], cells_per_hour, &mut Vec::new());
-    p
-}
-
 /// Shape of Jeffreys' prior for a Poisson rate.
 const JEFFREYS: f64 = 0.5;
 /// Quantile above which peaks make the tail.

@@ -1,7 +1,7 @@
 //! First passage of a drifting Brownian motion to a level, with a drift that is only known within its error.
 
 use statrs::function::erf::erfc;
-use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI};
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// When, and with which probability, a drifting signal first reaches its level.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,11 +89,6 @@ pub fn cdf(gap: f64, drift: f64, sigma: f64, t: f64) -> f64 {
     mixed_cdf(gap, drift, 0.0, sigma, t)
 }
 
-/// Returns the logarithm of [`cdf`], exact where the probability itself underflows.
-pub fn log_cdf(gap: f64, drift: f64, sigma: f64, t: f64) -> f64 {
-    mixed_log_cdf(gap, drift, 0.0, sigma, t)
-}
-
 /// Returns the probability of passage within `t` averaged over a drift ~ Normal(`drift`, `drift_se`).
 ///
 /// The average has a closed form, since tilting a normal density by exp(2 mu a / s^2) only shifts it (Whitmore 1986,
@@ -113,23 +108,6 @@ pub fn mixed_cdf(gap: f64, drift: f64, drift_se: f64, sigma: f64, t: f64) -> f64
                 exponent.exp() * normal_cdf(-w)
             };
             (normal_cdf(z) + reflected).clamp(0.0, 1.0)
-        }
-    }
-}
-
-/// Returns the logarithm of [`mixed_cdf`].
-pub fn mixed_log_cdf(gap: f64, drift: f64, drift_se: f64, sigma: f64, t: f64) -> f64 {
-    match Terms::new(gap, drift, drift_se, sigma, t) {
-        Terms::Known(p) => p.ln(),
-        Terms::Open { z, w, exponent } => {
-            let direct = log_normal_cdf(z);
-            let reflected = if w >= 0.0 {
-                -0.5 * z * z + log_erfcx(w * FRAC_1_SQRT_2) - LN_2
-            } else {
-                exponent + log_normal_cdf(-w)
-            };
-            let (low, high) = if direct < reflected { (direct, reflected) } else { (reflected, direct) };
-            if high > f64::NEG_INFINITY { (high + (low - high).exp().ln_1p()).min(0.0) } else { high }
         }
     }
 }
@@ -176,16 +154,6 @@ impl Terms {
 /// Returns the standard normal distribution function.
 fn normal_cdf(x: f64) -> f64 {
     0.5 * erfc(-x * FRAC_1_SQRT_2)
-}
-
-/// Returns the logarithm of the standard normal distribution function.
-fn log_normal_cdf(x: f64) -> f64 {
-    if x >= -1.0 { normal_cdf(x).ln() } else { -0.5 * x * x + log_erfcx(-x * FRAC_1_SQRT_2) - LN_2 }
-}
-
-/// Returns ln erfcx(x) for x >= 0.
-fn log_erfcx(x: f64) -> f64 {
-    erfcx(x).ln()
 }
 
 /// Beyond this, erfc nears underflow, and the asymptotic series is exact to the last digit.

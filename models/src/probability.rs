@@ -15,18 +15,10 @@ pub struct NotAProbability(pub f64);
 impl Probability {
     /// Certainty that it does not happen.
     pub const ZERO: Self = Self(0.0);
-    /// Certainty that it happens.
-    pub const ONE: Self = Self(1.0);
 
     /// Returns the number.
     pub const fn get(self) -> f64 {
         self.0
-    }
-
-    /// Returns the probability of the opposite.
-    #[must_use]
-    pub fn complement(self) -> Self {
-        Self(1.0 - self.0)
     }
 
     /// Returns the log-odds.
@@ -60,7 +52,6 @@ mod tests {
         for bad in [-1e-9, 1.0 + 1e-9, f64::NAN, f64::INFINITY] {
             assert!(Probability::try_from(bad).is_err(), "{bad}");
         }
-        assert_eq!(Probability::try_from(0.25).unwrap().complement().get().to_bits(), 0.75_f64.to_bits());
         assert!(NotAProbability(2.0).to_string().contains("from 0 to 1"));
     }
 

@@ -23,7 +23,7 @@ def behaviours():
             yield "command", name, rf"^//! `forewarn {name}`:"
     for path in sorted((kit.ROOT / "pipeline/schemas").glob("forewarn.*.json")):
         kind, event = path.name.split(".")[1:3]
-        yield "event type", f"{kind}.{event}", rf'= "{kind}\.{event}" v \d'
+        yield "event type", f"{kind}.{event}", rf'"(forewarn\.)?{kind}\.{event}(" v \d|", \d|\.v\d")'
     settings = (kit.ROOT / "pipeline/runtime/src/settings.rs").read_text()
     for name in re.findall(r'^    key\(\s*"(\w+)"', settings, re.M):
         yield "setting", name, rf'key\(\s*"{name}"'

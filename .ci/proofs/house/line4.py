@@ -25,7 +25,7 @@ def prove(line):
     paths = re.findall(r"`((?:rules|pipeline)/[\w./-]+\.\w+)`", text)
     gone = [p for p in paths if not (kit.ROOT / p).exists()]
     line.check("contributing", f"CONTRIBUTING.md names the files for each new thing ({len(paths)} files)", not missing and not gone and len(paths) >= 10, missing + gone or "all, and they exist", "all")
-    r = tests("forewarn", "house::nothing_new_is_forgotten")
+    r = tests("forewarn", "house::forgotten")
     line.check("forgotten", "a forgotten part of an action, bus, signal or command is caught", r.code == 0 and re.search(r"ok\. [1-9]\d* passed", r.out), (re.findall(r"test result: \w+\. [1-9]\d* passed", r.out) or ["no such test"])[0])
 
 

@@ -23,7 +23,6 @@ ACCOUNT = "123456789012"
 HOME = KEYS | {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
 # Executors and world are this many times as fast as the clock on the wall: a lease of five minutes is then over in twenty seconds.
 SPEED = 15
-ACTIONS = ("notify_only", "restart_application", "safe_restart", "migrate_host", "replace", "replace_stateful", "fail_over_zone", "repair_volume", "replace_root_volume", "quarantine", "release", "drain_spot", "replace_in_group", "fail_over_region")
 POLICY = {
     "mode": "act", "auto_restart": True, "host_migration": True, "cross_az_failover": True, "ebs_repair": True, "app_level_recovery": True,
     "quarantine_mode": True, "units": ["app.service"], "objection_ms": 0, "hold_ms": 1000, "cooldown_ms": 0, "daily_budget": 50, "may_lose_public_ip": True,

@@ -57,19 +57,6 @@ impl Design {
         Self { columns, starts: vec![0], entries: Vec::new() }
     }
 
-    /// Makes a design from dense columns of equal length.
-    pub fn from_columns(columns: &[Vec<f32>]) -> Result<Self, LogisticError> {
-        let rows = columns.first().map_or(0, Vec::len);
-        if let Some(column) = columns.iter().find(|column| column.len() != rows) {
-            return Err(LogisticError::Length { what: "a column", got: column.len(), rows });
-        }
-        let mut design = Self::new(columns.len());
-        for row in 0..rows {
-            design.push_row(columns.iter().enumerate().map(|(j, column)| (j, column[row])))?;
-        }
-        Ok(design)
-    }
-
     /// Appends a row of (column, value) entries; zeros are not stored, a repeated column adds up.
     pub fn push_row(&mut self, entries: impl IntoIterator<Item = (usize, f32)>) -> Result<(), LogisticError> {
         let row = self.rows();

@@ -1,7 +1,7 @@
 //! Series that a person would judge at a glance.
 
 use crate::oracle::{Noise, assert_within};
-use forewarn_models::exceed::{exceedance, variance_ratio};
+use forewarn_models::exceed::{exceedances, variance_ratio};
 use forewarn_models::sawtooth::sawtooth;
 use forewarn_models::season::DailyProfile;
 use forewarn_models::segment::{Segment, current_segment};
@@ -218,6 +218,11 @@ fn the_variance_ratio_tells_walks_from_returns() {
     assert_eq!(variance_ratio(&[1.0; 50], 8, &mut scratch), None);
     assert_eq!(variance_ratio(&[1.0, 2.0], 8, &mut scratch), None);
     assert_eq!(variance_ratio(&[], 0, &mut scratch), None);
+}
+
+fn exceedance(values: &[f64], level: f64, toward: f64, hours: f64, cells_per_hour: f64) -> f64 {
+    let [p] = exceedances(values, level, toward, [hours], cells_per_hour, &mut Vec::new());
+    p
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub const EVENTBRIDGE: &str = "eventbridge";
 /// The cursor of standard output.
 pub const STDOUT: &str = "stdout";
 
+/// The cursors of all buses.
+pub const CURSORS: [&str; 3] = [FILE, EVENTBRIDGE, STDOUT];
+
 /// A bus with the name of its cursor; one that did not open says so when it is to be fed.
 pub struct Sink {
     /// The name of its cursor.
@@ -27,7 +30,7 @@ pub struct Sink {
 
 impl std::fmt::Debug for Sink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outlet").field("name", &self.name).field("open", &self.bus.is_ok()).finish()
+        f.debug_struct("Sink").field("name", &self.name).field("open", &self.bus.is_ok()).finish()
     }
 }
 
@@ -40,6 +43,18 @@ pub struct SinkConfig {
     pub eventbridge: Option<String>,
     /// Whether standard output is one.
     pub stdout: bool,
+}
+
+impl SinkConfig {
+    /// Names the cursors of the buses that are wanted beside the file: these can be told to begin with the whole log.
+    pub fn with_a_start(&self) -> Vec<&'static str> {
+        let Self { file: _, eventbridge, stdout } = self;
+        [(EVENTBRIDGE, eventbridge.is_some()), (STDOUT, *stdout)]
+            .into_iter()
+            .filter(|(_, is)| *is)
+            .map(|(name, _)| name)
+            .collect()
+    }
 }
 
 /// Opens the buses that are wanted, and sets the cursor of one that is new to the present.
@@ -55,12 +70,13 @@ pub fn open<L: Cursors + EventLog>(
     from_start: bool,
     ctx: &RuntimeContext,
 ) -> Result<Vec<Sink>, LogError> {
-    let file = JsonLinesBus::open(&wanted.file).map(|b| Box::new(b) as Box<dyn Bus + Send>);
+    let SinkConfig { file, eventbridge: events_to, stdout } = wanted;
+    let file = JsonLinesBus::open(file).map(|b| Box::new(b) as Box<dyn Bus + Send>);
     let mut sinks = vec![Sink { name: FILE, bus: file }];
-    if let Some(bus) = &wanted.eventbridge {
+    if let Some(bus) = events_to {
         sinks.push(Sink { name: EVENTBRIDGE, bus: eventbridge(bus, ctx) });
     }
-    if wanted.stdout {
+    if *stdout {
         sinks.push(Sink { name: STDOUT, bus: Ok(Box::new(LinesBus::stdout())) });
     }
     for sink in sinks.iter().filter(|o| o.name != FILE) {

@@ -74,7 +74,6 @@ pub fn stream(new: &NewEvent) -> String {
 }
 
 /// Gives the rows of the history's table of events that an event makes; kinds are named as in the log.
-#[expect(clippy::wildcard_enum_match_arm, reason = "most types bear on no instance's fate")]
 pub fn rows(new: &NewEvent, received_at: i64) -> Vec<EventRow> {
     let ts = new.time.as_millisecond();
     let ms = |text: &str| parse_instant(text, None).ok();
@@ -134,7 +133,27 @@ pub fn rows(new: &NewEvent, received_at: i64) -> Vec<EventRow> {
         Event::GroupChanged(e) => {
             group(e).map(|code| vec![row(code.0, code.1, code.2, None, code.3)]).unwrap_or_default()
         }
-        _ => Vec::new(),
+        // These bear on no instance's fate.
+        Event::ChangeMarked(_)
+        | Event::IncidentObserved(_)
+        | Event::PredictionMade(_)
+        | Event::PredictionUpdated(_)
+        | Event::PredictionObserved(_)
+        | Event::PredictionAnnounced(_)
+        | Event::PredictionCleared(_)
+        | Event::PredictionResolved(_)
+        | Event::WorkloadPredicted(_)
+        | Event::WorkloadUpdated(_)
+        | Event::WorkloadCleared(_)
+        | Event::NoticeSent(_)
+        | Event::NoticeFailed(_)
+        | Event::PolicyChanged(_)
+        | Event::OperatorActed(_)
+        | Event::LogPruned(_)
+        | Event::VolumeChanged(_)
+        | Event::Recovery(_)
+        | Event::Admission(_)
+        | Event::Unknown { .. } => Vec::new(),
     }
 }
 

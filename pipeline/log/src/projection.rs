@@ -14,7 +14,6 @@ use forewarn_recovery::state::Recovery;
 use std::collections::BTreeMap;
 
 /// Names the rows that an event bears on.
-#[expect(clippy::wildcard_enum_match_arm, reason = "most types bear on no table")]
 pub fn keys(event: &Event) -> Vec<Key> {
     let key = |table, id: &str| Key { table, id: id.to_owned() };
     let of_prediction = |p: &Prediction| {
@@ -46,7 +45,21 @@ pub fn keys(event: &Event) -> Vec<Key> {
         Event::InstanceStateChanged(e) => vec![key(Table::Instances, &e.instance_id)],
         Event::InstanceCheckFailed(e) => vec![key(Table::Instances, &e.instance_id)],
         Event::InstanceLeft(e) => vec![key(Table::Instances, &e.instance_id)],
-        _ => recovery::of(event).map(|(id, _, _)| key(Table::Recoveries, id)).into_iter().collect(),
+        Event::Recovery(e) => vec![key(Table::Recoveries, &e.recovery_id)],
+        // These bear on no table.
+        Event::SpotInterruptionWarned(_)
+        | Event::SpotRebalanceRecommended(_)
+        | Event::AlarmChanged(_)
+        | Event::LogMatched(_)
+        | Event::NoticeSent(_)
+        | Event::NoticeFailed(_)
+        | Event::PolicyChanged(_)
+        | Event::OperatorActed(_)
+        | Event::LogPruned(_)
+        | Event::GroupChanged(_)
+        | Event::VolumeChanged(_)
+        | Event::Admission(_)
+        | Event::Unknown { .. } => Vec::new(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The tables of current state, and the names of their rows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A table of current state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Table {
     /// The latest announced prediction of each instance.

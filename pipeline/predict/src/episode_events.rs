@@ -9,7 +9,7 @@ use forewarn_log::{AppendError, Event, EventLog, Expected, LogError, NewEvent};
 /// What happened to an episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EpisodeEvent {
-    /// It opened.
+    /// None was open before.
     Opened,
     /// Its level changed.
     Updated {

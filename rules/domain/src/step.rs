@@ -5,6 +5,7 @@ mod spec;
 pub use spec::{Access, Downtime, OnFailure, StepSpec, TimeLimit};
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -93,6 +94,14 @@ pub enum Repeat {
     Converge,
     /// Once more does no harm.
     Harmless,
+}
+
+impl fmt::Display for StepKind {
+    /// Writes it in words: `await healthy`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = serde_json::to_value(self).map_err(|_| fmt::Error)?;
+        f.write_str(&name.as_str().unwrap_or_default().replace('_', " "))
+    }
 }
 
 impl StepKind {

@@ -5,6 +5,7 @@ use super::refusal::Refusal;
 use super::trigger::Trigger;
 use forewarn_domain::action::Rung;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How a recovery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
@@ -20,6 +21,18 @@ pub enum Outcome {
     Denied,
     /// Only the plan was asked for.
     DryRun,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Recovered => "recovered",
+            Self::HandedOver => "handed over",
+            Self::Objected => "objected to",
+            Self::Denied => "denied",
+            Self::DryRun => "dry run",
+        })
+    }
 }
 
 /// One event of a recovery's stream.

@@ -79,7 +79,7 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
     let in_group = instance.group.is_some();
     // Where the group can spare nobody, it is kept from replacing whom it misses.
     let aside = instance.group.as_ref().map(|g| if g.at_minimum { S::SuspendProcesses } else { S::EnterStandby });
-    let mut kinds = vec![S::Notify];
+    let mut kinds = Vec::new();
     let mut forward_from = None;
     match action {
         RecoveryAction::NotifyOnly => {}
@@ -181,8 +181,8 @@ pub fn plan(action: RecoveryAction, instance: &InstanceFacts) -> Plan {
 
 /// Plans a failover to the other region while the home region answers nothing: nothing there can be looked at, stopped or marked.
 pub fn plan_home_unreachable() -> Plan {
-    let steps = [StepKind::Notify, StepKind::Launch, StepKind::AwaitHealthy, StepKind::PointDns].map(step).to_vec();
-    Plan { action: RecoveryAction::FailOverUnreachable, steps, forward_from: Some(2) }
+    let steps = [StepKind::Launch, StepKind::AwaitHealthy, StepKind::PointDns].map(step).to_vec();
+    Plan { action: RecoveryAction::FailOverUnreachable, steps, forward_from: Some(1) }
 }
 
 fn after_launch(instance: &InstanceFacts, kinds: &mut Vec<StepKind>) {

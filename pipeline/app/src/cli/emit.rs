@@ -74,11 +74,7 @@ impl Args {
 
 /// A cursor never moves back: says so instead of starting somewhere else than was asked for.
 fn refuse_begun(log: &SqliteLog, wanted: &forewarn_deliver::SinkConfig) -> Result<(), CliError> {
-    let asked = [
-        (forewarn_deliver::outbox::EVENTBRIDGE, wanted.eventbridge.is_some()),
-        (forewarn_deliver::outbox::STDOUT, wanted.stdout),
-    ];
-    for (name, _) in asked.into_iter().filter(|(_, asked)| *asked) {
+    for name in wanted.with_a_start() {
         if log.has_cursor(name)? {
             let at = log.cursor(name)?;
             return Err(CliError::input(format!(

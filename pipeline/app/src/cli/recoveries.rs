@@ -126,10 +126,10 @@ fn phase(row: &RecoveryRow) -> String {
         Phase::Deferred { until_ms, .. } => format!("deferred until {}", at(until_ms)),
         Phase::Planned => "planned".to_owned(),
         Phase::Announced { until_ms } => format!("announced, may be objected to until {}", at(until_ms)),
-        Phase::Running(_) => row.state.step().map_or("steps done".to_owned(), |s| format!("at {:?}", s.kind)),
-        Phase::Undoing(_) => row.state.step().map_or("taken back".to_owned(), |s| format!("taking back: {:?}", s.kind)),
+        Phase::Running(_) => row.state.step().map_or("steps done".to_owned(), |s| format!("at {}", s.kind)),
+        Phase::Undoing(_) => row.state.step().map_or("taken back".to_owned(), |s| format!("taking back: {}", s.kind)),
         Phase::Holding { until_ms } => format!("done, has to last until {}", at(until_ms)),
-        Phase::Closed { outcome } => format!("over: {outcome:?}"),
+        Phase::Closed { outcome } => format!("over: {outcome}"),
         Phase::Stuck => format!("needs a person: {}", row.state.reason.as_deref().unwrap_or("-")),
     }
 }
@@ -146,7 +146,7 @@ impl List {
             return Ok(End::Done);
         }
         for row in &rows {
-            let action = row.state.plan.as_ref().map_or("-".to_owned(), |p| format!("{:?}", p.action));
+            let action = row.state.plan.as_ref().map_or("-".to_owned(), |p| p.action.to_string());
             let id = row.recovery_id.chars().take(12).collect::<String>();
             let (subject, words) = (&row.state.subject, phase(row));
             context.out.line(format_args!("{id}  {}  {subject}  {action}  {words}", row.opened_at))?;

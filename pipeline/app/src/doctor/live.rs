@@ -24,7 +24,24 @@ pub fn examine(live: &Live, now_ms: &dyn Fn() -> i64) -> Vec<Finding> {
         Ok(aws) => aws,
         Err(e) => return vec![Finding::fault("AWS", e.to_string(), "give the process more threads and memory")],
     };
-    let regions: Vec<String> = match &live.regions {
+    // Each setting is examined here, or says here why it is not: what names no place in AWS, and what `respond` and its policies examine
+    // when they begin.
+    let Live {
+        regions,
+        stream,
+        queue,
+        eventbridge,
+        budget,
+        select: _,
+        accounts: _,
+        plans: _,
+        plans_external_id: _,
+        shadow: _,
+        recovery_log: _,
+        policies: _,
+        metrics_listen: _,
+    } = live;
+    let regions: Vec<String> = match regions {
         Some(text) => text.split(',').map(|r| r.trim().to_owned()).filter(|r| !r.is_empty()).collect(),
         None => aws.region().map(|r| vec![r.to_owned()]).unwrap_or_default(),
     };
@@ -41,18 +58,18 @@ pub fn examine(live: &Live, now_ms: &dyn Fn() -> i64) -> Vec<Finding> {
     for region in &regions {
         findings.extend(probe.region(&aws.config(region, None), region, now_ms()));
     }
-    if let Some(name) = live.stream.as_deref().and_then(|s| s.trim().strip_prefix("kinesis:")) {
+    if let Some(name) = stream.as_deref().and_then(|s| s.trim().strip_prefix("kinesis:")) {
         findings.extend(probe.stream(&aws.config(&home, None), name));
     }
-    for url in live.queue.iter().flat_map(|urls| urls.split(',')).map(str::trim).filter(|u| !u.is_empty()) {
+    for url in queue.iter().flat_map(|urls| urls.split(',')).map(str::trim).filter(|u| !u.is_empty()) {
         let region = queue_region(url).unwrap_or(&home);
         findings.extend(probe.queue(&aws.config(region, None), url));
     }
-    if let Some(bus) = &live.eventbridge {
+    if let Some(bus) = eventbridge {
         let region = forewarn_deliver::eventbridge::sdk::region_of(bus).unwrap_or(&home);
         findings.push(probe.bus(&aws.config(region, None), bus));
     }
-    findings.push(judge::budget(live.budget.as_deref()));
+    findings.push(judge::budget(budget.as_deref()));
     findings
 }
 

@@ -3,6 +3,7 @@ use crate::run::Job;
 use forewarn_deliver::SinkConfig;
 use forewarn_history::Manifest;
 use forewarn_ingest::stream::StreamSpec;
+use forewarn_predict::prediction_run::DueTurn;
 use forewarn_predict::prediction_run::TurnError;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::context::RuntimeContext;

@@ -1,5 +1,7 @@
 //! Keeps the house: who may depend on whom, how files are laid out, and what tests may not do.
 
+mod forgotten;
+
 use forewarn_testkit::root;
 use std::collections::BTreeSet;
 use std::fs;

@@ -141,9 +141,9 @@ fn every_command_works_on_tables_as_it_does_on_files() {
     let asked: Value = serde_json::from_str(&run(&["respond", "trigger", &id, "--action", "notify_only"])).unwrap();
     let recovery = asked["recovery_id"].as_str().unwrap();
     run(&["respond", "--until", "done"]);
-    assert!(run(&["recoveries", "list", "--all"]).contains("over: HandedOver"));
+    assert!(run(&["recoveries", "list", "--all"]).contains("over: handed over"));
     assert!(run(&["recoveries", "show", recovery]).contains("completed"));
-    assert!(run(&["respond", "why", &id]).contains("over: HandedOver"));
+    assert!(run(&["respond", "why", &id]).contains("over: handed over"));
     assert!(run(&["policy", "get", &id]).contains("\"act\""));
     assert!(!dir.path().join("state").join("policies").exists(), "nothing is kept beside the tables");
     let wrong = forewarn(&world, dir.path(), &["recoveries", "list", "--recovery-log", "sqlite:x"]);

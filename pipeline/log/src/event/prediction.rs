@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Says that an episode opened; the data is the prediction itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(rename = "Made")]
 pub struct Opened {
     /// The prediction that opened it.
     pub prediction: Box<Prediction>,

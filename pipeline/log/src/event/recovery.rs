@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something that happened to a recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "As [`Happened`] is written, whatever its kind.")]
 pub struct Happened {
     /// Identifies the recovery.
     pub recovery_id: String,
@@ -24,6 +25,7 @@ pub struct Happened {
 
 /// Something that an account and region took note of about recoveries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "As [`Noted`] is written, whatever its kind.")]
 pub struct Noted {
     /// The AWS account id.
     pub account: String,

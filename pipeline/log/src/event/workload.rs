@@ -26,6 +26,7 @@ pub struct Updated {
 
 /// Says that too few members are left for one episode; the data is the episode and the level before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Over")]
 pub struct Cleared {
     /// The level before.
     pub previous: Level,

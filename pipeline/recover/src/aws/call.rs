@@ -30,7 +30,7 @@ const REFUSALS: [&str; 12] = [
     "Unavailable",
 ];
 
-/// A call that failed.
+/// Why AWS did not do what it was asked, and whether it may have done it all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallError {
     /// AWS's code; empty where AWS did not answer.

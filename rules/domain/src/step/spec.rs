@@ -71,6 +71,7 @@ impl StepSpec {
         use StepKind as S;
         use TimeLimit::{Snapshots, Usual};
         match step {
+            // Plans of older logs begin with it; it does nothing: people are told before any step.
             S::Notify => row(Harmless, None, Reads, GoOn, Unchanged, Usual, 0),
             S::Diagnose => row(Search, None, Writes, GoOn, Unchanged, Usual, 30),
             S::RestartUnits => row(Search, None, Writes, GiveUp, Begins, Usual, 30),

@@ -305,7 +305,7 @@ fn who_was_replaced_is_ended_by_a_recovery_of_its_own() {
     assert_eq!(trigger(1).lineage_of("i-1"), "i-1");
     let ends = plan(RecoveryAction::TerminateReplaced, &facts());
     let kinds: Vec<StepKind> = ends.steps.iter().map(|s| s.kind).collect();
-    assert_eq!(kinds, [StepKind::Notify, StepKind::Snapshot, StepKind::AwaitSnapshot, StepKind::Terminate]);
+    assert_eq!(kinds, [StepKind::Snapshot, StepKind::AwaitSnapshot, StepKind::Terminate]);
 }
 
 #[test]

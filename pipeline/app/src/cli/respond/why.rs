@@ -159,7 +159,7 @@ fn in_words(event: &RecoveryEvent) -> Option<String> {
         RecoveryEvent::StepFailed { reason, .. } => format!("a step failed: {reason}"),
         RecoveryEvent::Undoing => "what was done is taken back".to_owned(),
         RecoveryEvent::Escalated { reason, .. } => format!("escalated: {reason}"),
-        RecoveryEvent::Completed { outcome } => format!("over: {outcome:?}"),
+        RecoveryEvent::Completed { outcome } => format!("over: {outcome}"),
         RecoveryEvent::Stuck { reason } => format!("needs a person: {reason}"),
         RecoveryEvent::Approved { by } => format!("approved by {by}"),
         RecoveryEvent::Objected { by } => format!("objected to by {by}"),

@@ -104,3 +104,26 @@ fn a_shadow_rule_set_is_kept_beside_what_is_due() {
     done(dir.path(), &[&due[..], &["--shadow", "trial.toml"]].concat());
     assert_eq!(snapshot(&dir.path().join("h/predictions/date=2026-02-09")).len(), 2, "the rule set's and the shadow's");
 }
+
+#[test]
+fn rules_are_listed_in_the_words_they_were_written_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules: toml::Table = done(dir.path(), &["rules", "list", "--text"]).parse().unwrap();
+    let listed = done(dir.path(), &["rules", "list"]);
+    for rule in rules["rule"].as_array().unwrap() {
+        for key in ["id", "when", "why"] {
+            let written = rule[key].as_str().unwrap();
+            assert!(listed.contains(written), "{key} of {} is not listed as written: {written}", rule["id"]);
+        }
+    }
+}
+
+#[test]
+fn a_policy_key_that_nothing_reads_is_accepted_with_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = |field: &str| done(dir.path(), &["policy", "set", "default", field, "--state", "s"]);
+    assert!(set("monitoring_enabled=true").contains("warning: nothing reads monitoring_enabled"));
+    assert!(!set("auto_restart=true").contains("warning"));
+    let got = done(dir.path(), &["policy", "get", "default", "--state", "s"]);
+    assert!(got.contains("\"monitoring_enabled\": true"), "{got}");
+}

@@ -118,7 +118,7 @@ fn a_manual_run_restarts_the_instance_and_a_wrong_one_says_why() {
     let recovery = report["recoveries"][0].as_str().unwrap().to_owned();
     // What takes its time is gone on with by whoever is invoked next: here by the ticks of a schedule.
     let tick = json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}});
-    let is_over = || run(&["recoveries", "list", "--all"]).contains("over: Recovered");
+    let is_over = || run(&["recoveries", "list", "--all"]).contains("over: recovered");
     for _ in 0..20 {
         if is_over() {
             break;

@@ -7,7 +7,7 @@ use super::StepRequest;
 use aws_sdk_ec2::types::{Filter, Snapshot, SnapshotState};
 use serde::{Deserialize, Serialize};
 
-/// A snapshot.
+/// What is kept of a snapshot that a step made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in super::super) struct SnapshotRecord {
     /// What it is of.
