@@ -15,10 +15,12 @@ mod group;
 mod holds;
 mod isolation;
 mod launch;
+mod record;
 mod region;
 mod regions;
 mod root;
 mod snapshots;
+mod tags;
 mod traffic;
 mod volumes;
 mod well;
@@ -35,6 +37,7 @@ use forewarn_recovery::policy::Policy;
 use forewarn_recovery::preview::DryRunResult;
 use forewarn_recovery::trigger::Trigger;
 use forewarn_runtime::aws::{Aws, AwsError, Role};
+use std::pin::Pin;
 
 /// One account in one region, with a client for each service that actions call.
 #[derive(Debug)]
@@ -63,19 +66,44 @@ pub enum AwsRecoveryError {
 /// The steps of one kind of thing.
 trait Part {
     /// As [`StepDriver::prepare`]; by default nothing has to be settled.
-    fn prepare(&self, _aws: &AwsRecovery, _request: &StepRequest) -> Result<String, String> {
+    async fn prepare(&self, _aws: &AwsRecovery, _request: &StepRequest) -> Result<String, String> {
         Ok(String::new())
     }
 
     /// As [`StepDriver::perform`].
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome;
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome;
 
     /// As [`StepDriver::find`].
-    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String>;
+    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String>;
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A part whose futures are on the heap: they are large, and of as many types as there are parts.
+trait BoxedPart {
+    fn prepare<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, Result<String, String>>;
+
+    fn perform<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, StepOutcome>;
+
+    fn find<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, Result<Option<String>, String>>;
+}
+
+impl<P: Part> BoxedPart for P {
+    fn prepare<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, Result<String, String>> {
+        Box::pin(Part::prepare(self, aws, request))
+    }
+
+    fn perform<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, StepOutcome> {
+        Box::pin(Part::perform(self, aws, request))
+    }
+
+    fn find<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, Result<Option<String>, String>> {
+        Box::pin(Part::find(self, aws, request))
+    }
 }
 
 /// Says which part a step belongs to; telling people is the executor's own.
-fn part(kind: S) -> Option<&'static dyn Part> {
+fn part(kind: S) -> Option<&'static dyn BoxedPart> {
     Some(match kind {
         S::Notify => return None,
         S::Diagnose | S::RestartUnits | S::DrainApplication => &commands::Commands,
@@ -109,7 +137,7 @@ impl AwsRecovery {
     /// When AWS does not say who we are.
     pub fn new(aws: &Aws, region: &str, role: Option<&Role>) -> Result<Self, AwsRecoveryError> {
         let config = aws.config(region, role);
-        let account = call::account(aws, &config).map_err(AwsRecoveryError::Account)?;
+        let account = aws.block_on(call::account(&config)).map_err(AwsRecoveryError::Account)?;
         let config = call::without_retries(&config);
         Ok(Self {
             ec2: aws_sdk_ec2::Client::new(&config),
@@ -129,43 +157,44 @@ impl FactReader for AwsRecovery {
         (&self.account, &self.region)
     }
 
-    fn look(&self, instance: &str, now_ms: i64) -> Seen {
-        facts::look(self, instance, now_ms)
+    fn look(&self, instance: &str, _now_ms: i64) -> Seen {
+        self.runtime.block_on(facts::look(self, instance))
     }
 
     fn still_holds(&self, trigger: &Trigger) -> Read<bool> {
-        holds::still_holds(self, trigger)
+        self.runtime.block_on(holds::still_holds(self, trigger))
     }
 
     fn capacity_check(&self, action: RecoveryAction, instance: &str, policy: &Policy) -> Read<Option<String>> {
-        capacity_check::capacity_check(self, action, instance, policy)
+        self.runtime.block_on(capacity_check::capacity_check(self, action, instance, policy))
     }
 
     fn is_well(&self, instance: &str, policy: &Policy) -> Read<bool> {
-        well::is_well(self, instance, policy)
+        self.runtime.block_on(well::is_well(self, instance, policy))
     }
 }
 
 impl DryRunner for AwsRecovery {
     fn dry_run(&self, plan: &Plan, instance: &str) -> Vec<DryRunResult> {
-        dry::dry_run(self, plan, instance)
+        self.runtime.block_on(dry::dry_run(self, plan, instance))
     }
 
     fn snapshot_age(&self, instance: &str, now_ms: i64) -> Read<Option<i64>> {
-        snapshots::age(self, instance, now_ms)
+        self.runtime.block_on(snapshots::age(self, instance, now_ms))
     }
 }
 
 impl StepDriver for AwsRecovery {
     fn prepare(&self, request: &StepRequest) -> Result<String, String> {
-        part(request.kind).map_or_else(|| Ok(String::new()), |p| p.prepare(self, request))
+        part(request.kind).map_or_else(|| Ok(String::new()), |p| self.runtime.block_on(p.prepare(self, request)))
     }
 
     fn perform(&self, request: &StepRequest) -> StepOutcome {
-        part(request.kind).map_or_else(|| StepOutcome::Done(String::new()), |p| p.perform(self, request))
+        part(request.kind)
+            .map_or_else(|| StepOutcome::Done(String::new()), |p| self.runtime.block_on(p.perform(self, request)))
     }
 
     fn find(&self, request: &StepRequest) -> Result<Option<String>, String> {
-        part(request.kind).map_or_else(|| Ok(None), |p| p.find(self, request))
+        part(request.kind).map_or_else(|| Ok(None), |p| self.runtime.block_on(p.find(self, request)))
     }
 }

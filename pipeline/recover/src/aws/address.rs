@@ -1,8 +1,8 @@
 //! Moves the Elastic IP to the successor, if its owner is whom we expect.
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::CallError;
-use super::facts::read::{ask, filter, words};
+use super::call::{CallError, ask};
+use super::ec2_reads::filter;
 use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::Address;
 use forewarn_domain::step::StepKind;
@@ -24,22 +24,22 @@ struct Before {
 pub(super) struct Addresses;
 
 impl Part for Addresses {
-    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        let before = aws.runtime.block_on(settle(aws, request))?;
+    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+        let before = settle(aws, request).await?;
         serde_json::to_string(&before).map_err(|e| e.to_string())
     }
 
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         let (before, successor) = match read(request) {
             Ok(read) => read,
             Err(why) => return StepOutcome::Failed(why),
         };
-        aws.runtime.block_on(move_to(aws, &before, successor))
+        move_to(aws, &before, successor).await
     }
 
-    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         let (before, successor) = read(request)?;
-        let address = aws.runtime.block_on(address(aws, &before.allocation_id)).map_err(words)?;
+        let address = address(aws, &before.allocation_id).await?;
         let is_moved = owner(&address).as_deref() == Some(successor);
         Ok(is_moved.then(|| address.public_ip.unwrap_or_default()))
     }
@@ -56,7 +56,7 @@ async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Before, Stri
     let earlier = request.notes.get(&StepKind::MoveAddress);
     let earlier = earlier.and_then(|note| serde_json::from_str::<Before>(&note.before).ok()).map(|b| b.allocation_id);
     let found = match request.policy.targets.replacement.allocation_id.clone().or(earlier) {
-        Some(allocation) => address(aws, &allocation).await.map_err(words)?,
+        Some(allocation) => address(aws, &allocation).await?,
         None => only(aws, &request.subject).await?,
     };
     let allocation_id = found.allocation_id.clone();
@@ -69,7 +69,7 @@ async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Before, Stri
 
 async fn only(aws: &AwsRecovery, instance: &str) -> Result<Address, String> {
     let call = aws.ec2.describe_addresses().filters(filter("instance-id", [instance.to_owned()]));
-    let reply = ask("ec2:DescribeAddresses", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeAddresses", call.send()).await?;
     let mut all = reply.addresses.unwrap_or_default();
     match (all.pop(), all.len()) {
         (Some(address), 0) => Ok(address),
@@ -101,7 +101,7 @@ fn unexpected(allocation: &str, owner: &str) -> String {
 async fn move_to(aws: &AwsRecovery, before: &Before, successor: &str) -> StepOutcome {
     let found = match address(aws, &before.allocation_id).await {
         Ok(found) => found,
-        Err(trouble) => return StepOutcome::Unknown(trouble.words),
+        Err(error) => return error.unknown(),
     };
     match owner(&found) {
         Some(owner) if owner == successor => return StepOutcome::Done(found.public_ip.unwrap_or_default()),
@@ -112,6 +112,6 @@ async fn move_to(aws: &AwsRecovery, before: &Before, successor: &str) -> StepOut
     let call = aws.ec2.associate_address().allocation_id(&before.allocation_id).instance_id(successor);
     match ask("ec2:AssociateAddress", call.allow_reassociation(true).send()).await {
         Ok(_) => StepOutcome::Waiting(LOOK_AGAIN_MS),
-        Err(trouble) => trouble.reply(),
+        Err(error) => error.outcome(),
     }
 }

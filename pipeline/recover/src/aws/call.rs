@@ -5,7 +5,6 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
-use forewarn_runtime::aws::Aws;
 use forewarn_runtime::telemetry::causes;
 use forewarn_runtime::time::real_duration;
 
@@ -13,6 +12,8 @@ use forewarn_runtime::time::real_duration;
 const CALL_MS: u64 = 10_000;
 /// How long it may take until somebody answers at all, milliseconds.
 const CONNECT_MS: u64 = 3_000;
+/// How long many reads may take together, milliseconds.
+const TOGETHER_MS: u64 = 50_000;
 
 /// Codes by which AWS says that it did nothing, though some come as a server's error.
 const REFUSALS: [&str; 12] = [
@@ -69,10 +70,36 @@ impl CallError {
         self.code.is_empty() || matches!(self.code.as_str(), "ServiceUnavailable" | "Unavailable" | "InternalFailure")
     }
 
-    /// Makes it a step's reply.
-    pub(super) fn reply(self) -> StepOutcome {
+    /// Gives what it tells of the step that made the call.
+    pub(super) fn outcome(self) -> StepOutcome {
         if self.definitely_not_applied { StepOutcome::Failed(self.words) } else { StepOutcome::Unknown(self.words) }
     }
+
+    /// Gives the same where earlier calls of the step may have had an effect: of that a failed read tells nothing.
+    pub(super) fn unknown(self) -> StepOutcome {
+        StepOutcome::Unknown(self.words)
+    }
+}
+
+/// For reads, of which it does not matter whether they arrived.
+impl From<CallError> for String {
+    fn from(error: CallError) -> Self {
+        error.words
+    }
+}
+
+/// Waits for a call, such as `ec2:StopInstances`.
+pub(super) async fn ask<T, E>(call: &str, sent: impl Future<Output = Result<T, SdkError<E>>>) -> Result<T, CallError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    sent.await.map_err(|e| CallError::of(call, &e))
+}
+
+/// Waits for many reads together, as long as what asks for them may take.
+pub(super) async fn bounded<T>(reads: impl Future<Output = T>) -> Result<T, String> {
+    let read = tokio::time::timeout(real_duration(TOGETHER_MS), reads).await;
+    read.map_err(|_| format!("AWS took more than {} s to answer", TOGETHER_MS / 1000))
 }
 
 /// Takes the SDK's own retries away: a call without a token must not be made twice unseen; and bounds its time.
@@ -88,19 +115,21 @@ pub(super) fn without_retries(config: &SdkConfig) -> SdkConfig {
 const OTHERS: [&str; 2] = ["us-east-1", "eu-west-1"];
 
 /// Asks who we are: the own region, and others where that is dark.
-pub(super) fn account(aws: &Aws, config: &SdkConfig) -> Result<String, String> {
-    let own = ask_account(aws, config);
+pub(super) async fn account(config: &SdkConfig) -> Result<String, String> {
+    let own = ask_account(config).await;
     if own.as_ref().is_err_and(CallError::is_silence) {
-        let there = OTHERS.iter().map(|region| config.to_builder().region(Region::new(*region)).build());
-        if let Some(account) = there.into_iter().find_map(|config| ask_account(aws, &config).ok()) {
-            return Ok(account);
+        for region in OTHERS {
+            let there = config.to_builder().region(Region::new(region)).build();
+            if let Ok(account) = ask_account(&there).await {
+                return Ok(account);
+            }
         }
     }
-    own.map_err(|trouble| trouble.words)
+    Ok(own?)
 }
 
-fn ask_account(aws: &Aws, config: &SdkConfig) -> Result<String, CallError> {
-    let reply = aws.block_on(aws_sdk_sts::Client::new(config).get_caller_identity().send());
-    let reply = reply.map_err(|e| CallError::of("sts:GetCallerIdentity", &e))?;
-    reply.account.ok_or_else(|| CallError::silent("sts:GetCallerIdentity", "the reply names no account", true))
+async fn ask_account(config: &SdkConfig) -> Result<String, CallError> {
+    const CALL: &str = "sts:GetCallerIdentity";
+    let reply = ask(CALL, aws_sdk_sts::Client::new(config).get_caller_identity().send()).await?;
+    reply.account.ok_or_else(|| CallError::silent(CALL, "the reply names no account", true))
 }

@@ -1,8 +1,9 @@
 //! What is missing where an instance would start or be launched.
 
 use super::AwsRecovery;
+use super::call::{ask, bounded};
 use super::dry;
-use super::facts::read::{ask, bounded, ec2_in, instance, words, zone};
+use super::ec2_reads::{ec2_in, instance, zone};
 use super::launch::capture::{ActionRequest, settle};
 use super::launch::subnet::{zone_of, zones_with};
 use aws_sdk_ec2::types::ImageState;
@@ -13,7 +14,7 @@ use forewarn_recovery::targets::OtherRegion;
 use forewarn_runtime::time::{format_ms, parse_instant, system_now_ms};
 
 /// Says what is missing; none if nothing is known to be.
-pub(super) fn capacity_check(
+pub(super) async fn capacity_check(
     aws: &AwsRecovery,
     action: RecoveryAction,
     id: &str,
@@ -28,13 +29,13 @@ pub(super) fn capacity_check(
             Ok(None)
         }
     };
-    let found = aws.runtime.block_on(bounded(reads)).and_then(|found| found);
+    let found = bounded(Box::pin(reads)).await.and_then(|found| found);
     found.map_or_else(Read::Failed, Read::Known)
 }
 
 /// A start has no dry run that looks for capacity: only whether its zone has the type at all can be asked.
 async fn of_start(aws: &AwsRecovery, id: &str) -> Result<Option<String>, String> {
-    let found = instance(&aws.ec2, id).await.map_err(words)?;
+    let found = instance(&aws.ec2, id).await?;
     let found = found.ok_or_else(|| format!("EC2 knows no instance {id} in {}", aws.region))?;
     let kind = found.instance_type.as_ref().ok_or_else(|| format!("EC2 names no type of {id}"))?.as_str();
     let zone = zone(&found).ok_or_else(|| format!("EC2 names no zone for {id}"))?;
@@ -78,8 +79,8 @@ async fn of_copy(aws: &AwsRecovery, other: &OtherRegion) -> Result<Option<String
     let ec2 = ec2_in(aws, region);
     let reply = match ask("ec2:DescribeImages", ec2.describe_images().image_ids(image_id).send()).await {
         Ok(reply) => reply,
-        Err(trouble) if trouble.code.starts_with("InvalidAMIID") => return Ok(Some(trouble.words)),
-        Err(trouble) => return Err(trouble.words),
+        Err(error) if error.code.starts_with("InvalidAMIID") => return Ok(Some(error.words)),
+        Err(error) => return Err(error.words),
     };
     let Some(image) = reply.images.unwrap_or_default().into_iter().next() else {
         return Ok(Some(format!("there is no image {image_id} in {region}")));

@@ -1,7 +1,8 @@
 //! Stops and starts the instance that is healed: each looks first, and goes on from there.
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::facts::read::{ask, instance, millis, state, words};
+use super::call::{CallError, ask};
+use super::ec2_reads::{instance, millis, state};
 use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::{Affinity, Instance, Tenancy};
 use forewarn_domain::action::RecoveryAction;
@@ -29,33 +30,30 @@ struct Before {
 pub(super) struct Compute;
 
 impl Part for Compute {
-    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        let found = aws.runtime.block_on(instance(&aws.ec2, &request.subject)).map_err(words)?;
+    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+        let found = instance(&aws.ec2, &request.subject).await?;
         let found = found.ok_or_else(|| unknown(aws, request))?;
         let launched_ms = millis(found.launch_time.as_ref());
         let before = Before { at_ms: request.now_ms, state: state(&found), launched_ms };
         serde_json::to_string(&before).map_err(|e| e.to_string())
     }
 
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         let before: Before = match serde_json::from_str(&request.before) {
             Ok(before) => before,
             Err(e) => return StepOutcome::Failed(format!("how {} stood before can't be read: {e}", request.subject)),
         };
-        aws.runtime.block_on(async {
-            match instance(&aws.ec2, &request.subject).await {
-                Ok(Some(found)) if request.kind == StepKind::Stop => stop(aws, request, &before, &found).await,
-                Ok(Some(found)) => start(aws, request, &before, &found).await,
-                Ok(None) => StepOutcome::Failed(unknown(aws, request)),
-                // Whether an earlier call of this step had an effect can't be told now.
-                Err(trouble) => StepOutcome::Unknown(trouble.words),
-            }
-        })
+        match instance(&aws.ec2, &request.subject).await {
+            Ok(Some(found)) if request.kind == StepKind::Stop => stop(aws, request, &before, &found).await,
+            Ok(Some(found)) => start(aws, request, &before, &found).await,
+            Ok(None) => StepOutcome::Failed(unknown(aws, request)),
+            Err(error) => error.unknown(),
+        }
     }
 
-    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         let before: Before = serde_json::from_str(&request.before).map_err(|e| e.to_string())?;
-        let found = aws.runtime.block_on(instance(&aws.ec2, &request.subject)).map_err(words)?;
+        let found = instance(&aws.ec2, &request.subject).await?;
         let found = found.ok_or_else(|| unknown(aws, request))?;
         let is_done = if request.kind == StepKind::Stop { is_down(&found) } else { has_started(&before, &found) };
         Ok(is_done.then(|| result(&found)))
@@ -120,8 +118,8 @@ async fn start(aws: &AwsRecovery, request: &StepRequest, before: &Before, found:
     }
     if request.action == RecoveryAction::MigrateHost && is_bound_to_host(found) {
         let call = aws.ec2.modify_instance_placement().instance_id(&request.subject).affinity(Affinity::Default);
-        if let Err(trouble) = ask("ec2:ModifyInstancePlacement", call.send()).await {
-            return trouble.reply();
+        if let Err(error) = ask("ec2:ModifyInstancePlacement", call.send()).await {
+            return error.outcome();
         }
     }
     after(ask("ec2:StartInstances", aws.ec2.start_instances().instance_ids(&request.subject).send()).await)
@@ -135,9 +133,9 @@ fn is_bound_to_host(found: &Instance) -> bool {
 }
 
 /// Between the look and the call it may have gone on: then the next look tells.
-fn after<T>(called: Result<T, super::call::CallError>) -> StepOutcome {
+fn after<T>(called: Result<T, CallError>) -> StepOutcome {
     match called {
-        Err(trouble) if trouble.code != "IncorrectInstanceState" => trouble.reply(),
+        Err(error) if error.code != "IncorrectInstanceState" => error.outcome(),
         _ => StepOutcome::Waiting(LOOK_AGAIN_MS),
     }
 }

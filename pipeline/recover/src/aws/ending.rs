@@ -1,8 +1,9 @@
 //! Ends an instance that was replaced and kept, after a last look at what it is.
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::facts::read::{ask, instance, state, tags, words};
-use super::facts::tags::SUCCESSOR;
+use super::call::ask;
+use super::ec2_reads::{instance, state};
+use super::tags::{self, SUCCESSOR};
 use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::Instance;
 use forewarn_recovery::facts::InstanceState as State;
@@ -17,18 +18,16 @@ const ENDED: &str = "terminated";
 pub(super) struct Ending;
 
 impl Part for Ending {
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        aws.runtime.block_on(async {
-            match instance(&aws.ec2, &request.subject).await {
-                Ok(Some(found)) if !is_gone(Some(&found)) => end(aws, &request.subject, &found).await,
-                Ok(_) => StepOutcome::Done(ENDED.to_owned()),
-                Err(trouble) => StepOutcome::Unknown(trouble.words),
-            }
-        })
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+        match instance(&aws.ec2, &request.subject).await {
+            Ok(Some(found)) if !is_gone(Some(&found)) => end(aws, &request.subject, &found).await,
+            Ok(_) => StepOutcome::Done(ENDED.to_owned()),
+            Err(error) => error.unknown(),
+        }
     }
 
-    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        let found = aws.runtime.block_on(instance(&aws.ec2, &request.subject)).map_err(words)?;
+    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+        let found = instance(&aws.ec2, &request.subject).await?;
         Ok(is_gone(found.as_ref()).then(|| ENDED.to_owned()))
     }
 }
@@ -41,11 +40,11 @@ fn is_gone(found: Option<&Instance>) -> bool {
 async fn end(aws: &AwsRecovery, id: &str, found: &Instance) -> StepOutcome {
     match state(found) {
         Some(State::ShuttingDown) => return StepOutcome::Waiting(AGAIN_MS),
-        Some(State::Stopped) if tags(found.tags.as_deref()).contains_key(SUCCESSOR) => {}
+        Some(State::Stopped) if tags::by_key(found.tags()).contains_key(SUCCESSOR) => {}
         _ => return StepOutcome::Failed(format!("{id} is not ended: it is no longer stopped and marked as replaced")),
     }
     match ask("ec2:TerminateInstances", aws.ec2.terminate_instances().instance_ids(id).send()).await {
         Ok(_) => StepOutcome::Waiting(AGAIN_MS),
-        Err(trouble) => trouble.reply(),
+        Err(error) => error.outcome(),
     }
 }

@@ -1,24 +1,24 @@
 //! What is seen of an instance: EC2's description of it and its checks, its group, its volumes, its addresses, its targets.
 
 mod group;
+mod instance_tags;
 mod place;
-pub(super) mod read;
-pub(super) mod tags;
 mod targets;
 mod volumes;
 
 use super::super::ports::{Place, Seen};
 use super::AwsRecovery;
+use super::call::{ask, bounded};
+use super::ec2_reads::{filter, instance, state, zone};
+use super::tags;
 use aws_sdk_ec2::types::{Instance, InstanceAttributeName, InstanceLifecycleType, InstanceType, SpotInstanceType};
 use forewarn_recovery::facts::{Group, InstanceFacts, InstanceState, Market, Read, RetainedInstance};
 use forewarn_runtime::time::parse_instant;
-use read::{ask, bounded, filter, state, words, zone};
 use std::collections::BTreeMap;
 
 /// Looks at an instance.
-pub(super) fn look(aws: &AwsRecovery, instance: &str, _now_ms: i64) -> Seen {
-    let seen = aws.runtime.block_on(bounded(look_at(aws, instance)));
-    seen.unwrap_or_else(|why| nothing(&format!("{instance}: {why}")))
+pub(super) async fn look(aws: &AwsRecovery, instance: &str) -> Seen {
+    bounded(Box::pin(look_at(aws, instance))).await.unwrap_or_else(|why| nothing(&format!("{instance}: {why}")))
 }
 
 fn nothing(why: &str) -> Seen {
@@ -27,13 +27,13 @@ fn nothing(why: &str) -> Seen {
 }
 
 async fn look_at(aws: &AwsRecovery, id: &str) -> Seen {
-    let found = match read::instance(&aws.ec2, id).await {
+    let found = match instance(&aws.ec2, id).await {
         Ok(Some(found)) => found,
         Ok(None) => {
             let why = format!("EC2 knows no instance {id} in account {} and {}", aws.account, aws.region);
             return Seen { instance: Read::Absent(why.clone()), ..nothing(&why) };
         }
-        Err(trouble) => return nothing(&trouble.words),
+        Err(error) => return nothing(&error.words),
     };
     let (group, statuses) = tokio::join!(group::of(aws, id, &found), place::statuses(aws));
     let membership = group.as_ref().map(Option::as_ref).map_err(Clone::clone);
@@ -74,25 +74,25 @@ async fn facts(aws: &AwsRecovery, id: &str, found: &Instance, group: Option<Grou
         volumes::of(aws, found),
         targets::is_last(aws, id, found),
     )?;
-    let tags = read::tags(found.tags.as_deref());
+    let tags = tags::by_key(found.tags());
     let kept = kept(aws, id, &tags).await?;
     Ok(InstanceFacts {
         state,
         market,
-        enrolled: tags::is_enrolled(&tags),
-        self_heal: tags::is_self_healing(&tags),
+        enrolled: instance_tags::is_enrolled(&tags),
+        self_heal: instance_tags::is_self_healing(&tags),
         stop_protection: stop,
         termination_protection: termination,
         instance_store,
         assigned_public_ip: public_ips(found).iter().any(|ip| !addresses.contains(ip)),
         elastic_ip: !addresses.is_empty(),
-        stateful: tags::stateful(&tags).unwrap_or(volumes.has_data),
+        stateful: instance_tags::stateful(&tags).unwrap_or(volumes.has_data),
         multi_attach: volumes.multi_attach,
         broken_volume: volumes.broken,
         last_target,
         group,
         kept,
-        controller: tags::controller(&tags),
+        controller: instance_tags::controller(&tags),
     })
 }
 
@@ -102,11 +102,11 @@ async fn kept(
     id: &str,
     tags: &BTreeMap<String, String>,
 ) -> Result<Option<RetainedInstance>, String> {
-    let Some((until, successor)) = tags::kept(tags) else { return Ok(None) };
+    let Some((until, successor)) = instance_tags::kept(tags) else { return Ok(None) };
     let until_ms = parse_instant(until, None).map_err(|_| {
         format!("tag {} of {id} is {until:?}, expected a time such as 2026-02-15T06:00:00Z", tags::UNTIL)
     })?;
-    let found = read::instance(&aws.ec2, successor).await.map_err(words)?;
+    let found = instance(&aws.ec2, successor).await?;
     Ok(Some(RetainedInstance {
         until_ms,
         successor_runs: found.as_ref().and_then(state) == Some(InstanceState::Running),
@@ -117,7 +117,7 @@ async fn kept(
 async fn is_set(aws: &AwsRecovery, id: &str, name: InstanceAttributeName) -> Result<bool, String> {
     let is_stop = name == InstanceAttributeName::DisableApiStop;
     let call = aws.ec2.describe_instance_attribute().instance_id(id).attribute(name);
-    let reply = ask("ec2:DescribeInstanceAttribute", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeInstanceAttribute", call.send()).await?;
     let value = if is_stop { reply.disable_api_stop } else { reply.disable_api_termination };
     Ok(value.and_then(|v| v.value).unwrap_or(false))
 }
@@ -141,7 +141,7 @@ async fn market(aws: &AwsRecovery, id: &str, found: &Instance) -> Result<Market,
 async fn has_instance_store(aws: &AwsRecovery, id: &str, found: &Instance) -> Result<bool, String> {
     let kind: &InstanceType = found.instance_type.as_ref().ok_or_else(|| format!("EC2 names no type of {id}"))?;
     let call = aws.ec2.describe_instance_types().instance_types(kind.clone());
-    let reply = ask("ec2:DescribeInstanceTypes", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeInstanceTypes", call.send()).await?;
     let info = reply.instance_types.unwrap_or_default().into_iter().next();
     let supported = info.and_then(|i| i.instance_storage_supported);
     supported.ok_or_else(|| format!("EC2 does not tell whether {} has instance store", kind.as_str()))
@@ -150,7 +150,7 @@ async fn has_instance_store(aws: &AwsRecovery, id: &str, found: &Instance) -> Re
 /// Gives the Elastic IPs of an instance.
 async fn elastic_ips(aws: &AwsRecovery, id: &str) -> Result<Vec<String>, String> {
     let call = aws.ec2.describe_addresses().filters(filter("instance-id", [id.to_owned()]));
-    let reply = ask("ec2:DescribeAddresses", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeAddresses", call.send()).await?;
     Ok(reply.addresses.unwrap_or_default().into_iter().filter_map(|a| a.public_ip).collect())
 }
 

@@ -1,29 +1,26 @@
 //! Whether what a trigger told is still so, as far as EC2 knows.
 
 use super::AwsRecovery;
-use super::facts::read::status;
+use super::ec2_reads::status;
 use aws_sdk_ec2::types::{InstanceStatus, InstanceStatusEvent, SummaryStatus};
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::trigger::{Cause, Check, Trigger};
 
 /// Looks again at what can be looked at: checks, and events that AWS has scheduled. The rest holds; others know better.
-pub(super) fn still_holds(aws: &AwsRecovery, trigger: &Trigger) -> Read<bool> {
-    let fits = |holds: fn(&InstanceStatus, Cause) -> bool| match aws
-        .runtime
-        .block_on(status(&aws.ec2, &trigger.instance_id))
-    {
-        Ok(found) => Read::Known(found.is_some_and(|s| holds(&s, trigger.cause))),
-        Err(trouble) => Read::Failed(trouble.words),
-    };
-    match trigger.cause {
-        Cause::CheckFailed { .. } => fits(check_fails),
-        Cause::Scheduled => fits(|status, _| status.events.as_deref().unwrap_or_default().iter().any(is_open)),
+pub(super) async fn still_holds(aws: &AwsRecovery, trigger: &Trigger) -> Read<bool> {
+    let holds: fn(&InstanceStatus, Cause) -> bool = match trigger.cause {
+        Cause::CheckFailed { .. } => check_fails,
+        Cause::Scheduled => |status, _| status.events.as_deref().unwrap_or_default().iter().any(is_open),
         Cause::Predicted { .. }
         | Cause::ApplicationDown
         | Cause::SpotWarned { .. }
         | Cause::RebalanceRecommended
         | Cause::Replaced
-        | Cause::Operator { .. } => Read::Known(true),
+        | Cause::Operator { .. } => return Read::Known(true),
+    };
+    match status(&aws.ec2, &trigger.instance_id).await {
+        Ok(found) => Read::Known(found.is_some_and(|s| holds(&s, trigger.cause))),
+        Err(error) => Read::Failed(error.words),
     }
 }
 

@@ -3,8 +3,10 @@
 mod interfaces;
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::CallError;
+use super::call::{CallError, ask};
 use super::ec2_reads;
+use super::record;
+use super::tags;
 use super::traffic::{self, Target};
 use super::{AwsRecovery, Part};
 use forewarn_domain::step::StepKind as S;
@@ -33,23 +35,23 @@ struct Lists {
 }
 
 impl Part for Isolation {
-    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        if let Some(before) = ec2_reads::settled(request) {
+    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = record::settled(request) {
             return Ok(before);
         }
         if request.kind == S::RestoreGroups
-            && let Some(decoded_note) = ec2_reads::precondition_of::<Lists>(request, S::Isolate)
+            && let Some(decoded_note) = record::precondition_of::<Lists>(request, S::Isolate)
         {
-            return ec2_reads::encode_precondition(&Lists {
+            return record::encode_precondition(&Lists {
                 at_ms: request.now_ms,
                 isolation: None,
                 interfaces: decoded_note.interfaces,
             });
         }
-        let seen = of_instance(aws, &request.subject).map_err(ec2_reads::words)?;
+        let seen = of_instance(aws, &request.subject).await?;
         if request.kind == S::RestoreGroups {
             let interfaces = seen.into_iter().filter_map(|i| Some((i.id, i.kept?))).collect();
-            return ec2_reads::encode_precondition(&Lists { at_ms: request.now_ms, isolation: None, interfaces });
+            return record::encode_precondition(&Lists { at_ms: request.now_ms, isolation: None, interfaces });
         }
         let isolation = request.policy.targets.isolation_group.clone().filter(|g| !g.is_empty());
         let isolation = isolation.ok_or("the policy names no isolation group (targets.isolation_group)")?;
@@ -63,16 +65,20 @@ impl Part for Isolation {
             (i.id, groups)
         };
         let interfaces = seen.into_iter().map(list).collect();
-        ec2_reads::encode_precondition(&Lists { at_ms: request.now_ms, isolation: Some(isolation.clone()), interfaces })
+        record::encode_precondition(&Lists { at_ms: request.now_ms, isolation: Some(isolation.clone()), interfaces })
     }
 
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        ec2_reads::either(if request.kind == S::Isolate { isolate(aws, request) } else { restore(aws, request) })
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+        record::either(if request.kind == S::Isolate {
+            isolate(aws, request).await
+        } else {
+            restore(aws, request).await
+        })
     }
 
-    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        let lists: Lists = ec2_reads::decode_precondition(&request.before)?;
-        let seen = of_instance(aws, &request.subject).map_err(ec2_reads::words)?;
+    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+        let lists: Lists = record::decode_precondition(&request.before)?;
+        let seen = of_instance(aws, &request.subject).await?;
         let has_effect = match &lists.isolation {
             Some(group) => !seen.is_empty() && seen.iter().all(|i| i.groups == [group.clone()] && i.kept.is_some()),
             None => seen.iter().all(|i| i.kept.is_none() && !differs(i, &lists)),
@@ -101,29 +107,35 @@ fn same(one: &[String], other: &[String]) -> bool {
     sorted(one) == sorted(other)
 }
 
-fn look(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<Interface>, StepOutcome> {
-    of_instance(aws, &request.subject).map_err(ec2_reads::unread)
+async fn look(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<Interface>, StepOutcome> {
+    of_instance(aws, &request.subject).await.map_err(CallError::unknown)
 }
 
-fn isolate(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let lists: Lists = ec2_reads::before(request)?;
+async fn isolate(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let lists: Lists = record::before(request)?;
     let only =
         lists.isolation.clone().ok_or_else(|| StepOutcome::Failed("no isolation group is written down".to_owned()))?;
-    let seen = look(aws, request)?;
+    let seen = look(aws, request).await?;
     let has_begun = seen.iter().any(|i| i.groups == [only.clone()]);
-    remember(aws, request, &lists, &seen).map_err(|e| later(e, has_begun))?;
-    change(aws, seen.iter().filter(|i| i.groups != [only.clone()]).map(|i| (&i.id, vec![only.clone()])), has_begun)?;
-    let is_shut = look(aws, request)?.iter().all(|i| i.groups == [only.clone()]);
+    remember(aws, request, &lists, &seen).await.map_err(|e| later(e, has_begun))?;
+    change(aws, seen.iter().filter(|i| i.groups != [only.clone()]).map(|i| (&i.id, vec![only.clone()])), has_begun)
+        .await?;
+    let is_shut = look(aws, request).await?.iter().all(|i| i.groups == [only.clone()]);
     Ok(if is_shut { StepOutcome::Done(request.before.clone()) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
 /// A refusal after part of the effect is no proof that nothing has happened.
 fn later(e: CallError, has_begun: bool) -> StepOutcome {
-    if has_begun { StepOutcome::Unknown(e.words) } else { e.reply() }
+    if has_begun { StepOutcome::Unknown(e.words) } else { e.outcome() }
 }
 
 /// Writes the way back where it outlives the log; what is written already stays.
-fn remember(aws: &AwsRecovery, request: &StepRequest, lists: &Lists, seen: &[Interface]) -> Result<(), CallError> {
+async fn remember(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    lists: &Lists,
+    seen: &[Interface],
+) -> Result<(), CallError> {
     let mut unwritten = BTreeMap::<Vec<String>, Vec<String>>::new();
     for interface in seen {
         // One that came later is remembered as it is now.
@@ -136,47 +148,48 @@ fn remember(aws: &AwsRecovery, request: &StepRequest, lists: &Lists, seen: &[Int
         }
     }
     for (groups, ids) in unwritten {
-        ec2_reads::put_tags(aws, &ids, &groups_tags(&groups))?;
+        tags::put_tags(aws, &ids, &groups_tags(&groups)).await?;
     }
-    let machine = ec2_reads::machine(aws, &request.subject)?;
-    if machine.is_some_and(|m| m.tags.get(QUARANTINED) == Some(&request.recovery_id)) {
+    let view = ec2_reads::instance_view(aws, &request.subject).await?;
+    if view.is_some_and(|m| m.tags.get(QUARANTINED) == Some(&request.recovery_id)) {
         return Ok(());
     }
-    let targets: Vec<Target> = ec2_reads::precondition_of(request, S::Deregister).unwrap_or_default();
+    let targets: Vec<Target> = record::precondition_of(request, S::Deregister).unwrap_or_default();
     let mut tags = traffic::to_tags(&targets);
     tags.push((QUARANTINED.to_owned(), request.recovery_id.clone()));
-    ec2_reads::put_tags(aws, std::slice::from_ref(&request.subject), &tags)
+    tags::put_tags(aws, std::slice::from_ref(&request.subject), &tags).await
 }
 
-fn change<'a>(
+async fn change<'a>(
     aws: &AwsRecovery,
     wanted: impl Iterator<Item = (&'a String, Vec<String>)>,
     mut has_begun: bool,
 ) -> Result<(), StepOutcome> {
     for (id, groups) in wanted.take(AT_ONCE) {
         let call = aws.ec2.modify_network_interface_attribute().network_interface_id(id).set_groups(Some(groups));
-        let asked = ec2_reads::ask(aws, "ec2:ModifyNetworkInterfaceAttribute", call.send());
+        let asked = ask("ec2:ModifyNetworkInterfaceAttribute", call.send()).await;
         asked.map_err(|e| later(e, has_begun))?;
         has_begun = true;
     }
     Ok(())
 }
 
-fn restore(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let lists: Lists = ec2_reads::before(request)?;
-    let seen = look(aws, request)?;
+async fn restore(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let lists: Lists = record::before(request)?;
+    let seen = look(aws, request).await?;
     let wrong = seen.iter().filter(|i| differs(i, &lists));
-    change(aws, wrong.filter_map(|i| Some((&i.id, wanted(i, &lists)?.clone()))), false)?;
-    let now = look(aws, request)?;
+    change(aws, wrong.filter_map(|i| Some((&i.id, wanted(i, &lists)?.clone()))), false).await?;
+    let now = look(aws, request).await?;
     if now.iter().any(|i| differs(i, &lists)) {
         return Ok(StepOutcome::Waiting(AGAIN_MS));
     }
     let written: Vec<String> = now.iter().filter(|i| i.kept.is_some()).map(|i| i.id.clone()).collect();
     if !written.is_empty() {
-        ec2_reads::drop_tags(aws, &written, &interfaces::keys()).map_err(ec2_reads::unread)?;
+        tags::drop_tags(aws, &written, &interfaces::keys()).await.map_err(CallError::unknown)?;
     }
     // The targets are still needed: whoever registers it takes their tags away.
-    ec2_reads::drop_tags(aws, std::slice::from_ref(&request.subject), &[QUARANTINED.to_owned()])
-        .map_err(ec2_reads::unread)?;
+    tags::drop_tags(aws, std::slice::from_ref(&request.subject), &[QUARANTINED.to_owned()])
+        .await
+        .map_err(CallError::unknown)?;
     Ok(StepOutcome::Done(request.before.clone()))
 }

@@ -8,7 +8,7 @@ mod image;
 pub(super) mod subnet;
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::facts::read::{bounded, words};
+use super::call::bounded;
 use super::{AwsRecovery, Part};
 use arguments::Arguments;
 use capture::ActionRequest;
@@ -34,36 +34,36 @@ pub(super) struct Launches;
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
 impl Part for Launches {
-    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
         match request.kind {
             S::Discard => discard::prepare(request),
             S::KeepOld => discard::settle_tags(request, &format_ms(request.now_ms.saturating_add(DAY_MS))),
             _ => {
-                let arguments = aws.runtime.block_on(bounded(settle(aws, request)))??;
+                let arguments = bounded(Box::pin(settle(aws, request))).await??;
                 serde_json::to_string(&arguments).map_err(|e| e.to_string())
             }
         }
     }
 
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         match request.kind {
-            S::Discard => aws.runtime.block_on(discard::discard(aws, request)),
-            S::KeepOld => aws.runtime.block_on(discard::keep(aws, request)),
+            S::Discard => discard::discard(aws, request).await,
+            S::KeepOld => discard::keep(aws, request).await,
             _ => match read(request) {
-                Ok(arguments) => aws.runtime.block_on(launch(aws, request, &arguments)),
+                Ok(arguments) => launch(aws, request, &arguments).await,
                 Err(why) => StepOutcome::Failed(why),
             },
         }
     }
 
-    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         match request.kind {
-            S::Discard => aws.runtime.block_on(discard::ended(aws, request)),
-            S::KeepOld => aws.runtime.block_on(discard::kept(aws, request)),
+            S::Discard => discard::ended(aws, request).await,
+            S::KeepOld => discard::kept(aws, request).await,
             _ => {
                 let arguments = read(request)?;
                 let ec2 = arguments.ec2(aws);
-                aws.runtime.block_on(arguments.launched(&ec2, &request.token)).map_err(words)
+                arguments.launched(&ec2, &request.token).await.map_err(String::from)
             }
         }
     }
@@ -107,7 +107,7 @@ async fn launch(aws: &AwsRecovery, request: &StepRequest, arguments: &Arguments)
         Ok(Some(id)) => return StepOutcome::Done(id),
         Ok(None) => {}
         // Whether an earlier call has launched it can't be told now.
-        Err(trouble) => return StepOutcome::Unknown(trouble.words),
+        Err(error) => return error.unknown(),
     }
     let mut arguments = arguments.clone();
     if let Some(root) = &arguments.root {
@@ -124,10 +124,10 @@ async fn launch(aws: &AwsRecovery, request: &StepRequest, arguments: &Arguments)
     for n in 0..arguments.types.len() {
         match arguments.launch(&ec2, &request.token, n, user_data.as_deref()).await {
             Ok(id) => return StepOutcome::Done(id),
-            Err(trouble) if trouble.definitely_not_applied && NO_ROOM.contains(&trouble.code.as_str()) => {
-                full.push(trouble.words)
+            Err(error) if error.definitely_not_applied && NO_ROOM.contains(&error.code.as_str()) => {
+                full.push(error.words);
             }
-            Err(trouble) => return trouble.reply(),
+            Err(error) => return error.outcome(),
         }
     }
     StepOutcome::Failed(full.join("; "))

@@ -1,7 +1,8 @@
 //! Points DNS to the successor in the other region.
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::facts::read::{ask, ec2_of_successor, instance, words};
+use super::call::ask;
+use super::ec2_reads::{ec2_of_successor, instance};
 use super::{AwsRecovery, Part};
 use aws_sdk_route53::Client;
 use aws_sdk_route53::error::BuildError;
@@ -42,12 +43,12 @@ static CHANGES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 pub(super) struct Dns;
 
 impl Part for Dns {
-    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        let before = aws.runtime.block_on(settle(aws, request))?;
+    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+        let before = settle(aws, request).await?;
         serde_json::to_string(&before).map_err(|e| e.to_string())
     }
 
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         let before: Before = match serde_json::from_str(&request.before) {
             Ok(before) => before,
             Err(e) => return StepOutcome::Failed(format!("the record to set can't be read: {e}")),
@@ -55,12 +56,12 @@ impl Part for Dns {
         let client = Client::new(&aws.config);
         let change = CHANGES.lock().unwrap_or_else(PoisonError::into_inner).get(&request.token).cloned();
         match change {
-            Some(change) => aws.runtime.block_on(look(&client, request, &before, &change)),
-            None => aws.runtime.block_on(point(&client, request, &before)),
+            Some(change) => look(&client, request, &before, &change).await,
+            None => point(&client, request, &before).await,
         }
     }
 
-    fn find(&self, _aws: &AwsRecovery, _errand: &StepRequest) -> Result<Option<String>, String> {
+    async fn find(&self, _aws: &AwsRecovery, _request: &StepRequest) -> Result<Option<String>, String> {
         // A record that says so may not be on every server yet. The change made again says the same, and tells when it is.
         Ok(None)
     }
@@ -70,7 +71,7 @@ async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Before, Stri
     let other = request.policy.targets.other_region.as_ref();
     let other = other.ok_or("the policy names no other region, and so no record")?;
     let successor = request.successor.as_deref().ok_or("there is no successor to point to")?;
-    let found = instance(&ec2_of_successor(aws, request), successor).await.map_err(words)?;
+    let found = instance(&ec2_of_successor(aws, request), successor).await?;
     let found = found.ok_or_else(|| format!("EC2 knows no instance {successor} in {}", other.region))?;
     let ip = found.public_ip_address.or(found.private_ip_address);
     let ip = ip.ok_or_else(|| format!("{successor} has no address yet"))?;
@@ -93,7 +94,7 @@ async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Before, Stri
 async fn record(client: &Client, zone: &str, name: &str) -> Result<Option<ResourceRecordSet>, String> {
     let call = client.list_resource_record_sets().hosted_zone_id(zone).start_record_name(name);
     let call = call.start_record_type(RrType::A).max_items(1).send();
-    let reply = ask("route53:ListResourceRecordSets", call).await.map_err(words)?;
+    let reply = ask("route53:ListResourceRecordSets", call).await?;
     let is_it = |r: &ResourceRecordSet| r.r#type == RrType::A && is_same_name(&r.name, name);
     Ok(reply.resource_record_sets.into_iter().find(is_it))
 }
@@ -111,8 +112,8 @@ async fn point(client: &Client, request: &StepRequest, before: &Before) -> StepO
     let change = match ask("route53:ChangeResourceRecordSets", call.send()).await {
         Ok(reply) => reply.change_info.map(|c| c.id).unwrap_or_default(),
         // The request before it is still being carried out.
-        Err(trouble) if trouble.code == "PriorRequestNotComplete" => return StepOutcome::Waiting(LOOK_AGAIN_MS),
-        Err(trouble) => return trouble.reply(),
+        Err(error) if error.code == "PriorRequestNotComplete" => return StepOutcome::Waiting(LOOK_AGAIN_MS),
+        Err(error) => return error.outcome(),
     };
     CHANGES.lock().unwrap_or_else(PoisonError::into_inner).insert(request.token.clone(), change.clone());
     look(client, request, before, &change).await
@@ -133,7 +134,7 @@ async fn look(client: &Client, request: &StepRequest, before: &Before, change: &
     let reply = match ask("route53:GetChange", client.get_change().id(change).send()).await {
         Ok(reply) => reply,
         // Whether every server has it can be asked again.
-        Err(trouble) => return StepOutcome::Unknown(trouble.words),
+        Err(error) => return error.unknown(),
     };
     if reply.change_info.is_none_or(|c| c.status != ChangeStatus::Insync) {
         return StepOutcome::Waiting(LOOK_AGAIN_MS);

@@ -1,9 +1,11 @@
 //! The root volume, replaced in place.
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::CallError;
+use super::call::{CallError, ask};
 use super::ec2_reads;
+use super::record;
 use super::snapshots;
+use super::tags;
 use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::{ReplaceRootVolumeTask, ResourceType};
 use serde::{Deserialize, Serialize};
@@ -26,20 +28,20 @@ struct Arguments {
 }
 
 impl Part for Root {
-    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        if let Some(before) = ec2_reads::settled(request) {
+    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = record::settled(request) {
             return Ok(before);
         }
-        let machine = ec2_reads::must_see(aws, &request.subject)?;
-        let root = machine.root().ok_or_else(|| format!("{} has no root volume in EBS", request.subject))?;
+        let view = ec2_reads::require_instance_view(aws, &request.subject).await?;
+        let root = view.root().ok_or_else(|| format!("{} has no root volume in EBS", request.subject))?;
         let known = match snapshots::came_of_step(request) {
             Some(set) => set,
-            None => snapshots::of_plan(aws, request).map_err(ec2_reads::words)?,
+            None => snapshots::of_plan(aws, request).await?,
         };
         let snapshot_record = known.into_iter().find(|t| t.volume == root.volume);
         let snapshot_record =
             snapshot_record.ok_or_else(|| format!("this plan has no snapshot of the root volume {}", root.volume))?;
-        ec2_reads::encode_precondition(&Arguments {
+        record::encode_precondition(&Arguments {
             at_ms: request.now_ms,
             snapshot: snapshot_record.snapshot,
             old: root.volume.clone(),
@@ -47,27 +49,27 @@ impl Part for Root {
         })
     }
 
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        ec2_reads::either(replace(aws, request))
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+        record::either(replace(aws, request).await)
     }
 
-    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        let found = task(aws, request).map_err(ec2_reads::words)?;
+    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+        let found = task(aws, request).await?;
         Ok(found.filter(|t| state(t) == "succeeded").and_then(|t| t.replace_root_volume_task_id))
     }
 }
 
-fn replace(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let with: Arguments = ec2_reads::before(request)?;
-    let task = match task(aws, request).map_err(ec2_reads::unread)? {
+async fn replace(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let with: Arguments = record::before(request)?;
+    let task = match task(aws, request).await.map_err(CallError::unknown)? {
         Some(task) => task,
-        None => ask(aws, request, &with)?,
+        None => begin(aws, request, &with).await?,
     };
     let id = task.replace_root_volume_task_id().unwrap_or("the task").to_owned();
     let who = &request.subject;
     Ok(match state(&task) {
         "succeeded" => {
-            ec2_reads::try_tags(aws, &with.old, &[("forewarn:replaced-by", id.as_str())]);
+            tags::try_tags(aws, &with.old, &[("forewarn:replaced-by", id.as_str())]).await;
             StepOutcome::Done(id)
         }
         "failed" | "failing" => StepOutcome::Failed(format!(
@@ -81,24 +83,28 @@ fn replace(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, Step
     })
 }
 
-fn ask(aws: &AwsRecovery, request: &StepRequest, with: &Arguments) -> Result<ReplaceRootVolumeTask, StepOutcome> {
+async fn begin(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    with: &Arguments,
+) -> Result<ReplaceRootVolumeTask, StepOutcome> {
     let call = aws.ec2.create_replace_root_volume_task();
     let call = call
         .instance_id(&request.subject)
         .snapshot_id(&with.snapshot)
         .client_token(&request.token)
         .delete_replaced_root_volume(false)
-        .tag_specifications(ec2_reads::marks(request, ResourceType::ReplaceRootVolumeTask, &[]));
-    let made = ec2_reads::ask(aws, "ec2:CreateReplaceRootVolumeTask", call.send()).map_err(CallError::reply)?;
+        .tag_specifications(tags::marks(request, ResourceType::ReplaceRootVolumeTask, &[]));
+    let made = ask("ec2:CreateReplaceRootVolumeTask", call.send()).await.map_err(CallError::outcome)?;
     made.replace_root_volume_task.ok_or_else(|| StepOutcome::Unknown("the reply names no task".to_owned()))
 }
 
 /// Finds the task of this step.
-fn task(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<ReplaceRootVolumeTask>, CallError> {
+async fn task(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<ReplaceRootVolumeTask>, CallError> {
     let call = aws.ec2.describe_replace_root_volume_tasks();
     let call = call.filters(ec2_reads::filter("instance-id", [request.subject.clone()]));
-    let found = ec2_reads::ask(aws, "ec2:DescribeReplaceRootVolumeTasks", call.send())?;
-    let is_ours = |t: &ReplaceRootVolumeTask| ec2_reads::value(t.tags(), ec2_reads::STEP) == Some(&request.token);
+    let found = ask("ec2:DescribeReplaceRootVolumeTasks", call.send()).await?;
+    let is_ours = |t: &ReplaceRootVolumeTask| tags::value(t.tags(), tags::STEP) == Some(&request.token);
     Ok(found.replace_root_volume_tasks.unwrap_or_default().into_iter().find(is_ours))
 }
 

@@ -6,8 +6,10 @@ mod newest;
 mod snapshot_record;
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::CallError;
-use super::ec2_reads::{self, Disk, Since};
+use super::call::{CallError, ask};
+use super::ec2_reads::Disk;
+use super::record::{self, Since};
+use super::tags;
 use super::{AwsRecovery, Part};
 pub(super) use age::age;
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType};
@@ -43,35 +45,35 @@ pub(super) struct SnapshotRequest {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
 impl Part for Snapshots {
-    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        if let Some(before) = ec2_reads::settled(request) {
+    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = record::settled(request) {
             return Ok(before);
         }
         if matches!(request.kind, S::AwaitSnapshot | S::FindSnapshots) {
-            return ec2_reads::encode_precondition(&Since { at_ms: request.now_ms });
+            return record::encode_precondition(&Since { at_ms: request.now_ms });
         }
-        ec2_reads::encode_precondition(&choice::wanted(aws, request)?)
+        record::encode_precondition(&choice::wanted(aws, request).await?)
     }
 
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        ec2_reads::either(match request.kind {
-            S::AwaitSnapshot => complete(aws, request),
-            S::FindSnapshots => newest::find(aws, request),
-            _ => take(aws, request),
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+        record::either(match request.kind {
+            S::AwaitSnapshot => complete(aws, request).await,
+            S::FindSnapshots => newest::find(aws, request).await,
+            _ => take(aws, request).await,
         })
     }
 
-    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
         if matches!(request.kind, S::AwaitSnapshot | S::FindSnapshots) {
             return Ok(None);
         }
-        let wanted: SnapshotRequest = ec2_reads::decode_precondition(&request.before)?;
-        let found = snapshot_record::of_step(aws, &request.token).map_err(ec2_reads::words)?;
+        let wanted: SnapshotRequest = record::decode_precondition(&request.before)?;
+        let found = snapshot_record::of_step(aws, &request.token).await?;
         let set = set_of(&wanted, &found);
         if set.len() == wanted.disks.len() {
-            return ec2_reads::encode_precondition(&set).map(Some);
+            return record::encode_precondition(&set).map(Some);
         }
-        ec2_reads::too_early(request).map_or(Ok(None), Err)
+        record::too_early(request).map_or(Ok(None), Err)
     }
 }
 
@@ -85,22 +87,22 @@ fn set_of(wanted: &SnapshotRequest, found: &[SnapshotRecord]) -> Vec<SnapshotRec
     wanted.disks.iter().filter_map(of).collect()
 }
 
-fn take(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let wanted: SnapshotRequest = ec2_reads::before(request)?;
-    let mut found = snapshot_record::of_step(aws, &request.token).map_err(ec2_reads::unread)?;
+async fn take(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let wanted: SnapshotRequest = record::before(request)?;
+    let mut found = snapshot_record::of_step(aws, &request.token).await.map_err(CallError::unknown)?;
     let set = set_of(&wanted, &found);
     if set.is_empty() && wanted.disks.len() > 1 {
-        let made = take_all(aws, request, &wanted).map_err(CallError::reply)?;
-        name_each(aws, &wanted, &made);
+        let made = take_all(aws, request, &wanted).await.map_err(CallError::outcome)?;
+        name_each(aws, &wanted, &made).await;
         found.extend(made);
     } else {
         let is_missing = |d: &&(usize, &Disk)| set.iter().all(|t| t.volume != d.1.volume);
         let disks: Vec<_> = wanted.disks.iter().enumerate().collect();
         let has_some = !set.is_empty();
         for (n, (i, disk)) in disks.iter().filter(is_missing).take(AT_ONCE).enumerate() {
-            let made = take_one(aws, request, disk, wanted.names.get(*i).map_or("", String::as_str));
+            let made = take_one(aws, request, disk, wanted.names.get(*i).map_or("", String::as_str)).await;
             // Where others stand already, the step has had part of its effect.
-            let partly = |e: CallError| if has_some || n > 0 { StepOutcome::Unknown(e.words) } else { e.reply() };
+            let partly = |e: CallError| if has_some || n > 0 { StepOutcome::Unknown(e.words) } else { e.outcome() };
             found.extend(made.map_err(partly)?);
         }
     }
@@ -108,11 +110,11 @@ fn take(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOut
     if set.len() < wanted.disks.len() {
         return Ok(StepOutcome::Waiting(MORE_MS));
     }
-    ec2_reads::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
+    record::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
 }
 
 /// Asks for all at one moment.
-fn take_all(
+async fn take_all(
     aws: &AwsRecovery,
     request: &StepRequest,
     wanted: &SnapshotRequest,
@@ -125,24 +127,24 @@ fn take_all(
         .set_exclude_data_volume_ids(left_out)
         .build();
     let name = format!("{} {}", request.plan_id, request.subject);
-    let marks = ec2_reads::marks(request, ResourceType::Snapshot, &[("Name", &name)]);
+    let marks = tags::marks(request, ResourceType::Snapshot, &[("Name", &name)]);
     let call = aws.ec2.create_snapshots().instance_specification(of).description(describe(request));
-    let reply = ec2_reads::ask(aws, "ec2:CreateSnapshots", call.tag_specifications(marks).send())?;
+    let reply = ask("ec2:CreateSnapshots", call.tag_specifications(marks).send()).await?;
     let made = reply.snapshots.unwrap_or_default().into_iter();
     Ok(made.filter_map(|s| SnapshotRecord::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())).collect())
 }
 
 /// One call gives all the same tags: which device each one is of is added where it can be.
-fn name_each(aws: &AwsRecovery, wanted: &SnapshotRequest, made: &[SnapshotRecord]) {
+async fn name_each(aws: &AwsRecovery, wanted: &SnapshotRequest, made: &[SnapshotRecord]) {
     for (i, disk) in wanted.disks.iter().enumerate().take(AT_ONCE) {
         let Some(snapshot_record) = made.iter().find(|t| t.volume == disk.volume) else { continue };
         let name = wanted.names.get(i).filter(|n| !n.is_empty()).map(|n| ("Name", n.as_str()));
         let tags: Vec<_> = std::iter::once(("forewarn:device", disk.device.as_str())).chain(name).collect();
-        ec2_reads::try_tags(aws, &snapshot_record.snapshot, &tags);
+        tags::try_tags(aws, &snapshot_record.snapshot, &tags).await;
     }
 }
 
-fn take_one(
+async fn take_one(
     aws: &AwsRecovery,
     request: &StepRequest,
     disk: &Disk,
@@ -151,9 +153,9 @@ fn take_one(
     let made_up = format!("{} {} {}", request.plan_id, request.subject, disk.device);
     let name = if name.is_empty() { made_up.as_str() } else { name };
     let marks =
-        ec2_reads::marks(request, ResourceType::Snapshot, &[("Name", name), ("forewarn:device", disk.device.as_str())]);
+        tags::marks(request, ResourceType::Snapshot, &[("Name", name), ("forewarn:device", disk.device.as_str())]);
     let call = aws.ec2.create_snapshot().volume_id(&disk.volume).description(describe(request));
-    let reply = ec2_reads::ask(aws, "ec2:CreateSnapshot", call.tag_specifications(marks).send())?;
+    let reply = ask("ec2:CreateSnapshot", call.tag_specifications(marks).send()).await?;
     Ok(reply.snapshot_id.and_then(|id| SnapshotRecord::new(disk.volume.clone(), id, reply.state.as_ref())))
 }
 
@@ -162,11 +164,11 @@ fn describe(request: &StepRequest) -> String {
 }
 
 /// Looks whether all are complete: a set of which one has failed is none.
-fn complete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+async fn complete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let known = came_of_step(request);
     let set = match &known {
         Some(set) => set.clone(),
-        None => of_plan(aws, request).map_err(ec2_reads::unread)?,
+        None => of_plan(aws, request).await.map_err(CallError::unknown)?,
     };
     if set.is_empty() {
         return Ok(if known.is_some() {
@@ -175,7 +177,7 @@ fn complete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, Ste
             StepOutcome::Failed(format!("no snapshot of {} is known", request.plan_id))
         });
     }
-    let seen = snapshot_record::by_id(aws, set.iter().map(|t| t.snapshot.clone())).map_err(ec2_reads::unread)?;
+    let seen = snapshot_record::by_id(aws, set.iter().map(|t| t.snapshot.clone())).await.map_err(CallError::unknown)?;
     let mut is_pending = false;
     for snapshot_record in &set {
         match seen.iter().find(|s| s.snapshot == snapshot_record.snapshot) {
@@ -186,17 +188,17 @@ fn complete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, Ste
                 )));
             }
             Some(s) => is_pending |= !s.is_complete(),
-            None if ec2_reads::may_be_hidden(request) => is_pending = true,
+            None if record::may_be_hidden(request) => is_pending = true,
             None => return Ok(StepOutcome::Failed(format!("snapshot {} is gone", snapshot_record.snapshot))),
         }
     }
     if is_pending {
         return Ok(StepOutcome::Waiting(AGAIN_MS));
     }
-    ec2_reads::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
+    record::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
 }
 
 /// Gives what came of the step `Snapshot`.
 pub(super) fn came_of_step(request: &StepRequest) -> Option<Vec<SnapshotRecord>> {
-    ec2_reads::decoded_note(request, S::Snapshot, |n| n.result.as_deref())
+    record::decoded_note(request, S::Snapshot, |n| n.result.as_deref())
 }

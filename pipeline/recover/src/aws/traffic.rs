@@ -3,8 +3,10 @@
 mod targets;
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::CallError;
+use super::call::{CallError, ask};
 use super::ec2_reads;
+use super::record;
+use super::tags;
 use super::{AwsRecovery, Part};
 use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 use forewarn_domain::action::RecoveryAction;
@@ -21,30 +23,34 @@ const AGAIN_MS: i64 = 5_000;
 pub(super) struct Traffic;
 
 impl Part for Traffic {
-    fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        if let Some(before) = ec2_reads::settled(request) {
+    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+        if let Some(before) = record::settled(request) {
             return Ok(before);
         }
         let targets = if request.kind == S::Deregister {
-            targets::of_instance(aws, &request.subject)?
-        } else if let Some(decoded_note) = ec2_reads::precondition_of::<Vec<Target>>(request, S::Deregister) {
+            targets::of_instance(aws, &request.subject).await?
+        } else if let Some(decoded_note) = record::precondition_of::<Vec<Target>>(request, S::Deregister) {
             decoded_note
         } else {
-            from_tags(&ec2_reads::must_see(aws, &request.subject)?.tags)
+            from_tags(&ec2_reads::require_instance_view(aws, &request.subject).await?.tags)
         };
-        ec2_reads::encode_precondition(&targets)
+        record::encode_precondition(&targets)
     }
 
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        ec2_reads::either(if request.kind == S::Deregister { leave(aws, request) } else { enter(aws, request) })
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+        record::either(if request.kind == S::Deregister {
+            leave(aws, request).await
+        } else {
+            enter(aws, request).await
+        })
     }
 
-    fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        let targets: Vec<Target> = ec2_reads::decode_precondition(&request.before)?;
+    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+        let targets: Vec<Target> = record::decode_precondition(&request.before)?;
         let (who, wanted): (_, fn(Standing) -> bool) =
             if request.kind == S::Deregister { (&request.subject, is_out(request)) } else { (&request.serves, is_in) };
         for (arn, of_group) in by_group(&targets) {
-            if !standing(aws, &arn, who, &of_group).map_err(ec2_reads::words)?.into_iter().all(|(_, s)| wanted(s)) {
+            if !standing(aws, &arn, who, &of_group).await?.into_iter().all(|(_, s)| wanted(s)) {
                 return Ok(None);
             }
         }
@@ -79,11 +85,11 @@ fn descriptions(who: &str, ports: &[Option<i32>]) -> Vec<TargetDescription> {
     ports.iter().map(one).collect()
 }
 
-fn leave(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let targets: Vec<Target> = ec2_reads::before(request)?;
+async fn leave(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let targets: Vec<Target> = record::before(request)?;
     let mut has_called = false;
     for (arn, ports) in by_group(&targets) {
-        let seen = standing(aws, &arn, &request.subject, &ports).map_err(ec2_reads::unread)?;
+        let seen = standing(aws, &arn, &request.subject, &ports).await.map_err(CallError::unknown)?;
         let is_there = |s: Standing| !matches!(s, Standing::Absent | Standing::Draining | Standing::NoGroup);
         let there: Vec<_> = seen.into_iter().filter(|(_, s)| is_there(*s)).map(|(port, _)| port).collect();
         if there.is_empty() {
@@ -91,39 +97,39 @@ fn leave(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOu
         }
         let call = aws.elb.deregister_targets().target_group_arn(&arn);
         let call = call.set_targets(Some(descriptions(&request.subject, &there)));
-        match ec2_reads::ask(aws, "elasticloadbalancing:DeregisterTargets", call.send()) {
+        match ask("elasticloadbalancing:DeregisterTargets", call.send()).await {
             // A target that is not registered is what is wanted.
             Err(e) if is_gone(&e) => {}
             other => other.map(drop).map_err(|e| refused(e, has_called))?,
         }
         has_called = true;
     }
-    settle(aws, request, &targets, &request.subject, |s| is_out(request)(s) || s == Standing::NoGroup)
+    settle(aws, request, &targets, &request.subject, |s| is_out(request)(s) || s == Standing::NoGroup).await
 }
 
-fn enter(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let targets: Vec<Target> = ec2_reads::before(request)?;
+async fn enter(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let targets: Vec<Target> = record::before(request)?;
     let who = &request.serves;
     let mut has_called = false;
     for (arn, ports) in by_group(&targets) {
-        let seen = standing(aws, &arn, who, &ports).map_err(ec2_reads::unread)?;
+        let seen = standing(aws, &arn, who, &ports).await.map_err(CallError::unknown)?;
         let is_missing = |s: Standing| matches!(s, Standing::Absent | Standing::Draining);
         let missing: Vec<_> = seen.into_iter().filter(|(_, s)| is_missing(*s)).map(|(port, _)| port).collect();
         if missing.is_empty() {
             continue;
         }
         let call = aws.elb.register_targets().target_group_arn(&arn).set_targets(Some(descriptions(who, &missing)));
-        match ec2_reads::ask(aws, "elasticloadbalancing:RegisterTargets", call.send()) {
+        match ask("elasticloadbalancing:RegisterTargets", call.send()).await {
             Err(e) if e.code.starts_with("TargetGroupNotFound") => {}
             other => other.map(drop).map_err(|e| refused(e, has_called))?,
         }
         has_called = true;
     }
-    let reply = settle(aws, request, &targets, who, is_in)?;
+    let reply = settle(aws, request, &targets, who, is_in).await?;
     let was_isolated = matches!(request.action, RecoveryAction::Quarantine | RecoveryAction::Release);
     if matches!(reply, StepOutcome::Done(_)) && was_isolated && !targets.is_empty() {
         let keys: Vec<String> = to_tags(&targets).into_iter().map(|(key, _)| key).collect();
-        if let Err(e) = ec2_reads::drop_tags(aws, std::slice::from_ref(&request.subject), &keys) {
+        if let Err(e) = tags::drop_tags(aws, std::slice::from_ref(&request.subject), &keys).await {
             tracing::warn!(instance = request.subject, error = e.words, "the tags of a quarantine are left");
         }
     }
@@ -136,10 +142,10 @@ fn is_gone(e: &CallError) -> bool {
 
 /// A refusal after other calls of the step went well is no proof that nothing has happened.
 fn refused(e: CallError, has_called: bool) -> StepOutcome {
-    if has_called { StepOutcome::Unknown(e.words) } else { e.reply() }
+    if has_called { StepOutcome::Unknown(e.words) } else { e.outcome() }
 }
 
-fn settle(
+async fn settle(
     aws: &AwsRecovery,
     request: &StepRequest,
     targets: &[Target],
@@ -147,7 +153,7 @@ fn settle(
     is_well: impl Fn(Standing) -> bool,
 ) -> Result<StepOutcome, StepOutcome> {
     for (arn, ports) in by_group(targets) {
-        let seen = standing(aws, &arn, who, &ports).map_err(ec2_reads::unread)?;
+        let seen = standing(aws, &arn, who, &ports).await.map_err(CallError::unknown)?;
         if !seen.into_iter().all(|(_, s)| is_well(s)) {
             return Ok(StepOutcome::Waiting(AGAIN_MS));
         }

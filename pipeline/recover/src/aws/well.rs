@@ -3,7 +3,7 @@
 mod probe;
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::facts::read::{ec2_in, ec2_of_successor, instance, state, status, words};
+use super::ec2_reads::{ec2_in, ec2_of_successor, instance, state, status};
 use super::{AwsRecovery, Part};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{InstanceStatus, SummaryStatus};
@@ -33,11 +33,11 @@ enum Checks {
 }
 
 impl Part for Wellness {
-    fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
         let id = request.successor.as_deref().unwrap_or(&request.subject);
         // Only a successor is in the other region.
         let ec2 = if request.successor.is_some() { ec2_of_successor(aws, request) } else { aws.ec2.clone() };
-        let ip = match aws.runtime.block_on(checks(&ec2, id)) {
+        let ip = match checks(&ec2, id).await {
             Ok(Checks::Ok(ip)) => ip,
             Ok(Checks::NotOk) => return StepOutcome::Waiting(LOOK_AGAIN_MS),
             Ok(Checks::Gone) => return StepOutcome::Failed(format!("{id} has ended, and will not be well")),
@@ -48,13 +48,13 @@ impl Part for Wellness {
             Ok(probe) => probe,
             Err(why) => return StepOutcome::Failed(why),
         };
-        match probe.passes(aws, id, PASSES) {
+        match probe.passes(aws, id, PASSES).await {
             Read::Known(true) => well(id, Some(endpoint)),
             Read::Known(false) | Read::Failed(_) | Read::Absent(_) => StepOutcome::Waiting(LOOK_AGAIN_MS),
         }
     }
 
-    fn find(&self, _aws: &AwsRecovery, _errand: &StepRequest) -> Result<Option<String>, String> {
+    async fn find(&self, _aws: &AwsRecovery, _request: &StepRequest) -> Result<Option<String>, String> {
         // It only looks: it is made again.
         Ok(None)
     }
@@ -66,41 +66,42 @@ fn well(id: &str, endpoint: Option<&String>) -> StepOutcome {
 }
 
 /// Says whether an instance is well now; one that EC2 does not know here is looked for in the other region, where there is one.
-pub(super) fn is_well(aws: &AwsRecovery, id: &str, policy: &Policy) -> Read<bool> {
-    let checks = aws.runtime.block_on(async {
-        let Some(other) = &policy.targets.other_region else { return checks(&aws.ec2, id).await };
-        let there = ec2_in(aws, &other.region);
-        match instance(&aws.ec2, id).await {
-            Ok(Some(_)) => checks(&aws.ec2, id).await,
-            Ok(None) => checks(&there, id).await,
-            // Home answers nothing; what serves may be there.
-            Err(trouble) => match instance(&there, id).await {
-                Ok(Some(_)) => checks(&there, id).await,
-                _ => Err(trouble.words),
-            },
-        }
-    });
-    let ip = match checks {
+pub(super) async fn is_well(aws: &AwsRecovery, id: &str, policy: &Policy) -> Read<bool> {
+    let ip = match checks_in_either_region(aws, id, policy).await {
         Ok(Checks::Ok(ip)) => ip,
         Ok(Checks::NotOk | Checks::Gone) => return Read::Known(false),
         Err(why) => return Read::Failed(why),
     };
     let Some(endpoint) = &policy.health_endpoint else { return Read::Known(true) };
     match Probe::new(endpoint, ip.as_deref()) {
-        Ok(probe) => probe.passes(aws, id, 1),
+        Ok(probe) => probe.passes(aws, id, 1).await,
         Err(why) => Read::Failed(why),
+    }
+}
+
+async fn checks_in_either_region(aws: &AwsRecovery, id: &str, policy: &Policy) -> Result<Checks, String> {
+    let Some(other) = &policy.targets.other_region else { return checks(&aws.ec2, id).await };
+    let there = ec2_in(aws, &other.region);
+    match instance(&aws.ec2, id).await {
+        Ok(Some(_)) => checks(&aws.ec2, id).await,
+        Ok(None) => checks(&there, id).await,
+        // Home answers nothing; what serves may be there.
+        Err(error) => match instance(&there, id).await {
+            Ok(Some(_)) => checks(&there, id).await,
+            _ => Err(error.words),
+        },
     }
 }
 
 /// An instance that EC2 does not know is not well yet: what has just been launched may not be seen.
 async fn checks(ec2: &Client, id: &str) -> Result<Checks, String> {
-    let Some(found) = instance(ec2, id).await.map_err(words)? else { return Ok(Checks::NotOk) };
+    let Some(found) = instance(ec2, id).await? else { return Ok(Checks::NotOk) };
     match state(&found) {
         Some(InstanceState::Running) => {}
         Some(InstanceState::ShuttingDown | InstanceState::Terminated) => return Ok(Checks::Gone),
         _ => return Ok(Checks::NotOk),
     }
-    let status = status(ec2, id).await.map_err(words)?;
+    let status = status(ec2, id).await?;
     Ok(if status.is_some_and(|s| is_ok(&s)) { Checks::Ok(found.private_ip_address) } else { Checks::NotOk })
 }
 

@@ -1,7 +1,6 @@
 //! Asks the application on the instance itself, where nobody outside can.
 
 use super::super::AwsRecovery;
-use super::super::ec2_reads;
 use super::run::{self, Ended};
 use super::script;
 use forewarn_recovery::facts::Read;
@@ -14,24 +13,26 @@ const ASKED: u32 = 20;
 const TIME_S: u32 = 8;
 
 /// Says whether an address of an instance, on the instance itself, answers well.
-pub(in super::super) fn probe(aws: &AwsRecovery, instance: &str, endpoint: &str) -> Read<bool> {
-    asked(aws, instance, endpoint).map_or_else(Read::Failed, Read::Known)
+pub(in super::super) async fn probe(aws: &AwsRecovery, instance: &str, endpoint: &str) -> Read<bool> {
+    asked(aws, instance, endpoint).await.map_or_else(Read::Failed, Read::Known)
 }
 
-fn asked(aws: &AwsRecovery, instance: &str, endpoint: &str) -> Result<bool, String> {
+async fn asked(aws: &AwsRecovery, instance: &str, endpoint: &str) -> Result<bool, String> {
     let lines = script::curl(endpoint)?;
-    if let Some(why) = run::is_offline(aws, instance).map_err(ec2_reads::words)? {
+    if let Some(why) = run::is_offline(aws, instance).await? {
         return Err(why);
     }
-    let command = run::send_anew(aws, instance, &lines, TIME_S).map_err(ec2_reads::words)?;
+    let command = run::send_anew(aws, instance, &lines, TIME_S).await?;
     for _ in 0..ASKED {
-        match run::look(aws, &command, instance).map_err(ec2_reads::words)? {
+        match run::look(aws, &command, instance).await? {
             Ended::Well(_) => return Ok(true),
             Ended::Badly(_) => return Ok(false),
             Ended::Late(why) => return Err(why),
-            Ended::NotYet | Ended::Running => std::thread::sleep(real_duration(ANSWER_MS / u64::from(ASKED))),
+            Ended::NotYet | Ended::Running => {
+                tokio::time::sleep(real_duration(ANSWER_MS / u64::from(ASKED))).await;
+            }
         }
     }
-    run::cancel(aws, &command, instance);
+    run::cancel(aws, &command, instance).await;
     Err(format!("{instance} has not answered whether {endpoint} is well"))
 }

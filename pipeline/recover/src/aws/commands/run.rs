@@ -1,8 +1,7 @@
 //! A command: sent, found again and looked at.
 
 use super::super::AwsRecovery;
-use super::super::call::CallError;
-use super::super::ec2_reads;
+use super::super::call::{CallError, ask};
 use aws_sdk_ssm::types::{CommandFilter, CommandFilterKey, InstanceInformationStringFilter};
 use forewarn_runtime::time::format_ms;
 use std::collections::BTreeMap;
@@ -38,12 +37,12 @@ pub(super) enum Ended {
 }
 
 /// Says why an instance takes no commands; none where it does.
-pub(super) fn is_offline(aws: &AwsRecovery, instance: &str) -> Result<Option<String>, CallError> {
+pub(super) async fn is_offline(aws: &AwsRecovery, instance: &str) -> Result<Option<String>, CallError> {
     let only = InstanceInformationStringFilter::builder().key("InstanceIds").values(instance).build();
     let only =
         only.map_err(|e| CallError { code: String::new(), words: e.to_string(), definitely_not_applied: true })?;
     let call = aws.ssm.describe_instance_information().filters(only);
-    let seen = ec2_reads::ask(aws, "ssm:DescribeInstanceInformation", call.send())?;
+    let seen = ask("ssm:DescribeInstanceInformation", call.send()).await?;
     let seen = seen.instance_information_list.unwrap_or_default();
     let ping = seen.iter().find(|i| i.instance_id() == Some(instance)).and_then(|i| i.ping_status());
     Ok(match ping.map(aws_sdk_ssm::types::PingStatus::as_str) {
@@ -54,14 +53,14 @@ pub(super) fn is_offline(aws: &AwsRecovery, instance: &str) -> Result<Option<Str
 }
 
 /// Sends a command, and gives its id.
-pub(super) fn send(
+pub(super) async fn send(
     aws: &AwsRecovery,
     instance: &str,
     token: &str,
     lines: &[String],
     time_s: u32,
 ) -> Result<String, CallError> {
-    let id = sent_as(aws, instance, &comment(token), lines, time_s)?;
+    let id = sent_as(aws, instance, &comment(token), lines, time_s).await?;
     let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
     if sent.len() >= REMEMBERED {
         sent.clear();
@@ -71,11 +70,16 @@ pub(super) fn send(
 }
 
 /// Sends a command that only reads and is sent as often as somebody asks.
-pub(super) fn send_anew(aws: &AwsRecovery, instance: &str, lines: &[String], time_s: u32) -> Result<String, CallError> {
-    sent_as(aws, instance, "forewarn probe", lines, time_s)
+pub(super) async fn send_anew(
+    aws: &AwsRecovery,
+    instance: &str,
+    lines: &[String],
+    time_s: u32,
+) -> Result<String, CallError> {
+    sent_as(aws, instance, "forewarn probe", lines, time_s).await
 }
 
-fn sent_as(
+async fn sent_as(
     aws: &AwsRecovery,
     instance: &str,
     comment: &str,
@@ -90,7 +94,7 @@ fn sent_as(
         .timeout_seconds(TAKEN_UP_S)
         .parameters("commands", lines.to_vec())
         .parameters("executionTimeout", vec![time_s.to_string()]);
-    let reply = ec2_reads::ask(aws, "ssm:SendCommand", call.send())?;
+    let reply = ask("ssm:SendCommand", call.send()).await?;
     let words = "ssm:SendCommand names no command".to_owned();
     let id = reply.command.and_then(|c| c.command_id);
     id.ok_or(CallError { code: String::new(), words, definitely_not_applied: false })
@@ -101,7 +105,12 @@ fn comment(token: &str) -> String {
 }
 
 /// Finds the command of a step.
-pub(super) fn find(aws: &AwsRecovery, instance: &str, token: &str, at_ms: i64) -> Result<Option<String>, CallError> {
+pub(super) async fn find(
+    aws: &AwsRecovery,
+    instance: &str,
+    token: &str,
+    at_ms: i64,
+) -> Result<Option<String>, CallError> {
     if let Some(id) = SENT.lock().unwrap_or_else(PoisonError::into_inner).get(token) {
         return Ok(Some(id.clone()));
     }
@@ -112,7 +121,7 @@ pub(super) fn find(aws: &AwsRecovery, instance: &str, token: &str, at_ms: i64) -
     let mut next = None;
     for _ in 0..PAGES {
         let call = aws.ssm.list_commands().instance_id(instance).filters(since.clone()).set_next_token(next);
-        let page = ec2_reads::ask(aws, "ssm:ListCommands", call.send())?;
+        let page = ask("ssm:ListCommands", call.send()).await?;
         let mut ours = page.commands.unwrap_or_default().into_iter();
         if let Some(found) = ours.find(|c| c.comment() == Some(&comment(token))) {
             return Ok(found.command_id);
@@ -127,9 +136,9 @@ pub(super) fn find(aws: &AwsRecovery, instance: &str, token: &str, at_ms: i64) -
 }
 
 /// Looks what became of a command.
-pub(super) fn look(aws: &AwsRecovery, command: &str, instance: &str) -> Result<Ended, CallError> {
+pub(super) async fn look(aws: &AwsRecovery, command: &str, instance: &str) -> Result<Ended, CallError> {
     let call = aws.ssm.get_command_invocation().command_id(command).instance_id(instance);
-    let seen = match ec2_reads::ask(aws, "ssm:GetCommandInvocation", call.send()) {
+    let seen = match ask("ssm:GetCommandInvocation", call.send()).await {
         Err(e) if e.code.starts_with("InvocationDoesNotExist") => return Ok(Ended::NotYet),
         other => other?,
     };
@@ -146,9 +155,9 @@ pub(super) fn look(aws: &AwsRecovery, command: &str, instance: &str) -> Result<E
 }
 
 /// Cancels a command; whether it can be is not waited for.
-pub(super) fn cancel(aws: &AwsRecovery, command: &str, instance: &str) {
+pub(super) async fn cancel(aws: &AwsRecovery, command: &str, instance: &str) {
     let call = aws.ssm.cancel_command().command_id(command).instance_ids(instance);
-    if let Err(e) = ec2_reads::ask(aws, "ssm:CancelCommand", call.send()) {
+    if let Err(e) = ask("ssm:CancelCommand", call.send()).await {
         tracing::warn!(instance, command, error = e.words, "a command was not cancelled");
     }
 }

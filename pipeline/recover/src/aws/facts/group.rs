@@ -1,7 +1,8 @@
 //! The Auto Scaling group of an instance.
 
 use super::super::AwsRecovery;
-use super::read::{ask, tags, words};
+use super::super::call::ask;
+use super::super::tags;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleState, SuspendedProcess};
 use aws_sdk_ec2::types::Instance;
 use forewarn_recovery::admission::Health;
@@ -16,14 +17,14 @@ pub(super) struct Membership {
 
 /// Finds the group by the tag that Auto Scaling gives its members, or by asking for the member; none without one.
 pub(super) async fn of(aws: &AwsRecovery, id: &str, instance: &Instance) -> Result<Option<Membership>, String> {
-    let tagged = tags(instance.tags.as_deref()).remove("aws:autoscaling:groupName");
+    let tagged = tags::by_key(instance.tags()).remove("aws:autoscaling:groupName");
     let name = match tagged {
         Some(name) => Some(name),
         None => by_member(aws, id).await?,
     };
     let Some(name) = name else { return Ok(None) };
     let call = aws.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(&name);
-    let reply = ask("autoscaling:DescribeAutoScalingGroups", call.send()).await.map_err(words)?;
+    let reply = ask("autoscaling:DescribeAutoScalingGroups", call.send()).await?;
     let group = reply.auto_scaling_groups.unwrap_or_default().into_iter().next();
     let group = group.ok_or_else(|| format!("{id} says that its group is {name}, which Auto Scaling does not know"))?;
     Ok(Some(membership(name, &group)))
@@ -31,7 +32,7 @@ pub(super) async fn of(aws: &AwsRecovery, id: &str, instance: &Instance) -> Resu
 
 async fn by_member(aws: &AwsRecovery, id: &str) -> Result<Option<String>, String> {
     let call = aws.autoscaling.describe_auto_scaling_instances().instance_ids(id);
-    let reply = ask("autoscaling:DescribeAutoScalingInstances", call.send()).await.map_err(words)?;
+    let reply = ask("autoscaling:DescribeAutoScalingInstances", call.send()).await?;
     Ok(reply.auto_scaling_instances.unwrap_or_default().into_iter().find_map(|i| i.auto_scaling_group_name))
 }
 

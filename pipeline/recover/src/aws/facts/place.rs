@@ -1,7 +1,8 @@
 //! How instances are that run, and until when AWS may still heal one by itself.
 
 use super::super::AwsRecovery;
-use super::read::{ask, millis, words};
+use super::super::call::ask;
+use super::super::ec2_reads::millis;
 use aws_sdk_ec2::types::{Instance, InstanceAutoRecoveryState, InstanceStatus, InstanceStatusSummary, SummaryStatus};
 use forewarn_recovery::admission::Health;
 
@@ -16,7 +17,7 @@ pub(super) async fn statuses(aws: &AwsRecovery) -> Result<Vec<InstanceStatus>, S
     let mut next = None;
     loop {
         let call = aws.ec2.describe_instance_status().max_results(PAGE).set_next_token(next);
-        let reply = ask("ec2:DescribeInstanceStatus", call.send()).await.map_err(words)?;
+        let reply = ask("ec2:DescribeInstanceStatus", call.send()).await?;
         all.extend(reply.instance_statuses.unwrap_or_default());
         next = reply.next_token.filter(|t| !t.is_empty());
         if next.is_none() {

@@ -1,7 +1,7 @@
 //! Whether a load balancer has no other healthy target.
 
 use super::super::AwsRecovery;
-use super::read::{ask, words};
+use super::super::call::ask;
 use aws_sdk_ec2::types::Instance;
 use aws_sdk_elasticloadbalancingv2::types::{TargetHealthDescription, TargetHealthStateEnum};
 
@@ -16,7 +16,7 @@ pub(super) async fn is_last(aws: &AwsRecovery, id: &str, instance: &Instance) ->
     let mut next = None;
     loop {
         let call = aws.elb.describe_target_groups().set_marker(next);
-        let reply = ask("elasticloadbalancing:DescribeTargetGroups", call.send()).await.map_err(words)?;
+        let reply = ask("elasticloadbalancing:DescribeTargetGroups", call.send()).await?;
         let groups = reply.target_groups.unwrap_or_default().into_iter();
         arns.extend(groups.filter(|g| g.vpc_id.as_ref() == Some(vpc)).filter_map(|g| g.target_group_arn));
         next = reply.next_marker.filter(|m| !m.is_empty());
@@ -32,7 +32,7 @@ pub(super) async fn is_last(aws: &AwsRecovery, id: &str, instance: &Instance) ->
     }
     let mut is_last = false;
     while let Some(read) = reads.join_next().await {
-        let reply = read.map_err(|e| e.to_string())?.map_err(words)?;
+        let reply = read.map_err(|e| e.to_string())??;
         is_last |= is_last_of(id, reply.target_health_descriptions());
     }
     Ok(is_last || is_more)

@@ -1,7 +1,7 @@
 //! The volumes of an instance.
 
 use super::super::AwsRecovery;
-use super::read::{ask, words};
+use super::super::call::ask;
 use aws_sdk_ec2::types::{Instance, VolumeStatusInfo, VolumeStatusInfoStatus, VolumeStatusName};
 use forewarn_recovery::facts::BrokenVolume;
 
@@ -31,7 +31,7 @@ pub(super) async fn of(aws: &AwsRecovery, instance: &Instance) -> Result<Volumes
     let statuses = aws.ec2.describe_volume_status().set_volume_ids(Some(ids)).send();
     let (volumes, statuses) =
         tokio::join!(ask("ec2:DescribeVolumes", volumes), ask("ec2:DescribeVolumeStatus", statuses));
-    let (volumes, statuses) = (volumes.map_err(words)?, statuses.map_err(words)?);
+    let (volumes, statuses) = (volumes?, statuses?);
     let broken = statuses.volume_statuses.unwrap_or_default().into_iter().filter_map(|item| {
         let is_root = attached.iter().any(|(id, root)| *root && item.volume_id.as_deref() == Some(id));
         broken(is_root, item.volume_status.as_ref()?)

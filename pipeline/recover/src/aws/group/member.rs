@@ -1,7 +1,7 @@
 //! A member of a group, and the group.
 
 use super::super::AwsRecovery;
-use super::super::call::CallError;
+use super::super::call::{CallError, ask};
 use super::super::ec2_reads;
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 
@@ -22,9 +22,9 @@ impl Member {
 }
 
 /// Looks at an instance as a member; none where it is in no group.
-pub(super) fn member(aws: &AwsRecovery, instance: &str) -> Result<Option<Member>, CallError> {
+pub(super) async fn member(aws: &AwsRecovery, instance: &str) -> Result<Option<Member>, CallError> {
     let call = aws.autoscaling.describe_auto_scaling_instances().instance_ids(instance);
-    let found = ec2_reads::ask(aws, "autoscaling:DescribeAutoScalingInstances", call.send())?;
+    let found = ask("autoscaling:DescribeAutoScalingInstances", call.send()).await?;
     let mut found = found.auto_scaling_instances.unwrap_or_default().into_iter();
     let read = |i: aws_sdk_autoscaling::types::AutoScalingInstanceDetails| {
         (i.instance_id.as_deref() == Some(instance)).then_some(())?;
@@ -35,17 +35,17 @@ pub(super) fn member(aws: &AwsRecovery, instance: &str) -> Result<Option<Member>
 }
 
 /// Gives the group of an instance, by its tag where it has left already.
-pub(super) fn group_of(aws: &AwsRecovery, instance: &str) -> Result<Option<String>, String> {
-    if let Some(member) = member(aws, instance).map_err(ec2_reads::words)? {
+pub(super) async fn group_of(aws: &AwsRecovery, instance: &str) -> Result<Option<String>, String> {
+    if let Some(member) = member(aws, instance).await? {
         return Ok(Some(member.group));
     }
-    let machine = ec2_reads::machine(aws, instance).map_err(ec2_reads::words)?;
-    Ok(machine.and_then(|m| m.tags.get("aws:autoscaling:groupName").cloned()))
+    let view = ec2_reads::instance_view(aws, instance).await?;
+    Ok(view.and_then(|m| m.tags.get("aws:autoscaling:groupName").cloned()))
 }
 
 /// Looks at a group; none where there is no such group.
-pub(super) fn group(aws: &AwsRecovery, name: &str) -> Result<Option<AutoScalingGroup>, CallError> {
+pub(super) async fn group(aws: &AwsRecovery, name: &str) -> Result<Option<AutoScalingGroup>, CallError> {
     let call = aws.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
-    let found = ec2_reads::ask(aws, "autoscaling:DescribeAutoScalingGroups", call.send())?;
+    let found = ask("autoscaling:DescribeAutoScalingGroups", call.send()).await?;
     Ok(found.auto_scaling_groups.unwrap_or_default().into_iter().next())
 }

@@ -2,8 +2,7 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::CallError;
-use super::super::ec2_reads;
+use super::super::call::{CallError, ask};
 use super::member;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance, LifecycleState};
 
@@ -12,21 +11,25 @@ const AGAIN_MS: i64 = 15_000;
 const ENDING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 
 /// Tells the group that the member is unhealthy.
-pub(super) fn give_up(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+pub(super) async fn give_up(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
-    let seen = member::member(aws, who).map_err(ec2_reads::unread)?;
+    let seen = member::member(aws, who).await.map_err(CallError::unknown)?;
     if seen.is_none_or(|m| m.is_given_up()) {
         return Ok(StepOutcome::Done(format!("{who} is given up already")));
     }
     let call = aws.autoscaling.set_instance_health().instance_id(who).health_status("Unhealthy");
     let call = call.should_respect_grace_period(false);
-    ec2_reads::ask(aws, "autoscaling:SetInstanceHealth", call.send()).map_err(CallError::reply)?;
+    ask("autoscaling:SetInstanceHealth", call.send()).await.map_err(CallError::outcome)?;
     Ok(StepOutcome::Done(who.clone()))
 }
 
 /// Looks whether the group has as many others in service as it wants.
-pub(super) fn in_service(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
-    let seen = member::group(aws, group).map_err(ec2_reads::unread)?;
+pub(super) async fn in_service(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    group: &str,
+) -> Result<StepOutcome, StepOutcome> {
+    let seen = member::group(aws, group).await.map_err(CallError::unknown)?;
     let Some(seen) = seen else { return Ok(StepOutcome::Failed(format!("there is no Auto Scaling group {group}"))) };
     let (serving, wanted) = (serving(&seen, &request.subject), seen.desired_capacity().unwrap_or_default());
     let enough = i32::try_from(serving).is_ok_and(|n| n >= wanted);
@@ -47,26 +50,26 @@ fn serving(group: &AutoScalingGroup, subject: &str) -> usize {
 }
 
 /// Tells the group that the drained instance may go.
-pub(super) fn let_go(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+pub(super) async fn let_go(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
     let nothing = || Ok(StepOutcome::Done("nothing waits".to_owned()));
-    let seen = member::member(aws, who).map_err(ec2_reads::unread)?;
+    let seen = member::member(aws, who).await.map_err(CallError::unknown)?;
     if seen.is_none_or(|m| m.lifecycle != "Terminating:Wait") {
         return nothing();
     }
     let call = aws.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(group);
-    let hooks = ec2_reads::ask(aws, "autoscaling:DescribeLifecycleHooks", call.send()).map_err(ec2_reads::unread)?;
+    let hooks = ask("autoscaling:DescribeLifecycleHooks", call.send()).await.map_err(CallError::unknown)?;
     let hooks = hooks.lifecycle_hooks.unwrap_or_default().into_iter();
     let hooks = hooks.filter(|h| h.lifecycle_transition() == Some(ENDING)).filter_map(|h| h.lifecycle_hook_name);
     let mut told = Vec::new();
     for hook in hooks {
         let call = aws.autoscaling.complete_lifecycle_action().auto_scaling_group_name(group);
         let call = call.lifecycle_hook_name(&hook).instance_id(who).lifecycle_action_result("CONTINUE");
-        match ec2_reads::ask(aws, "autoscaling:CompleteLifecycleAction", call.send()) {
+        match ask("autoscaling:CompleteLifecycleAction", call.send()).await {
             Ok(_) => told.push(hook),
             // This hook has no action that waits for the instance.
             Err(e) if e.code == "ValidationError" && e.words.contains("No active Lifecycle Action") => {}
-            Err(e) if told.is_empty() => return Err(e.reply()),
+            Err(e) if told.is_empty() => return Err(e.outcome()),
             Err(e) => return Err(StepOutcome::Unknown(e.words)),
         }
     }

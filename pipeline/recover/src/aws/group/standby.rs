@@ -2,22 +2,21 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::CallError;
-use super::super::ec2_reads;
+use super::super::call::{CallError, ask};
 use super::member::{self, Member};
 use super::processes;
 
 /// How long until a member is looked at again, milliseconds.
 const AGAIN_MS: i64 = 3_000;
 
-fn look(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<Member>, StepOutcome> {
-    member::member(aws, &request.subject).map_err(ec2_reads::unread)
+async fn look(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<Member>, StepOutcome> {
+    member::member(aws, &request.subject).await.map_err(CallError::unknown)
 }
 
 /// Puts the member aside; the group wants one fewer meanwhile.
-pub(super) fn enter(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+pub(super) async fn enter(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
-    let seen = look(aws, request)?;
+    let seen = look(aws, request).await?;
     match seen.as_ref().map_or("gone", |m| m.lifecycle.as_str()) {
         "InService" => {}
         "Standby" => return Ok(StepOutcome::Done(group.to_owned())),
@@ -30,27 +29,28 @@ pub(super) fn enter(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Re
     }
     let call = aws.autoscaling.enter_standby().auto_scaling_group_name(group).instance_ids(who);
     let call = call.should_decrement_desired_capacity(true);
-    ec2_reads::ask(aws, "autoscaling:EnterStandby", call.send()).map_err(CallError::reply)?;
-    let is_aside = look(aws, request)?.is_some_and(|m| m.lifecycle == "Standby");
+    ask("autoscaling:EnterStandby", call.send()).await.map_err(CallError::outcome)?;
+    let is_aside = look(aws, request).await?.is_some_and(|m| m.lifecycle == "Standby");
     Ok(if is_aside { StepOutcome::Done(group.to_owned()) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
 /// Takes the member back; the group wants one more again.
-pub(super) fn exit(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+pub(super) async fn exit(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
-    let back = || processes::after_release(aws, request, group).map(|()| StepOutcome::Done(group.to_owned()));
-    match look(aws, request)?.map_or_else(|| "gone".to_owned(), |m| m.lifecycle).as_str() {
+    let back =
+        async || processes::after_release(aws, request, group).await.map(|()| StepOutcome::Done(group.to_owned()));
+    match look(aws, request).await?.map_or_else(|| "gone".to_owned(), |m| m.lifecycle).as_str() {
         "Standby" => {}
-        "InService" => return back(),
+        "InService" => return back().await,
         "gone" => return Ok(StepOutcome::Done(format!("{who} is in {group} no more"))),
         "EnteringStandby" => return Ok(StepOutcome::Waiting(AGAIN_MS)),
         pending if pending.starts_with("Pending") => return Ok(StepOutcome::Waiting(AGAIN_MS)),
         other => return Ok(StepOutcome::Failed(format!("{who} is {other} in {group}: it can't be taken back"))),
     }
     let call = aws.autoscaling.exit_standby().auto_scaling_group_name(group).instance_ids(who);
-    ec2_reads::ask(aws, "autoscaling:ExitStandby", call.send()).map_err(CallError::reply)?;
-    if look(aws, request)?.is_some_and(|m| m.lifecycle == "InService") {
-        return back();
+    ask("autoscaling:ExitStandby", call.send()).await.map_err(CallError::outcome)?;
+    if look(aws, request).await?.is_some_and(|m| m.lifecycle == "InService") {
+        return back().await;
     }
     Ok(StepOutcome::Waiting(AGAIN_MS))
 }

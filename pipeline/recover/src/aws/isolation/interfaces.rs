@@ -1,8 +1,9 @@
 //! Network interfaces of an instance, their groups, and the groups that a tag remembers.
 
 use super::super::AwsRecovery;
-use super::super::call::CallError;
+use super::super::call::{CallError, ask};
 use super::super::ec2_reads;
+use super::super::tags;
 use aws_sdk_ec2::types::NetworkInterface;
 use std::collections::BTreeMap;
 
@@ -23,16 +24,16 @@ pub(super) struct Interface {
 }
 
 /// Looks at the interfaces of an instance.
-pub(super) fn of_instance(aws: &AwsRecovery, instance: &str) -> Result<Vec<Interface>, CallError> {
+pub(super) async fn of_instance(aws: &AwsRecovery, instance: &str) -> Result<Vec<Interface>, CallError> {
     let call = aws.ec2.describe_network_interfaces();
     let call = call.filters(ec2_reads::filter("attachment.instance-id", [instance.to_owned()]));
-    let found = ec2_reads::ask(aws, "ec2:DescribeNetworkInterfaces", call.send())?;
+    let found = ask("ec2:DescribeNetworkInterfaces", call.send()).await?;
     Ok(found.network_interfaces.unwrap_or_default().into_iter().filter_map(read).collect())
 }
 
 fn read(interface: NetworkInterface) -> Option<Interface> {
     let groups = interface.groups().iter().filter_map(|g| g.group_id().map(str::to_owned)).collect();
-    let kept = remembered(&ec2_reads::table(interface.tag_set()));
+    let kept = remembered(&tags::by_key(interface.tag_set()));
     Some(Interface { id: interface.network_interface_id?, groups, kept })
 }
 

@@ -1,8 +1,8 @@
 //! The arguments of a launch: settled once, written down, and the same under the same token.
 
 use super::super::AwsRecovery;
-use super::super::call::CallError;
-use super::super::facts::read::{ask, ec2_in, instances};
+use super::super::call::{CallError, ask};
+use super::super::ec2_reads::{ec2_in, instances};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{

@@ -1,7 +1,9 @@
 //! Settles what a successor is launched with: what the policy names, and for the rest what the old instance is.
 
 use super::super::AwsRecovery;
-use super::super::facts::read::{ask, instance, tags, words, zone};
+use super::super::call::ask;
+use super::super::ec2_reads::{instance, zone};
+use super::super::tags;
 use super::arguments::{Arguments, MOST_TYPES, Metadata, Template, UserData, is_burstable};
 use super::devices::{self, Snapshot};
 use super::subnet;
@@ -26,7 +28,7 @@ pub(in crate::aws) async fn settle(aws: &AwsRecovery, wish: &ActionRequest<'_>) 
         return elsewhere(aws, wish).await;
     }
     let replacement = &wish.policy.targets.replacement;
-    let old = instance(&aws.ec2, wish.subject).await.map_err(words)?;
+    let old = instance(&aws.ec2, wish.subject).await?;
     let old = old.ok_or_else(|| format!("EC2 knows no instance {} in {}", wish.subject, aws.region))?;
     let own_type = old.instance_type.as_ref().map(|t| t.as_str().to_owned());
     let mut to = match &replacement.launch_template {
@@ -70,7 +72,7 @@ fn types(first: Option<String>, fallbacks: &[String]) -> Vec<Option<String>> {
 async fn from_template(aws: &AwsRecovery, name: &str) -> Result<Arguments, String> {
     let call = aws.ec2.describe_launch_templates();
     let call = if name.starts_with("lt-") { call.launch_template_ids(name) } else { call.launch_template_names(name) };
-    let reply = ask("ec2:DescribeLaunchTemplates", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeLaunchTemplates", call.send()).await?;
     let version = reply.launch_templates.unwrap_or_default().into_iter().find_map(|t| t.default_version_number);
     let version = version.ok_or_else(|| format!("EC2 knows no launch template {name}"))?.to_string();
     Ok(Arguments { template: Some(Template { id: name.to_owned(), version }), ..Arguments::default() })
@@ -134,7 +136,7 @@ async fn elsewhere(aws: &AwsRecovery, wish: &ActionRequest<'_>) -> Result<Argume
         Ok(found) => found,
         Err(_) if wish.action == RecoveryAction::FailOverUnreachable => None,
         // What it takes along must not depend on whether one read went well.
-        Err(trouble) => return Err(trouble.words),
+        Err(error) => return Err(error.words),
     };
     let own = match &old {
         Some(old) => of_any_region(aws, wish.subject, old).await?,
@@ -155,7 +157,7 @@ async fn elsewhere(aws: &AwsRecovery, wish: &ActionRequest<'_>) -> Result<Argume
 
 /// Gives the tags that go along: people's own, and what they say of data; not what earlier recoveries noted.
 fn carried(old: &Instance) -> std::collections::BTreeMap<String, String> {
-    let mut tags = tags(old.tags.as_deref());
+    let mut tags = tags::by_key(old.tags());
     tags.retain(|key, _| !key.starts_with("aws:") && (!key.starts_with("forewarn:") || key == "forewarn:stateful"));
     tags
 }
@@ -163,7 +165,7 @@ fn carried(old: &Instance) -> std::collections::BTreeMap<String, String> {
 async fn protection(aws: &AwsRecovery, id: &str, name: InstanceAttributeName) -> Result<Option<bool>, String> {
     let is_stop = name == InstanceAttributeName::DisableApiStop;
     let call = aws.ec2.describe_instance_attribute().instance_id(id).attribute(name);
-    let reply = ask("ec2:DescribeInstanceAttribute", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeInstanceAttribute", call.send()).await?;
     let value = if is_stop { reply.disable_api_stop } else { reply.disable_api_termination };
     Ok(value.and_then(|v| v.value).filter(|on| *on))
 }
@@ -173,13 +175,13 @@ async fn credits(aws: &AwsRecovery, id: &str, old: &Instance) -> Result<Option<S
         return Ok(None);
     }
     let call = aws.ec2.describe_instance_credit_specifications().instance_ids(id);
-    let reply = ask("ec2:DescribeInstanceCreditSpecifications", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeInstanceCreditSpecifications", call.send()).await?;
     Ok(reply.instance_credit_specifications.unwrap_or_default().into_iter().find_map(|c| c.cpu_credits))
 }
 
 /// Reads the user data of an instance, in base64.
 pub(super) async fn user_data(aws: &AwsRecovery, id: &str) -> Result<Option<String>, String> {
     let call = aws.ec2.describe_instance_attribute().instance_id(id).attribute(InstanceAttributeName::UserData);
-    let reply = ask("ec2:DescribeInstanceAttribute", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeInstanceAttribute", call.send()).await?;
     Ok(reply.user_data.and_then(|v| v.value).filter(|text| !text.is_empty()))
 }

@@ -1,7 +1,7 @@
 //! The volumes that a successor gets: as blank as the old one's were, or made of this plan's snapshots.
 
 use super::super::AwsRecovery;
-use super::super::facts::read::{ask, words};
+use super::super::call::ask;
 use super::arguments::{Device, Root};
 use aws_sdk_ec2::types::{Instance, PlatformValues, Volume};
 use serde::Deserialize;
@@ -37,7 +37,7 @@ async fn volumes(aws: &AwsRecovery, attached: &[Attached]) -> Result<BTreeMap<St
     }
     let ids = attached.iter().map(|a| a.volume.clone()).collect();
     let call = aws.ec2.describe_volumes().set_volume_ids(Some(ids));
-    let reply = ask("ec2:DescribeVolumes", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeVolumes", call.send()).await?;
     Ok(reply.volumes.unwrap_or_default().into_iter().filter_map(|v| Some((v.volume_id.clone()?, v))).collect())
 }
 

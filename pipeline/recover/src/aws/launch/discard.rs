@@ -2,9 +2,9 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::CallError;
-use super::super::facts::read::{ask, ec2_of_successor, filter, instance, instances, state, tags, words};
-use super::super::facts::tags::{SUCCESSOR, UNTIL};
+use super::super::call::{CallError, ask};
+use super::super::ec2_reads::{ec2_of_successor, filter, instance, instances, state};
+use super::super::tags::{self, SUCCESSOR, UNTIL};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttributeBooleanValue, Instance, Tag};
 use forewarn_recovery::facts::InstanceState;
@@ -31,7 +31,7 @@ pub(super) async fn discard(aws: &AwsRecovery, request: &StepRequest) -> StepOut
     let ec2 = ec2_of_successor(aws, request);
     let found = match launched(&ec2, request).await {
         Ok(found) => found,
-        Err(trouble) => return StepOutcome::Unknown(trouble.words),
+        Err(error) => return error.unknown(),
     };
     let since = serde_json::from_str::<Before>(&request.before).map_or(request.now_ms, |b| b.at_ms);
     if found.is_empty() {
@@ -58,7 +58,7 @@ pub(super) async fn discard(aws: &AwsRecovery, request: &StepRequest) -> StepOut
 
 /// Says whether all that was launched is ending; none if something is not, or nothing is seen.
 pub(super) async fn ended(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-    let found = launched(&ec2_of_successor(aws, request), request).await.map_err(words)?;
+    let found = launched(&ec2_of_successor(aws, request), request).await?;
     let ids = || found.iter().filter_map(|i| i.instance_id.clone()).collect::<Vec<_>>().join(",");
     Ok((!found.is_empty() && found.iter().all(is_ending)).then(ids))
 }
@@ -81,25 +81,25 @@ fn is_ending(found: &Instance) -> bool {
 
 /// Ends one that is ours and serves nobody.
 async fn end(ec2: &Client, request: &StepRequest, id: &str, found: &Instance) -> Result<(), StepOutcome> {
-    let tags = tags(found.tags.as_deref());
+    let tags = tags::by_key(found.tags());
     let refuse = |why: &str| Err(StepOutcome::Failed(format!("{id} is not ended: {why}")));
     if id == request.subject || tags.get("forewarn:plan") != Some(&request.plan_id) {
         return refuse("it carries no tag of this plan");
     }
     let call = ec2.describe_addresses().filters(filter("instance-id", [id.to_owned()]));
-    let addresses = ask("ec2:DescribeAddresses", call.send()).await.map_err(CallError::reply)?;
+    let addresses = ask("ec2:DescribeAddresses", call.send()).await.map_err(CallError::outcome)?;
     if !addresses.addresses().is_empty() {
         return refuse("it has an Elastic IP");
     }
     match ask("ec2:TerminateInstances", ec2.terminate_instances().instance_ids(id).send()).await {
         Ok(_) => Ok(()),
         // It took the protection over from the old one, and has nothing that needs it.
-        Err(trouble) if trouble.code == "OperationNotPermitted" => {
+        Err(error) if error.code == "OperationNotPermitted" => {
             let off = AttributeBooleanValue::builder().value(false).build();
             let call = ec2.modify_instance_attribute().instance_id(id).disable_api_termination(off);
-            ask("ec2:ModifyInstanceAttribute", call.send()).await.map(|_| ()).map_err(CallError::reply)
+            ask("ec2:ModifyInstanceAttribute", call.send()).await.map(|_| ()).map_err(CallError::outcome)
         }
-        Err(trouble) => Err(trouble.reply()),
+        Err(error) => Err(error.outcome()),
     }
 }
 
@@ -122,14 +122,14 @@ pub(super) async fn keep(aws: &AwsRecovery, request: &StepRequest) -> StepOutcom
     let call = aws.ec2.create_tags().resources(&request.subject).set_tags(Some(tags));
     match ask("ec2:CreateTags", call.send()).await {
         Ok(_) => StepOutcome::Done(request.before.clone()),
-        Err(trouble) => trouble.reply(),
+        Err(error) => error.outcome(),
     }
 }
 
 /// Says whether the old instance carries its tags.
 pub(super) async fn kept(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
     let wanted: BTreeMap<String, String> = serde_json::from_str(&request.before).map_err(|e| e.to_string())?;
-    let found = instance(&aws.ec2, &request.subject).await.map_err(words)?;
-    let tags = tags(found.and_then(|i| i.tags).as_deref());
+    let found = instance(&aws.ec2, &request.subject).await?;
+    let tags = tags::by_key(found.map(|i| i.tags.unwrap_or_default()).unwrap_or_default().as_slice());
     Ok(wanted.iter().all(|(key, value)| tags.get(key) == Some(value)).then(|| request.before.clone()))
 }

@@ -1,8 +1,8 @@
 //! The image that is made of the snapshot of a root volume.
 
 use super::super::super::ports::StepOutcome;
-use super::super::call::CallError;
-use super::super::facts::read::{ask, filter};
+use super::super::call::{CallError, ask};
+use super::super::ec2_reads::filter;
 use super::arguments::{Root, specification};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
@@ -17,11 +17,11 @@ const LOOK_AGAIN_MS: i64 = 5_000;
 /// Gives the image's id once it can be launched, or what is to be said meanwhile. Its name is its token: no two images have the same.
 pub(super) async fn ready(ec2: &Client, root: &Root, tags: &BTreeMap<String, String>) -> Result<String, StepOutcome> {
     let call = ec2.describe_images().owners("self").filters(filter("name", [root.name.clone()]));
-    let reply = ask("ec2:DescribeImages", call.send()).await.map_err(CallError::reply)?;
+    let reply = ask("ec2:DescribeImages", call.send()).await.map_err(CallError::outcome)?;
     let found = reply.images.unwrap_or_default().into_iter().find(|i| i.name.as_ref() == Some(&root.name));
     let Some(found) = found else {
         return Err(match register(ec2, root, tags).await {
-            Err(trouble) if trouble.code != "InvalidAMIName.Duplicate" => trouble.reply(),
+            Err(error) if error.code != "InvalidAMIName.Duplicate" => error.outcome(),
             _ => StepOutcome::Waiting(LOOK_AGAIN_MS),
         });
     };

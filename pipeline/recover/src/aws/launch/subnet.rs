@@ -1,7 +1,8 @@
 //! Finds a subnet in another zone.
 
 use super::super::AwsRecovery;
-use super::super::facts::read::{ask, ec2_in, filter, words, zone};
+use super::super::call::ask;
+use super::super::ec2_reads::{ec2_in, filter, zone};
 use aws_sdk_ec2::types::{Instance, LocationType, Subnet, SubnetState};
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ pub(in crate::aws) async fn zones_with(
     let ec2 = ec2_in(aws, region);
     let call = ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone);
     let call = call.filters(filter("instance-type", [kind.to_owned()]));
-    let reply = ask("ec2:DescribeInstanceTypeOfferings", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeInstanceTypeOfferings", call.send()).await?;
     let offers = reply.instance_type_offerings.unwrap_or_default().into_iter();
     let of_kind = offers.filter(|o| o.instance_type.as_ref().is_some_and(|t| t.as_str() == kind));
     Ok(of_kind.filter_map(|o| o.location).collect())
@@ -23,7 +24,7 @@ pub(in crate::aws) async fn zones_with(
 /// Gives the zone of a subnet.
 pub(in crate::aws) async fn zone_of(aws: &AwsRecovery, region: &str, subnet: &str) -> Result<String, String> {
     let ec2 = ec2_in(aws, region);
-    let reply = ask("ec2:DescribeSubnets", ec2.describe_subnets().subnet_ids(subnet).send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeSubnets", ec2.describe_subnets().subnet_ids(subnet).send()).await?;
     let zone = reply.subnets.unwrap_or_default().into_iter().find_map(|s| s.availability_zone);
     zone.ok_or_else(|| format!("EC2 names no zone for {subnet}"))
 }
@@ -48,7 +49,7 @@ pub(super) async fn in_another_zone(
     }
     let vpc = old.vpc_id.clone().ok_or_else(|| format!("EC2 names no VPC for {id}"))?;
     let call = aws.ec2.describe_subnets().filters(filter("vpc-id", [vpc.clone()]));
-    let reply = ask("ec2:DescribeSubnets", call.send()).await.map_err(words)?;
+    let reply = ask("ec2:DescribeSubnets", call.send()).await?;
     let kind = kind.ok_or_else(|| format!("EC2 names no type of {id}"))?;
     let offered = zones_with(aws, &aws.region, kind).await?;
     best(reply.subnets(), own, old.subnet_id.as_deref(), &offered)

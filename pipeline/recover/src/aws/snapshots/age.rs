@@ -1,24 +1,23 @@
 //! How old the newest snapshots are from which all volumes could be made.
 
 use super::super::AwsRecovery;
-use super::super::ec2_reads::{self, Disk};
-use super::super::facts::read::millis;
+use super::super::ec2_reads::{self, Disk, millis};
 use super::snapshot_record;
 use aws_sdk_ec2::types::Snapshot;
 use forewarn_recovery::facts::Read;
 
 /// Gives the age of the newest complete snapshot of each volume of an instance, the oldest of these, milliseconds.
-pub(in super::super) fn age(aws: &AwsRecovery, id: &str, now_ms: i64) -> Read<Option<i64>> {
-    let disks = match ec2_reads::must_see(aws, id) {
-        Ok(machine) => machine.disks,
+pub(in super::super) async fn age(aws: &AwsRecovery, id: &str, now_ms: i64) -> Read<Option<i64>> {
+    let disks = match ec2_reads::require_instance_view(aws, id).await {
+        Ok(view) => view.disks,
         Err(why) => return Read::Failed(why),
     };
     if disks.is_empty() {
         return Read::Absent("it has no volumes".to_owned());
     }
-    match snapshot_record::complete_of(aws, &disks) {
+    match snapshot_record::complete_of(aws, &disks).await {
         Ok(found) => Read::Known(oldest(&disks, &found, now_ms)),
-        Err(trouble) => Read::Failed(trouble.words),
+        Err(error) => Read::Failed(error.words),
     }
 }
 

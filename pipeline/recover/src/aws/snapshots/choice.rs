@@ -1,50 +1,52 @@
 //! Which volumes an action takes snapshots of.
 
 use super::super::AwsRecovery;
-use super::super::ec2_reads::{self, CommandRejected, Disk, InstanceView};
+use super::super::ec2_reads::{self, Disk, InstanceView, VolumeFault};
+use super::super::record;
+use super::super::tags;
 use super::{SnapshotRequest, StepRequest};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
 
 /// Settles which volumes are wanted.
-pub(super) fn wanted(aws: &AwsRecovery, request: &StepRequest) -> Result<SnapshotRequest, String> {
-    let machine = ec2_reads::must_see(aws, &request.subject)?;
-    let names = names(aws, &machine)?;
-    let name_of = |disk: &Disk| machine.disks.iter().position(|d| d == disk).map_or("", |i| names[i].as_str());
+pub(super) async fn wanted(aws: &AwsRecovery, request: &StepRequest) -> Result<SnapshotRequest, String> {
+    let view = ec2_reads::require_instance_view(aws, &request.subject).await?;
+    let names = names(aws, &view).await?;
+    let name_of = |disk: &Disk| view.disks.iter().position(|d| d == disk).map_or("", |i| names[i].as_str());
     let disks = match (request.action, &request.policy.targets.data_volume) {
-        (RecoveryAction::RepairVolume, _) => vec![choose(aws, &machine, &request.subject)?],
+        (RecoveryAction::RepairVolume, _) => vec![choose(aws, &view, &request.subject).await?],
         (RecoveryAction::ReplaceRootVolume, _) => {
-            let root = machine.root().cloned();
+            let root = view.root().cloned();
             vec![root.ok_or_else(|| format!("{} has no root volume in EBS", request.subject))?]
         }
         (RecoveryAction::DrainSpot, Some(name)) => {
-            let data: Vec<Disk> = machine.disks.iter().filter(|d| name_of(d) == name).cloned().collect();
-            if data.is_empty() { machine.disks.clone() } else { data }
+            let data: Vec<Disk> = view.disks.iter().filter(|d| name_of(d) == name).cloned().collect();
+            if data.is_empty() { view.disks.clone() } else { data }
         }
-        _ => machine.disks.clone(),
+        _ => view.disks.clone(),
     };
-    let root = machine.root().map(|d| d.volume.clone());
-    let left_out = machine.data().filter(|d| !disks.contains(d)).map(|d| d.volume.clone()).collect();
+    let root = view.root().map(|d| d.volume.clone());
+    let left_out = view.data().filter(|d| !disks.contains(d)).map(|d| d.volume.clone()).collect();
     let names = disks.iter().map(|d| name_of(d).to_owned()).collect();
     Ok(SnapshotRequest { at_ms: request.now_ms, disks, root, left_out, names })
 }
 
 /// Gives the names of an instance's volumes, in their order.
-fn names(aws: &AwsRecovery, machine: &InstanceView) -> Result<Vec<String>, String> {
-    let ids = machine.disks.iter().map(|d| d.volume.clone());
-    let seen = ec2_reads::volumes(aws, ids).map_err(ec2_reads::words)?;
+async fn names(aws: &AwsRecovery, view: &InstanceView) -> Result<Vec<String>, String> {
+    let ids = view.disks.iter().map(|d| d.volume.clone());
+    let seen = ec2_reads::volumes(aws, ids).await?;
     let name = |disk: &Disk| {
         let volume = seen.iter().find(|v| v.volume_id() == Some(disk.volume.as_str()));
-        volume.and_then(|v| ec2_reads::value(v.tags(), "Name")).unwrap_or_default().to_owned()
+        volume.and_then(|v| tags::value(v.tags(), "Name")).unwrap_or_default().to_owned()
     };
-    Ok(machine.disks.iter().map(name).collect())
+    Ok(view.disks.iter().map(name).collect())
 }
 
 /// Chooses the data volume that is broken: the one whose status says so, else the only one.
-fn choose(aws: &AwsRecovery, machine: &InstanceView, subject: &str) -> Result<Disk, String> {
-    let data: Vec<&Disk> = machine.data().collect();
+async fn choose(aws: &AwsRecovery, view: &InstanceView, subject: &str) -> Result<Disk, String> {
+    let data: Vec<&Disk> = view.data().collect();
     let ids: Vec<String> = data.iter().map(|d| d.volume.clone()).collect();
-    let impaired = ec2_reads::volumes_with(aws, &ids, CommandRejected::Impaired).map_err(ec2_reads::words)?;
+    let impaired = ec2_reads::faulty_volumes(aws, &ids, VolumeFault::Impaired).await?;
     let found: Vec<&Disk> = data.iter().copied().filter(|d| impaired.contains(&d.volume)).collect();
     match (found.as_slice(), data.as_slice()) {
         ([one], _) | ([], [one]) => Ok((*one).clone()),
@@ -55,10 +57,10 @@ fn choose(aws: &AwsRecovery, machine: &InstanceView, subject: &str) -> Result<Di
 }
 
 /// Gives the volume that a plan repairs: the one it took a snapshot of.
-pub(in super::super) fn broken_disk(aws: &AwsRecovery, request: &StepRequest) -> Result<Disk, String> {
-    let decoded_note = ec2_reads::precondition_of::<SnapshotRequest>(request, StepKind::Snapshot).map(|w| w.disks);
+pub(in super::super) async fn broken_disk(aws: &AwsRecovery, request: &StepRequest) -> Result<Disk, String> {
+    let decoded_note = record::precondition_of::<SnapshotRequest>(request, StepKind::Snapshot).map(|w| w.disks);
     if let Some([one]) = decoded_note.as_deref() {
         return Ok(one.clone());
     }
-    choose(aws, &ec2_reads::must_see(aws, &request.subject)?, &request.subject)
+    choose(aws, &ec2_reads::require_instance_view(aws, &request.subject).await?, &request.subject).await
 }

@@ -3,8 +3,10 @@
 //! Snapshots are a set when they carry the same tag: ours ([`STEP`]), or one that people's own backups set ([`SET`]).
 
 use super::super::AwsRecovery;
-use super::super::ec2_reads::{self, Disk, STEP};
-use super::super::facts::read::millis;
+use super::super::call::CallError;
+use super::super::ec2_reads::{self, Disk, millis};
+use super::super::record;
+use super::super::tags::{self, STEP};
 use super::{SnapshotRecord, StepOutcome, StepRequest, snapshot_record};
 use aws_sdk_ec2::types::Snapshot;
 use forewarn_runtime::time::format_ms;
@@ -22,14 +24,14 @@ struct Set {
 }
 
 /// Looks for it; there being none is for people to deal with.
-pub(super) fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let machine = ec2_reads::must_see(aws, &request.subject).map_err(StepOutcome::Unknown)?;
-    let found = snapshot_record::complete_of(aws, &machine.disks).map_err(ec2_reads::unread)?;
-    let newest = newest(found, &machine.disks);
+pub(super) async fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let view = ec2_reads::require_instance_view(aws, &request.subject).await.map_err(StepOutcome::Unknown)?;
+    let found = snapshot_record::complete_of(aws, &view.disks).await.map_err(CallError::unknown)?;
+    let newest = newest(found, &view.disks);
     let oldest_ms = request.now_ms.saturating_sub(request.policy.recovery_point_ms);
     match newest {
         Some((at_ms, set)) if at_ms >= oldest_ms => {
-            ec2_reads::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
+            record::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
         }
         Some((at_ms, _)) => Ok(StepOutcome::Failed(format!(
             "the newest whole set of snapshots of {} is of {}, and may be {} h old",
@@ -45,7 +47,7 @@ pub(super) fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutco
 fn newest(found: Vec<Snapshot>, disks: &[Disk]) -> Option<(i64, Vec<SnapshotRecord>)> {
     let mut sets = BTreeMap::<String, Set>::new();
     for snapshot in found {
-        let mark = [STEP, SET].iter().find_map(|key| ec2_reads::value(snapshot.tags(), key)).map(str::to_owned);
+        let mark = [STEP, SET].iter().find_map(|key| tags::value(snapshot.tags(), key)).map(str::to_owned);
         let at_ms = millis(snapshot.start_time.as_ref());
         let snapshot_record = SnapshotRecord::read(snapshot).filter(SnapshotRecord::is_complete);
         if let (Some(mark), Some(at_ms), Some(snapshot_record)) = (mark, at_ms, snapshot_record) {
@@ -76,7 +78,7 @@ mod tests {
     }
 
     fn snapshot(id: &str, volume: &str, mark: (&str, &str), at_s: i64, state: SnapshotState) -> Snapshot {
-        let tags = ec2_reads::tag(mark.0, mark.1);
+        let tags = tags::tag(mark.0, mark.1);
         let made = Snapshot::builder().snapshot_id(id).volume_id(volume).state(state).tags(tags);
         made.start_time(DateTime::from_secs(at_s)).build()
     }

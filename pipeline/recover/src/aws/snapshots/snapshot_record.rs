@@ -1,8 +1,9 @@
 //! Snapshots that were taken, as they are found again.
 
 use super::super::AwsRecovery;
-use super::super::call::CallError;
+use super::super::call::{CallError, ask};
 use super::super::ec2_reads::{self, Disk};
+use super::super::tags;
 use super::StepRequest;
 use aws_sdk_ec2::types::{Filter, Snapshot, SnapshotState};
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ impl SnapshotRecord {
 
     /// Reads EC2's description of one.
     pub(super) fn read(s: Snapshot) -> Option<Self> {
-        let device = ec2_reads::value(s.tags(), "forewarn:device").unwrap_or_default().to_owned();
+        let device = tags::value(s.tags(), "forewarn:device").unwrap_or_default().to_owned();
         let snapshot_record = Self::new(s.volume_id?, s.snapshot_id?, s.state.as_ref())?;
         Some(Self { device, ..snapshot_record })
     }
@@ -45,34 +46,38 @@ impl SnapshotRecord {
 }
 
 /// Gives every complete snapshot of some volumes.
-pub(super) fn complete_of(aws: &AwsRecovery, disks: &[Disk]) -> Result<Vec<Snapshot>, CallError> {
+pub(super) async fn complete_of(aws: &AwsRecovery, disks: &[Disk]) -> Result<Vec<Snapshot>, CallError> {
     let volumes = disks.iter().map(|d| d.volume.clone());
     let filters = vec![ec2_reads::filter("volume-id", volumes), ec2_reads::filter("status", ["completed".to_owned()])];
     let call = aws.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
-    Ok(ec2_reads::ask(aws, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default())
+    Ok(ask("ec2:DescribeSnapshots", call.send()).await?.snapshots.unwrap_or_default())
 }
 
 /// Finds what a step has taken.
-pub(super) fn of_step(aws: &AwsRecovery, token: &str) -> Result<Vec<SnapshotRecord>, CallError> {
-    described(aws, vec![ec2_reads::tagged(ec2_reads::STEP, token)])
+pub(super) async fn of_step(aws: &AwsRecovery, token: &str) -> Result<Vec<SnapshotRecord>, CallError> {
+    described(aws, vec![ec2_reads::tagged(tags::STEP, token)]).await
 }
 
 /// Finds what a plan has taken, where its log does not tell.
-pub(in super::super) fn of_plan(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<SnapshotRecord>, CallError> {
-    let filters = vec![
-        ec2_reads::tagged(ec2_reads::PLAN, &request.plan_id),
-        ec2_reads::tagged(ec2_reads::RECOVERY, &request.recovery_id),
-    ];
-    described(aws, filters)
+pub(in super::super) async fn of_plan(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+) -> Result<Vec<SnapshotRecord>, CallError> {
+    let filters =
+        vec![ec2_reads::tagged(tags::PLAN, &request.plan_id), ec2_reads::tagged(tags::RECOVERY, &request.recovery_id)];
+    described(aws, filters).await
 }
 
 /// Looks at snapshots by id; those that can't be seen are left out.
-pub(super) fn by_id(aws: &AwsRecovery, ids: impl Iterator<Item = String>) -> Result<Vec<SnapshotRecord>, CallError> {
-    described(aws, vec![ec2_reads::filter("snapshot-id", ids)])
+pub(super) async fn by_id(
+    aws: &AwsRecovery,
+    ids: impl Iterator<Item = String>,
+) -> Result<Vec<SnapshotRecord>, CallError> {
+    described(aws, vec![ec2_reads::filter("snapshot-id", ids)]).await
 }
 
-fn described(aws: &AwsRecovery, filters: Vec<Filter>) -> Result<Vec<SnapshotRecord>, CallError> {
+async fn described(aws: &AwsRecovery, filters: Vec<Filter>) -> Result<Vec<SnapshotRecord>, CallError> {
     let call = aws.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
-    let found = ec2_reads::ask(aws, "ec2:DescribeSnapshots", call.send())?.snapshots.unwrap_or_default();
+    let found = ask("ec2:DescribeSnapshots", call.send()).await?.snapshots.unwrap_or_default();
     Ok(found.into_iter().filter_map(SnapshotRecord::read).collect())
 }

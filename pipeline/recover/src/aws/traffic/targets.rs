@@ -1,8 +1,7 @@
 //! Where an instance is a target, and how it stands there.
 
 use super::super::AwsRecovery;
-use super::super::call::CallError;
-use super::super::ec2_reads;
+use super::super::call::{CallError, ask};
 use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealthDescription, TargetTypeEnum};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -37,14 +36,14 @@ pub(super) enum Standing {
 }
 
 /// Finds the groups in which an instance is a target now.
-pub(super) fn of_instance(aws: &AwsRecovery, instance: &str) -> Result<Vec<Target>, String> {
+pub(super) async fn of_instance(aws: &AwsRecovery, instance: &str) -> Result<Vec<Target>, String> {
     let mut found = Vec::new();
-    for arn in groups(aws).map_err(ec2_reads::words)? {
+    for arn in groups(aws).await? {
         let call = aws.elb.describe_target_health().target_group_arn(&arn);
-        let seen = match ec2_reads::ask(aws, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
+        let seen = match ask("elasticloadbalancing:DescribeTargetHealth", call.send()).await {
             // It went while we looked.
             Err(e) if e.code.starts_with("TargetGroupNotFound") => continue,
-            other => other.map_err(ec2_reads::words)?.target_health_descriptions.unwrap_or_default(),
+            other => other?.target_health_descriptions.unwrap_or_default(),
         };
         let is_here = |d: &&TargetHealthDescription| d.target().and_then(|t| t.id()) == Some(instance);
         let here = seen.iter().filter(is_here).filter(|d| !matches!(of(d), Standing::Absent | Standing::Draining));
@@ -54,12 +53,12 @@ pub(super) fn of_instance(aws: &AwsRecovery, instance: &str) -> Result<Vec<Targe
 }
 
 /// Gives the groups whose targets are instances.
-fn groups(aws: &AwsRecovery) -> Result<Vec<String>, CallError> {
+async fn groups(aws: &AwsRecovery) -> Result<Vec<String>, CallError> {
     let mut found = Vec::new();
     let mut next: Option<String> = None;
     loop {
         let call = aws.elb.describe_target_groups().page_size(PAGE).set_marker(next);
-        let page = ec2_reads::ask(aws, "elasticloadbalancing:DescribeTargetGroups", call.send())?;
+        let page = ask("elasticloadbalancing:DescribeTargetGroups", call.send()).await?;
         for group in page.target_groups.unwrap_or_default() {
             let is_of_instances = group.target_type().is_none_or(|t| *t == TargetTypeEnum::Instance);
             found.extend(group.target_group_arn.filter(|_| is_of_instances));
@@ -76,7 +75,7 @@ fn groups(aws: &AwsRecovery) -> Result<Vec<String>, CallError> {
 }
 
 /// Looks how an instance stands in a group, by port.
-pub(super) fn standing(
+pub(super) async fn standing(
     aws: &AwsRecovery,
     arn: &str,
     instance: &str,
@@ -85,7 +84,7 @@ pub(super) fn standing(
     let call = aws.elb.describe_target_health().target_group_arn(arn);
     let call = call.set_targets(Some(super::descriptions(instance, ports)));
     let all = |s: Standing| ports.iter().map(|p| (*p, s)).collect();
-    let seen = match ec2_reads::ask(aws, "elasticloadbalancing:DescribeTargetHealth", call.send()) {
+    let seen = match ask("elasticloadbalancing:DescribeTargetHealth", call.send()).await {
         Err(e) if e.code.starts_with("TargetGroupNotFound") => return Ok(all(Standing::NoGroup)),
         Err(e) if e.code.starts_with("InvalidTarget") => return Ok(all(Standing::Absent)),
         other => other?.target_health_descriptions.unwrap_or_default(),

@@ -2,8 +2,10 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::CallError;
+use super::super::call::{CallError, ask};
 use super::super::ec2_reads::{self, Disk};
+use super::super::record;
+use super::super::tags;
 use super::AGAIN_MS;
 use aws_sdk_ec2::types::{EbsInstanceBlockDeviceSpecification, InstanceBlockDeviceMappingSpecification, Volume};
 use forewarn_domain::step::StepKind;
@@ -26,8 +28,8 @@ enum Place {
     Other(String),
 }
 
-fn place(aws: &AwsRecovery, volume: &str, instance: &str) -> Result<Place, CallError> {
-    let seen = ec2_reads::volumes(aws, [volume.to_owned()])?;
+async fn place(aws: &AwsRecovery, volume: &str, instance: &str) -> Result<Place, CallError> {
+    let seen = ec2_reads::volumes(aws, [volume.to_owned()]).await?;
     Ok(seen.first().map_or(Place::Nowhere, |v| place_of(v, instance)))
 }
 
@@ -53,28 +55,28 @@ fn place_of(volume: &Volume, instance: &str) -> Place {
 }
 
 /// Says whether a volume is attached to nobody.
-pub(super) fn is_off(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<bool, String> {
-    Ok(place(aws, volume, &request.subject).map_err(ec2_reads::words)? == Place::Free)
+pub(super) async fn is_off(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<bool, String> {
+    Ok(place(aws, volume, &request.subject).await? == Place::Free)
 }
 
 /// Says whether a volume is attached as it is to be.
-pub(super) fn is_on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<bool, String> {
-    let place = place(aws, &disk.volume, &request.subject).map_err(ec2_reads::words)?;
+pub(super) async fn is_on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<bool, String> {
+    let place = place(aws, &disk.volume, &request.subject).await?;
     let is_here = place == Place::Here(disk.device.clone());
-    Ok(is_here && ends_with_it(aws, request, disk).map_err(ec2_reads::words)? == Some(disk.delete_on_termination))
+    Ok(is_here && ends_with_it(aws, request, disk).await? == Some(disk.delete_on_termination))
 }
 
 /// Says whether an attached volume ends with its instance, as the instance tells; none where it does not show the volume yet.
-fn ends_with_it(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<Option<bool>, CallError> {
-    let machine = ec2_reads::machine(aws, &request.subject)?;
-    let disks = machine.into_iter().flat_map(|m| m.disks);
+async fn ends_with_it(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<Option<bool>, CallError> {
+    let view = ec2_reads::instance_view(aws, &request.subject).await?;
+    let disks = view.into_iter().flat_map(|m| m.disks);
     Ok(disks.into_iter().find(|d| d.volume == disk.volume).map(|d| d.delete_on_termination))
 }
 
 /// Takes a volume off the subject, which must have stopped.
-pub(super) fn off(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<StepOutcome, StepOutcome> {
-    let look = || place(aws, volume, &request.subject).map_err(ec2_reads::unread);
-    match look()? {
+pub(super) async fn off(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<StepOutcome, StepOutcome> {
+    let look = async || place(aws, volume, &request.subject).await.map_err(CallError::unknown);
+    match look().await? {
         Place::Free => return Ok(StepOutcome::Done(volume.to_owned())),
         Place::Going => return Ok(StepOutcome::Waiting(AGAIN_MS)),
         Place::Here(..) | Place::Coming => {}
@@ -82,13 +84,13 @@ pub(super) fn off(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Res
         Place::Elsewhere(other) => return Ok(StepOutcome::Failed(format!("{volume} is attached to {other}"))),
         Place::Other(state) => return Ok(StepOutcome::Failed(format!("{volume} is {state}"))),
     }
-    detach(aws, request, volume)?;
-    Ok(if look()? == Place::Free { StepOutcome::Done(volume.to_owned()) } else { StepOutcome::Waiting(AGAIN_MS) })
+    detach(aws, request, volume).await?;
+    Ok(if look().await? == Place::Free { StepOutcome::Done(volume.to_owned()) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
-fn detach(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<(), StepOutcome> {
-    let machine = ec2_reads::machine(aws, &request.subject).map_err(ec2_reads::unread)?;
-    let state = machine.map_or_else(|| "gone".to_owned(), |m| m.state);
+async fn detach(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<(), StepOutcome> {
+    let view = ec2_reads::instance_view(aws, &request.subject).await.map_err(CallError::unknown)?;
+    let state = view.map_or_else(|| "gone".to_owned(), |m| m.state);
     if state != "stopped" {
         let who = &request.subject;
         return Err(StepOutcome::Failed(format!(
@@ -96,22 +98,22 @@ fn detach(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<(), 
         )));
     }
     let call = aws.ec2.detach_volume().volume_id(volume).instance_id(&request.subject);
-    match ec2_reads::ask(aws, "ec2:DetachVolume", call.send()) {
+    match ask("ec2:DetachVolume", call.send()).await {
         Ok(_) => Ok(()),
         // Somebody was quicker: it is looked at again.
         Err(e) if e.code == "IncorrectState" => Err(StepOutcome::Waiting(AGAIN_MS)),
-        Err(e) => Err(e.reply()),
+        Err(e) => Err(e.outcome()),
     }
 }
 
 /// Attaches a volume to the subject.
-pub(super) fn on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
-    let look = || place(aws, &disk.volume, &request.subject).map_err(ec2_reads::unread);
-    let mut seen = look()?;
+pub(super) async fn on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
+    let look = async || place(aws, &disk.volume, &request.subject).await.map_err(CallError::unknown);
+    let mut seen = look().await?;
     if seen == Place::Free {
         let call = aws.ec2.attach_volume().volume_id(&disk.volume).instance_id(&request.subject).device(&disk.device);
-        ec2_reads::ask(aws, "ec2:AttachVolume", call.send()).map_err(CallError::reply)?;
-        seen = look()?;
+        ask("ec2:AttachVolume", call.send()).await.map_err(CallError::outcome)?;
+        seen = look().await?;
     }
     let volume = &disk.volume;
     match seen {
@@ -119,16 +121,16 @@ pub(super) fn on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Resul
             Ok(StepOutcome::Failed(format!("{volume} is attached as {device}, not as {}", disk.device)))
         }
         Place::Here(_) => {
-            match ends_with_it(aws, request, disk).map_err(ec2_reads::unread)? {
+            match ends_with_it(aws, request, disk).await.map_err(CallError::unknown)? {
                 None => return Ok(StepOutcome::Waiting(AGAIN_MS)),
                 Some(as_is) if as_is == disk.delete_on_termination => {}
-                Some(_) => keep_or_delete(aws, request, disk)?,
+                Some(_) => keep_or_delete(aws, request, disk).await?,
             }
-            mark_replaced(aws, request, disk);
+            mark_replaced(aws, request, disk).await;
             Ok(StepOutcome::Done(volume.clone()))
         }
         Place::Coming | Place::Going | Place::Free => Ok(StepOutcome::Waiting(AGAIN_MS)),
-        Place::Nowhere if ec2_reads::may_be_hidden(request) => Ok(StepOutcome::Waiting(AGAIN_MS)),
+        Place::Nowhere if record::may_be_hidden(request) => Ok(StepOutcome::Waiting(AGAIN_MS)),
         Place::Nowhere => Ok(StepOutcome::Failed(format!("there is no volume {volume}"))),
         Place::Elsewhere(other) => Ok(StepOutcome::Failed(format!("{volume} is attached to {other}"))),
         Place::Other(state) if state == "creating" => Ok(StepOutcome::Waiting(AGAIN_MS)),
@@ -137,17 +139,17 @@ pub(super) fn on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Resul
 }
 
 /// Attaches the old volume again; one of ours that has its device, or was on its way there, goes first.
-pub(super) fn back(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
-    if place(aws, &disk.volume, &request.subject).map_err(ec2_reads::unread)? == Place::Free {
-        let machine = ec2_reads::machine(aws, &request.subject).map_err(ec2_reads::unread)?;
-        let there = machine.and_then(|m| m.disks.into_iter().find(|d| d.device == disk.device));
-        let decoded_note = ec2_reads::result_of(request, StepKind::CreateVolume);
+pub(super) async fn back(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
+    if place(aws, &disk.volume, &request.subject).await.map_err(CallError::unknown)? == Place::Free {
+        let view = ec2_reads::instance_view(aws, &request.subject).await.map_err(CallError::unknown)?;
+        let there = view.and_then(|m| m.disks.into_iter().find(|d| d.device == disk.device));
+        let decoded_note = record::result_of(request, StepKind::CreateVolume);
         for other in decoded_note.into_iter().chain(there.map(|d| d.volume)).filter(|v| *v != disk.volume).take(1) {
-            match place(aws, &other, &request.subject).map_err(ec2_reads::unread)? {
+            match place(aws, &other, &request.subject).await.map_err(CallError::unknown)? {
                 Place::Going => return Ok(StepOutcome::Waiting(AGAIN_MS)),
-                Place::Here(..) | Place::Coming if is_ours(aws, request, &other)? => {
-                    detach(aws, request, &other)?;
-                    if place(aws, &other, &request.subject).map_err(ec2_reads::unread)? != Place::Free {
+                Place::Here(..) | Place::Coming if is_ours(aws, request, &other).await? => {
+                    detach(aws, request, &other).await?;
+                    if place(aws, &other, &request.subject).await.map_err(CallError::unknown)? != Place::Free {
                         return Ok(StepOutcome::Waiting(AGAIN_MS));
                     }
                 }
@@ -163,30 +165,30 @@ pub(super) fn back(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Res
             }
         }
     }
-    on(aws, request, disk)
+    on(aws, request, disk).await
 }
 
-fn is_ours(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<bool, StepOutcome> {
-    let seen = ec2_reads::volumes(aws, [volume.to_owned()]).map_err(ec2_reads::unread)?;
-    Ok(seen.first().is_some_and(|v| ec2_reads::value(v.tags(), ec2_reads::PLAN) == Some(&request.plan_id)))
+async fn is_ours(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<bool, StepOutcome> {
+    let seen = ec2_reads::volumes(aws, [volume.to_owned()]).await.map_err(CallError::unknown)?;
+    Ok(seen.first().is_some_and(|v| tags::value(v.tags(), tags::PLAN) == Some(&request.plan_id)))
 }
 
 /// Says whether the volume ends with its instance, as it was before.
-fn keep_or_delete(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<(), StepOutcome> {
+async fn keep_or_delete(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<(), StepOutcome> {
     let ebs = EbsInstanceBlockDeviceSpecification::builder().delete_on_termination(disk.delete_on_termination);
     let mapping = InstanceBlockDeviceMappingSpecification::builder().device_name(&disk.device).ebs(ebs.build());
     let call = aws.ec2.modify_instance_attribute().instance_id(&request.subject);
     let call = call.block_device_mappings(mapping.build());
     // The volume is attached already: part of the effect is there.
-    ec2_reads::ask(aws, "ec2:ModifyInstanceAttribute", call.send()).map(drop).map_err(ec2_reads::unread)
+    ask("ec2:ModifyInstanceAttribute", call.send()).await.map(drop).map_err(CallError::unknown)
 }
 
 /// Writes on the old volume what took its place.
-fn mark_replaced(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) {
-    let old = ec2_reads::precondition_of::<super::Move>(request, StepKind::Detach).map(|m| m.disk.volume);
+async fn mark_replaced(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) {
+    let old = record::precondition_of::<super::Move>(request, StepKind::Detach).map(|m| m.disk.volume);
     if request.kind == StepKind::AttachNew
         && let Some(old) = old
     {
-        ec2_reads::try_tags(aws, &old, &[("forewarn:replaced-by", disk.volume.as_str())]);
+        tags::try_tags(aws, &old, &[("forewarn:replaced-by", disk.volume.as_str())]).await;
     }
 }

@@ -2,9 +2,11 @@
 
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
-use super::super::call::CallError;
+use super::super::call::{CallError, ask};
 use super::super::ec2_reads;
+use super::super::record;
 use super::super::snapshots;
+use super::super::tags;
 use super::AGAIN_MS;
 use aws_sdk_ec2::types::{ResourceType, Volume, VolumeState, VolumeType};
 use forewarn_domain::step::StepKind;
@@ -31,17 +33,17 @@ struct Likeness {
 }
 
 /// Settles what the new volume is like.
-pub(super) fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-    let old = snapshots::broken_disk(aws, request)?.volume;
+pub(super) async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
+    let old = snapshots::broken_disk(aws, request).await?.volume;
     let known = match snapshots::came_of_step(request) {
         Some(set) => set,
-        None => snapshots::of_plan(aws, request).map_err(ec2_reads::words)?,
+        None => snapshots::of_plan(aws, request).await?,
     };
     let snapshot = known.into_iter().find(|t| t.volume == old).map(|t| t.snapshot);
     let snapshot = snapshot.ok_or_else(|| format!("this plan has no snapshot of {old}"))?;
-    let seen = ec2_reads::volumes(aws, [old.clone()]).map_err(ec2_reads::words)?;
+    let seen = ec2_reads::volumes(aws, [old.clone()]).await?;
     let volume = seen.first().ok_or_else(|| format!("there is no volume {old}"))?;
-    ec2_reads::encode_precondition(&likeness(request.now_ms, volume, old, snapshot)?)
+    record::encode_precondition(&likeness(request.now_ms, volume, old, snapshot)?)
 }
 
 fn likeness(at_ms: i64, volume: &Volume, replaces: String, snapshot: String) -> Result<Likeness, String> {
@@ -61,17 +63,17 @@ fn likeness(at_ms: i64, volume: &Volume, replaces: String, snapshot: String) -> 
         size: volume.size(),
         encrypted,
         kms_key: volume.kms_key_id().filter(|_| encrypted).map(str::to_owned),
-        tags: ec2_reads::table(volume.tags()).into_iter().filter(|(k, _)| foreign(k)).take(TAGS).collect(),
+        tags: tags::by_key(volume.tags()).into_iter().filter(|(k, _)| foreign(k)).take(TAGS).collect(),
         kind,
     })
 }
 
 /// Makes the volume, and waits until it can be attached.
-pub(super) fn create(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let like: Likeness = ec2_reads::before(request)?;
-    let (id, state) = match made(aws, request).map_err(StepOutcome::Unknown)? {
+pub(super) async fn create(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let like: Likeness = record::before(request)?;
+    let (id, state) = match made(aws, request).await.map_err(StepOutcome::Unknown)? {
         Some(found) => found,
-        None => ask(aws, request, &like)?,
+        None => begin(aws, request, &like).await?,
     };
     Ok(match state.as_str() {
         "available" | "in-use" => StepOutcome::Done(id),
@@ -79,7 +81,7 @@ pub(super) fn create(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOut
         "error" => {
             // What can't be used is not left behind.
             let call = aws.ec2.delete_volume().volume_id(&id);
-            match ec2_reads::ask(aws, "ec2:DeleteVolume", call.send()) {
+            match ask("ec2:DeleteVolume", call.send()).await {
                 Ok(_) => StepOutcome::Failed(format!("the new volume {id} came up in error and was deleted")),
                 Err(e) => StepOutcome::Failed(format!("the new volume {id} came up in error and is left: {}", e.words)),
             }
@@ -88,7 +90,7 @@ pub(super) fn create(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOut
     })
 }
 
-fn ask(aws: &AwsRecovery, request: &StepRequest, like: &Likeness) -> Result<(String, String), StepOutcome> {
+async fn begin(aws: &AwsRecovery, request: &StepRequest, like: &Likeness) -> Result<(String, String), StepOutcome> {
     let own = [("forewarn:replaces", like.replaces.as_str())];
     let tags: Vec<_> = like.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).chain(own).collect();
     let call = aws.ec2.create_volume();
@@ -102,8 +104,8 @@ fn ask(aws: &AwsRecovery, request: &StepRequest, like: &Likeness) -> Result<(Str
         .set_size(like.size)
         .set_encrypted(like.encrypted.then_some(true))
         .set_kms_key_id(like.kms_key.clone())
-        .tag_specifications(ec2_reads::marks(request, ResourceType::Volume, &tags));
-    let made = ec2_reads::ask(aws, "ec2:CreateVolume", call.send()).map_err(CallError::reply)?;
+        .tag_specifications(tags::marks(request, ResourceType::Volume, &tags));
+    let made = ask("ec2:CreateVolume", call.send()).await.map_err(CallError::outcome)?;
     let id = made.volume_id.ok_or_else(|| StepOutcome::Unknown("ec2:CreateVolume names no volume".to_owned()))?;
     Ok((id, state_of(made.state.as_ref())))
 }
@@ -113,28 +115,28 @@ fn state_of(state: Option<&VolumeState>) -> String {
 }
 
 /// Finds the volume of this step and its state.
-fn made(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<(String, String)>, String> {
-    let call = aws.ec2.describe_volumes().filters(ec2_reads::tagged(ec2_reads::STEP, &request.token));
-    let found = ec2_reads::ask(aws, "ec2:DescribeVolumes", call.send()).map_err(ec2_reads::words)?;
+async fn made(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<(String, String)>, String> {
+    let call = aws.ec2.describe_volumes().filters(ec2_reads::tagged(tags::STEP, &request.token));
+    let found = ask("ec2:DescribeVolumes", call.send()).await?;
     let mut found = found.volumes.unwrap_or_default().into_iter();
     Ok(found.find_map(|v| Some((v.volume_id?, state_of(v.state.as_ref())))))
 }
 
 /// Finds the volume of this step, once it can be attached.
-pub(super) fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-    let found = made(aws, request)?;
+pub(super) async fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+    let found = made(aws, request).await?;
     Ok(found.filter(|(_, state)| matches!(state.as_str(), "available" | "in-use")).map(|(id, _)| id))
 }
 
 /// Deletes the volume that this plan has made, unless somebody uses it.
-pub(super) fn delete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let Some(id) = ec2_reads::result_of(request, StepKind::CreateVolume) else {
+pub(super) async fn delete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let Some(id) = record::result_of(request, StepKind::CreateVolume) else {
         return Ok(StepOutcome::Done("no volume was made".to_owned()));
     };
-    let seen = ec2_reads::volumes(aws, [id.clone()]).map_err(ec2_reads::unread)?;
+    let seen = ec2_reads::volumes(aws, [id.clone()]).await.map_err(CallError::unknown)?;
     let Some(volume) = seen.first() else { return Ok(StepOutcome::Done(id)) };
-    let is_ours = ec2_reads::value(volume.tags(), ec2_reads::PLAN) == Some(&request.plan_id)
-        && ec2_reads::value(volume.tags(), ec2_reads::RECOVERY) == Some(&request.recovery_id);
+    let is_ours = tags::value(volume.tags(), tags::PLAN) == Some(&request.plan_id)
+        && tags::value(volume.tags(), tags::RECOVERY) == Some(&request.recovery_id);
     if !is_ours {
         return Ok(StepOutcome::Failed(format!("{id} was not made by {}: it is kept", request.plan_id)));
     }
@@ -145,9 +147,9 @@ pub(super) fn delete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOut
     if volume.state().is_some_and(|s| matches!(s.as_str(), "deleting" | "deleted")) {
         return Ok(StepOutcome::Done(id));
     }
-    match ec2_reads::ask(aws, "ec2:DeleteVolume", aws.ec2.delete_volume().volume_id(&id).send()) {
+    match ask("ec2:DeleteVolume", aws.ec2.delete_volume().volume_id(&id).send()).await {
         Ok(_) => Ok(StepOutcome::Done(id)),
         Err(e) if e.code == "InvalidVolume.NotFound" => Ok(StepOutcome::Done(id)),
-        Err(e) => Err(e.reply()),
+        Err(e) => Err(e.outcome()),
     }
 }

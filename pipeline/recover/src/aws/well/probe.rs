@@ -45,23 +45,23 @@ impl Probe {
     }
 
     /// Asks so many times in a row; the first that fails ends it.
-    pub(super) fn passes(&self, aws: &AwsRecovery, instance: &str, times: usize) -> Read<bool> {
+    pub(super) async fn passes(&self, aws: &AwsRecovery, instance: &str, times: usize) -> Read<bool> {
         match self {
-            Self::Here(uri) => Read::Known(aws.runtime.block_on(answers(uri, times))),
-            Self::There(endpoint) => there(aws, instance, endpoint, times),
+            Self::Here(uri) => Read::Known(answers(uri, times).await),
+            Self::There(endpoint) => there(aws, instance, endpoint, times).await,
         }
     }
 }
 
 /// Localhost is the instance's own, and is asked there; the first answer that is not well ends it.
-fn there(aws: &AwsRecovery, instance: &str, endpoint: &str, times: usize) -> Read<bool> {
+async fn there(aws: &AwsRecovery, instance: &str, endpoint: &str, times: usize) -> Read<bool> {
     for _ in 1..times {
-        let answer = probe(aws, instance, endpoint);
+        let answer = probe(aws, instance, endpoint).await;
         if answer != Read::Known(true) {
             return answer;
         }
     }
-    probe(aws, instance, endpoint)
+    probe(aws, instance, endpoint).await
 }
 
 async fn answers(uri: &Uri, times: usize) -> bool {

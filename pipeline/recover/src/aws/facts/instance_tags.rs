@@ -1,5 +1,6 @@
 //! What tags say of an instance.
 
+use super::super::tags::{SUCCESSOR, UNTIL};
 use std::collections::BTreeMap;
 
 /// Says whether people have enrolled an instance for recovery.
@@ -36,11 +37,6 @@ pub(super) fn controller(tags: &BTreeMap<String, String>) -> Option<String> {
     owners.sort_by_key(|name| *name != "Karpenter");
     owners.first().map(ToString::to_string)
 }
-
-/// The tag of when an instance that was replaced may be ended.
-pub(in crate::aws) const UNTIL: &str = "forewarn:terminate-after";
-/// The tag of who has taken its place.
-pub(in crate::aws) const SUCCESSOR: &str = "forewarn:replaced-by";
 
 /// Gives until when an instance that was replaced is kept, as it was written, and its successor.
 pub(super) fn kept(tags: &BTreeMap<String, String>) -> Option<(&str, &str)> {
