@@ -1,6 +1,6 @@
 //! The ports in AWS: what each step reads and calls.
 //!
-//! Reads and calls of one kind of thing stand together in one `Part`; which step belongs to which is said in `part`.
+//! Steps on one kind of thing stand together in one file; [`step_of`] has all of them.
 
 mod address;
 mod call;
@@ -20,6 +20,7 @@ mod region;
 mod regions;
 mod root;
 mod snapshots;
+mod step;
 mod tags;
 mod traffic;
 mod volumes;
@@ -30,14 +31,14 @@ pub use regions::AwsRegions;
 use super::ports::{DryRunner, FactReader, Seen, StepDriver, StepOutcome, StepRequest};
 use aws_config::SdkConfig;
 use forewarn_domain::action::RecoveryAction;
-use forewarn_domain::step::StepKind as S;
+use forewarn_domain::step::StepKind;
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::plan::Plan;
 use forewarn_recovery::policy::Policy;
 use forewarn_recovery::preview::DryRunResult;
 use forewarn_recovery::trigger::Trigger;
 use forewarn_runtime::aws::{Aws, AwsError, Role};
-use std::pin::Pin;
+use step::{AnyStep, Step};
 
 /// One account in one region, with a client for each service that actions call.
 #[derive(Debug)]
@@ -63,70 +64,44 @@ pub enum AwsRecoveryError {
     Account(String),
 }
 
-/// The steps of one kind of thing.
-trait Part {
-    /// As [`StepDriver::prepare`]; by default nothing has to be settled.
-    async fn prepare(&self, _aws: &AwsRecovery, _request: &StepRequest) -> Result<String, String> {
-        Ok(String::new())
-    }
-
-    /// As [`StepDriver::perform`].
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome;
-
-    /// As [`StepDriver::find`].
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String>;
-}
-
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// A part whose futures are on the heap: they are large, and of as many types as there are parts.
-trait BoxedPart {
-    fn prepare<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, Result<String, String>>;
-
-    fn perform<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, StepOutcome>;
-
-    fn find<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, Result<Option<String>, String>>;
-}
-
-impl<P: Part> BoxedPart for P {
-    fn prepare<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, Result<String, String>> {
-        Box::pin(Part::prepare(self, aws, request))
-    }
-
-    fn perform<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, StepOutcome> {
-        Box::pin(Part::perform(self, aws, request))
-    }
-
-    fn find<'a>(&'a self, aws: &'a AwsRecovery, request: &'a StepRequest) -> Boxed<'a, Result<Option<String>, String>> {
-        Box::pin(Part::find(self, aws, request))
-    }
-}
-
-/// Says which part a step belongs to; telling people is the executor's own.
-fn part(kind: S) -> Option<&'static dyn BoxedPart> {
+/// Gives the step of a kind; telling people is the executor's own.
+fn step_of(kind: StepKind) -> Option<&'static dyn AnyStep> {
     Some(match kind {
-        S::Notify => return None,
-        S::Diagnose | S::RestartUnits | S::DrainApplication => &commands::Commands,
-        S::SuspendProcesses
-        | S::ResumeProcesses
-        | S::EnterStandby
-        | S::ExitStandby
-        | S::SetUnhealthy
-        | S::AwaitInService
-        | S::CompleteLifecycle => &group::Groups,
-        S::Deregister | S::Register => &traffic::Traffic,
-        S::Stop | S::Start => &compute::Compute,
-        S::Snapshot | S::AwaitSnapshot | S::FindSnapshots => &snapshots::Snapshots,
-        S::Launch | S::Discard | S::KeepOld => &launch::Launches,
-        S::Terminate => &ending::Ending,
-        S::AwaitHealthy => &well::Wellness,
-        S::MoveAddress => &address::Addresses,
-        S::CreateVolume | S::DeleteVolume | S::Detach | S::AttachOld | S::AttachNew | S::DetachNew | S::EnableIo => {
-            &volumes::Volumes
-        }
-        S::ReplaceRoot => &root::Root,
-        S::Isolate | S::RestoreGroups => &isolation::Isolation,
-        S::PointDns => &region::Dns,
+        StepKind::Notify => return None,
+        commands::Diagnose::KIND => &commands::Diagnose,
+        commands::RestartUnits::KIND => &commands::RestartUnits,
+        commands::DrainApplication::KIND => &commands::DrainApplication,
+        group::SuspendProcesses::KIND => &group::SuspendProcesses,
+        group::ResumeProcesses::KIND => &group::ResumeProcesses,
+        group::EnterStandby::KIND => &group::EnterStandby,
+        group::ExitStandby::KIND => &group::ExitStandby,
+        traffic::Deregister::KIND => &traffic::Deregister,
+        traffic::Register::KIND => &traffic::Register,
+        compute::Stop::KIND => &compute::Stop,
+        compute::Start::KIND => &compute::Start,
+        snapshots::TakeSnapshots::KIND => &snapshots::TakeSnapshots,
+        snapshots::AwaitSnapshots::KIND => &snapshots::AwaitSnapshots,
+        snapshots::FindSnapshots::KIND => &snapshots::FindSnapshots,
+        launch::Launch::KIND => &launch::Launch,
+        launch::Discard::KIND => &launch::Discard,
+        well::AwaitHealthy::KIND => &well::AwaitHealthy,
+        address::MoveAddress::KIND => &address::MoveAddress,
+        launch::KeepOld::KIND => &launch::KeepOld,
+        ending::Terminate::KIND => &ending::Terminate,
+        volumes::CreateVolume::KIND => &volumes::CreateVolume,
+        volumes::DeleteVolume::KIND => &volumes::DeleteVolume,
+        volumes::Detach::KIND => &volumes::Detach,
+        volumes::AttachOld::KIND => &volumes::AttachOld,
+        volumes::AttachNew::KIND => &volumes::AttachNew,
+        volumes::DetachNew::KIND => &volumes::DetachNew,
+        volumes::EnableIo::KIND => &volumes::EnableIo,
+        root::ReplaceRoot::KIND => &root::ReplaceRoot,
+        isolation::Isolate::KIND => &isolation::Isolate,
+        isolation::RestoreGroups::KIND => &isolation::RestoreGroups,
+        group::CompleteLifecycle::KIND => &group::CompleteLifecycle,
+        group::SetUnhealthy::KIND => &group::SetUnhealthy,
+        group::AwaitInService::KIND => &group::AwaitInService,
+        region::PointDns::KIND => &region::PointDns,
     })
 }
 
@@ -186,15 +161,16 @@ impl DryRunner for AwsRecovery {
 
 impl StepDriver for AwsRecovery {
     fn prepare(&self, request: &StepRequest) -> Result<String, String> {
-        part(request.kind).map_or_else(|| Ok(String::new()), |p| self.runtime.block_on(p.prepare(self, request)))
+        step_of(request.kind)
+            .map_or_else(|| Ok(String::new()), |step| self.runtime.block_on(step.prepare(self, request)))
     }
 
     fn perform(&self, request: &StepRequest) -> StepOutcome {
-        part(request.kind)
-            .map_or_else(|| StepOutcome::Done(String::new()), |p| self.runtime.block_on(p.perform(self, request)))
+        step_of(request.kind)
+            .map_or_else(|| StepOutcome::Done(String::new()), |step| self.runtime.block_on(step.perform(self, request)))
     }
 
     fn find(&self, request: &StepRequest) -> Result<Option<String>, String> {
-        part(request.kind).map_or_else(|| Ok(None), |p| self.runtime.block_on(p.find(self, request)))
+        step_of(request.kind).map_or_else(|| Ok(None), |step| self.runtime.block_on(step.find(self, request)))
     }
 }

@@ -2,7 +2,7 @@
 
 mod spec;
 
-pub use spec::ActionSpec;
+pub use spec::{ActionSpec, SnapshotScope};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -147,6 +147,21 @@ impl RecoveryAction {
     /// Says whether its successor is in another region.
     pub const fn leaves_region(self) -> bool {
         self.spec().leaves_region
+    }
+
+    /// Says whether its successor's volumes are made of the snapshots that its own plan takes.
+    pub const fn restores_own_snapshots(self) -> bool {
+        self.spec().restores_own_snapshots
+    }
+
+    /// Says whether it waits until targets have drained.
+    pub const fn waits_for_drain(self) -> bool {
+        self.spec().waits_for_drain
+    }
+
+    /// Says whether it shuts the instance off from the network, or lets it back.
+    pub const fn isolates_or_releases(self) -> bool {
+        self.spec().isolates_or_releases
     }
 
     /// Says whether another volume takes the place of one of the instance's: one that others use as well can't be.

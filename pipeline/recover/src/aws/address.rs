@@ -1,9 +1,11 @@
 //! Moves the Elastic IP to the successor, if its owner is whom we expect.
 
 use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads::filter;
-use super::{AwsRecovery, Part};
+use super::record::Unreadable;
+use super::step::{Step, precondition_of};
 use aws_sdk_ec2::types::Address;
 use forewarn_domain::step::StepKind;
 use serde::{Deserialize, Serialize};
@@ -13,48 +15,62 @@ const LOOK_AGAIN_MS: i64 = 1_000;
 
 /// The address, and whose it is expected to be.
 #[derive(Debug, Serialize, Deserialize)]
-struct Before {
+pub(super) struct AddressRecord {
     allocation_id: String,
     owner: String,
     public_ip: Option<String>,
 }
 
-/// `MoveAddress`.
 #[derive(Debug)]
-pub(super) struct Addresses;
+pub(super) struct MoveAddress;
 
-impl Part for Addresses {
-    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        let before = settle(aws, request).await?;
-        serde_json::to_string(&before).map_err(|e| e.to_string())
+impl Step for MoveAddress {
+    const KIND: StepKind = StepKind::MoveAddress;
+    type Precondition = AddressRecord;
+    const IS_SETTLED_ONCE: bool = false;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<AddressRecord, String> {
+        settle(aws, request).await
     }
 
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        let (before, successor) = match read(request) {
-            Ok(read) => read,
-            Err(why) => return StepOutcome::Failed(why),
-        };
-        move_to(aws, &before, successor).await
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: &AddressRecord,
+    ) -> Result<StepOutcome, StepOutcome> {
+        let successor = successor(request).map_err(StepOutcome::Failed)?;
+        Ok(move_to(aws, before, successor).await)
     }
 
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        let (before, successor) = read(request)?;
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: Result<AddressRecord, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        let before = before.map_err(|why| unreadable(&why))?;
+        let successor = successor(request)?;
         let address = address(aws, &before.allocation_id).await?;
         let is_moved = owner(&address).as_deref() == Some(successor);
         Ok(is_moved.then(|| address.public_ip.unwrap_or_default()))
     }
+
+    fn unreadable(_request: &StepRequest, why: Unreadable) -> Result<AddressRecord, StepOutcome> {
+        Err(StepOutcome::Failed(unreadable(&why)))
+    }
 }
 
-fn read(request: &StepRequest) -> Result<(Before, &str), String> {
-    let before = serde_json::from_str(&request.before).map_err(|e| format!("the address can't be read: {e}"))?;
+fn unreadable(why: &Unreadable) -> String {
+    format!("the address can't be read: {}", why.error)
+}
+
+fn successor(request: &StepRequest) -> Result<&str, String> {
     let successor = request.successor.as_deref();
-    Ok((before, successor.ok_or("there is no successor to move the address to")?))
+    successor.ok_or_else(|| "there is no successor to move the address to".to_owned())
 }
 
 /// Finds the allocation: the policy's, the one that an earlier attempt found, or the subject's only one.
-async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Before, String> {
-    let earlier = request.notes.get(&StepKind::MoveAddress);
-    let earlier = earlier.and_then(|note| serde_json::from_str::<Before>(&note.before).ok()).map(|b| b.allocation_id);
+async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<AddressRecord, String> {
+    let earlier = precondition_of::<MoveAddress>(request).map(|b| b.allocation_id);
     let found = match request.policy.targets.replacement.allocation_id.clone().or(earlier) {
         Some(allocation) => address(aws, &allocation).await?,
         None => only(aws, &request.subject).await?,
@@ -64,7 +80,7 @@ async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Before, Stri
     if let Some(other) = owner(&found).filter(|o| *o != request.subject && Some(o) != request.successor.as_ref()) {
         return Err(unexpected(&allocation_id, &other));
     }
-    Ok(Before { allocation_id, owner: request.subject.clone(), public_ip: found.public_ip })
+    Ok(AddressRecord { allocation_id, owner: request.subject.clone(), public_ip: found.public_ip })
 }
 
 async fn only(aws: &AwsRecovery, instance: &str) -> Result<Address, String> {
@@ -98,7 +114,7 @@ fn unexpected(allocation: &str, owner: &str) -> String {
     format!("the address {allocation} is {owner}'s, which nobody expects")
 }
 
-async fn move_to(aws: &AwsRecovery, before: &Before, successor: &str) -> StepOutcome {
+async fn move_to(aws: &AwsRecovery, before: &AddressRecord, successor: &str) -> StepOutcome {
     let found = match address(aws, &before.allocation_id).await {
         Ok(found) => found,
         Err(error) => return error.unknown(),

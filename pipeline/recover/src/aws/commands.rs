@@ -5,10 +5,11 @@ mod run;
 mod script;
 
 use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::call::CallError;
-use super::record::{self, Since};
-use super::{AwsRecovery, Part};
-use forewarn_domain::step::StepKind as S;
+use super::record::{Unreadable, too_early};
+use super::step::Step;
+use forewarn_domain::step::StepKind;
 use forewarn_recovery::pace::SPOT_LEFT_MS;
 pub(super) use probe::probe;
 use run::Ended;
@@ -19,58 +20,109 @@ const SOON_MS: i64 = 2_000;
 /// How long until a command is looked at again that runs, milliseconds.
 const AGAIN_MS: i64 = 3_000;
 
-/// Commands on an instance.
-#[derive(Debug)]
-pub(super) struct Commands;
-
 /// What is run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Order {
+pub(super) struct Order {
     at_ms: i64,
     lines: Vec<String>,
     /// How long it may run, seconds.
     time_s: u32,
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
-impl Part for Commands {
-    async fn prepare(&self, _aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        if let Some(before) = record::settled(request) {
-            return Ok(before);
-        }
-        let policy = &request.policy;
-        let (lines, time_s) = match request.kind {
-            S::Diagnose => (script::diagnose(&policy.units), 40),
-            S::RestartUnits => (script::restart(&policy.units)?, 300),
-            S::DrainApplication => (script::drain(&policy.targets)?, 60),
-            other => return Err(format!("{other:?} is no step of commands")),
-        };
-        record::encode_precondition(&Order { at_ms: request.now_ms, lines, time_s })
-    }
-
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        record::either(go_on(aws, request).await)
-    }
-
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        let since: Since = record::decode_precondition(&request.before)?;
-        let found = run::find(aws, &request.subject, &request.token, since.at_ms).await?;
-        let Some(command) = found else { return record::too_early(request).map_or(Ok(None), Err) };
-        match run::look(aws, &command, &request.subject).await? {
-            Ended::Well(said) => Ok(Some(said)),
-            // It is waited for, or its failure told, when it is performed again.
-            Ended::NotYet | Ended::Running | Ended::Badly(_) | Ended::Late(_) => Ok(None),
-        }
+impl Order {
+    fn new(request: &StepRequest, lines: Vec<String>, time_s: u32) -> Self {
+        Self { at_ms: request.now_ms, lines, time_s }
     }
 }
 
-async fn go_on(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let order: Order = record::before(request)?;
-    let who = &request.subject;
-    let is_late = || request.deadline_ms.is_some_and(|at| request.now_ms >= at.saturating_sub(SPOT_LEFT_MS));
-    if request.kind == S::DrainApplication && is_late() {
-        return Ok(StepOutcome::Failed("no time left to stop the application".to_owned()));
+#[derive(Debug)]
+pub(super) struct Diagnose;
+
+impl Step for Diagnose {
+    const KIND: StepKind = StepKind::Diagnose;
+    type Precondition = Order;
+
+    async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<Order, String> {
+        Ok(Order::new(request, script::diagnose(&request.policy.units), 40))
     }
+
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Result<StepOutcome, StepOutcome> {
+        go_on(aws, request, order).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        order: Result<Order, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        find(aws, request, &order?).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct RestartUnits;
+
+impl Step for RestartUnits {
+    const KIND: StepKind = StepKind::RestartUnits;
+    type Precondition = Order;
+
+    async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<Order, String> {
+        Ok(Order::new(request, script::restart(&request.policy.units)?, 300))
+    }
+
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Result<StepOutcome, StepOutcome> {
+        go_on(aws, request, order).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        order: Result<Order, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        find(aws, request, &order?).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct DrainApplication;
+
+impl Step for DrainApplication {
+    const KIND: StepKind = StepKind::DrainApplication;
+    type Precondition = Order;
+
+    async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<Order, String> {
+        Ok(Order::new(request, script::drain(&request.policy.targets)?, 60))
+    }
+
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Result<StepOutcome, StepOutcome> {
+        let is_late = request.deadline_ms.is_some_and(|at| request.now_ms >= at.saturating_sub(SPOT_LEFT_MS));
+        if is_late {
+            return Ok(StepOutcome::Failed("no time left to stop the application".to_owned()));
+        }
+        go_on(aws, request, order).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        order: Result<Order, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        find(aws, request, &order?).await
+    }
+}
+
+async fn find(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Result<Option<String>, String> {
+    let found = run::find(aws, &request.subject, &request.token, order.at_ms).await?;
+    let Some(command) = found else { return too_early(request, order.at_ms).map_or(Ok(None), Err) };
+    match run::look(aws, &command, &request.subject).await? {
+        Ended::Well(said) => Ok(Some(said)),
+        // It is waited for, or its failure told, when it is performed again.
+        Ended::NotYet | Ended::Running | Ended::Badly(_) | Ended::Late(_) => Ok(None),
+    }
+}
+
+async fn go_on(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Result<StepOutcome, StepOutcome> {
+    let who = &request.subject;
     let found = run::find(aws, who, &request.token, order.at_ms).await.map_err(CallError::unknown)?;
     let Some(command) = found else {
         if let Some(why) = run::is_offline(aws, who).await.map_err(CallError::outcome)? {

@@ -1,9 +1,11 @@
 //! Stops and starts the instance that is healed: each looks first, and goes on from there.
 
 use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads::{instance, millis, state};
-use super::{AwsRecovery, Part};
+use super::record::Unreadable;
+use super::step::{Step, precondition_of};
 use aws_sdk_ec2::types::{Affinity, Instance, Tenancy};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
@@ -19,45 +21,100 @@ const STUCK_MS: i64 = 2 * HUNG_MS;
 
 /// How things stood before.
 #[derive(Debug, Serialize, Deserialize)]
-struct Before {
+pub(super) struct PowerState {
     at_ms: i64,
     state: Option<State>,
     launched_ms: Option<i64>,
 }
 
-/// Stop and start.
 #[derive(Debug)]
-pub(super) struct Compute;
+pub(super) struct Stop;
 
-impl Part for Compute {
-    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        let found = instance(&aws.ec2, &request.subject).await?;
-        let found = found.ok_or_else(|| unknown(aws, request))?;
-        let launched_ms = millis(found.launch_time.as_ref());
-        let before = Before { at_ms: request.now_ms, state: state(&found), launched_ms };
-        serde_json::to_string(&before).map_err(|e| e.to_string())
+impl Step for Stop {
+    const KIND: StepKind = StepKind::Stop;
+    type Precondition = PowerState;
+    const IS_SETTLED_ONCE: bool = false;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<PowerState, String> {
+        power_state(aws, request).await
     }
 
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        let before: Before = match serde_json::from_str(&request.before) {
-            Ok(before) => before,
-            Err(e) => return StepOutcome::Failed(format!("how {} stood before can't be read: {e}", request.subject)),
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: &PowerState,
+    ) -> Result<StepOutcome, StepOutcome> {
+        let Some(found) = instance(&aws.ec2, &request.subject).await.map_err(CallError::unknown)? else {
+            return Ok(StepOutcome::Failed(unknown(aws, request)));
         };
-        match instance(&aws.ec2, &request.subject).await {
-            Ok(Some(found)) if request.kind == StepKind::Stop => stop(aws, request, &before, &found).await,
-            Ok(Some(found)) => start(aws, request, &before, &found).await,
-            Ok(None) => StepOutcome::Failed(unknown(aws, request)),
-            Err(error) => error.unknown(),
-        }
+        Ok(stop(aws, request, before, &found).await)
     }
 
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        let before: Before = serde_json::from_str(&request.before).map_err(|e| e.to_string())?;
-        let found = instance(&aws.ec2, &request.subject).await?;
-        let found = found.ok_or_else(|| unknown(aws, request))?;
-        let is_done = if request.kind == StepKind::Stop { is_down(&found) } else { has_started(&before, &found) };
-        Ok(is_done.then(|| result(&found)))
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: Result<PowerState, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        before.map_err(|why| why.error)?;
+        let found = existing(aws, request).await?;
+        Ok(is_down(&found).then(|| result(&found)))
     }
+
+    fn unreadable(request: &StepRequest, why: Unreadable) -> Result<PowerState, StepOutcome> {
+        Err(unreadable(request, &why))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Start;
+
+impl Step for Start {
+    const KIND: StepKind = StepKind::Start;
+    type Precondition = PowerState;
+    const IS_SETTLED_ONCE: bool = false;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<PowerState, String> {
+        power_state(aws, request).await
+    }
+
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: &PowerState,
+    ) -> Result<StepOutcome, StepOutcome> {
+        let Some(found) = instance(&aws.ec2, &request.subject).await.map_err(CallError::unknown)? else {
+            return Ok(StepOutcome::Failed(unknown(aws, request)));
+        };
+        Ok(start(aws, request, before, &found).await)
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: Result<PowerState, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        let before = before.map_err(|why| why.error)?;
+        let found = existing(aws, request).await?;
+        Ok(has_started(&before, &found).then(|| result(&found)))
+    }
+
+    fn unreadable(request: &StepRequest, why: Unreadable) -> Result<PowerState, StepOutcome> {
+        Err(unreadable(request, &why))
+    }
+}
+
+async fn power_state(aws: &AwsRecovery, request: &StepRequest) -> Result<PowerState, String> {
+    let found = existing(aws, request).await?;
+    let launched_ms = millis(found.launch_time.as_ref());
+    Ok(PowerState { at_ms: request.now_ms, state: state(&found), launched_ms })
+}
+
+fn unreadable(request: &StepRequest, why: &Unreadable) -> StepOutcome {
+    StepOutcome::Failed(format!("how {} stood before can't be read: {}", request.subject, why.error))
+}
+
+async fn existing(aws: &AwsRecovery, request: &StepRequest) -> Result<Instance, String> {
+    instance(&aws.ec2, &request.subject).await?.ok_or_else(|| unknown(aws, request))
 }
 
 fn unknown(aws: &AwsRecovery, request: &StepRequest) -> String {
@@ -75,12 +132,12 @@ fn is_down(found: &Instance) -> bool {
 }
 
 /// It runs, and has been started since; or it ran all the time, and there was nothing to start.
-fn has_started(before: &Before, found: &Instance) -> bool {
+fn has_started(before: &PowerState, found: &Instance) -> bool {
     let has_moved_on = millis(found.launch_time.as_ref()) != before.launched_ms;
     state(found) == Some(State::Running) && (has_moved_on || before.state == Some(State::Running))
 }
 
-async fn stop(aws: &AwsRecovery, request: &StepRequest, before: &Before, found: &Instance) -> StepOutcome {
+async fn stop(aws: &AwsRecovery, request: &StepRequest, before: &PowerState, found: &Instance) -> StepOutcome {
     let is_forced = match state(found) {
         _ if is_down(found) => return StepOutcome::Done(result(found)),
         Some(State::Running) => false,
@@ -97,13 +154,13 @@ async fn stop(aws: &AwsRecovery, request: &StepRequest, before: &Before, found: 
 }
 
 /// When this stop was first begun: another attempt at it does not wait anew.
-fn first_ms(request: &StepRequest, before: &Before) -> i64 {
-    let first = request.notes.get(&StepKind::Stop).filter(|note| note.result.is_none());
-    let first = first.and_then(|note| serde_json::from_str::<Before>(&note.before).ok());
+fn first_ms(request: &StepRequest, before: &PowerState) -> i64 {
+    let is_open = request.notes.get(&Stop::KIND).is_some_and(|note| note.result.is_none());
+    let first = precondition_of::<Stop>(request).filter(|_| is_open);
     first.map_or(before.at_ms, |first| first.at_ms.min(before.at_ms))
 }
 
-async fn start(aws: &AwsRecovery, request: &StepRequest, before: &Before, found: &Instance) -> StepOutcome {
+async fn start(aws: &AwsRecovery, request: &StepRequest, before: &PowerState, found: &Instance) -> StepOutcome {
     match state(found) {
         Some(State::Stopped) => {}
         Some(State::ShuttingDown | State::Terminated) => {

@@ -1,11 +1,14 @@
 //! Ends an instance that was replaced and kept, after a last look at what it is.
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::call::ask;
+use super::AwsRecovery;
+use super::call::{CallError, ask};
 use super::ec2_reads::{instance, state};
+use super::record::{Nothing, Unreadable};
+use super::step::Step;
 use super::tags::{self, SUCCESSOR};
-use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::Instance;
+use forewarn_domain::step::StepKind;
 use forewarn_recovery::facts::InstanceState as State;
 
 /// How long after the call it is looked at again, milliseconds.
@@ -13,20 +16,30 @@ const AGAIN_MS: i64 = 5_000;
 /// What came of it.
 const ENDED: &str = "terminated";
 
-/// `Terminate`.
 #[derive(Debug)]
-pub(super) struct Ending;
+pub(super) struct Terminate;
 
-impl Part for Ending {
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        match instance(&aws.ec2, &request.subject).await {
-            Ok(Some(found)) if !is_gone(Some(&found)) => end(aws, &request.subject, &found).await,
-            Ok(_) => StepOutcome::Done(ENDED.to_owned()),
-            Err(error) => error.unknown(),
-        }
+impl Step for Terminate {
+    const KIND: StepKind = StepKind::Terminate;
+    type Precondition = Nothing;
+    const IS_SETTLED_ONCE: bool = false;
+
+    async fn prepare(_aws: &AwsRecovery, _request: &StepRequest) -> Result<Nothing, String> {
+        Ok(Nothing)
     }
 
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, _before: &Nothing) -> Result<StepOutcome, StepOutcome> {
+        Ok(match instance(&aws.ec2, &request.subject).await.map_err(CallError::unknown)? {
+            Some(found) if !is_gone(Some(&found)) => end(aws, &request.subject, &found).await,
+            _ => StepOutcome::Done(ENDED.to_owned()),
+        })
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        _before: Result<Nothing, Unreadable>,
+    ) -> Result<Option<String>, String> {
         let found = instance(&aws.ec2, &request.subject).await?;
         Ok(is_gone(found.as_ref()).then(|| ENDED.to_owned()))
     }

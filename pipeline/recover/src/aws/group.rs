@@ -6,78 +6,67 @@ mod replacement;
 mod standby;
 
 use super::super::ports::{StepOutcome, StepRequest};
-use super::record::{self, Since};
-use super::{AwsRecovery, Part};
-use forewarn_domain::step::StepKind as S;
+use super::AwsRecovery;
+use super::record::Unreadable;
+use super::step::precondition_of;
+use member::Member;
+pub(super) use processes::{ResumeProcesses, SuspendProcesses};
+pub(super) use replacement::{AwaitInService, CompleteLifecycle, SetUnhealthy};
 use serde::{Deserialize, Serialize};
+pub(super) use standby::{EnterStandby, ExitStandby};
 
-/// Members of Auto Scaling groups.
-#[derive(Debug)]
-pub(super) struct Groups;
-
-/// The group that a step is about.
+/// The group that a step is about; none where the instance is in none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Of {
+pub(super) struct GroupRecord {
     at_ms: i64,
-    group: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other steps belong to other parts")]
-impl Part for Groups {
-    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        if let Some(before) = record::settled(request) {
-            return Ok(before);
-        }
-        let at_ms = request.now_ms;
-        let mut known = [S::EnterStandby, S::SetUnhealthy, S::SuspendProcesses].into_iter();
-        let decoded_note = known.find_map(|kind| record::precondition_of::<Of>(request, kind)).map(|of| of.group);
-        let group = match decoded_note {
-            Some(group) => Some(group),
-            None => member::group_of(aws, &request.subject).await?,
-        };
-        let Some(group) = group else {
-            // A way back from nowhere is no way, and a drained instance may belong to nobody.
-            let is_moot = matches!(request.kind, S::ExitStandby | S::ResumeProcesses | S::CompleteLifecycle);
-            let words = || format!("{} is in no Auto Scaling group", request.subject);
-            return if is_moot { record::encode_precondition(&Since { at_ms }) } else { Err(words()) };
-        };
-        if request.kind == S::SuspendProcesses {
-            return processes::prepare(aws, at_ms, group).await;
-        }
-        record::encode_precondition(&Of { at_ms, group })
+impl GroupRecord {
+    /// Gives the group; without one there is nothing to do.
+    fn group(&self, request: &StepRequest) -> Result<&str, StepOutcome> {
+        self.group.as_deref().ok_or_else(|| StepOutcome::Done(format!("{} is in no group", request.subject)))
     }
+}
 
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        let Ok(Of { group, .. }) = record::decode_precondition(&request.before) else {
-            return match record::before::<Since>(request) {
-                Ok(_) => StepOutcome::Done(format!("{} is in no group", request.subject)),
-                Err(reply) => reply,
-            };
-        };
-        record::either(match request.kind {
-            S::EnterStandby => standby::enter(aws, request, &group).await,
-            S::ExitStandby => standby::exit(aws, request, &group).await,
-            S::SuspendProcesses => processes::suspend(aws, request).await,
-            S::ResumeProcesses => processes::resume(aws, request, &group).await,
-            S::SetUnhealthy => replacement::give_up(aws, request).await,
-            S::AwaitInService => replacement::in_service(aws, request, &group).await,
-            S::CompleteLifecycle => replacement::let_go(aws, request, &group).await,
-            other => Ok(StepOutcome::Failed(format!("{other:?} is no step of a group"))),
-        })
-    }
+/// Settles the group of a step that needs one.
+async fn in_a_group(aws: &AwsRecovery, request: &StepRequest) -> Result<GroupRecord, String> {
+    let group = group_of(aws, request).await?;
+    let group = group.ok_or_else(|| no_group(request))?;
+    Ok(GroupRecord { at_ms: request.now_ms, group: Some(group) })
+}
 
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        let Ok(Of { group, .. }) = record::decode_precondition(&request.before) else { return Ok(None) };
-        let seen = member::member(aws, &request.subject).await?;
-        let is = |state: &str| seen.as_ref().is_some_and(|m| m.lifecycle == state);
-        let has_effect = match request.kind {
-            S::EnterStandby => is("Standby"),
-            S::SetUnhealthy => seen.as_ref().is_none_or(member::Member::is_given_up),
-            S::CompleteLifecycle => !is("Terminating:Wait"),
-            S::SuspendProcesses => processes::is_suspended(aws, &group).await?,
-            // These are found by doing them again.
-            _ => false,
-        };
-        Ok(has_effect.then_some(group))
+/// Settles the group of a step that has nothing to do without one: a way back from nowhere is no way, and a drained instance may belong
+/// to nobody.
+async fn in_a_group_or_none(aws: &AwsRecovery, request: &StepRequest) -> Result<GroupRecord, String> {
+    Ok(GroupRecord { at_ms: request.now_ms, group: group_of(aws, request).await? })
+}
+
+fn no_group(request: &StepRequest) -> String {
+    format!("{} is in no Auto Scaling group", request.subject)
+}
+
+/// Gives the group that an earlier step has written down, else the one that the instance is in.
+async fn group_of(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+    let earlier = precondition_of::<EnterStandby>(request)
+        .and_then(|r| r.group)
+        .or_else(|| precondition_of::<SetUnhealthy>(request).and_then(|r| r.group))
+        .or_else(|| precondition_of::<SuspendProcesses>(request).map(|r| r.group));
+    match earlier {
+        Some(group) => Ok(Some(group)),
+        None => member::group_of(aws, &request.subject).await,
     }
+}
+
+/// Gives the group if the member stands as the step wants it; where no group is known, the step is made again.
+async fn found(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    before: Result<GroupRecord, Unreadable>,
+    has_effect: impl FnOnce(Option<&Member>) -> bool,
+) -> Result<Option<String>, String> {
+    let Some(group) = before.ok().and_then(|b| b.group) else { return Ok(None) };
+    let seen = member::member(aws, &request.subject).await?;
+    Ok(has_effect(seen.as_ref()).then_some(group))
 }

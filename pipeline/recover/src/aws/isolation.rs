@@ -3,13 +3,14 @@
 mod interfaces;
 
 use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads;
-use super::record;
+use super::record::Unreadable;
+use super::step::{Step, precondition_of};
 use super::tags;
-use super::traffic::{self, Target};
-use super::{AwsRecovery, Part};
-use forewarn_domain::step::StepKind as S;
+use super::traffic::{self, Deregister};
+use forewarn_domain::step::StepKind;
 use interfaces::{Interface, groups_tags, of_instance};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,38 +22,24 @@ const AT_ONCE: usize = 4;
 /// The recovery that shut it off.
 const QUARANTINED: &str = "forewarn:quarantined";
 
-/// What stands between an instance and the network.
-#[derive(Debug)]
-pub(super) struct Isolation;
-
 /// The groups of each interface: those that it had, or is to have.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Lists {
+pub(super) struct Lists {
     at_ms: i64,
     /// The group that lets nothing through; none on the way back.
     isolation: Option<String>,
     interfaces: BTreeMap<String, Vec<String>>,
 }
 
-impl Part for Isolation {
-    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        if let Some(before) = record::settled(request) {
-            return Ok(before);
-        }
-        if request.kind == S::RestoreGroups
-            && let Some(decoded_note) = record::precondition_of::<Lists>(request, S::Isolate)
-        {
-            return record::encode_precondition(&Lists {
-                at_ms: request.now_ms,
-                isolation: None,
-                interfaces: decoded_note.interfaces,
-            });
-        }
+#[derive(Debug)]
+pub(super) struct Isolate;
+
+impl Step for Isolate {
+    const KIND: StepKind = StepKind::Isolate;
+    type Precondition = Lists;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<Lists, String> {
         let seen = of_instance(aws, &request.subject).await?;
-        if request.kind == S::RestoreGroups {
-            let interfaces = seen.into_iter().filter_map(|i| Some((i.id, i.kept?))).collect();
-            return record::encode_precondition(&Lists { at_ms: request.now_ms, isolation: None, interfaces });
-        }
         let isolation = request.policy.targets.isolation_group.clone().filter(|g| !g.is_empty());
         let isolation = isolation.ok_or("the policy names no isolation group (targets.isolation_group)")?;
         if seen.is_empty() {
@@ -65,26 +52,59 @@ impl Part for Isolation {
             (i.id, groups)
         };
         let interfaces = seen.into_iter().map(list).collect();
-        record::encode_precondition(&Lists { at_ms: request.now_ms, isolation: Some(isolation.clone()), interfaces })
+        Ok(Lists { at_ms: request.now_ms, isolation: Some(isolation), interfaces })
     }
 
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        record::either(if request.kind == S::Isolate {
-            isolate(aws, request).await
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, lists: &Lists) -> Result<StepOutcome, StepOutcome> {
+        isolate(aws, request, lists).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        lists: Result<Lists, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        found(aws, request, &lists?).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct RestoreGroups;
+
+impl Step for RestoreGroups {
+    const KIND: StepKind = StepKind::RestoreGroups;
+    type Precondition = Lists;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<Lists, String> {
+        let interfaces = if let Some(lists) = precondition_of::<Isolate>(request) {
+            lists.interfaces
         } else {
-            restore(aws, request).await
-        })
+            let seen = of_instance(aws, &request.subject).await?;
+            seen.into_iter().filter_map(|i| Some((i.id, i.kept?))).collect()
+        };
+        Ok(Lists { at_ms: request.now_ms, isolation: None, interfaces })
     }
 
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        let lists: Lists = record::decode_precondition(&request.before)?;
-        let seen = of_instance(aws, &request.subject).await?;
-        let has_effect = match &lists.isolation {
-            Some(group) => !seen.is_empty() && seen.iter().all(|i| i.groups == [group.clone()] && i.kept.is_some()),
-            None => seen.iter().all(|i| i.kept.is_none() && !differs(i, &lists)),
-        };
-        Ok(has_effect.then(|| request.before.clone()))
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, lists: &Lists) -> Result<StepOutcome, StepOutcome> {
+        restore(aws, request, lists).await
     }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        lists: Result<Lists, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        found(aws, request, &lists?).await
+    }
+}
+
+async fn found(aws: &AwsRecovery, request: &StepRequest, lists: &Lists) -> Result<Option<String>, String> {
+    let seen = of_instance(aws, &request.subject).await?;
+    let has_effect = match &lists.isolation {
+        Some(group) => !seen.is_empty() && seen.iter().all(|i| i.groups == [group.clone()] && i.kept.is_some()),
+        None => seen.iter().all(|i| i.kept.is_none() && !differs(i, lists)),
+    };
+    Ok(has_effect.then(|| request.before.clone()))
 }
 
 /// Gives the groups that an interface is to have again, by the log, else by its tag.
@@ -111,13 +131,12 @@ async fn look(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<Interface>
     of_instance(aws, &request.subject).await.map_err(CallError::unknown)
 }
 
-async fn isolate(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let lists: Lists = record::before(request)?;
+async fn isolate(aws: &AwsRecovery, request: &StepRequest, lists: &Lists) -> Result<StepOutcome, StepOutcome> {
     let only =
         lists.isolation.clone().ok_or_else(|| StepOutcome::Failed("no isolation group is written down".to_owned()))?;
     let seen = look(aws, request).await?;
     let has_begun = seen.iter().any(|i| i.groups == [only.clone()]);
-    remember(aws, request, &lists, &seen).await.map_err(|e| later(e, has_begun))?;
+    remember(aws, request, lists, &seen).await.map_err(|e| later(e, has_begun))?;
     change(aws, seen.iter().filter(|i| i.groups != [only.clone()]).map(|i| (&i.id, vec![only.clone()])), has_begun)
         .await?;
     let is_shut = look(aws, request).await?.iter().all(|i| i.groups == [only.clone()]);
@@ -154,7 +173,7 @@ async fn remember(
     if view.is_some_and(|m| m.tags.get(QUARANTINED) == Some(&request.recovery_id)) {
         return Ok(());
     }
-    let targets: Vec<Target> = record::precondition_of(request, S::Deregister).unwrap_or_default();
+    let targets = precondition_of::<Deregister>(request).unwrap_or_default();
     let mut tags = traffic::to_tags(&targets);
     tags.push((QUARANTINED.to_owned(), request.recovery_id.clone()));
     tags::put_tags(aws, std::slice::from_ref(&request.subject), &tags).await
@@ -174,13 +193,12 @@ async fn change<'a>(
     Ok(())
 }
 
-async fn restore(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let lists: Lists = record::before(request)?;
+async fn restore(aws: &AwsRecovery, request: &StepRequest, lists: &Lists) -> Result<StepOutcome, StepOutcome> {
     let seen = look(aws, request).await?;
-    let wrong = seen.iter().filter(|i| differs(i, &lists));
-    change(aws, wrong.filter_map(|i| Some((&i.id, wanted(i, &lists)?.clone()))), false).await?;
+    let wrong = seen.iter().filter(|i| differs(i, lists));
+    change(aws, wrong.filter_map(|i| Some((&i.id, wanted(i, lists)?.clone()))), false).await?;
     let now = look(aws, request).await?;
-    if now.iter().any(|i| differs(i, &lists)) {
+    if now.iter().any(|i| differs(i, lists)) {
         return Ok(StepOutcome::Waiting(AGAIN_MS));
     }
     let written: Vec<String> = now.iter().filter(|i| i.kept.is_some()).map(|i| i.id.clone()).collect();

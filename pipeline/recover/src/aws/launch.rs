@@ -8,15 +8,17 @@ mod image;
 pub(super) mod subnet;
 
 use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::call::bounded;
-use super::{AwsRecovery, Part};
+use super::record::Unreadable;
+use super::snapshots::{FindSnapshots, SnapshotRecord, TakeSnapshots};
+use super::step::{JsonResult, Step, result_of};
 use arguments::Arguments;
 use capture::ActionRequest;
-use devices::Snapshot;
-use forewarn_domain::action::RecoveryAction;
+pub(super) use discard::{Discard, KeepOld};
 use forewarn_domain::id::sha256_hex;
-use forewarn_domain::step::StepKind as S;
-use forewarn_runtime::time::{DAY_MS, format_ms};
+use forewarn_domain::step::StepKind;
+use forewarn_runtime::time::format_ms;
 
 /// Codes by which AWS says that it has no room for a type, or lets us have no more of it: the next type may do.
 const NO_ROOM: [&str; 6] = [
@@ -28,58 +30,56 @@ const NO_ROOM: [&str; 6] = [
     "Unsupported",
 ];
 
-/// `Launch`, `Discard` and `KeepOld`.
 #[derive(Debug)]
-pub(super) struct Launches;
+pub(super) struct Launch;
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
-impl Part for Launches {
-    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        match request.kind {
-            S::Discard => discard::prepare(request),
-            S::KeepOld => discard::settle_tags(request, &format_ms(request.now_ms.saturating_add(DAY_MS))),
-            _ => {
-                let arguments = bounded(Box::pin(settle(aws, request))).await??;
-                serde_json::to_string(&arguments).map_err(|e| e.to_string())
-            }
-        }
+impl Step for Launch {
+    const KIND: StepKind = StepKind::Launch;
+    type Precondition = Arguments;
+    const IS_SETTLED_ONCE: bool = false;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<Arguments, String> {
+        bounded(Box::pin(settle(aws, request))).await?
     }
 
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        match request.kind {
-            S::Discard => discard::discard(aws, request).await,
-            S::KeepOld => discard::keep(aws, request).await,
-            _ => match read(request) {
-                Ok(arguments) => launch(aws, request, &arguments).await,
-                Err(why) => StepOutcome::Failed(why),
-            },
-        }
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        arguments: &Arguments,
+    ) -> Result<StepOutcome, StepOutcome> {
+        Ok(launch(aws, request, arguments).await)
     }
 
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        match request.kind {
-            S::Discard => discard::ended(aws, request).await,
-            S::KeepOld => discard::kept(aws, request).await,
-            _ => {
-                let arguments = read(request)?;
-                let ec2 = arguments.ec2(aws);
-                arguments.launched(&ec2, &request.token).await.map_err(String::from)
-            }
-        }
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        arguments: Result<Arguments, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        let arguments = arguments.map_err(|why| unreadable(&why))?;
+        let ec2 = arguments.ec2(aws);
+        arguments.launched(&ec2, &request.token).await.map_err(String::from)
+    }
+
+    fn unreadable(_request: &StepRequest, why: Unreadable) -> Result<Arguments, StepOutcome> {
+        Err(StepOutcome::Failed(unreadable(&why)))
     }
 }
 
-fn read(request: &StepRequest) -> Result<Arguments, String> {
-    serde_json::from_str(&request.before).map_err(|e| format!("the arguments of the launch can't be read: {e}"))
+fn unreadable(why: &Unreadable) -> String {
+    format!("the arguments of the launch can't be read: {}", why.error)
 }
 
 async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Arguments, String> {
-    let takes_data = matches!(request.action, RecoveryAction::ReplaceStateful | RecoveryAction::FailOverZone);
-    let found = request.notes.contains_key(&S::FindSnapshots).then_some(S::FindSnapshots);
-    let from = takes_data.then_some(S::Snapshot).or(found);
-    let snapshots = from.map(|step| snapshots(request, step)).transpose()?;
-    let wish = ActionRequest { action: request.action, subject: &request.subject, policy: &request.policy, snapshots };
-    let mut arguments = capture::settle(aws, &wish).await?;
+    let snapshots = if request.action.restores_own_snapshots() {
+        Some(snapshots::<TakeSnapshots>(request)?)
+    } else if request.notes.contains_key(&FindSnapshots::KIND) {
+        Some(snapshots::<FindSnapshots>(request)?)
+    } else {
+        None
+    };
+    let wanted =
+        ActionRequest { action: request.action, subject: &request.subject, policy: &request.policy, snapshots };
+    let mut arguments = capture::settle(aws, &wanted).await?;
     arguments.tags.extend(
         [
             ("SelfHealed", "true"),
@@ -94,10 +94,12 @@ async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Arguments, S
     Ok(arguments)
 }
 
-fn snapshots(request: &StepRequest, step: S) -> Result<Vec<Snapshot>, String> {
-    let result = request.notes.get(&step).and_then(|note| note.result.as_deref());
-    let result = result.ok_or_else(|| format!("this plan has no snapshots of {}", request.subject))?;
-    serde_json::from_str(result).map_err(|e| format!("the snapshots of {} can't be read: {e}", request.subject))
+fn snapshots<T>(request: &StepRequest) -> Result<Vec<SnapshotRecord>, String>
+where
+    T: JsonResult<Result = Vec<SnapshotRecord>>,
+{
+    let set = result_of::<T>(request).ok_or_else(|| format!("this plan has no snapshots of {}", request.subject))?;
+    set.map_err(|e| format!("the snapshots of {} can't be read: {e}", request.subject))
 }
 
 /// Launches, unless it was launched before; where a type has no room, the next one.

@@ -1,14 +1,17 @@
 //! Points DNS to the successor in the other region.
 
 use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::call::ask;
 use super::ec2_reads::{ec2_of_successor, instance};
-use super::{AwsRecovery, Part};
+use super::record::Unreadable;
+use super::step::Step;
 use aws_sdk_route53::Client;
 use aws_sdk_route53::error::BuildError;
 use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
 };
+use forewarn_domain::step::StepKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +21,7 @@ const LOOK_AGAIN_MS: i64 = 5_000;
 
 /// What the name is to say, and what it said before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Before {
+pub(super) struct DnsRecord {
     zone: String,
     name: String,
     ttl_s: i64,
@@ -28,7 +31,7 @@ struct Before {
 
 /// A record as it was, for people who want it back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Old {
+pub(super) struct Old {
     ttl_s: Option<i64>,
     values: Vec<String>,
     alias: Option<String>,
@@ -38,36 +41,35 @@ struct Old {
 /// the same.
 static CHANGES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 
-/// `PointDns`.
 #[derive(Debug)]
-pub(super) struct Dns;
+pub(super) struct PointDns;
 
-impl Part for Dns {
-    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        let before = settle(aws, request).await?;
-        serde_json::to_string(&before).map_err(|e| e.to_string())
+/// A record that says so already may not be on every server: nothing is found, and the change made again says the same and tells when
+/// it is.
+impl Step for PointDns {
+    const KIND: StepKind = StepKind::PointDns;
+    type Precondition = DnsRecord;
+    const IS_SETTLED_ONCE: bool = false;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<DnsRecord, String> {
+        settle(aws, request).await
     }
 
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        let before: Before = match serde_json::from_str(&request.before) {
-            Ok(before) => before,
-            Err(e) => return StepOutcome::Failed(format!("the record to set can't be read: {e}")),
-        };
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &DnsRecord) -> Result<StepOutcome, StepOutcome> {
         let client = Client::new(&aws.config);
         let change = CHANGES.lock().unwrap_or_else(PoisonError::into_inner).get(&request.token).cloned();
-        match change {
-            Some(change) => look(&client, request, &before, &change).await,
-            None => point(&client, request, &before).await,
-        }
+        Ok(match change {
+            Some(change) => look(&client, request, before, &change).await,
+            None => point(&client, request, before).await,
+        })
     }
 
-    async fn find(&self, _aws: &AwsRecovery, _request: &StepRequest) -> Result<Option<String>, String> {
-        // A record that says so may not be on every server yet. The change made again says the same, and tells when it is.
-        Ok(None)
+    fn unreadable(_request: &StepRequest, why: Unreadable) -> Result<DnsRecord, StepOutcome> {
+        Err(StepOutcome::Failed(format!("the record to set can't be read: {}", why.error)))
     }
 }
 
-async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Before, String> {
+async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<DnsRecord, String> {
     let other = request.policy.targets.other_region.as_ref();
     let other = other.ok_or("the policy names no other region, and so no record")?;
     let successor = request.successor.as_deref().ok_or("there is no successor to point to")?;
@@ -87,7 +89,7 @@ async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Before, Stri
         values: r.resource_records.unwrap_or_default().into_iter().map(|v| v.value).collect(),
         alias: r.alias_target.map(|a| a.dns_name),
     });
-    Ok(Before { zone: other.hosted_zone_id.clone(), name: other.record_name.clone(), ttl_s: other.ttl_s, ip, old })
+    Ok(DnsRecord { zone: other.hosted_zone_id.clone(), name: other.record_name.clone(), ttl_s: other.ttl_s, ip, old })
 }
 
 /// Reads the address record of a name; a list begins there, and may go on with others.
@@ -103,7 +105,7 @@ fn is_same_name(one: &str, other: &str) -> bool {
     one.trim_end_matches('.').eq_ignore_ascii_case(other.trim_end_matches('.'))
 }
 
-async fn point(client: &Client, request: &StepRequest, before: &Before) -> StepOutcome {
+async fn point(client: &Client, request: &StepRequest, before: &DnsRecord) -> StepOutcome {
     let batch = match batch(before, &request.token) {
         Ok(batch) => batch,
         Err(e) => return StepOutcome::Failed(format!("the record can't be set so: {e}")),
@@ -119,7 +121,7 @@ async fn point(client: &Client, request: &StepRequest, before: &Before) -> StepO
     look(client, request, before, &change).await
 }
 
-fn batch(before: &Before, token: &str) -> Result<ChangeBatch, BuildError> {
+fn batch(before: &DnsRecord, token: &str) -> Result<ChangeBatch, BuildError> {
     let record = ResourceRecordSet::builder()
         .name(&before.name)
         .r#type(RrType::A)
@@ -130,7 +132,7 @@ fn batch(before: &Before, token: &str) -> Result<ChangeBatch, BuildError> {
     ChangeBatch::builder().comment(format!("forewarn {token}")).changes(change).build()
 }
 
-async fn look(client: &Client, request: &StepRequest, before: &Before, change: &str) -> StepOutcome {
+async fn look(client: &Client, request: &StepRequest, before: &DnsRecord, change: &str) -> StepOutcome {
     let reply = match ask("route53:GetChange", client.get_change().id(change).send()).await {
         Ok(reply) => reply,
         // Whether every server has it can be asked again.

@@ -1,25 +1,23 @@
 //! The root volume, replaced in place.
 
 use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads;
-use super::record;
+use super::record::Unreadable;
 use super::snapshots;
+use super::step::Step;
 use super::tags;
-use super::{AwsRecovery, Part};
 use aws_sdk_ec2::types::{ReplaceRootVolumeTask, ResourceType};
+use forewarn_domain::step::StepKind;
 use serde::{Deserialize, Serialize};
 
 /// How long until a replacement is looked at again, milliseconds.
 const AGAIN_MS: i64 = 10_000;
 
-/// The replacement of a root volume.
-#[derive(Debug)]
-pub(super) struct Root;
-
 /// The call's arguments.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Arguments {
+pub(super) struct Arguments {
     at_ms: i64,
     snapshot: String,
     /// The volume that is replaced; it is kept.
@@ -27,43 +25,44 @@ struct Arguments {
     device: String,
 }
 
-impl Part for Root {
-    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        if let Some(before) = record::settled(request) {
-            return Ok(before);
-        }
+#[derive(Debug)]
+pub(super) struct ReplaceRoot;
+
+impl Step for ReplaceRoot {
+    const KIND: StepKind = StepKind::ReplaceRoot;
+    type Precondition = Arguments;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<Arguments, String> {
         let view = ec2_reads::require_instance_view(aws, &request.subject).await?;
         let root = view.root().ok_or_else(|| format!("{} has no root volume in EBS", request.subject))?;
-        let known = match snapshots::came_of_step(request) {
-            Some(set) => set,
-            None => snapshots::of_plan(aws, request).await?,
-        };
-        let snapshot_record = known.into_iter().find(|t| t.volume == root.volume);
-        let snapshot_record =
-            snapshot_record.ok_or_else(|| format!("this plan has no snapshot of the root volume {}", root.volume))?;
-        record::encode_precondition(&Arguments {
+        let taken = snapshots::known(aws, request).await?.into_iter().find(|t| t.volume == root.volume);
+        let taken = taken.ok_or_else(|| format!("this plan has no snapshot of the root volume {}", root.volume))?;
+        Ok(Arguments {
             at_ms: request.now_ms,
-            snapshot: snapshot_record.snapshot,
+            snapshot: taken.snapshot,
             old: root.volume.clone(),
             device: root.device.clone(),
         })
     }
 
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        record::either(replace(aws, request).await)
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, with: &Arguments) -> Result<StepOutcome, StepOutcome> {
+        replace(aws, request, with).await
     }
 
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        _with: Result<Arguments, Unreadable>,
+    ) -> Result<Option<String>, String> {
         let found = task(aws, request).await?;
         Ok(found.filter(|t| state(t) == "succeeded").and_then(|t| t.replace_root_volume_task_id))
     }
 }
 
-async fn replace(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let with: Arguments = record::before(request)?;
+async fn replace(aws: &AwsRecovery, request: &StepRequest, with: &Arguments) -> Result<StepOutcome, StepOutcome> {
     let task = match task(aws, request).await.map_err(CallError::unknown)? {
         Some(task) => task,
-        None => begin(aws, request, &with).await?,
+        None => begin(aws, request, with).await?,
     };
     let id = task.replace_root_volume_task_id().unwrap_or("the task").to_owned();
     let who = &request.subject;

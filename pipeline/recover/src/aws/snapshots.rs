@@ -6,17 +6,18 @@ mod newest;
 mod snapshot_record;
 
 use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads::Disk;
-use super::record::{self, Since};
+use super::record::{Since, Unreadable, done_with, may_be_hidden, to_json, too_early};
+use super::step::{JsonResult, Step, result_of};
 use super::tags;
-use super::{AwsRecovery, Part};
 pub(super) use age::age;
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType};
 pub(super) use choice::broken_disk;
-use forewarn_domain::step::StepKind as S;
+use forewarn_domain::step::StepKind;
 use serde::{Deserialize, Serialize};
-pub(super) use snapshot_record::{SnapshotRecord, of_plan};
+pub(super) use snapshot_record::SnapshotRecord;
 
 /// Snapshots asked for one by one in one go.
 const AT_ONCE: usize = 4;
@@ -24,10 +25,6 @@ const AT_ONCE: usize = 4;
 const AGAIN_MS: i64 = 15_000;
 /// How long until more are asked for: the first must show by then, or they would be made twice.
 const MORE_MS: i64 = 10_000;
-
-/// Snapshots of volumes.
-#[derive(Debug)]
-pub(super) struct Snapshots;
 
 /// What is to be kept, settled before the first call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,38 +40,98 @@ pub(super) struct SnapshotRequest {
     names: Vec<String>,
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "these are the three steps of this part")]
-impl Part for Snapshots {
-    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        if let Some(before) = record::settled(request) {
-            return Ok(before);
-        }
-        if matches!(request.kind, S::AwaitSnapshot | S::FindSnapshots) {
-            return record::encode_precondition(&Since { at_ms: request.now_ms });
-        }
-        record::encode_precondition(&choice::wanted(aws, request).await?)
+#[derive(Debug)]
+pub(super) struct TakeSnapshots;
+
+impl Step for TakeSnapshots {
+    const KIND: StepKind = StepKind::Snapshot;
+    type Precondition = SnapshotRequest;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<SnapshotRequest, String> {
+        choice::wanted(aws, request).await
     }
 
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        record::either(match request.kind {
-            S::AwaitSnapshot => complete(aws, request).await,
-            S::FindSnapshots => newest::find(aws, request).await,
-            _ => take(aws, request).await,
-        })
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        wanted: &SnapshotRequest,
+    ) -> Result<StepOutcome, StepOutcome> {
+        take(aws, request, wanted).await
     }
 
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        if matches!(request.kind, S::AwaitSnapshot | S::FindSnapshots) {
-            return Ok(None);
-        }
-        let wanted: SnapshotRequest = record::decode_precondition(&request.before)?;
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        wanted: Result<SnapshotRequest, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        let wanted = wanted?;
         let found = snapshot_record::of_step(aws, &request.token).await?;
         let set = set_of(&wanted, &found);
         if set.len() == wanted.disks.len() {
-            return record::encode_precondition(&set).map(Some);
+            return to_json(&set).map(Some);
         }
-        record::too_early(request).map_or(Ok(None), Err)
+        too_early(request, wanted.at_ms).map_or(Ok(None), Err)
     }
+}
+
+impl JsonResult for TakeSnapshots {
+    type Result = Vec<SnapshotRecord>;
+}
+
+#[derive(Debug)]
+pub(super) struct AwaitSnapshots;
+
+impl Step for AwaitSnapshots {
+    const KIND: StepKind = StepKind::AwaitSnapshot;
+    type Precondition = Since;
+
+    async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<Since, String> {
+        Ok(Since::now(request))
+    }
+
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, since: &Since) -> Result<StepOutcome, StepOutcome> {
+        complete(aws, request, since).await
+    }
+
+    fn unreadable(_request: &StepRequest, _why: Unreadable) -> Result<Since, StepOutcome> {
+        Ok(Since::LONG_AGO)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FindSnapshots;
+
+impl Step for FindSnapshots {
+    const KIND: StepKind = StepKind::FindSnapshots;
+    type Precondition = Since;
+
+    async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<Since, String> {
+        Ok(Since::now(request))
+    }
+
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, _since: &Since) -> Result<StepOutcome, StepOutcome> {
+        newest::find(aws, request).await
+    }
+
+    fn unreadable(_request: &StepRequest, _why: Unreadable) -> Result<Since, StepOutcome> {
+        Ok(Since::LONG_AGO)
+    }
+}
+
+impl JsonResult for FindSnapshots {
+    type Result = Vec<SnapshotRecord>;
+}
+
+/// Gives the snapshots that this plan has taken, by its log, else by their tags.
+pub(super) async fn known(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<SnapshotRecord>, CallError> {
+    match taken(request) {
+        Some(set) => Ok(set),
+        None => snapshot_record::of_plan(aws, request).await,
+    }
+}
+
+fn taken(request: &StepRequest) -> Option<Vec<SnapshotRecord>> {
+    result_of::<TakeSnapshots>(request)?.ok()
 }
 
 /// Picks the snapshots of what is wanted, one for each volume, those in error left out.
@@ -87,13 +144,12 @@ fn set_of(wanted: &SnapshotRequest, found: &[SnapshotRecord]) -> Vec<SnapshotRec
     wanted.disks.iter().filter_map(of).collect()
 }
 
-async fn take(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let wanted: SnapshotRequest = record::before(request)?;
+async fn take(aws: &AwsRecovery, request: &StepRequest, wanted: &SnapshotRequest) -> Result<StepOutcome, StepOutcome> {
     let mut found = snapshot_record::of_step(aws, &request.token).await.map_err(CallError::unknown)?;
-    let set = set_of(&wanted, &found);
+    let set = set_of(wanted, &found);
     if set.is_empty() && wanted.disks.len() > 1 {
-        let made = take_all(aws, request, &wanted).await.map_err(CallError::outcome)?;
-        name_each(aws, &wanted, &made).await;
+        let made = take_all(aws, request, wanted).await.map_err(CallError::outcome)?;
+        name_each(aws, wanted, &made).await;
         found.extend(made);
     } else {
         let is_missing = |d: &&(usize, &Disk)| set.iter().all(|t| t.volume != d.1.volume);
@@ -106,11 +162,11 @@ async fn take(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, S
             found.extend(made.map_err(partly)?);
         }
     }
-    let set = set_of(&wanted, &found);
+    let set = set_of(wanted, &found);
     if set.len() < wanted.disks.len() {
         return Ok(StepOutcome::Waiting(MORE_MS));
     }
-    record::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
+    done_with(&set)
 }
 
 /// Asks for all at one moment.
@@ -164,11 +220,11 @@ fn describe(request: &StepRequest) -> String {
 }
 
 /// Looks whether all are complete: a set of which one has failed is none.
-async fn complete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let known = came_of_step(request);
+async fn complete(aws: &AwsRecovery, request: &StepRequest, since: &Since) -> Result<StepOutcome, StepOutcome> {
+    let known = taken(request);
     let set = match &known {
         Some(set) => set.clone(),
-        None => of_plan(aws, request).await.map_err(CallError::unknown)?,
+        None => snapshot_record::of_plan(aws, request).await.map_err(CallError::unknown)?,
     };
     if set.is_empty() {
         return Ok(if known.is_some() {
@@ -188,17 +244,12 @@ async fn complete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcom
                 )));
             }
             Some(s) => is_pending |= !s.is_complete(),
-            None if record::may_be_hidden(request) => is_pending = true,
+            None if may_be_hidden(request, since.at_ms) => is_pending = true,
             None => return Ok(StepOutcome::Failed(format!("snapshot {} is gone", snapshot_record.snapshot))),
         }
     }
     if is_pending {
         return Ok(StepOutcome::Waiting(AGAIN_MS));
     }
-    record::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
-}
-
-/// Gives what came of the step `Snapshot`.
-pub(super) fn came_of_step(request: &StepRequest) -> Option<Vec<SnapshotRecord>> {
-    record::decoded_note(request, S::Snapshot, |n| n.result.as_deref())
+    done_with(&set)
 }

@@ -3,14 +3,14 @@
 mod targets;
 
 use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads;
-use super::record;
+use super::record::Unreadable;
+use super::step::{Step, precondition_of};
 use super::tags;
-use super::{AwsRecovery, Part};
 use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
-use forewarn_domain::action::RecoveryAction;
-use forewarn_domain::step::StepKind as S;
+use forewarn_domain::step::StepKind;
 use std::collections::BTreeMap;
 use targets::{Standing, standing};
 pub(super) use targets::{Target, from_tags, to_tags};
@@ -18,52 +18,86 @@ pub(super) use targets::{Target, from_tags, to_tags};
 /// How long until targets are looked at again, milliseconds.
 const AGAIN_MS: i64 = 5_000;
 
-/// The traffic of an instance.
 #[derive(Debug)]
-pub(super) struct Traffic;
+pub(super) struct Deregister;
 
-impl Part for Traffic {
-    async fn prepare(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-        if let Some(before) = record::settled(request) {
-            return Ok(before);
+impl Step for Deregister {
+    const KIND: StepKind = StepKind::Deregister;
+    type Precondition = Vec<Target>;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<Target>, String> {
+        targets::of_instance(aws, &request.subject).await
+    }
+
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        targets: &Vec<Target>,
+    ) -> Result<StepOutcome, StepOutcome> {
+        leave(aws, request, targets).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        targets: Result<Vec<Target>, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        found(aws, request, &targets?, &request.subject, is_out(request)).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Register;
+
+impl Step for Register {
+    const KIND: StepKind = StepKind::Register;
+    type Precondition = Vec<Target>;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<Vec<Target>, String> {
+        match precondition_of::<Deregister>(request) {
+            Some(targets) => Ok(targets),
+            None => Ok(from_tags(&ec2_reads::require_instance_view(aws, &request.subject).await?.tags)),
         }
-        let targets = if request.kind == S::Deregister {
-            targets::of_instance(aws, &request.subject).await?
-        } else if let Some(decoded_note) = record::precondition_of::<Vec<Target>>(request, S::Deregister) {
-            decoded_note
-        } else {
-            from_tags(&ec2_reads::require_instance_view(aws, &request.subject).await?.tags)
-        };
-        record::encode_precondition(&targets)
     }
 
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-        record::either(if request.kind == S::Deregister {
-            leave(aws, request).await
-        } else {
-            enter(aws, request).await
-        })
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        targets: &Vec<Target>,
+    ) -> Result<StepOutcome, StepOutcome> {
+        enter(aws, request, targets).await
     }
 
-    async fn find(&self, aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-        let targets: Vec<Target> = record::decode_precondition(&request.before)?;
-        let (who, wanted): (_, fn(Standing) -> bool) =
-            if request.kind == S::Deregister { (&request.subject, is_out(request)) } else { (&request.serves, is_in) };
-        for (arn, of_group) in by_group(&targets) {
-            if !standing(aws, &arn, who, &of_group).await?.into_iter().all(|(_, s)| wanted(s)) {
-                return Ok(None);
-            }
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        targets: Result<Vec<Target>, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        found(aws, request, &targets?, &request.serves, is_in).await
+    }
+}
+
+async fn found(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    targets: &[Target],
+    who: &str,
+    wanted: fn(Standing) -> bool,
+) -> Result<Option<String>, String> {
+    for (arn, ports) in by_group(targets) {
+        if !standing(aws, &arn, who, &ports).await?.into_iter().all(|(_, s)| wanted(s)) {
+            return Ok(None);
         }
-        Ok(Some(request.before.clone()))
     }
+    Ok(Some(request.before.clone()))
 }
 
 /// Says what counts as out of traffic: where AWS takes the instance, nobody waits for the drain.
 fn is_out(request: &StepRequest) -> fn(Standing) -> bool {
-    if request.action == RecoveryAction::DrainSpot {
-        |s| matches!(s, Standing::Absent | Standing::Draining)
-    } else {
+    if request.action.waits_for_drain() {
         |s| s == Standing::Absent
+    } else {
+        |s| matches!(s, Standing::Absent | Standing::Draining)
     }
 }
 
@@ -85,10 +119,9 @@ fn descriptions(who: &str, ports: &[Option<i32>]) -> Vec<TargetDescription> {
     ports.iter().map(one).collect()
 }
 
-async fn leave(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let targets: Vec<Target> = record::before(request)?;
+async fn leave(aws: &AwsRecovery, request: &StepRequest, targets: &[Target]) -> Result<StepOutcome, StepOutcome> {
     let mut has_called = false;
-    for (arn, ports) in by_group(&targets) {
+    for (arn, ports) in by_group(targets) {
         let seen = standing(aws, &arn, &request.subject, &ports).await.map_err(CallError::unknown)?;
         let is_there = |s: Standing| !matches!(s, Standing::Absent | Standing::Draining | Standing::NoGroup);
         let there: Vec<_> = seen.into_iter().filter(|(_, s)| is_there(*s)).map(|(port, _)| port).collect();
@@ -104,14 +137,13 @@ async fn leave(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, 
         }
         has_called = true;
     }
-    settle(aws, request, &targets, &request.subject, |s| is_out(request)(s) || s == Standing::NoGroup).await
+    settle(aws, request, targets, &request.subject, |s| is_out(request)(s) || s == Standing::NoGroup).await
 }
 
-async fn enter(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let targets: Vec<Target> = record::before(request)?;
+async fn enter(aws: &AwsRecovery, request: &StepRequest, targets: &[Target]) -> Result<StepOutcome, StepOutcome> {
     let who = &request.serves;
     let mut has_called = false;
-    for (arn, ports) in by_group(&targets) {
+    for (arn, ports) in by_group(targets) {
         let seen = standing(aws, &arn, who, &ports).await.map_err(CallError::unknown)?;
         let is_missing = |s: Standing| matches!(s, Standing::Absent | Standing::Draining);
         let missing: Vec<_> = seen.into_iter().filter(|(_, s)| is_missing(*s)).map(|(port, _)| port).collect();
@@ -125,15 +157,14 @@ async fn enter(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, 
         }
         has_called = true;
     }
-    let reply = settle(aws, request, &targets, who, is_in).await?;
-    let was_isolated = matches!(request.action, RecoveryAction::Quarantine | RecoveryAction::Release);
-    if matches!(reply, StepOutcome::Done(_)) && was_isolated && !targets.is_empty() {
-        let keys: Vec<String> = to_tags(&targets).into_iter().map(|(key, _)| key).collect();
+    let outcome = settle(aws, request, targets, who, is_in).await?;
+    if matches!(outcome, StepOutcome::Done(_)) && request.action.isolates_or_releases() && !targets.is_empty() {
+        let keys: Vec<String> = to_tags(targets).into_iter().map(|(key, _)| key).collect();
         if let Err(e) = tags::drop_tags(aws, std::slice::from_ref(&request.subject), &keys).await {
             tracing::warn!(instance = request.subject, error = e.words, "the tags of a quarantine are left");
         }
     }
-    Ok(reply)
+    Ok(outcome)
 }
 
 fn is_gone(e: &CallError) -> bool {

@@ -3,10 +3,13 @@
 mod probe;
 
 use super::super::ports::{StepOutcome, StepRequest};
+use super::AwsRecovery;
 use super::ec2_reads::{ec2_in, ec2_of_successor, instance, state, status};
-use super::{AwsRecovery, Part};
+use super::record::Nothing;
+use super::step::Step;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{InstanceStatus, SummaryStatus};
+use forewarn_domain::step::StepKind;
 use forewarn_recovery::facts::{InstanceState, Read};
 use forewarn_recovery::policy::Policy;
 use probe::Probe;
@@ -16,10 +19,6 @@ use serde_json::json;
 const LOOK_AGAIN_MS: i64 = 15_000;
 /// How often in a row the application has to answer.
 const PASSES: usize = 3;
-
-/// `AwaitHealthy`.
-#[derive(Debug)]
-pub(super) struct Wellness;
 
 /// What the checks say.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,31 +31,33 @@ enum Checks {
     Gone,
 }
 
-impl Part for Wellness {
-    async fn perform(&self, aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+#[derive(Debug)]
+pub(super) struct AwaitHealthy;
+
+impl Step for AwaitHealthy {
+    const KIND: StepKind = StepKind::AwaitHealthy;
+    type Precondition = Nothing;
+    const IS_SETTLED_ONCE: bool = false;
+
+    async fn prepare(_aws: &AwsRecovery, _request: &StepRequest) -> Result<Nothing, String> {
+        Ok(Nothing)
+    }
+
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, _before: &Nothing) -> Result<StepOutcome, StepOutcome> {
         let id = request.successor.as_deref().unwrap_or(&request.subject);
         // Only a successor is in the other region.
         let ec2 = if request.successor.is_some() { ec2_of_successor(aws, request) } else { aws.ec2.clone() };
-        let ip = match checks(&ec2, id).await {
-            Ok(Checks::Ok(ip)) => ip,
-            Ok(Checks::NotOk) => return StepOutcome::Waiting(LOOK_AGAIN_MS),
-            Ok(Checks::Gone) => return StepOutcome::Failed(format!("{id} has ended, and will not be well")),
-            Err(why) => return StepOutcome::Unknown(why),
+        let ip = match checks(&ec2, id).await.map_err(StepOutcome::Unknown)? {
+            Checks::Ok(ip) => ip,
+            Checks::NotOk => return Ok(StepOutcome::Waiting(LOOK_AGAIN_MS)),
+            Checks::Gone => return Ok(StepOutcome::Failed(format!("{id} has ended, and will not be well"))),
         };
-        let Some(endpoint) = &request.policy.health_endpoint else { return well(id, None) };
-        let probe = match Probe::new(endpoint, ip.as_deref()) {
-            Ok(probe) => probe,
-            Err(why) => return StepOutcome::Failed(why),
-        };
-        match probe.passes(aws, id, PASSES).await {
+        let Some(endpoint) = &request.policy.health_endpoint else { return Ok(well(id, None)) };
+        let probe = Probe::new(endpoint, ip.as_deref()).map_err(StepOutcome::Failed)?;
+        Ok(match probe.passes(aws, id, PASSES).await {
             Read::Known(true) => well(id, Some(endpoint)),
             Read::Known(false) | Read::Failed(_) | Read::Absent(_) => StepOutcome::Waiting(LOOK_AGAIN_MS),
-        }
-    }
-
-    async fn find(&self, _aws: &AwsRecovery, _request: &StepRequest) -> Result<Option<String>, String> {
-        // It only looks: it is made again.
-        Ok(None)
+        })
     }
 }
 

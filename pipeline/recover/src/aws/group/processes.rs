@@ -4,9 +4,11 @@ use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
 use super::super::ec2_reads;
-use super::super::record;
+use super::super::record::Unreadable;
+use super::super::step::{Step, precondition_of};
 use super::super::tags;
 use super::member;
+use super::{GroupRecord, found, group_of, in_a_group_or_none, no_group};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
 use serde::{Deserialize, Serialize};
@@ -20,16 +22,73 @@ const TAG: &str = "forewarn:suspended";
 
 /// A group, and which of the processes were suspended before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Suspension {
+pub(in crate::aws) struct Suspension {
     at_ms: i64,
-    group: String,
+    pub(super) group: String,
     already: Vec<String>,
 }
 
-/// Settles what was suspended before.
-pub(super) async fn prepare(aws: &AwsRecovery, at_ms: i64, group: String) -> Result<String, String> {
-    let already = suspended(aws, &group).await?;
-    record::encode_precondition(&Suspension { at_ms, group, already })
+#[derive(Debug)]
+pub(in crate::aws) struct SuspendProcesses;
+
+impl Step for SuspendProcesses {
+    const KIND: StepKind = StepKind::SuspendProcesses;
+    type Precondition = Suspension;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<Suspension, String> {
+        let group = group_of(aws, request).await?;
+        let group = group.ok_or_else(|| no_group(request))?;
+        let already = suspended(aws, &group).await?;
+        Ok(Suspension { at_ms: request.now_ms, group, already })
+    }
+
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: &Suspension,
+    ) -> Result<StepOutcome, StepOutcome> {
+        suspend(aws, request, before).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: Result<Suspension, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        let Ok(Suspension { group, .. }) = before else { return Ok(None) };
+        // What can't be told of the member can't be told of its group's processes either.
+        member::member(aws, &request.subject).await?;
+        Ok(is_suspended(aws, &group).await?.then_some(group))
+    }
+}
+
+#[derive(Debug)]
+pub(in crate::aws) struct ResumeProcesses;
+
+impl Step for ResumeProcesses {
+    const KIND: StepKind = StepKind::ResumeProcesses;
+    type Precondition = GroupRecord;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<GroupRecord, String> {
+        in_a_group_or_none(aws, request).await
+    }
+
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: &GroupRecord,
+    ) -> Result<StepOutcome, StepOutcome> {
+        resume(aws, request, before.group(request)?).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: Result<GroupRecord, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        // It is found by doing it again.
+        found(aws, request, before, |_| false).await
+    }
 }
 
 /// Gives which of the processes are suspended.
@@ -41,7 +100,7 @@ async fn suspended(aws: &AwsRecovery, group: &str) -> Result<Vec<String>, String
 }
 
 /// Says whether all of them are suspended.
-pub(super) async fn is_suspended(aws: &AwsRecovery, group: &str) -> Result<bool, String> {
+async fn is_suspended(aws: &AwsRecovery, group: &str) -> Result<bool, String> {
     Ok(suspended(aws, group).await?.len() == PROCESSES.len())
 }
 
@@ -52,13 +111,12 @@ fn ours(of: &Suspension) -> Vec<String> {
 }
 
 /// Suspends what is not suspended yet.
-pub(super) async fn suspend(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let of: Suspension = record::before(request)?;
+async fn suspend(aws: &AwsRecovery, request: &StepRequest, of: &Suspension) -> Result<StepOutcome, StepOutcome> {
     let now = suspended(aws, &of.group).await.map_err(StepOutcome::Unknown)?;
-    let missing: Vec<String> = ours(&of).into_iter().filter(|p| !now.contains(p)).collect();
+    let missing: Vec<String> = ours(of).into_iter().filter(|p| !now.contains(p)).collect();
     if !missing.is_empty() {
         if request.action == RecoveryAction::Quarantine {
-            let tags = [(TAG.to_owned(), ours(&of).join(" "))];
+            let tags = [(TAG.to_owned(), ours(of).join(" "))];
             tags::put_tags(aws, std::slice::from_ref(&request.subject), &tags).await.map_err(CallError::outcome)?;
         }
         let call = aws.autoscaling.suspend_processes().auto_scaling_group_name(&of.group);
@@ -66,12 +124,12 @@ pub(super) async fn suspend(aws: &AwsRecovery, request: &StepRequest) -> Result<
         ask("autoscaling:SuspendProcesses", call.send()).await.map_err(CallError::outcome)?;
     }
     let is_done = is_suspended(aws, &of.group).await.map_err(StepOutcome::Unknown)?;
-    Ok(if is_done { StepOutcome::Done(of.group) } else { StepOutcome::Waiting(AGAIN_MS) })
+    Ok(if is_done { StepOutcome::Done(of.group.clone()) } else { StepOutcome::Waiting(AGAIN_MS) })
 }
 
 /// Resumes what we suspended, and nothing else.
-pub(super) async fn resume(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
-    let Some(of) = record::precondition_of::<Suspension>(request, StepKind::SuspendProcesses) else {
+async fn resume(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+    let Some(of) = precondition_of::<SuspendProcesses>(request) else {
         return after_release(aws, request, group).await.map(|()| StepOutcome::Done(group.to_owned()));
     };
     resume_these(aws, &of.group, &ours(&of)).await?;

@@ -3,15 +3,105 @@
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
-use super::member;
+use super::super::record::Unreadable;
+use super::super::step::Step;
+use super::member::{self, Member};
+use super::{GroupRecord, found, in_a_group, in_a_group_or_none};
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance, LifecycleState};
+use forewarn_domain::step::StepKind;
 
 /// How long until a group is looked at again, milliseconds.
 const AGAIN_MS: i64 = 15_000;
 const ENDING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 
+#[derive(Debug)]
+pub(in crate::aws) struct SetUnhealthy;
+
+impl Step for SetUnhealthy {
+    const KIND: StepKind = StepKind::SetUnhealthy;
+    type Precondition = GroupRecord;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<GroupRecord, String> {
+        in_a_group(aws, request).await
+    }
+
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: &GroupRecord,
+    ) -> Result<StepOutcome, StepOutcome> {
+        before.group(request)?;
+        give_up(aws, request).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: Result<GroupRecord, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        found(aws, request, before, |seen| seen.is_none_or(Member::is_given_up)).await
+    }
+}
+
+#[derive(Debug)]
+pub(in crate::aws) struct AwaitInService;
+
+impl Step for AwaitInService {
+    const KIND: StepKind = StepKind::AwaitInService;
+    type Precondition = GroupRecord;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<GroupRecord, String> {
+        in_a_group(aws, request).await
+    }
+
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: &GroupRecord,
+    ) -> Result<StepOutcome, StepOutcome> {
+        in_service(aws, request, before.group(request)?).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: Result<GroupRecord, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        // It is found by doing it again.
+        found(aws, request, before, |_| false).await
+    }
+}
+
+#[derive(Debug)]
+pub(in crate::aws) struct CompleteLifecycle;
+
+impl Step for CompleteLifecycle {
+    const KIND: StepKind = StepKind::CompleteLifecycle;
+    type Precondition = GroupRecord;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<GroupRecord, String> {
+        in_a_group_or_none(aws, request).await
+    }
+
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: &GroupRecord,
+    ) -> Result<StepOutcome, StepOutcome> {
+        let_go(aws, request, before.group(request)?).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: Result<GroupRecord, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        found(aws, request, before, |seen| seen.is_none_or(|m| m.lifecycle != "Terminating:Wait")).await
+    }
+}
+
 /// Tells the group that the member is unhealthy.
-pub(super) async fn give_up(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+async fn give_up(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
     let seen = member::member(aws, who).await.map_err(CallError::unknown)?;
     if seen.is_none_or(|m| m.is_given_up()) {
@@ -24,11 +114,7 @@ pub(super) async fn give_up(aws: &AwsRecovery, request: &StepRequest) -> Result<
 }
 
 /// Looks whether the group has as many others in service as it wants.
-pub(super) async fn in_service(
-    aws: &AwsRecovery,
-    request: &StepRequest,
-    group: &str,
-) -> Result<StepOutcome, StepOutcome> {
+async fn in_service(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let seen = member::group(aws, group).await.map_err(CallError::unknown)?;
     let Some(seen) = seen else { return Ok(StepOutcome::Failed(format!("there is no Auto Scaling group {group}"))) };
     let (serving, wanted) = (serving(&seen, &request.subject), seen.desired_capacity().unwrap_or_default());
@@ -50,7 +136,7 @@ fn serving(group: &AutoScalingGroup, subject: &str) -> usize {
 }
 
 /// Tells the group that the drained instance may go.
-pub(super) async fn let_go(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+async fn let_go(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
     let nothing = || Ok(StepOutcome::Done("nothing waits".to_owned()));
     let seen = member::member(aws, who).await.map_err(CallError::unknown)?;

@@ -3,18 +3,79 @@
 use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
+use super::super::record::Unreadable;
+use super::super::step::Step;
 use super::member::{self, Member};
 use super::processes;
+use super::{GroupRecord, found, in_a_group, in_a_group_or_none};
+use forewarn_domain::step::StepKind;
 
 /// How long until a member is looked at again, milliseconds.
 const AGAIN_MS: i64 = 3_000;
+
+#[derive(Debug)]
+pub(in crate::aws) struct EnterStandby;
+
+impl Step for EnterStandby {
+    const KIND: StepKind = StepKind::EnterStandby;
+    type Precondition = GroupRecord;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<GroupRecord, String> {
+        in_a_group(aws, request).await
+    }
+
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: &GroupRecord,
+    ) -> Result<StepOutcome, StepOutcome> {
+        enter(aws, request, before.group(request)?).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: Result<GroupRecord, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        found(aws, request, before, |seen| seen.is_some_and(|m| m.lifecycle == "Standby")).await
+    }
+}
+
+#[derive(Debug)]
+pub(in crate::aws) struct ExitStandby;
+
+impl Step for ExitStandby {
+    const KIND: StepKind = StepKind::ExitStandby;
+    type Precondition = GroupRecord;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<GroupRecord, String> {
+        in_a_group_or_none(aws, request).await
+    }
+
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: &GroupRecord,
+    ) -> Result<StepOutcome, StepOutcome> {
+        exit(aws, request, before.group(request)?).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        before: Result<GroupRecord, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        // It is found by doing it again.
+        found(aws, request, before, |_| false).await
+    }
+}
 
 async fn look(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<Member>, StepOutcome> {
     member::member(aws, &request.subject).await.map_err(CallError::unknown)
 }
 
 /// Puts the member aside; the group wants one fewer meanwhile.
-pub(super) async fn enter(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+async fn enter(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
     let seen = look(aws, request).await?;
     match seen.as_ref().map_or("gone", |m| m.lifecycle.as_str()) {
@@ -35,7 +96,7 @@ pub(super) async fn enter(aws: &AwsRecovery, request: &StepRequest, group: &str)
 }
 
 /// Takes the member back; the group wants one more again.
-pub(super) async fn exit(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
+async fn exit(aws: &AwsRecovery, request: &StepRequest, group: &str) -> Result<StepOutcome, StepOutcome> {
     let who = &request.subject;
     let back =
         async || processes::after_release(aws, request, group).await.map(|()| StepOutcome::Done(group.to_owned()));

@@ -3,9 +3,10 @@
 use super::super::AwsRecovery;
 use super::super::call::ask;
 use super::super::ec2_reads::{instance, zone};
+use super::super::snapshots::SnapshotRecord;
 use super::super::tags;
 use super::arguments::{Arguments, MOST_TYPES, Metadata, Template, UserData, is_burstable};
-use super::devices::{self, Snapshot};
+use super::devices;
 use super::subnet;
 use aws_sdk_ec2::types::{Instance, InstanceAttributeName, MonitoringState, Tenancy};
 use forewarn_domain::action::RecoveryAction;
@@ -19,21 +20,21 @@ pub(in crate::aws) struct ActionRequest<'a> {
     pub(in crate::aws) subject: &'a str,
     pub(in crate::aws) policy: &'a Policy,
     /// The snapshots that its volumes are made of, where it takes the old one's data over.
-    pub(in crate::aws) snapshots: Option<Vec<Snapshot>>,
+    pub(in crate::aws) snapshots: Option<Vec<SnapshotRecord>>,
 }
 
 /// Settles all of it but for the tags that say which launch it is. It only reads.
-pub(in crate::aws) async fn settle(aws: &AwsRecovery, wish: &ActionRequest<'_>) -> Result<Arguments, String> {
-    if wish.action.leaves_region() {
-        return elsewhere(aws, wish).await;
+pub(in crate::aws) async fn settle(aws: &AwsRecovery, wanted: &ActionRequest<'_>) -> Result<Arguments, String> {
+    if wanted.action.leaves_region() {
+        return elsewhere(aws, wanted).await;
     }
-    let replacement = &wish.policy.targets.replacement;
-    let old = instance(&aws.ec2, wish.subject).await?;
-    let old = old.ok_or_else(|| format!("EC2 knows no instance {} in {}", wish.subject, aws.region))?;
+    let replacement = &wanted.policy.targets.replacement;
+    let old = instance(&aws.ec2, wanted.subject).await?;
+    let old = old.ok_or_else(|| format!("EC2 knows no instance {} in {}", wanted.subject, aws.region))?;
     let own_type = old.instance_type.as_ref().map(|t| t.as_str().to_owned());
     let mut to = match &replacement.launch_template {
         Some(name) => from_template(aws, name).await?,
-        None => captured(aws, wish, &old).await?,
+        None => captured(aws, wanted, &old).await?,
     };
     to.region.clone_from(&aws.region);
     if replacement.image_id.is_some() {
@@ -44,7 +45,7 @@ pub(in crate::aws) async fn settle(aws: &AwsRecovery, wish: &ActionRequest<'_>) 
     let by_template = to.template.is_some() && replacement.instance_type.is_none();
     let first = if by_template { None } else { replacement.instance_type.clone().or_else(|| own_type.clone()) };
     to.types = types(first, &replacement.fallback_types);
-    if wish.action == RecoveryAction::FailOverZone {
+    if wanted.action == RecoveryAction::FailOverZone {
         let kind = replacement.instance_type.as_ref().or(own_type.as_ref());
         to.subnet = Some(subnet::in_another_zone(aws, &old, replacement.subnet_id.as_deref(), kind).await?);
         to.zone = None;
@@ -56,7 +57,7 @@ pub(in crate::aws) async fn settle(aws: &AwsRecovery, wish: &ActionRequest<'_>) 
         to.groups = vec![group.clone()];
     }
     to.key = replacement.key_name.clone().or(to.key);
-    if let Some(snapshots) = &wish.snapshots {
+    if let Some(snapshots) = &wanted.snapshots {
         let (root, devices) = devices::from_snapshots(aws, &old, snapshots).await?;
         (to.image, to.root, to.devices) = (None, Some(root), devices);
     }
@@ -79,8 +80,8 @@ async fn from_template(aws: &AwsRecovery, name: &str) -> Result<Arguments, Strin
 }
 
 /// Takes the old instance's own configuration; what can't be said in a launch without a template is refused, not lost.
-async fn captured(aws: &AwsRecovery, wish: &ActionRequest<'_>, old: &Instance) -> Result<Arguments, String> {
-    let id = wish.subject;
+async fn captured(aws: &AwsRecovery, wanted: &ActionRequest<'_>, old: &Instance) -> Result<Arguments, String> {
+    let id = wanted.subject;
     let interfaces = old.network_interfaces.as_deref().unwrap_or_default().len();
     if interfaces > 1 {
         return Err(format!("{id} has {interfaces} network interfaces: give a launch template, which brings them"));
@@ -88,7 +89,7 @@ async fn captured(aws: &AwsRecovery, wish: &ActionRequest<'_>, old: &Instance) -
     if old.source_dest_check == Some(false) {
         return Err(format!("{id} forwards others' traffic (no source/destination check): give a launch template"));
     }
-    let devices = match wish.snapshots {
+    let devices = match wanted.snapshots {
         None => devices::blank(aws, old).await?,
         Some(_) => Vec::new(),
     };
@@ -129,22 +130,22 @@ async fn of_any_region(aws: &AwsRecovery, id: &str, old: &Instance) -> Result<Ar
 }
 
 /// Another region has its own keys, groups and templates; where home is dark, only the policy speaks.
-async fn elsewhere(aws: &AwsRecovery, wish: &ActionRequest<'_>) -> Result<Arguments, String> {
-    let targets = &wish.policy.targets;
+async fn elsewhere(aws: &AwsRecovery, wanted: &ActionRequest<'_>) -> Result<Arguments, String> {
+    let targets = &wanted.policy.targets;
     let other = targets.other_region.as_ref().ok_or("the policy names no other region")?;
-    let old = match instance(&aws.ec2, wish.subject).await {
+    let old = match instance(&aws.ec2, wanted.subject).await {
         Ok(found) => found,
-        Err(_) if wish.action == RecoveryAction::FailOverUnreachable => None,
+        Err(_) if wanted.action == RecoveryAction::FailOverUnreachable => None,
         // What it takes along must not depend on whether one read went well.
         Err(error) => return Err(error.words),
     };
     let own = match &old {
-        Some(old) => of_any_region(aws, wish.subject, old).await?,
+        Some(old) => of_any_region(aws, wanted.subject, old).await?,
         None => Arguments::default(),
     };
     let own_type = old.as_ref().and_then(|i| i.instance_type.as_ref()).map(|t| t.as_str().to_owned());
     let first = targets.replacement.instance_type.clone().or(own_type);
-    let first = first.ok_or_else(|| format!("{} can't be read, and the policy names no type", wish.subject))?;
+    let first = first.ok_or_else(|| format!("{} can't be read, and the policy names no type", wanted.subject))?;
     Ok(Arguments {
         region: other.region.clone(),
         image: Some(other.image_id.clone()),

@@ -2,17 +2,10 @@
 
 use super::super::AwsRecovery;
 use super::super::call::ask;
+use super::super::snapshots::SnapshotRecord;
 use super::arguments::{Device, Root};
 use aws_sdk_ec2::types::{Instance, PlatformValues, Volume};
-use serde::Deserialize;
 use std::collections::BTreeMap;
-
-/// One snapshot of this plan, as the step that asked for it noted it.
-#[derive(Debug, Clone, Deserialize)]
-pub(in crate::aws) struct Snapshot {
-    volume: String,
-    snapshot: String,
-}
 
 /// A volume where it is attached.
 struct Attached {
@@ -76,7 +69,7 @@ pub(super) async fn blank(aws: &AwsRecovery, old: &Instance) -> Result<Vec<Devic
 pub(super) async fn from_snapshots(
     aws: &AwsRecovery,
     old: &Instance,
-    snapshots: &[Snapshot],
+    snapshots: &[SnapshotRecord],
 ) -> Result<(Root, Vec<Device>), String> {
     let id = old.instance_id.as_deref().unwrap_or_default();
     let of: BTreeMap<&str, &str> = snapshots.iter().map(|s| (s.volume.as_str(), s.snapshot.as_str())).collect();

@@ -4,11 +4,14 @@ use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
 use super::super::ec2_reads::{ec2_of_successor, filter, instance, instances, state};
+use super::super::record::{Since, Unreadable};
+use super::super::step::Step;
 use super::super::tags::{self, SUCCESSOR, UNTIL};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{AttributeBooleanValue, Instance, Tag};
+use aws_sdk_ec2::types::{AttributeBooleanValue, Instance};
+use forewarn_domain::step::StepKind;
 use forewarn_recovery::facts::InstanceState;
-use serde::{Deserialize, Serialize};
+use forewarn_runtime::time::{DAY_MS, format_ms};
 use std::collections::BTreeMap;
 
 /// How long until a successor is looked at again, milliseconds.
@@ -16,26 +19,80 @@ const LOOK_AGAIN_MS: i64 = 5_000;
 /// How long what was launched may not be seen yet, milliseconds.
 const HIDDEN_MS: i64 = 30_000;
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Before {
-    at_ms: i64,
+#[derive(Debug)]
+pub(in crate::aws) struct Discard;
+
+impl Step for Discard {
+    const KIND: StepKind = StepKind::Discard;
+    type Precondition = Since;
+    const IS_SETTLED_ONCE: bool = false;
+
+    async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<Since, String> {
+        Ok(Since::now(request))
+    }
+
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, since: &Since) -> Result<StepOutcome, StepOutcome> {
+        Ok(discard(aws, request, since).await)
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        _since: Result<Since, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        ended(aws, request).await
+    }
+
+    fn unreadable(request: &StepRequest, _why: Unreadable) -> Result<Since, StepOutcome> {
+        Ok(Since::now(request))
+    }
 }
 
-/// Notes when it was first looked for.
-pub(super) fn prepare(request: &StepRequest) -> Result<String, String> {
-    serde_json::to_string(&Before { at_ms: request.now_ms }).map_err(|e| e.to_string())
+#[derive(Debug)]
+pub(in crate::aws) struct KeepOld;
+
+impl Step for KeepOld {
+    const KIND: StepKind = StepKind::KeepOld;
+    type Precondition = BTreeMap<String, String>;
+    const IS_SETTLED_ONCE: bool = false;
+
+    async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<BTreeMap<String, String>, String> {
+        let until = format_ms(request.now_ms.saturating_add(DAY_MS));
+        let recovery = ("forewarn:kept-for".to_owned(), request.recovery_id.clone());
+        let successor = request.successor.clone().map(|id| (SUCCESSOR.to_owned(), id));
+        Ok([recovery, (UNTIL.to_owned(), until)].into_iter().chain(successor).collect())
+    }
+
+    async fn perform(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<StepOutcome, StepOutcome> {
+        keep(aws, request, tags).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        tags: Result<BTreeMap<String, String>, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        kept(aws, request, &tags.map_err(|why| why.error)?).await
+    }
+
+    fn unreadable(_request: &StepRequest, why: Unreadable) -> Result<BTreeMap<String, String>, StepOutcome> {
+        Err(StepOutcome::Failed(format!("the tags can't be read: {}", why.error)))
+    }
 }
 
 /// Ends the successor, or what was launched for this plan and never named because the reply was lost.
-pub(super) async fn discard(aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
+async fn discard(aws: &AwsRecovery, request: &StepRequest, since: &Since) -> StepOutcome {
     let ec2 = ec2_of_successor(aws, request);
     let found = match launched(&ec2, request).await {
         Ok(found) => found,
         Err(error) => return error.unknown(),
     };
-    let since = serde_json::from_str::<Before>(&request.before).map_or(request.now_ms, |b| b.at_ms);
     if found.is_empty() {
-        let is_hidden = request.now_ms - since < HIDDEN_MS;
+        let is_hidden = request.now_ms - since.at_ms < HIDDEN_MS;
         return if is_hidden {
             StepOutcome::Waiting(LOOK_AGAIN_MS)
         } else {
@@ -57,7 +114,7 @@ pub(super) async fn discard(aws: &AwsRecovery, request: &StepRequest) -> StepOut
 }
 
 /// Says whether all that was launched is ending; none if something is not, or nothing is seen.
-pub(super) async fn ended(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
+async fn ended(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
     let found = launched(&ec2_of_successor(aws, request), request).await?;
     let ids = || found.iter().filter_map(|i| i.instance_id.clone()).collect::<Vec<_>>().join(",");
     Ok((!found.is_empty() && found.iter().all(is_ending)).then(ids))
@@ -103,33 +160,25 @@ async fn end(ec2: &Client, request: &StepRequest, id: &str, found: &Instance) ->
     }
 }
 
-/// Settles the tags of an old instance.
-pub(super) fn settle_tags(request: &StepRequest, until: &str) -> Result<String, String> {
-    let mut tags = BTreeMap::from([("forewarn:kept-for", request.recovery_id.as_str()), (UNTIL, until)]);
-    if let Some(successor) = &request.successor {
-        tags.insert(SUCCESSOR, successor);
-    }
-    serde_json::to_string(&tags).map_err(|e| e.to_string())
-}
-
 /// Tags the old instance.
-pub(super) async fn keep(aws: &AwsRecovery, request: &StepRequest) -> StepOutcome {
-    let tags: BTreeMap<String, String> = match serde_json::from_str(&request.before) {
-        Ok(tags) => tags,
-        Err(e) => return StepOutcome::Failed(format!("the tags can't be read: {e}")),
-    };
-    let tags = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+async fn keep(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    tags: &BTreeMap<String, String>,
+) -> Result<StepOutcome, StepOutcome> {
+    let tags = tags.iter().map(|(key, value)| tags::tag(key, value)).collect();
     let call = aws.ec2.create_tags().resources(&request.subject).set_tags(Some(tags));
-    match ask("ec2:CreateTags", call.send()).await {
-        Ok(_) => StepOutcome::Done(request.before.clone()),
-        Err(error) => error.outcome(),
-    }
+    ask("ec2:CreateTags", call.send()).await.map_err(CallError::outcome)?;
+    Ok(StepOutcome::Done(request.before.clone()))
 }
 
 /// Says whether the old instance carries its tags.
-pub(super) async fn kept(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-    let wanted: BTreeMap<String, String> = serde_json::from_str(&request.before).map_err(|e| e.to_string())?;
+async fn kept(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    wanted: &BTreeMap<String, String>,
+) -> Result<Option<String>, String> {
     let found = instance(&aws.ec2, &request.subject).await?;
-    let tags = tags::by_key(found.map(|i| i.tags.unwrap_or_default()).unwrap_or_default().as_slice());
+    let tags = found.map(|i| tags::by_key(i.tags())).unwrap_or_default();
     Ok(wanted.iter().all(|(key, value)| tags.get(key) == Some(value)).then(|| request.before.clone()))
 }

@@ -2,28 +2,27 @@
 
 use super::super::AwsRecovery;
 use super::super::ec2_reads::{self, Disk, InstanceView, VolumeFault};
-use super::super::record;
+use super::super::step::precondition_of;
 use super::super::tags;
-use super::{SnapshotRequest, StepRequest};
-use forewarn_domain::action::RecoveryAction;
-use forewarn_domain::step::StepKind;
+use super::{SnapshotRequest, StepRequest, TakeSnapshots};
+use forewarn_domain::action::SnapshotScope;
 
 /// Settles which volumes are wanted.
 pub(super) async fn wanted(aws: &AwsRecovery, request: &StepRequest) -> Result<SnapshotRequest, String> {
     let view = ec2_reads::require_instance_view(aws, &request.subject).await?;
     let names = names(aws, &view).await?;
     let name_of = |disk: &Disk| view.disks.iter().position(|d| d == disk).map_or("", |i| names[i].as_str());
-    let disks = match (request.action, &request.policy.targets.data_volume) {
-        (RecoveryAction::RepairVolume, _) => vec![choose(aws, &view, &request.subject).await?],
-        (RecoveryAction::ReplaceRootVolume, _) => {
+    let disks = match (request.action.spec().snapshots, &request.policy.targets.data_volume) {
+        (SnapshotScope::BrokenVolume, _) => vec![choose(aws, &view, &request.subject).await?],
+        (SnapshotScope::Root, _) => {
             let root = view.root().cloned();
             vec![root.ok_or_else(|| format!("{} has no root volume in EBS", request.subject))?]
         }
-        (RecoveryAction::DrainSpot, Some(name)) => {
+        (SnapshotScope::NamedData, Some(name)) => {
             let data: Vec<Disk> = view.disks.iter().filter(|d| name_of(d) == name).cloned().collect();
             if data.is_empty() { view.disks.clone() } else { data }
         }
-        _ => view.disks.clone(),
+        (SnapshotScope::NamedData, None) | (SnapshotScope::All, _) => view.disks.clone(),
     };
     let root = view.root().map(|d| d.volume.clone());
     let left_out = view.data().filter(|d| !disks.contains(d)).map(|d| d.volume.clone()).collect();
@@ -58,8 +57,8 @@ async fn choose(aws: &AwsRecovery, view: &InstanceView, subject: &str) -> Result
 
 /// Gives the volume that a plan repairs: the one it took a snapshot of.
 pub(in super::super) async fn broken_disk(aws: &AwsRecovery, request: &StepRequest) -> Result<Disk, String> {
-    let decoded_note = record::precondition_of::<SnapshotRequest>(request, StepKind::Snapshot).map(|w| w.disks);
-    if let Some([one]) = decoded_note.as_deref() {
+    let disks = precondition_of::<TakeSnapshots>(request).map(|wanted| wanted.disks);
+    if let Some([one]) = disks.as_deref() {
         return Ok(one.clone());
     }
     choose(aws, &ec2_reads::require_instance_view(aws, &request.subject).await?, &request.subject).await

@@ -5,7 +5,7 @@
 use super::super::AwsRecovery;
 use super::super::call::CallError;
 use super::super::ec2_reads::{self, Disk, millis};
-use super::super::record;
+use super::super::record::done_with;
 use super::super::tags::{self, STEP};
 use super::{SnapshotRecord, StepOutcome, StepRequest, snapshot_record};
 use aws_sdk_ec2::types::Snapshot;
@@ -30,9 +30,7 @@ pub(super) async fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<Ste
     let newest = newest(found, &view.disks);
     let oldest_ms = request.now_ms.saturating_sub(request.policy.recovery_point_ms);
     match newest {
-        Some((at_ms, set)) if at_ms >= oldest_ms => {
-            record::encode_precondition(&set).map(StepOutcome::Done).map_err(StepOutcome::Unknown)
-        }
+        Some((at_ms, set)) if at_ms >= oldest_ms => done_with(&set),
         Some((at_ms, _)) => Ok(StepOutcome::Failed(format!(
             "the newest whole set of snapshots of {} is of {}, and may be {} h old",
             request.subject,

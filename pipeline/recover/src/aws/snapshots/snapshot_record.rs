@@ -16,6 +16,7 @@ pub(in super::super) struct SnapshotRecord {
     /// What it is.
     pub(in super::super) snapshot: String,
     /// Where the volume was attached.
+    #[serde(default)]
     pub(in super::super) device: String,
     #[serde(skip)]
     state: String,

@@ -4,11 +4,10 @@ use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
 use super::super::ec2_reads::{self, Disk};
-use super::super::record;
+use super::super::record::may_be_hidden;
 use super::super::tags;
 use super::AGAIN_MS;
 use aws_sdk_ec2::types::{EbsInstanceBlockDeviceSpecification, InstanceBlockDeviceMappingSpecification, Volume};
-use forewarn_domain::step::StepKind;
 
 /// Where a volume is, as seen from one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +106,12 @@ async fn detach(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Resul
 }
 
 /// Attaches a volume to the subject.
-pub(super) async fn on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
+pub(super) async fn on(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    disk: &Disk,
+    first_ms: i64,
+) -> Result<StepOutcome, StepOutcome> {
     let look = async || place(aws, &disk.volume, &request.subject).await.map_err(CallError::unknown);
     let mut seen = look().await?;
     if seen == Place::Free {
@@ -126,11 +130,10 @@ pub(super) async fn on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) ->
                 Some(as_is) if as_is == disk.delete_on_termination => {}
                 Some(_) => keep_or_delete(aws, request, disk).await?,
             }
-            mark_replaced(aws, request, disk).await;
             Ok(StepOutcome::Done(volume.clone()))
         }
         Place::Coming | Place::Going | Place::Free => Ok(StepOutcome::Waiting(AGAIN_MS)),
-        Place::Nowhere if record::may_be_hidden(request) => Ok(StepOutcome::Waiting(AGAIN_MS)),
+        Place::Nowhere if may_be_hidden(request, first_ms) => Ok(StepOutcome::Waiting(AGAIN_MS)),
         Place::Nowhere => Ok(StepOutcome::Failed(format!("there is no volume {volume}"))),
         Place::Elsewhere(other) => Ok(StepOutcome::Failed(format!("{volume} is attached to {other}"))),
         Place::Other(state) if state == "creating" => Ok(StepOutcome::Waiting(AGAIN_MS)),
@@ -139,12 +142,17 @@ pub(super) async fn on(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) ->
 }
 
 /// Attaches the old volume again; one of ours that has its device, or was on its way there, goes first.
-pub(super) async fn back(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -> Result<StepOutcome, StepOutcome> {
+pub(super) async fn back(
+    aws: &AwsRecovery,
+    request: &StepRequest,
+    disk: &Disk,
+    first_ms: i64,
+) -> Result<StepOutcome, StepOutcome> {
     if place(aws, &disk.volume, &request.subject).await.map_err(CallError::unknown)? == Place::Free {
         let view = ec2_reads::instance_view(aws, &request.subject).await.map_err(CallError::unknown)?;
         let there = view.and_then(|m| m.disks.into_iter().find(|d| d.device == disk.device));
-        let decoded_note = record::result_of(request, StepKind::CreateVolume);
-        for other in decoded_note.into_iter().chain(there.map(|d| d.volume)).filter(|v| *v != disk.volume).take(1) {
+        let new = super::new_volume(request);
+        for other in new.into_iter().chain(there.map(|d| d.volume)).filter(|v| *v != disk.volume).take(1) {
             match place(aws, &other, &request.subject).await.map_err(CallError::unknown)? {
                 Place::Going => return Ok(StepOutcome::Waiting(AGAIN_MS)),
                 Place::Here(..) | Place::Coming if is_ours(aws, request, &other).await? => {
@@ -165,7 +173,7 @@ pub(super) async fn back(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) 
             }
         }
     }
-    on(aws, request, disk).await
+    on(aws, request, disk, first_ms).await
 }
 
 async fn is_ours(aws: &AwsRecovery, request: &StepRequest, volume: &str) -> Result<bool, StepOutcome> {
@@ -181,14 +189,4 @@ async fn keep_or_delete(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) -
     let call = call.block_device_mappings(mapping.build());
     // The volume is attached already: part of the effect is there.
     ask("ec2:ModifyInstanceAttribute", call.send()).await.map(drop).map_err(CallError::unknown)
-}
-
-/// Writes on the old volume what took its place.
-async fn mark_replaced(aws: &AwsRecovery, request: &StepRequest, disk: &Disk) {
-    let old = record::precondition_of::<super::Move>(request, StepKind::Detach).map(|m| m.disk.volume);
-    if request.kind == StepKind::AttachNew
-        && let Some(old) = old
-    {
-        tags::try_tags(aws, &old, &[("forewarn:replaced-by", disk.volume.as_str())]).await;
-    }
 }

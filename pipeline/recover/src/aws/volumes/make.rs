@@ -4,8 +4,9 @@ use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
 use super::super::ec2_reads;
-use super::super::record;
+use super::super::record::{Since, Unreadable};
 use super::super::snapshots;
+use super::super::step::Step;
 use super::super::tags;
 use super::AGAIN_MS;
 use aws_sdk_ec2::types::{ResourceType, Volume, VolumeState, VolumeType};
@@ -18,7 +19,7 @@ const TAGS: usize = 42;
 
 /// The call's arguments: with the same token they must be the same.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Likeness {
+pub(in crate::aws) struct Likeness {
     at_ms: i64,
     snapshot: String,
     replaces: String,
@@ -32,18 +33,55 @@ struct Likeness {
     tags: BTreeMap<String, String>,
 }
 
-/// Settles what the new volume is like.
-pub(super) async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<String, String> {
-    let old = snapshots::broken_disk(aws, request).await?.volume;
-    let known = match snapshots::came_of_step(request) {
-        Some(set) => set,
-        None => snapshots::of_plan(aws, request).await?,
-    };
-    let snapshot = known.into_iter().find(|t| t.volume == old).map(|t| t.snapshot);
-    let snapshot = snapshot.ok_or_else(|| format!("this plan has no snapshot of {old}"))?;
-    let seen = ec2_reads::volumes(aws, [old.clone()]).await?;
-    let volume = seen.first().ok_or_else(|| format!("there is no volume {old}"))?;
-    record::encode_precondition(&likeness(request.now_ms, volume, old, snapshot)?)
+#[derive(Debug)]
+pub(in crate::aws) struct CreateVolume;
+
+impl Step for CreateVolume {
+    const KIND: StepKind = StepKind::CreateVolume;
+    type Precondition = Likeness;
+
+    async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<Likeness, String> {
+        let old = snapshots::broken_disk(aws, request).await?.volume;
+        let known = snapshots::known(aws, request).await?;
+        let snapshot = known.into_iter().find(|t| t.volume == old).map(|t| t.snapshot);
+        let snapshot = snapshot.ok_or_else(|| format!("this plan has no snapshot of {old}"))?;
+        let seen = ec2_reads::volumes(aws, [old.clone()]).await?;
+        let volume = seen.first().ok_or_else(|| format!("there is no volume {old}"))?;
+        likeness(request.now_ms, volume, old, snapshot)
+    }
+
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, like: &Likeness) -> Result<StepOutcome, StepOutcome> {
+        create(aws, request, like).await
+    }
+
+    async fn find(
+        aws: &AwsRecovery,
+        request: &StepRequest,
+        _like: Result<Likeness, Unreadable>,
+    ) -> Result<Option<String>, String> {
+        let found = made(aws, request).await?;
+        Ok(found.filter(|(_, state)| matches!(state.as_str(), "available" | "in-use")).map(|(id, _)| id))
+    }
+}
+
+#[derive(Debug)]
+pub(in crate::aws) struct DeleteVolume;
+
+impl Step for DeleteVolume {
+    const KIND: StepKind = StepKind::DeleteVolume;
+    type Precondition = Since;
+
+    async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<Since, String> {
+        Ok(Since::now(request))
+    }
+
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, _since: &Since) -> Result<StepOutcome, StepOutcome> {
+        delete(aws, request).await
+    }
+
+    fn unreadable(_request: &StepRequest, _why: Unreadable) -> Result<Since, StepOutcome> {
+        Ok(Since::LONG_AGO)
+    }
 }
 
 fn likeness(at_ms: i64, volume: &Volume, replaces: String, snapshot: String) -> Result<Likeness, String> {
@@ -69,11 +107,10 @@ fn likeness(at_ms: i64, volume: &Volume, replaces: String, snapshot: String) -> 
 }
 
 /// Makes the volume, and waits until it can be attached.
-pub(super) async fn create(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let like: Likeness = record::before(request)?;
+async fn create(aws: &AwsRecovery, request: &StepRequest, like: &Likeness) -> Result<StepOutcome, StepOutcome> {
     let (id, state) = match made(aws, request).await.map_err(StepOutcome::Unknown)? {
         Some(found) => found,
-        None => begin(aws, request, &like).await?,
+        None => begin(aws, request, like).await?,
     };
     Ok(match state.as_str() {
         "available" | "in-use" => StepOutcome::Done(id),
@@ -122,15 +159,9 @@ async fn made(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<(String
     Ok(found.find_map(|v| Some((v.volume_id?, state_of(v.state.as_ref())))))
 }
 
-/// Finds the volume of this step, once it can be attached.
-pub(super) async fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<Option<String>, String> {
-    let found = made(aws, request).await?;
-    Ok(found.filter(|(_, state)| matches!(state.as_str(), "available" | "in-use")).map(|(id, _)| id))
-}
-
 /// Deletes the volume that this plan has made, unless somebody uses it.
-pub(super) async fn delete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
-    let Some(id) = record::result_of(request, StepKind::CreateVolume) else {
+async fn delete(aws: &AwsRecovery, request: &StepRequest) -> Result<StepOutcome, StepOutcome> {
+    let Some(id) = super::new_volume(request) else {
         return Ok(StepOutcome::Done("no volume was made".to_owned()));
     };
     let seen = ec2_reads::volumes(aws, [id.clone()]).await.map_err(CallError::unknown)?;
