@@ -24,6 +24,14 @@ pub fn still_down(is_well: &Read<bool>) -> Read<bool> {
     }
 }
 
+/// How long AWS's own recovery has from the failure of the system check on, milliseconds.
+const AWS_RECOVERS_MS: i64 = 10 * 60_000;
+
+/// Gives until when AWS's own recovery may act on an instance whose system check fails since a time.
+pub const fn aws_recovers_until_ms(failing_since_ms: i64) -> i64 {
+    failing_since_ms.saturating_add(AWS_RECOVERS_MS)
+}
+
 /// The state of an instance, as EC2 names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]

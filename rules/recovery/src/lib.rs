@@ -13,6 +13,7 @@ pub mod refusal;
 
 pub mod pace;
 pub mod plan;
+pub mod stop;
 
 pub mod event;
 pub mod state;

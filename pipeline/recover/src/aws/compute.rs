@@ -10,14 +10,11 @@ use aws_sdk_ec2::types::{Affinity, Instance, Tenancy};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
 use forewarn_recovery::facts::InstanceState as State;
+use forewarn_recovery::stop::{StopCall, is_stuck, next_call};
 use serde::{Deserialize, Serialize};
 
 /// How long after a call the instance is looked at again, milliseconds.
 const LOOK_AGAIN_MS: i64 = 5_000;
-/// How long a stop may take until it is forced, milliseconds.
-const HUNG_MS: i64 = 5 * 60_000;
-/// How long until it is clear that this has not helped either, milliseconds.
-const STUCK_MS: i64 = 2 * HUNG_MS;
 
 /// How things stood before.
 #[derive(Debug, Serialize, Deserialize)]
@@ -138,18 +135,17 @@ fn has_started(before: &PowerState, found: &Instance) -> bool {
 }
 
 async fn stop(aws: &AwsRecovery, request: &StepRequest, before: &PowerState, found: &Instance) -> StepOutcome {
-    let is_forced = match state(found) {
-        _ if is_down(found) => return StepOutcome::Done(result(found)),
-        Some(State::Running) => false,
-        Some(State::Stopping) if request.now_ms - first_ms(request, before) > HUNG_MS => true,
-        _ => return StepOutcome::Waiting(LOOK_AGAIN_MS),
-    };
-    // The guest is always asked to shut down, unless people have said that it may be cut off, and nothing else has helped.
-    let is_cut_off =
-        is_forced && request.policy.may_skip_os_shutdown && request.now_ms - first_ms(request, before) > STUCK_MS;
+    if is_down(found) {
+        return StepOutcome::Done(result(found));
+    }
+    let since_ms = request.now_ms - first_ms(request, before);
     let call = aws.ec2.stop_instances().instance_ids(&request.subject);
-    let call = if is_forced { call.force(true) } else { call };
-    let call = if is_cut_off { call.skip_os_shutdown(true) } else { call };
+    let call = match next_call(state(found), since_ms, request.policy.may_skip_os_shutdown) {
+        None => return StepOutcome::Waiting(LOOK_AGAIN_MS),
+        Some(StopCall::Ask) => call,
+        Some(StopCall::Force) => call.force(true),
+        Some(StopCall::SkipShutdown) => call.force(true).skip_os_shutdown(true),
+    };
     after(ask("ec2:StopInstances", call.send()).await)
 }
 
@@ -167,7 +163,7 @@ async fn start(aws: &AwsRecovery, request: &StepRequest, before: &PowerState, fo
             return StepOutcome::Failed(format!("{} has ended, and can't be started", request.subject));
         }
         // The stop that is to be taken back has not come to its end, and nobody can say when it will.
-        Some(State::Stopping) if request.now_ms - first_ms(request, before) > STUCK_MS => {
+        stopping if is_stuck(stopping, request.now_ms - first_ms(request, before)) => {
             return StepOutcome::Failed(format!("{} hangs on its way down, and can't be started", request.subject));
         }
         _ if has_started(before, found) => return StepOutcome::Done(result(found)),

@@ -5,11 +5,10 @@ use super::super::call::ask;
 use super::super::ec2_reads::millis;
 use aws_sdk_ec2::types::{Instance, InstanceAutoRecoveryState, InstanceStatus, InstanceStatusSummary, SummaryStatus};
 use forewarn_recovery::admission::Health;
+use forewarn_recovery::facts::aws_recovers_until_ms;
 
 /// Instances of one page.
 const PAGE: i32 = 1000;
-/// How long AWS's own recovery has from the failure of the system check on, milliseconds.
-const AWS_RECOVERS_MS: i64 = 10 * 60_000;
 
 /// Gives the checks of every instance that runs in the account and region.
 pub(super) async fn statuses(aws: &AwsRecovery) -> Result<Vec<InstanceStatus>, String> {
@@ -41,14 +40,14 @@ fn is_impaired(status: &InstanceStatus) -> bool {
     all.flatten().any(|s| *s == SummaryStatus::Impaired)
 }
 
-/// Gives until when AWS's own recovery may act: ten minutes from the failure of the system check on, unless people have disabled it.
+/// Gives until when AWS's own recovery may act, unless people have disabled it.
 pub(super) fn aws_recovers_until(instance: &Instance, status: Option<&InstanceStatus>) -> Option<i64> {
     let setting = instance.maintenance_options.as_ref().and_then(|m| m.auto_recovery.as_ref());
     if setting == Some(&InstanceAutoRecoveryState::Disabled) {
         return None;
     }
     let since = impaired_since(status?.system_status.as_ref()?)?;
-    Some(since.saturating_add(AWS_RECOVERS_MS))
+    Some(aws_recovers_until_ms(since))
 }
 
 /// Without the time AWS gives none: an end that each look pushes on would never come.
