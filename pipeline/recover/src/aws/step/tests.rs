@@ -11,8 +11,9 @@ use forewarn_recovery::state::Note;
 use forewarn_runtime::aws::Aws;
 use std::collections::BTreeMap;
 
-const CUT: &str = "{";
-const WHY: &str = "EOF while parsing an object at line 1 column 1";
+/// A text that is no record of any kind, and why.
+const CUT: &str = "";
+const WHY: &str = "EOF while parsing a value at line 1 column 0";
 const NOW: i64 = 1_800_000_000_000;
 
 /// An account that nobody may ask anything.
