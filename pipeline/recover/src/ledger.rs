@@ -2,7 +2,7 @@
 
 use super::store::Store;
 use forewarn_domain::id::event_id;
-use forewarn_log::event::recovery::{happened, note_of, noted};
+use forewarn_log::event::recovery::{admission_noted, happened, note_of};
 use forewarn_log::{AppendError, Expected, LogError, NewEvent, Recorded, Row, Table};
 use forewarn_recovery::admission::{Admission, AdmissionEvent};
 use forewarn_recovery::event::RecoveryEvent;
@@ -176,7 +176,7 @@ impl Ledger {
             let failed = |e: serde_json::Error| LedgerError::Append { recovery_id: "-".to_owned(), why: e.to_string() };
             let text = serde_json::to_string(note).map_err(failed)?;
             let id = event_id("admission", &[&self.admission_stream(), &(version + n as u64).to_string(), &text]);
-            new.push(self.event(id, &self.account, noted(&self.account, &self.region, note.clone())));
+            new.push(self.event(id, &self.account, admission_noted(&self.account, &self.region, note.clone())));
         }
         match self.store.append(&self.admission_stream(), Expected::Version(version), &new) {
             Ok(appended) if appended.written < new.len() => Ok(false),

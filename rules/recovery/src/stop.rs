@@ -11,7 +11,7 @@ const STUCK_MS: i64 = 2 * HUNG_MS;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopCall {
     /// The guest is asked to shut down.
-    Ask,
+    Request,
     /// The same, and it is stopped even if it does not.
     Force,
     /// It is stopped without its shutdown: what it has not written is lost.
@@ -23,7 +23,7 @@ pub enum StopCall {
 /// The guest is always asked to shut down, unless people have said that it may be cut off, and nothing else has helped.
 pub fn next_call(state: Option<InstanceState>, since_ms: i64, may_skip_shutdown: bool) -> Option<StopCall> {
     match state {
-        Some(InstanceState::Running) => Some(StopCall::Ask),
+        Some(InstanceState::Running) => Some(StopCall::Request),
         Some(InstanceState::Stopping) if may_skip_shutdown && since_ms > STUCK_MS => Some(StopCall::SkipShutdown),
         Some(InstanceState::Stopping) if since_ms > HUNG_MS => Some(StopCall::Force),
         _ => None,
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn a_stop_is_forced_when_it_hangs_and_cuts_off_only_who_may_be() {
         let minute = 60_000;
-        assert_eq!(next_call(Some(Running), 0, false), Some(StopCall::Ask));
+        assert_eq!(next_call(Some(Running), 0, false), Some(StopCall::Request));
         assert_eq!(next_call(Some(Stopping), 5 * minute, true), None);
         assert_eq!(next_call(Some(Stopping), 5 * minute + 1, true), Some(StopCall::Force));
         assert_eq!(next_call(Some(Stopping), 10 * minute + 1, false), Some(StopCall::Force));

@@ -122,7 +122,7 @@ pub fn happened(recovery_id: &str, instance_id: &str, event: RecoveryEvent) -> E
 }
 
 /// Makes the log's event of what an account and region noted.
-pub fn noted(account: &str, region: &str, event: AdmissionEvent) -> Event {
+pub fn admission_noted(account: &str, region: &str, event: AdmissionEvent) -> Event {
     Event::Admission(Noted { account: account.to_owned(), region: region.to_owned(), event })
 }
 

@@ -142,7 +142,7 @@ async fn stop(aws: &AwsRecovery, request: &StepRequest, before: &PowerState, fou
     let call = aws.ec2.stop_instances().instance_ids(&request.subject);
     let call = match next_call(state(found), since_ms, request.policy.may_skip_os_shutdown) {
         None => return StepOutcome::Waiting(LOOK_AGAIN_MS),
-        Some(StopCall::Ask) => call,
+        Some(StopCall::Request) => call,
         Some(StopCall::Force) => call.force(true),
         Some(StopCall::SkipShutdown) => call.force(true).skip_os_shutdown(true),
     };

@@ -3,7 +3,7 @@
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
 use forewarn_log::Event;
-use forewarn_log::event::recovery::{happened, noted};
+use forewarn_log::event::recovery::{admission_noted, happened};
 use forewarn_recovery::admission::{AdmissionEvent as A, InFlight};
 use forewarn_recovery::event::{Outcome, RecoveryEvent as R};
 use forewarn_recovery::plan::{Plan, Step};
@@ -109,5 +109,5 @@ pub(super) fn every_recovery_event() -> Vec<Event> {
         A::StormSeen { at_ms: MS },
     ];
     let of_recovery = events.into_iter().map(|e| happened("r-1", "i-0123456789abcdef0", e));
-    of_recovery.chain(notes.into_iter().map(|e| noted("123456789012", "eu-central-1", e))).collect()
+    of_recovery.chain(notes.into_iter().map(|e| admission_noted("123456789012", "eu-central-1", e))).collect()
 }
