@@ -48,6 +48,17 @@ def fingerprint(history, distinct=False):
     return db().execute(f"SELECT count(*), coalesce(sum(hash({names})::HUGEINT), 0) FROM {source}").fetchone()
 
 
+def known(history):
+    """Gives (rows, order-free hash) of the values that are known of each series and time, each with when it was first known.
+
+    A version that repeats a known value says nothing new, and compacting drops it.
+    """
+    key = [c for c in COLUMNS if c != "ingested_at"]
+    names = ", ".join(key)
+    source = f"(SELECT {names}, min(ingested_at) AS ingested_at FROM {metrics(history)} GROUP BY ALL)"
+    return db().execute(f"SELECT count(*), coalesce(sum(hash({names}, ingested_at)::HUGEINT), 0) FROM {source}").fetchone()
+
+
 def listed(document, *keys):
     """Finds the list in a JSON document: under one of the keys, or the document itself."""
     if isinstance(document, list):

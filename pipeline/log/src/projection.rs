@@ -168,7 +168,7 @@ fn level_of(id: &str, before: Option<Episode>, p: &Prediction, changes: u32) -> 
     if now.opened_at.as_ref().is_none_or(|t| later(t, &p.as_of)) {
         now.opened_at = Some(p.as_of.clone());
     }
-    if rank(p.confidence) > now.peak.map_or(-1, rank) {
+    if p.confidence > now.peak.unwrap_or(Level::Unassessable) {
         now.peak = Some(p.confidence);
     }
     if now.last_as_of.as_ref().is_none_or(|t| !later(t, &p.as_of)) {
@@ -253,17 +253,6 @@ fn recovered(row: Option<Row>, envelope: &Envelope, event: &Event) -> Option<Rec
     now.lineage.clone_from(&now.state.lineage);
     now.open = now.state.is_open();
     Some(now)
-}
-
-/// Orders levels by trouble; a level that says nothing stands below them all.
-fn rank(level: Level) -> i8 {
-    match level {
-        Level::Unassessable => -1,
-        Level::None => 0,
-        Level::Low => 1,
-        Level::Medium => 2,
-        Level::High => 3,
-    }
 }
 
 /// Says whether `a` is later than `b`; text decides where one is not a time, so that the answer is always the same.

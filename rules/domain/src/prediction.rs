@@ -3,10 +3,11 @@
 use crate::preview::RecoveryPreview;
 use crate::signal::Signal;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// How sure forewarn is, and how soon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// No failure foreseen within 168 hours.
@@ -21,7 +22,30 @@ pub enum Level {
     Unassessable,
 }
 
+impl Ord for Level {
+    /// Orders by trouble; a level that says nothing stands below them all.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for Level {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Level {
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Unassessable => 0,
+            Self::None => 1,
+            Self::Low => 2,
+            Self::Medium => 3,
+            Self::High => 4,
+        }
+    }
+
     /// Gives the level's name, as in JSON.
     pub const fn name(self) -> &'static str {
         match self {
@@ -279,4 +303,16 @@ pub struct Prediction {
     pub engine: String,
     /// Links to charts, by title.
     pub links: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Level;
+
+    #[test]
+    fn levels_rise_with_trouble_and_silence_stands_below_them_all() {
+        let mut levels = [Level::High, Level::None, Level::Unassessable, Level::Medium, Level::Low];
+        levels.sort();
+        assert_eq!(levels, [Level::Unassessable, Level::None, Level::Low, Level::Medium, Level::High]);
+    }
 }
