@@ -1,4 +1,7 @@
-"""Finds names that the vocabulary has replaced and that still name an item, a field, a variant or a file; exits 1 if any is left."""
+"""Finds names that the vocabulary has replaced and that still name an item, a field, a variant or a file; exits 1 if any is left.
+
+usage: names.py [ROOT]
+"""
 
 import pathlib
 import re
@@ -75,12 +78,13 @@ def declares(name, text):
 
 
 def main():
-    files = [f for folder in ("models", "rules", "pipeline") for f in sorted((ROOT / folder).rglob("*.rs"))]
+    root = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT
+    files = [f for folder in ("models", "rules", "pipeline") for f in sorted((root / folder).rglob("*.rs"))]
     texts = {f: re.sub(r"//[^\n]*", "", f.read_text()) for f in files}
     left = []
     for kind, name, now in old_names():
         for file, text in texts.items():
-            place = file.relative_to(ROOT)
+            place = file.relative_to(root)
             if kind == "file":
                 if f"/{place}".endswith(f"/{name}"):
                     left.append(f"{place}: the file; now {now}")
@@ -98,7 +102,7 @@ def main():
         if kind == "item" and name[0].islower():
             for file in files:
                 if file.stem == name:
-                    left.append(f"{file.relative_to(ROOT)}: the file; now {now}")
+                    left.append(f"{file.relative_to(root)}: the file; now {now}")
     for place in left:
         print(place)
     print(f"{len(left)} names that the vocabulary has replaced")

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from proofs import kit
-from proofs.house.source import base, clone
+from proofs.house.source import build, tree
 from proofs.kit import Short, run
 
 NUMBER = 3
@@ -24,17 +24,9 @@ EDITS = {
 COLD_CPU_MINUTES = 30
 
 
-def build(tree, target, *args):
-    begun = time.time()
-    r = run(["cargo", *args, "--locked", "-q"], env={"CARGO_TARGET_DIR": target}, cwd=tree, timeout=5400)
-    if r.code:
-        raise Short(f"cargo {' '.join(args)} in {tree.name}: {r.err[-400:]}")
-    return time.time() - begun
-
-
-def edited(tree, target, file, *args):
+def edited(place, target, file, *args):
     """Gives the median seconds of `cargo ARGS` after a change of the body of the file's first function with one."""
-    path, took = tree / file, []
+    path, took = place / file, []
     text = path.read_text()
     body = re.search(r"\n(?:    )?(?:pub(?:\([a-z]+\))? )?fn [^;{]*\{\n", text)
     if not body:
@@ -42,7 +34,7 @@ def edited(tree, target, file, *args):
     try:
         for n in range(TRIES):
             path.write_text(f"{text[:body.end()]}        std::hint::black_box({n}_u32);\n{text[body.end():]}")
-            took.append(build(tree, target, *args))
+            took.append(build(place, target, *args))
     finally:
         path.write_text(text)
     return sorted(took)[TRIES // 2]
@@ -51,12 +43,10 @@ def edited(tree, target, file, *args):
 def trees(line):
     """Makes both trees and builds their tests once, so that only edits are timed."""
     made = {}
-    for name, commit in (("before", base()), ("now", "HEAD")):
-        commit = run(["git", "rev-parse", commit]).ok().out.strip()
-        tree, target = clone(line.work / f"tree-{name}", commit), line.work / f"target-{name}"
-        seconds = build(tree, target, "test", "--workspace", "--no-run")
-        line.note(f"{name} ({commit[:7]}): tests built in {seconds:.0f} s")
-        made[name] = (tree, target)
+    for name in ("before", "now"):
+        begun = time.time()
+        made[name] = tree(line.work, name)
+        line.note(f"{name}: tests built in {time.time() - begun:.0f} s")
     return made
 
 

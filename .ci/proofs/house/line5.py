@@ -24,8 +24,9 @@ def prove(line):
     install(line, folder[1] if folder else "nowhere")
     path = kit.TARGET / "ci-report.json"
     told = json.loads(path.read_text()) if path.exists() else {}
+    head = run(["git", "rev-parse", "--short", "HEAD"]).ok().out.strip()
     line.note(f"stages: {told.get('stages', 'no report; run .ci/run')}")
-    line.check("ci", f".ci/run at {told.get('commit', 'no commit')}", told.get("failed") == "" and told.get("whole"), told.get("failed") or told.get("counted", "not run"), "nothing failed")
+    line.check("ci", f".ci/run at {told.get('commit', 'no commit')}", told.get("failed") == "" and told.get("whole") and told.get("commit") == head and not told.get("skipped"), told.get("failed") or f"{told.get('counted', 'not run')}; skipped: {told.get('skipped') or 'nothing'}", f"nothing failed or skipped, at {head}")
     line.check("cold", "seconds of .ci/run into an empty target folder", told.get("cold") and told.get("seconds", 1e9) <= COLD_SECONDS, told.get("seconds", "not run") if told.get("cold") else f"warm: {told.get('seconds', '-')}", f"cold, <= {COLD_SECONDS}")
 
 

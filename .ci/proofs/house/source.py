@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import time
 
 from proofs import kit
 from proofs.kit import Short, run
@@ -37,3 +38,22 @@ def clone(place, commit):
 def tests(package, name, env=None):
     """Runs the tests of a package whose path contains `name`; gives what was run."""
     return run(["cargo", "test", "-p", package, "--locked", "--", name], env={"CARGO_TARGET_DIR": kit.TARGET} | (env or {}), timeout=3000)
+
+
+def tree(work, name):
+    """Gives (clone, target folder) of `before` or `now`, its tests built; what is built already stays."""
+    commit = base() if name == "before" else run(["git", "rev-parse", "HEAD"]).ok().out.strip()
+    place, target = work / f"tree-{name}", work / f"target-{name}"
+    if not place.exists() or run(["git", "rev-parse", "HEAD"], cwd=place).out.strip() != commit:
+        clone(place, commit)
+    build(place, target, "test", "--workspace", "--no-run")
+    return place, target
+
+
+def build(place, target, *args):
+    """Runs cargo in a clone; gives the seconds it took."""
+    begun = time.time()
+    r = run(["cargo", *args, "--locked", "-q"], env={"CARGO_TARGET_DIR": target}, cwd=place, timeout=5400)
+    if r.code:
+        raise Short(f"cargo {' '.join(args)} in {place.name}: {r.err[-400:]}")
+    return time.time() - begun

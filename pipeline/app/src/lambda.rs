@@ -110,13 +110,13 @@ fn archive(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
     let aside = SetAside::of(&job.state);
     let metrics = &job.ctx.metrics;
     let mut failures = kinesis::Failures::default();
-    for stretch in kinesis::parse(batch)? {
+    for shard_batch in kinesis::parse(batch)? {
         let now_ms = job.ctx.clock.now_ms();
         let mut archive = Archive { history: &mut history, log: &log, aside: &aside, metrics, now_ms };
-        let Some(first) = stretch.records.first().map(|r| r.seq.clone()) else { continue };
-        if let Err(e) = archive.take(&stretch.shard, stretch.records) {
-            tracing::warn!(shard = stretch.shard, error = %e, "a shard's records are given again");
-            failures.note(&stretch.shard, &first);
+        let Some(first) = shard_batch.records.first().map(|r| r.seq.clone()) else { continue };
+        if let Err(e) = archive.take(&shard_batch.shard, shard_batch.records) {
+            tracing::warn!(shard = shard_batch.shard, error = %e, "a shard's records are given again");
+            failures.note(&shard_batch.shard, &first);
         }
     }
     Ok(serde_json::to_value(failures.response())?)

@@ -33,19 +33,19 @@ pub struct DeadLetter {
     pub bytes: u64,
     /// The message, or its beginning.
     #[serde(flatten)]
-    pub kept: Kept,
+    pub kept: StoredLetter,
 }
 
 /// What is kept of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kept {
+pub enum StoredLetter {
     Text(String),
     /// What is no text, in hexadecimal.
     Hex(String),
 }
 
-impl Kept {
+impl StoredLetter {
     fn of(raw: &[u8]) -> Self {
         let kept = &raw[..raw.len().min(MAX_KEPT)];
         match std::str::from_utf8(kept) {
@@ -85,7 +85,7 @@ impl DeadLetter {
             words: reason.to_string(),
             reason: reason.clone(),
             bytes: raw.len() as u64,
-            kept: Kept::of(raw),
+            kept: StoredLetter::of(raw),
         }
     }
 

@@ -115,7 +115,7 @@ impl Archive<'_> {
         let mut shards: BTreeMap<String, RangeBuffer> = BTreeMap::new();
         let mut held = (0, 0);
         while !stop.is_raised() {
-            let Some(stretch) = consumer.read(READ)? else {
+            let Some(batch) = consumer.read(READ)? else {
                 if shards.is_empty() {
                     break;
                 }
@@ -124,9 +124,9 @@ impl Archive<'_> {
                 held = (0, 0);
                 continue;
             };
-            let range_buffer = shards.entry(stretch.shard).or_default();
+            let range_buffer = shards.entry(batch.shard).or_default();
             let before = range_buffer.size();
-            self.add(range_buffer, stretch.records)?;
+            self.add(range_buffer, batch.records)?;
             let after = range_buffer.size();
             held = (held.0 + after.0 - before.0, held.1 + after.1 - before.1);
             if held.0 >= MOST_SAMPLES || held.1 >= MOST_BYTES {
@@ -162,9 +162,9 @@ impl Archive<'_> {
                 last = intent.last,
                 "redoing a range that was cut short"
             );
-            let stretch = consumer.read_range(&intent.shard, &intent.first, &intent.last)?;
+            let batch = consumer.read_range(&intent.shard, &intent.first, &intent.last)?;
             let mut range_buffer = RangeBuffer::default();
-            self.add(&mut range_buffer, stretch.records)?;
+            self.add(&mut range_buffer, batch.records)?;
             if range_buffer.intent(&intent.shard).as_ref() != Some(&intent) {
                 let Intent { shard, first, last, .. } = intent;
                 return Err(ArchiveError::Changed { shard, first, last, found: range_buffer.last().to_owned() });

@@ -6,12 +6,12 @@
 
 mod api;
 mod append;
+mod call_error;
 mod item;
 mod plan;
 mod read;
 mod signs;
 mod table;
-mod trouble;
 mod verify;
 
 use super::envelope::NewEvent;
@@ -20,6 +20,7 @@ use super::sqlite::VerifyReport;
 pub use api::Api;
 use append::Append;
 use aws_config::SdkConfig;
+pub use call_error::CallError;
 use forewarn_domain::id::is_name;
 use forewarn_domain::id::sha256_hex;
 use forewarn_runtime::aws::Aws;
@@ -29,7 +30,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 pub use table::make;
-pub use trouble::CallError;
 
 /// A log in a DynamoDB table; threads may share it, and processes may open the same table.
 ///

@@ -13,6 +13,7 @@ use forewarn_rules::instance::{RowBuilder, SPARK, SignalLevels};
 use forewarn_rules::predict::Identity;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::table::FeatureTable;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -178,13 +179,8 @@ impl Analysis {
             let p = self.assessed.probability[k][r];
             if p.is_nan() { -1.0 } else { p }
         };
-        let rank = |r: usize| match self.assessed.level[r] {
-            Level::High => 0,
-            Level::Medium => 1,
-            Level::Low => 2,
-            Level::Unassessable => 3,
-            Level::None => 4,
-        };
+        // Of what nothing is known people hear before what is well.
+        let rank = |r: usize| (self.assessed.level[r] == Level::None, Reverse(self.assessed.level[r]));
         order.sort_by(|&a, &b| {
             let urgency =
                 p(b, 0).total_cmp(&p(a, 0)).then(p(b, 1).total_cmp(&p(a, 1))).then(p(b, 2).total_cmp(&p(a, 2)));

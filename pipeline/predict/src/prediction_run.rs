@@ -154,9 +154,10 @@ impl DueTurn {
     ///
     /// # Errors
     /// When the progress can't be written.
-    pub fn begin_at(&self, from: i64) -> Result<(), TurnError> {
+    pub fn begin_at(&mut self, from: i64) -> Result<(), TurnError> {
         if self.begun.is_none() {
             self.progress.write(from - 1)?;
+            self.begun = Some(from - 1);
         }
         Ok(())
     }
@@ -166,7 +167,15 @@ impl DueTurn {
     /// # Errors
     /// When history or log fail.
     pub fn conclude(&self, history: &mut History, log: &SqliteLog, now: i64) -> Result<Concluded, ConcludeError> {
-        conclude(history, log, self.begun.unwrap_or(now) - LOOK_BACK_MS, now)
+        conclude(history, log, self.begun.unwrap_or(now).min(now) - LOOK_BACK_MS, now)
+    }
+
+    /// The same for a run of one time that is not one of the schedule: failures of the day before it.
+    ///
+    /// # Errors
+    /// When history or log fail.
+    pub fn conclude_one(&self, history: &mut History, log: &SqliteLog, as_of: i64) -> Result<Concluded, ConcludeError> {
+        conclude(history, log, as_of - LOOK_BACK_MS, as_of)
     }
 }
 
@@ -208,7 +217,8 @@ impl PredictionRun<'_> {
     /// Executes the run of one time.
     fn execute(&self, log: &SqliteLog, as_of: i64, report: &mut RunReport) -> Result<(), PredictionRunError> {
         let prepared = self.prepare(Some(log), as_of, |_, _| {})?;
-        self.record(log, &prepared, report)
+        self.write(log, &prepared, report)?;
+        self.keep(&prepared)
     }
 
     /// Analyzes one time, applies its predictions to their episodes as the log has them, and gives those at high their plans; nothing is
@@ -233,19 +243,34 @@ impl PredictionRun<'_> {
         Ok(Prepared { analysis, round, fleet })
     }
 
-    /// Writes to the log what happened to episodes, and keeps the predictions in the history, those of the shadow too.
+    /// Writes to the log what happened to episodes: from then on it can be announced.
     ///
     /// # Errors
     /// When it does not come to its end; what was written stays, and doing it again goes on from there.
-    pub fn record(
+    pub fn write(
         &self,
         log: &SqliteLog,
         prepared: &Prepared,
         report: &mut RunReport,
     ) -> Result<(), PredictionRunError> {
-        let Prepared { analysis, round, fleet } = prepared;
-        let emitted = announce::write(log, round)?;
+        let Prepared { analysis, round, .. } = prepared;
+        report.emitted.add(announce::write(log, round)?);
         failpoint::point("analyze.written");
+        report.instances = analysis.table.len() as u64;
+        report.levels.clear();
+        for level in &analysis.assessed.level {
+            *report.levels.entry(level.name()).or_default() += 1;
+            self.metrics.predictions.get_or_create(&OfLevel { confidence: level.name() }).inc();
+        }
+        Ok(())
+    }
+
+    /// Keeps the predictions in the history, those of the shadow too.
+    ///
+    /// # Errors
+    /// When a file can't be written; doing it again writes the same.
+    pub fn keep(&self, prepared: &Prepared) -> Result<(), PredictionRunError> {
+        let Prepared { analysis, round, fleet } = prepared;
         let (path, new) = announce::keep(self.history, analysis, self.ruleset, round)?;
         tracing::info!(path, new, "predictions kept in the history");
         failpoint::point("analyze.kept");
@@ -254,13 +279,6 @@ impl PredictionRun<'_> {
         {
             // The shadow is a trial: what people see goes on without it.
             tracing::warn!(error = %e, "the shadow rule set's round was not kept");
-        }
-        report.emitted.add(emitted);
-        report.instances = analysis.table.len() as u64;
-        report.levels.clear();
-        for level in &analysis.assessed.level {
-            *report.levels.entry(level.name()).or_default() += 1;
-            self.metrics.predictions.get_or_create(&OfLevel { confidence: level.name() }).inc();
         }
         Ok(())
     }
@@ -273,12 +291,13 @@ mod tests {
     #[test]
     fn one_process_has_the_turn_and_the_first_run_begins_where_it_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        let turn = DueTurn::take(dir.path()).unwrap();
+        let mut turn = DueTurn::take(dir.path()).unwrap();
         assert!(matches!(DueTurn::take(dir.path()), Err(TurnError::Lease(_))));
         turn.begin_at(1_000).unwrap();
         assert_eq!(turn.progress.read().unwrap(), Some(999));
+        assert_eq!(turn.begun, Some(999), "failures are looked for from there");
         drop(turn);
-        let turn = DueTurn::take(dir.path()).unwrap();
+        let mut turn = DueTurn::take(dir.path()).unwrap();
         turn.begin_at(5_000).unwrap();
         assert_eq!(turn.progress.read().unwrap(), Some(999), "what has begun goes on");
     }

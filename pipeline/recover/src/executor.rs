@@ -190,7 +190,7 @@ impl Executor {
     fn plan(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
         let Some(trigger) = entry.state.trigger.clone() else { return Ok(Some(NextWakeup::Never)) };
         let assessed = self.fact_collector().assess(entry, &trigger, self.ledger.now_ms());
-        tracing::info!(recovery = entry.id, action = ?assessed.plan.action, refusals = assessed.refusals.len(), "planned");
+        tracing::info!(recovery = entry.id, action = %assessed.plan.action, refusals = assessed.refusals.len(), "planned");
         self.command(entry, Command::Plan { plan: assessed.plan, refusals: assessed.refusals, dry_run: false })
     }
 

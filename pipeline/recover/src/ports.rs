@@ -54,6 +54,17 @@ pub enum StepOutcome {
     Unknown(String),
 }
 
+impl fmt::Display for StepOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(_) => f.write_str("done"),
+            Self::Waiting(ms) => write!(f, "on its way, looked at again in {} s", ms / 1000),
+            Self::Failed(why) => write!(f, "failed: {why}"),
+            Self::Unknown(why) => write!(f, "not known: {why}"),
+        }
+    }
+}
+
 /// Where an instance stands among others; by default nothing of it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place {

@@ -55,27 +55,27 @@ pub fn serve(
     until: Until,
     stop: &Interrupt,
 ) -> Result<Served, LedgerError> {
-    let shop = WorkerPool::default();
+    let pool = WorkerPool::default();
     let open = executor.ledger().store().open_recoveries()?;
     let mut served = Served { resumed: open.len(), ..Served::default() };
     let now = executor.ledger().now_ms();
     for id in open {
-        shop.lock().due_queue.put(&id, now);
+        pool.lock().due_queue.put(&id, now);
     }
     executor.sweep()?;
     std::thread::scope(|scope| {
         for _ in 0..workers.max(1) {
-            scope.spawn(|| shop.work(executor));
+            scope.spawn(|| pool.work(executor));
         }
-        let ended = attend(executor, inbox, &shop, until, stop, &mut served);
-        shop.lock().closed = true;
-        shop.wakeup.notify_all();
+        let ended = attend(executor, inbox, &pool, until, stop, &mut served);
+        pool.lock().closed = true;
+        pool.wakeup.notify_all();
         ended
     })?;
-    let floor = shop.lock();
-    executor.give_back(floor.due_queue.ids());
-    (served.turns, served.next_ms) = (floor.turns, floor.due_queue.next());
-    drop(floor);
+    let state = pool.lock();
+    executor.give_back(state.due_queue.ids());
+    (served.turns, served.next_ms) = (state.turns, state.due_queue.next());
+    drop(state);
     Ok(served)
 }
 
@@ -83,7 +83,7 @@ pub fn serve(
 fn attend(
     executor: &Executor,
     inbox: &mut Inbox<'_>,
-    shop: &WorkerPool,
+    pool: &WorkerPool,
     until: Until,
     stop: &Interrupt,
     served: &mut Served,
@@ -95,25 +95,25 @@ fn attend(
         served.refused += taken.refused;
         let now = executor.ledger().now_ms();
         for id in &taken.touched {
-            shop.lock().due_queue.put(id, now);
+            pool.lock().due_queue.put(id, now);
         }
         if !taken.touched.is_empty() {
-            shop.wakeup.notify_all();
+            pool.wakeup.notify_all();
         }
         if now - swept > SWEEP_MS {
             executor.sweep()?;
             swept = now;
         }
-        let floor = shop.lock();
-        let idle = !floor.due_queue.is_busy() && taken.touched.is_empty() && taken.is_quiet;
-        let due = floor.due_queue.next();
+        let state = pool.lock();
+        let idle = !state.due_queue.is_busy() && taken.touched.is_empty() && taken.is_quiet;
+        let due = state.due_queue.next();
         let over = match until {
             Until::Stopped => false,
             Until::Idle => idle && due.is_none_or(|at| at > now),
             Until::IdleBy(end) => now >= end || (idle && due.is_none_or(|at| at > now)),
-            Until::Done => idle && !floor.due_queue.has_work(),
+            Until::Done => idle && !state.due_queue.has_work(),
         };
-        drop(floor);
+        drop(state);
         if over {
             break;
         }
@@ -125,7 +125,7 @@ fn attend(
 /// Where workers find their work.
 #[derive(Debug, Default)]
 struct WorkerPool {
-    floor: Mutex<PoolState>,
+    state: Mutex<PoolState>,
     wakeup: Condvar,
 }
 
@@ -138,23 +138,23 @@ struct PoolState {
 
 impl WorkerPool {
     fn lock(&self) -> MutexGuard<'_, PoolState> {
-        self.floor.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what is due, one recovery after another, until the shop is closed.
+    /// Takes what is due, one recovery after another, until the pool is closed.
     fn work(&self, executor: &Executor) {
-        let mut floor = self.lock();
+        let mut state = self.lock();
         loop {
-            if floor.closed {
+            if state.closed {
                 return;
             }
-            let Some(id) = floor.due_queue.take(executor.ledger().now_ms()) else {
-                // Times pass without anybody ringing, so it looks again by itself.
-                let waited = self.wakeup.wait_timeout(floor, GLANCE);
-                floor = waited.map_or_else(|e| e.into_inner().0, |(floor, _)| floor);
+            let Some(id) = state.due_queue.take(executor.ledger().now_ms()) else {
+                // What becomes due wakes nobody, so it looks again by itself.
+                let waited = self.wakeup.wait_timeout(state, GLANCE);
+                state = waited.map_or_else(|e| e.into_inner().0, |(state, _)| state);
                 continue;
             };
-            drop(floor);
+            drop(state);
             let when = executor.advance_while(&id, &|| !self.lock().closed).unwrap_or_else(|e| {
                 if matches!(e, LedgerError::IllegalTransition { .. }) {
                     tracing::error!(recovery = id, error = %e, "nothing is done for it");
@@ -163,12 +163,12 @@ impl WorkerPool {
                 tracing::error!(recovery = id, error = %e, "it is looked at again");
                 NextWakeup::At(executor.ledger().now_ms().saturating_add(FAILED_MS))
             });
-            floor = self.lock();
-            floor.turns += 1;
+            state = self.lock();
+            state.turns += 1;
             match when {
-                NextWakeup::At(at) => floor.due_queue.give_back(&id, Some(at)),
-                NextWakeup::Reminder(at) => floor.due_queue.remind(&id, at),
-                NextWakeup::Person | NextWakeup::Never => floor.due_queue.give_back(&id, None),
+                NextWakeup::At(at) => state.due_queue.give_back(&id, Some(at)),
+                NextWakeup::Reminder(at) => state.due_queue.remind(&id, at),
+                NextWakeup::Person | NextWakeup::Never => state.due_queue.give_back(&id, None),
             }
         }
     }

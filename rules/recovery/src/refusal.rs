@@ -172,6 +172,7 @@ pub enum Refusal {
     },
     /// It was replaced too short a time ago.
     #[error("it was replaced, and is kept until {}", rfc3339(*until_ms))]
+    #[serde(rename = "kept")]
     RetainedInstance {
         /// Until when, milliseconds.
         until_ms: i64,

@@ -3,7 +3,7 @@
 mod due;
 
 use super::buses::{self, BusArgs};
-use super::common::{HistoryArg, MapArg, RulesArg, StateArg, create_dir, load_rules, time};
+use super::common::{HistoryArg, MapArg, RulesArg, StateArg, create_dir, load_shadow, time};
 use super::error::CliError;
 use super::output::progress;
 use super::plans::PlanArgs;
@@ -18,7 +18,6 @@ use forewarn_predict::analyze::{self, Analysis};
 use forewarn_predict::prediction_run::{DueTurn, PredictionRun, PredictionRunError, Prepared, RunReport};
 use forewarn_recover::store::{ProjectedLog, Store};
 use forewarn_rules::ruleset::RuleSet;
-use forewarn_runtime::context::RuntimeContext;
 use std::path::{Path, PathBuf};
 
 /// The form of the answer.
@@ -104,15 +103,16 @@ impl Args {
         let no_log = ProjectedLog::new(MemoryLog::new());
         let store: &dyn Store = log.as_ref().map_or(&no_log, |log| log);
         let previewer = planner.as_ref().map(|p| p.on(store));
-        let (map, shadow, system_context) =
-            (self.map.over(&history), self.shadow_rules(context)?, buses::system_context()?);
+        let map = self.map.over(&history);
+        let shadow = if emit { self.shadow_rules(context) } else { None };
+        let metrics = forewarn_runtime::metrics::unregistered();
         let run = PredictionRun {
             history: &history,
             ruleset: &ruleset,
             shadow: shadow.as_ref(),
             map: &map,
             plans: previewer.as_ref().map(|p| p as _),
-            metrics: &system_context.metrics,
+            metrics: &metrics,
         };
         let bar = progress("analyzing");
         let prepared = run.prepare(log.as_ref(), as_of, |done, all| {
@@ -134,25 +134,24 @@ impl Args {
         }
         self.write(analysis, &predictions, &ruleset, context)?;
         if let (Some(turn), Some(log)) = (&turn, &log) {
-            self.record((&run, &prepared), (turn, log), &system_context, context)?;
+            self.record((&run, &prepared), (turn, log), context)?;
         }
         let found = predictions.iter().any(|p| p.confidence == Level::High);
         Ok(if self.exit_code && found { End::Findings } else { End::Done })
     }
 
-    /// Writes a run down, sees how earlier ones turned out, and announces what is new.
+    /// Writes a run down, announces what is new, keeps the predictions, and sees how earlier ones turned out.
     fn record(
         &self,
         (run, prepared): (&PredictionRun<'_>, &Prepared),
         (turn, log): (&DueTurn, &SqliteLog),
-        system_context: &RuntimeContext,
         context: &mut Context<'_>,
     ) -> Result<(), CliError> {
+        let system_context = buses::system_context()?;
         // A bus that is new begins here, before what this round says.
-        let mut sinks = buses::open(log, &self.buses.wanted(&self.state, context), false, system_context)?;
+        let mut sinks = buses::open(log, &self.buses.wanted(&self.state, context), false, &system_context)?;
         let mut report = RunReport::default();
-        run.record(log, prepared, &mut report).map_err(of_run)?;
-        self.conclude(turn, log, prepared.analysis.as_of, context)?;
+        run.write(log, prepared, &mut report).map_err(of_run)?;
         // What was printed so far comes before the announcements on stdout.
         std::io::Write::flush(context.out)?;
         let deliveries = forewarn_deliver::deliver(log, &mut sinks, &system_context.metrics);
@@ -165,23 +164,18 @@ impl Args {
             announced = deliveries.sent(),
             "emitted"
         );
+        run.keep(prepared).map_err(of_run)?;
+        // Another process may be writing to the history: the next run finds the same.
+        if let Err(e) = turn.conclude_one(&mut self.history.open(context)?, log, prepared.analysis.as_of) {
+            tracing::warn!(error = %e, "how things turned out is asked again by the next run");
+        }
         buses::report(deliveries).map(drop)
     }
 
-    /// Finds the failures since shortly before the last run, and resolves the episodes that are due.
-    fn conclude(&self, turn: &DueTurn, log: &SqliteLog, now: i64, context: &mut Context<'_>) -> Result<(), CliError> {
-        // Another process may be writing to the history: the next run finds the same.
-        if let Err(e) = turn.conclude(&mut self.history.open(context)?, log, now) {
-            tracing::warn!(error = %e, "how things turned out is asked again by the next run");
-        }
-        Ok(())
-    }
-
-    /// Loads the second rule set that is kept silently, if one is wanted: by flag, else by setting.
-    fn shadow_rules(&self, context: &Context<'_>) -> Result<Option<RuleSet>, CliError> {
-        let setting = context.settings.live.shadow.as_ref().map(PathBuf::from);
-        let file = self.shadow.clone().or(setting);
-        Ok(file.map(|file| load_rules(&file)).transpose()?.map(|(rules, _)| rules))
+    /// Loads the second rule set that is kept silently, if one is wanted: by flag, else by setting. It is a trial: one that can't be read
+    /// stops no prediction.
+    fn shadow_rules(&self, context: &Context<'_>) -> Option<RuleSet> {
+        load_shadow(self.shadow.as_ref(), context)
     }
 
     fn write(

@@ -83,6 +83,20 @@ pub(super) fn load_rules(path: &Path) -> Result<(RuleSet, String), CliError> {
     Ok((RuleSet::parse(&text, &path.display().to_string(), &env)?, text))
 }
 
+/// Loads the second rule set that is kept silently, if one is wanted: by flag, else by setting. It is a trial: one that can't be read is
+/// said, and stops no prediction.
+pub(super) fn load_shadow(flag: Option<&PathBuf>, context: &Context<'_>) -> Option<RuleSet> {
+    let setting = context.settings.live.shadow.as_ref().map(PathBuf::from);
+    let file = flag.cloned().or(setting)?;
+    match load_rules(&file) {
+        Ok((rules, _)) => Some(rules),
+        Err(e) => {
+            tracing::error!("the shadow rule set is not kept: {e}");
+            None
+        }
+    }
+}
+
 fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }

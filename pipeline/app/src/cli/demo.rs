@@ -64,10 +64,11 @@ impl Args {
         bar.finish_and_clear();
         let prepared = prepared.map_err(of_run)?;
         let bus = state.join("events.jsonl");
-        run.record(&log, &prepared, &mut RunReport::default()).map_err(of_run)?;
+        run.write(&log, &prepared, &mut RunReport::default()).map_err(of_run)?;
         let mut file = JsonLinesBus::open(&bus).map_err(CliError::failed)?;
         let pumped =
             pump(&log, forewarn_deliver::outbox::FILE, &mut file, &Filter::default()).map_err(CliError::failed)?;
+        run.keep(&prepared).map_err(of_run)?;
         let predictions: Vec<_> = prepared.round.taken.into_iter().filter(|t| t.shown).map(|t| t.prediction).collect();
         context.out.line("")?;
         context.out.line(render::table(&prepared.analysis, &predictions).trim_end())?;

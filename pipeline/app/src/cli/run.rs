@@ -2,7 +2,7 @@
 
 use super::archive::StreamArg;
 use super::buses::BusArgs;
-use super::common::{HistoryArg, MapArg, RulesArg, StateArg, load_rules, span};
+use super::common::{HistoryArg, MapArg, RulesArg, StateArg, load_shadow, span};
 use super::error::CliError;
 use super::plans::PlanArgs;
 use super::pull::PullArgs;
@@ -54,7 +54,7 @@ pub(super) struct Args {
     /// The time between two rounds of predictions
     #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span)]
     every: i64,
-    /// How long after the whole hour a round speaks, so that the hour's data is there
+    /// How long after the whole hour a round runs, so that the hour's data is there
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = span)]
     offset: i64,
     /// How many missed rounds are caught up with at most
@@ -88,8 +88,7 @@ impl Args {
     /// Settles everything that the parts share.
     pub(super) fn job(&self, context: &Context<'_>) -> Result<Job, CliError> {
         let (ruleset, _) = self.rules.load(context)?;
-        let shadow = self.shadow.clone().or_else(|| context.settings.live.shadow.as_ref().map(PathBuf::from));
-        let shadow = shadow.map(|path| load_rules(&path)).transpose()?.map(|(rules, _)| rules);
+        let shadow = load_shadow(self.shadow.as_ref(), context);
         let metrics = Arc::new(Metrics::default());
         let state = self.state.dir(context);
         super::common::create_dir(&state)?;

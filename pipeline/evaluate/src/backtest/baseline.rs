@@ -94,7 +94,7 @@ impl Kind {
 
 /// What one series makes the baselines say.
 #[derive(Debug, Default, PartialEq)]
-struct Said {
+struct BaselineVerdicts {
     severity: f64,
     threshold: bool,
     linear: bool,
@@ -191,11 +191,11 @@ impl<'a> Known<'a> {
         sum / n
     }
 
-    fn look(&self, as_of: i64) -> Said {
+    fn look(&self, as_of: i64) -> BaselineVerdicts {
         if let Kind::Status = self.kind {
             let failed: f64 = self.between(as_of - 24 * HOUR_MS, as_of).map(|(_, v)| v).sum();
             let failing = failed >= FAILED_CHECKS;
-            return Said { severity: f64::from(u8::from(failing)), threshold: failing, linear: false };
+            return BaselineVerdicts { severity: f64::from(u8::from(failing)), threshold: failing, linear: false };
         }
         let (recent, usual) = (self.mean(as_of, 24 * HOUR_MS), self.mean(as_of, 168 * HOUR_MS));
         let (sum, n) = self.between(as_of - QUARTER_MS, as_of).fold((0.0, 0.0), |(sum, n), (_, v)| (sum + v, n + 1.0));
@@ -212,7 +212,7 @@ impl<'a> Known<'a> {
                     0.0
                 };
                 let rising = if recent > usual * 1.2 { 1.2 } else { 1.0 };
-                Said {
+                BaselineVerdicts {
                     severity: (level * rising).min(1.0),
                     threshold: last >= critical,
                     linear: last >= warning && last + 24.0 * slope_per_hour(six_hours()) >= cap,
@@ -221,13 +221,13 @@ impl<'a> Known<'a> {
             Kind::Credits => {
                 let falling = if recent < usual * 0.8 { 1.2 } else { 1.0 };
                 let first = six_hours().next().map_or(f64::NAN, |(_, v)| v);
-                Said {
+                BaselineVerdicts {
                     severity: if recent < CREDITS.0 { 0.4 * falling } else { 0.0 },
                     threshold: last < CREDITS.1,
                     linear: last < CREDITS.0 && last + 4.0 * (last - first) <= 0.0,
                 }
             }
-            Kind::Status => Said::default(),
+            Kind::Status => BaselineVerdicts::default(),
         }
     }
 }

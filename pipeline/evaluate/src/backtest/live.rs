@@ -8,7 +8,7 @@ use super::incidents::Incidents;
 use super::job::{Job, prior};
 use super::records::{Instance, Records, Verdict};
 use super::report::Report;
-use super::run::{BacktestError, data_end, strangers};
+use super::run::{BacktestError, check_instances, data_end};
 use super::sum_up::report;
 use super::workloads::{WorkloadReport, by_workload};
 use crate::replay::Steps;
@@ -115,14 +115,14 @@ pub fn live(
     }
     let data_end = data_end(&as_backtest)?;
     let mut known = job.history.instances_in(reach(steps.from), steps.to)?;
-    strangers(&as_backtest, &known)?;
+    check_instances(&as_backtest, &known)?;
 
     let mut records = Records::new(steps);
     for (time, round) in records.times.iter_mut().zip(&spoke[0]) {
         *time = round.map_or(*time, |r| r.as_of);
     }
     let held: Vec<bool> = (0..records.times.len()).map(|step| spoke.iter().all(|s| s[step].is_some())).collect();
-    let mut said = Said { steps: records.times.len(), rows: BTreeMap::new() };
+    let mut said = LivePredictions { steps: records.times.len(), rows: BTreeMap::new() };
     let all = spoke.iter().flatten().flatten().count() as u64;
     let mut done = 0;
     for (scorer, (ruleset, slots)) in std::iter::once(job.ruleset).chain(job.against).zip(&spoke).enumerate() {
@@ -219,26 +219,26 @@ fn nobody_spoke(
 }
 
 /// What was said of every instance.
-struct Said {
+struct LivePredictions {
     steps: usize,
-    rows: BTreeMap<String, Heard>,
+    rows: BTreeMap<String, InstancePredictions>,
 }
 
 /// What was said of one instance, by each rule set.
 #[derive(Default)]
-struct Heard {
+struct InstancePredictions {
     workload: Option<String>,
-    by: Vec<Option<Rows>>,
+    by: Vec<Option<PredictionSteps>>,
 }
 
 /// What one rule set said of an instance, step by step.
-struct Rows {
+struct PredictionSteps {
     verdict: Verdict,
     kind: Vec<Option<forewarn_domain::prediction::FailureType>>,
     assessed: Vec<bool>,
 }
 
-impl Rows {
+impl PredictionSteps {
     /// Nothing said yet: what cannot be assessed stands as the rule set has it without evidence.
     fn nothing(prior: f64, steps: usize) -> Self {
         let verdict = Verdict { p: vec![prior; steps], high: vec![false; steps] };
@@ -246,7 +246,7 @@ impl Rows {
     }
 }
 
-impl Said {
+impl LivePredictions {
     fn take(&mut self, scorer: usize, step: usize, prior: f64, row: forewarn_history::PredictionRow) {
         let steps = self.steps;
         let heard = self.rows.entry(row.instance_id).or_default();
@@ -254,7 +254,7 @@ impl Said {
         while heard.by.len() <= scorer {
             heard.by.push(None);
         }
-        let rows = heard.by[scorer].get_or_insert_with(|| Rows::nothing(prior, steps));
+        let rows = heard.by[scorer].get_or_insert_with(|| PredictionSteps::nothing(prior, steps));
         rows.verdict.p[step] = row.p24.unwrap_or(prior).clamp(0.0, 1.0);
         rows.verdict.high[step] = row.level == Level::High;
         rows.kind[step] = row.failure_type;
@@ -262,7 +262,7 @@ impl Said {
     }
 }
 
-impl Heard {
+impl InstancePredictions {
     /// What the first rule set says will break, and which rows it assessed.
     fn about(&self, steps: usize) -> (Vec<Option<forewarn_domain::prediction::FailureType>>, Vec<bool>) {
         match self.by.first().and_then(Option::as_ref) {
@@ -273,8 +273,9 @@ impl Heard {
 
     fn verdicts(self, priors: &[f64], steps: usize) -> Vec<Verdict> {
         let mut by = self.by.into_iter();
-        let mut of =
-            |prior: &f64| by.next().flatten().map_or_else(|| Rows::nothing(*prior, steps).verdict, |r| r.verdict);
+        let mut of = |prior: &f64| {
+            by.next().flatten().map_or_else(|| PredictionSteps::nothing(*prior, steps).verdict, |r| r.verdict)
+        };
         priors.iter().map(&mut of).collect()
     }
 }

@@ -111,7 +111,7 @@ pub(super) fn run_watched(
     let steps = job.steps;
     let data_end = data_end(job)?;
     let known = job.history.instances_in(reach(steps.from), steps.to)?;
-    strangers(job, &known)?;
+    check_instances(job, &known)?;
     let last = steps.times().last().unwrap_or(steps.from);
     let list = job.incidents.map_or(&[][..], |i| &i.list);
     let truth = Truth::new(list, &job.history.events()?, data_end.min(last));
@@ -253,7 +253,7 @@ fn no_data(job: &Job<'_>) -> Result<BacktestError, BacktestError> {
 }
 
 /// Refuses incidents of another fleet before hours are spent on them.
-pub(super) fn strangers(job: &Job<'_>, known: &BTreeSet<String>) -> Result<(), BacktestError> {
+pub(super) fn check_instances(job: &Job<'_>, known: &BTreeSet<String>) -> Result<(), BacktestError> {
     let Some(incidents) = job.incidents.filter(|i| !i.list.is_empty()) else { return Ok(()) };
     if incidents.list.iter().any(|i| known.contains(&i.instance_id)) {
         return Ok(());

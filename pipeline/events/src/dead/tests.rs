@@ -42,9 +42,9 @@ fn a_torn_line_is_written_over_and_a_foreign_one_is_refused() {
 fn of_a_long_message_the_beginning_is_kept() {
     let long = "é".repeat(MAX_KEPT);
     let letter = DeadLetter::new(&missing(), "q", &long.as_bytes()[1..], 0);
-    assert!(matches!(letter.kept, Kept::Hex(_)));
+    assert!(matches!(letter.kept, StoredLetter::Hex(_)));
     let letter = DeadLetter::new(&missing(), "q", format!("x{long}").as_bytes(), 0);
-    let Kept::Text(text) = &letter.kept else { panic!() };
+    let StoredLetter::Text(text) = &letter.kept else { panic!() };
     assert_eq!((text.len(), letter.is_whole(), letter.bytes), (MAX_KEPT - 1, false, 2 * MAX_KEPT as u64 + 1));
 }
 

@@ -1,12 +1,12 @@
 //! Finds the columns of an input by their names, given or usual.
 
 use super::options::ImportOptions;
-use super::series::SAID_COLUMNS;
+use super::series::SERIES_COLUMNS;
 
 /// Where the columns of an input are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Columns {
-    /// The text columns that name the series, in the order of [`SAID_COLUMNS`].
+    /// The text columns that name the series, in the order of [`SERIES_COLUMNS`].
     pub(super) said: [Option<usize>; 7],
     pub(super) period_s: Option<usize>,
     pub(super) ts: usize,
@@ -37,8 +37,8 @@ const OTHERS: [&str; 4] = ["period_s", "ts", "value", "ingested_at"];
 /// Finds the columns by the header; fails with the fault.
 pub(super) fn find(header: &[String], options: &ImportOptions) -> Result<Columns, String> {
     for column in options.columns.keys() {
-        if !SAID_COLUMNS.contains(&column.as_str()) && !OTHERS.contains(&column.as_str()) {
-            let known: Vec<&str> = SAID_COLUMNS.into_iter().chain(OTHERS).collect();
+        if !SERIES_COLUMNS.contains(&column.as_str()) && !OTHERS.contains(&column.as_str()) {
+            let known: Vec<&str> = SERIES_COLUMNS.into_iter().chain(OTHERS).collect();
             return Err(format!("`{column}` is no column that can be mapped; these are: {}", known.join(", ")));
         }
     }
@@ -54,7 +54,7 @@ pub(super) fn find(header: &[String], options: &ImportOptions) -> Result<Columns
     };
     let needed = |column: &str| find(column)?.ok_or_else(|| missing(header, column, column));
     let mut said = [None; 7];
-    for (slot, column) in said.iter_mut().zip(SAID_COLUMNS) {
+    for (slot, column) in said.iter_mut().zip(SERIES_COLUMNS) {
         *slot = find(column)?;
     }
     for (i, (column, given)) in

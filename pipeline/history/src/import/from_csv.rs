@@ -4,7 +4,7 @@ use super::Intake;
 use super::columns::{self, Columns};
 use super::error::ImportError;
 use super::options::{Phase, Progress};
-use super::series::Said;
+use super::series::SeriesFields;
 use crate::NOT_INGESTED;
 use csv::StringRecord;
 use forewarn_runtime::time::{self, parse_instant};
@@ -158,7 +158,7 @@ impl Rows<'_> {
             None | Some("") => None,
             Some(text) => Some(text.parse::<i64>().map_err(|_| format!("period_s `{text}` is not a whole number"))?),
         };
-        let series = intake.table.number(Said::from_texts(texts, period_s))?;
+        let series = intake.table.number(SeriesFields::from_texts(texts, period_s))?;
         self.known.insert(self.name.clone(), series);
         Ok(series)
     }

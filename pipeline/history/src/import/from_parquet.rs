@@ -4,7 +4,7 @@ use super::Intake;
 use super::columns::{self, Columns};
 use super::error::ImportError;
 use super::options::{Phase, Progress};
-use super::series::{SAID_COLUMNS, Said};
+use super::series::{SERIES_COLUMNS, SeriesFields};
 use super::times::{self, NO_TIME};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -101,7 +101,7 @@ fn check_types(columns: &Columns, schema: &Schema) -> Result<(), String> {
         let field = schema.field(i);
         Err(format!("the column `{}` is {}, but should be {should}", field.name(), field.data_type()))
     };
-    for (i, _) in columns.said.iter().zip(SAID_COLUMNS).filter_map(|(i, name)| i.map(|i| (i, name))) {
+    for (i, _) in columns.said.iter().zip(SERIES_COLUMNS).filter_map(|(i, name)| i.map(|i| (i, name))) {
         if !is_text(schema.field(i).data_type()) {
             return wrong(i, "text");
         }
@@ -299,7 +299,7 @@ impl Known {
         }
         let texts = std::array::from_fn(|i| batch.said[i].as_ref().and_then(|c| c.text(row)));
         let period_s = batch.period_s.as_ref().and_then(|p| p[row]);
-        let number = intake.table.number(Said::from_texts(texts, period_s))?;
+        let number = intake.table.number(SeriesFields::from_texts(texts, period_s))?;
         if let Some(code) = code {
             self.numbers.insert(code, number);
         }

@@ -14,7 +14,7 @@ const LONGEST: usize = 256;
 
 /// What a row says about its series; what it does not say is none.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Said<'a> {
+pub(super) struct SeriesFields<'a> {
     pub(super) instance_id: Option<&'a str>,
     pub(super) metric: Option<&'a str>,
     pub(super) namespace: Option<&'a str>,
@@ -25,12 +25,12 @@ pub(super) struct Said<'a> {
     pub(super) period_s: Option<i64>,
 }
 
-/// The text fields of [`Said`], by their names as columns.
-pub(super) const SAID_COLUMNS: [&str; 7] =
+/// The text fields of [`SeriesFields`], by their names as columns.
+pub(super) const SERIES_COLUMNS: [&str; 7] =
     ["instance_id", "metric", "namespace", "stat", "device", "account", "region"];
 
-impl<'a> Said<'a> {
-    /// Takes the texts in the order of [`SAID_COLUMNS`].
+impl<'a> SeriesFields<'a> {
+    /// Takes the texts in the order of [`SERIES_COLUMNS`].
     pub(super) fn from_texts(texts: [Option<&'a str>; 7], period_s: Option<i64>) -> Self {
         let [instance_id, metric, namespace, stat, device, account, region] = texts;
         Self { instance_id, metric, namespace, stat, device, account, region, period_s }
@@ -63,7 +63,7 @@ impl SeriesTable {
     }
 
     /// Finds or gives the number of a series; fails with the fault.
-    pub(super) fn number(&mut self, said: Said<'_>) -> Result<u32, String> {
+    pub(super) fn number(&mut self, said: SeriesFields<'_>) -> Result<u32, String> {
         let key = self.key_of(said)?;
         if let Some(&number) = self.numbers.get(&key) {
             return Ok(number);
@@ -77,7 +77,7 @@ impl SeriesTable {
         Ok(number)
     }
 
-    fn key_of(&self, said: Said<'_>) -> Result<SeriesKey, String> {
+    fn key_of(&self, said: SeriesFields<'_>) -> Result<SeriesKey, String> {
         let given = &self.defaults;
         let pick = |said: Option<&str>, option: &Option<String>| -> Option<String> {
             said.filter(|s| !s.is_empty()).map(str::to_owned).or_else(|| option.clone())

@@ -4,7 +4,7 @@ use super::api::ApiError;
 
 /// What AWS said, as far as it said anything.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Said<'a> {
+pub(super) struct ErrorDetails<'a> {
     pub(super) status: Option<u16>,
     pub(super) code: Option<&'a str>,
     pub(super) message: Option<&'a str>,
@@ -46,7 +46,7 @@ const PASSING: [&str; 6] = [
 const TOKEN: [&str; 3] = ["InvalidNextToken", "InvalidPaginationToken", "InvalidPaginationTokenException"];
 
 /// Names the error. `operation` is the permission that the call needs.
-pub(super) fn classify(said: Said<'_>, operation: &'static str) -> ApiError {
+pub(super) fn classify(said: ErrorDetails<'_>, operation: &'static str) -> ApiError {
     // RPC and Query protocols put a namespace before or a word behind the code.
     let bare = said.code.and_then(|c| c.rsplit(['#', ':']).next()).unwrap_or_default();
     let bare = bare.strip_suffix("Fault").filter(|b| !PASSING.contains(&bare) && !b.is_empty()).unwrap_or(bare);
@@ -87,7 +87,7 @@ mod tests {
     fn an_error_is_known_by_its_code_before_its_status() {
         let of = |status, code, message| {
             classify(
-                Said { status: Some(status), code: Some(code), message: Some(message) },
+                ErrorDetails { status: Some(status), code: Some(code), message: Some(message) },
                 "cloudwatch:GetMetricData",
             )
         };
@@ -104,13 +104,13 @@ mod tests {
         assert!(matches!(of(403, "SignatureDoesNotMatch", skew), ApiError::Skewed(_)));
         assert!(matches!(of(403, "SignatureDoesNotMatch", "the secret is wrong"), ApiError::Denied { .. }));
         assert!(matches!(of(403, "RequestTimeTooSkewed", ""), ApiError::Skewed(_)));
-        assert!(matches!(classify(Said::default(), "x"), ApiError::Passing(_)));
+        assert!(matches!(classify(ErrorDetails::default(), "x"), ApiError::Passing(_)));
     }
 
     #[test]
     fn what_aws_says_is_bounded() {
         let long = "x\u{1b}".repeat(10_000);
-        let e = classify(Said { status: Some(400), code: None, message: Some(&long) }, "x");
+        let e = classify(ErrorDetails { status: Some(400), code: None, message: Some(&long) }, "x");
         assert!(e.to_string().len() < 400 && !e.to_string().contains('\u{1b}'));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::api::{ApiError, DataRequest, ListRequest, MetricApi, MetricName, MetricPage, Points, Standing};
 use super::api::{DataPage, MAX_POINTS, Query};
-use super::classify::{Said, classify};
+use super::classify::{ErrorDetails, classify};
 use super::offset::Offset;
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::Client;
@@ -57,8 +57,11 @@ pub(super) fn timeouts() -> TimeoutConfig {
 pub(super) fn named<E: ProvideErrorMetadata>(error: &SdkError<E>, operation: &'static str) -> ApiError {
     match error {
         SdkError::ServiceError(e) => {
-            let said =
-                Said { status: Some(e.raw().status().as_u16()), code: e.err().code(), message: e.err().message() };
+            let said = ErrorDetails {
+                status: Some(e.raw().status().as_u16()),
+                code: e.err().code(),
+                message: e.err().message(),
+            };
             classify(said, operation)
         }
         SdkError::ConstructionFailure(_) => {

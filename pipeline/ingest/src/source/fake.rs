@@ -119,13 +119,13 @@ impl InstanceApi for Fake {
 
 /// Keeps what is put; fails when told to.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct SharedStream {
     pub(super) records: Vec<Record>,
     pub(super) fail_at: Option<usize>,
     pub(super) puts: usize,
 }
 
-impl Producer for Kept {
+impl Producer for SharedStream {
     fn put(&mut self, records: &[Record]) -> Result<PutReport, StreamError> {
         self.puts += 1;
         if self.fail_at == Some(self.puts) {

@@ -2,7 +2,7 @@
 
 use super::api::{ApiError, Instance, MetricName};
 use super::device::tests::metric;
-use super::fake::{Fake, Kept, World};
+use super::fake::{Fake, SharedStream, World};
 use super::ingest::pull;
 use super::job::{Job, Mode};
 use super::limit::Quota;
@@ -31,7 +31,7 @@ struct Fixture {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
     world: Arc<Mutex<World>>,
-    kept: Kept,
+    kept: SharedStream,
     budget: Option<u64>,
     volumes: BTreeMap<String, String>,
     places: Vec<Place>,
@@ -64,7 +64,7 @@ impl Fixture {
             dir: tempfile::tempdir().unwrap(),
             clock,
             world,
-            kept: Kept::default(),
+            kept: SharedStream::default(),
             budget: None,
             volumes: BTreeMap::new(),
             places: Vec::new(),

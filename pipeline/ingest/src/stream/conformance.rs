@@ -61,10 +61,10 @@ pub fn drain(consumer: &mut dyn Consumer) -> Vec<ShardBatch> {
     let mut unfinished: BTreeMap<String, String> = BTreeMap::new();
     loop {
         match consumer.read(ALL).expect("a read") {
-            Some(stretch) => {
-                let last = stretch.records.last().expect("a stretch is never empty");
-                unfinished.insert(stretch.shard.clone(), last.seq.clone());
-                all.push(stretch);
+            Some(batch) => {
+                let last = batch.records.last().expect("a stretch is never empty");
+                unfinished.insert(batch.shard.clone(), last.seq.clone());
+                all.push(batch);
             }
             None if unfinished.is_empty() => return all,
             None => {
@@ -98,8 +98,8 @@ fn read(consumer: &mut dyn Consumer) -> ShardBatch {
     consumer.read(ALL).expect("a read").expect("something is waiting")
 }
 
-fn last(stretch: &ShardBatch) -> &str {
-    &stretch.records.last().expect("a stretch is never empty").seq
+fn last(batch: &ShardBatch) -> &str {
+    &batch.records.last().expect("a stretch is never empty").seq
 }
 
 fn nothing_is_waiting_in_an_empty_stream(stand: &impl StreamUnderTest) {
@@ -133,15 +133,15 @@ fn a_limit_holds_and_never_starves(stand: &impl StreamUnderTest) {
     let mut consumer = stand.consumer("a");
     let mut numbers = Vec::new();
     for limit in [Limit { records: 1, ..ALL }, Limit { bytes: 1, ..ALL }, Limit { records: 3, ..ALL }] {
-        let stretch = consumer.read(limit).expect("a read").expect("something is waiting");
-        assert!(stretch.records.len() <= limit.records && !stretch.records.is_empty());
+        let batch = consumer.read(limit).expect("a read").expect("something is waiting");
+        assert!(batch.records.len() <= limit.records && !batch.records.is_empty());
         if limit.bytes == 1 {
-            assert_eq!(stretch.records.len(), 1, "one record comes, however long it is");
+            assert_eq!(batch.records.len(), 1, "one record comes, however long it is");
         }
-        numbers.extend(stretch.records.iter().map(|r| numbered(r).1));
+        numbers.extend(batch.records.iter().map(|r| numbered(r).1));
     }
-    while let Some(stretch) = consumer.read(ALL).expect("a read") {
-        numbers.extend(stretch.records.iter().map(|r| numbered(r).1));
+    while let Some(batch) = consumer.read(ALL).expect("a read") {
+        numbers.extend(batch.records.iter().map(|r| numbered(r).1));
     }
     assert_eq!(numbers, (0..10).collect::<Vec<_>>(), "what a limit cut off comes next");
 }
@@ -156,12 +156,12 @@ fn reading_starts_at_the_checkpoint(stand: &impl StreamUnderTest) {
     consumer.rewind();
     assert_eq!(numbered(&read(&mut *consumer).records[0]).1, 2, "a rewind goes back to the checkpoint");
     let mut again = stand.consumer("a");
-    let stretch = read(&mut *again);
-    assert_eq!(numbered(&stretch.records[0]).1, 2, "a new process starts at the checkpoint");
-    again.checkpoints().finish(&stretch.shard, last(&stretch)).expect("a finish");
+    let batch = read(&mut *again);
+    assert_eq!(numbered(&batch.records[0]).1, 2, "a new process starts at the checkpoint");
+    again.checkpoints().finish(&batch.shard, last(&batch)).expect("a finish");
     again.checkpoints().finish(&first.shard, last(&first)).expect("a late finish is no error");
     let held = stand.consumer("a").checkpoints().checkpoint(&first.shard).expect("a checkpoint");
-    assert_eq!(held.as_deref(), Some(last(&stretch)), "a checkpoint never goes back");
+    assert_eq!(held.as_deref(), Some(last(&batch)), "a checkpoint never goes back");
     assert_eq!(drain(&mut *stand.consumer("a")), []);
 }
 

@@ -9,13 +9,13 @@ pub mod rounds;
 #[cfg(feature = "aws")]
 mod api;
 #[cfg(feature = "aws")]
+mod call_error;
+#[cfg(feature = "aws")]
 mod consumer;
 #[cfg(feature = "aws")]
 mod page;
 #[cfg(feature = "aws")]
 mod producer;
-#[cfg(feature = "aws")]
-mod trouble;
 
 #[cfg(feature = "aws")]
 pub use consumer::KinesisConsumer;

@@ -46,7 +46,7 @@ struct Series {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct CachedInstance {
     machine: EmulatedInstance,
     probes: Vec<Probe>,
     series: Vec<Series>,
@@ -58,7 +58,7 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Fleet {
     span: Span,
-    kept: Vec<Kept>,
+    kept: Vec<CachedInstance>,
 }
 
 impl Fleet {
@@ -67,7 +67,7 @@ impl Fleet {
         options.check()?;
         let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 8);
         let (send, receive) = channel();
-        let mut kept: Vec<(usize, Kept)> = std::thread::scope(|scope| {
+        let mut kept: Vec<(usize, CachedInstance)> = std::thread::scope(|scope| {
             for w in 0..workers {
                 let send = send.clone();
                 scope.spawn(move || {
@@ -87,8 +87,8 @@ impl Fleet {
     }
 }
 
-fn keep(it: &SimInstance, i: usize, seed: u64, span: Span) -> Kept {
-    let mut kept = Kept {
+fn keep(it: &SimInstance, i: usize, seed: u64, span: Span) -> CachedInstance {
+    let mut kept = CachedInstance {
         machine: EmulatedInstance {
             id: it.id.clone(),
             volume: id("vol", i, mix2(seed ^ 0x701, i as u64)),

@@ -1,8 +1,8 @@
 //! Makes the calls: each again when it failed for now, with waits by the injected clock, counted.
 
 use super::super::port::LogError;
+use super::call_error::{self, Answer, CallError};
 use super::item::{Item, Key};
-use super::trouble::{self, Answer, CallError};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
@@ -107,7 +107,7 @@ impl Api {
                 Err(e) => e,
             };
             failed += 1;
-            let trouble = trouble::of(&error);
+            let trouble = call_error::of(&error);
             if trouble == CallError::Throttled {
                 metrics.throttles.get_or_create(&label).inc();
             }

@@ -6,11 +6,11 @@
 use super::super::envelope::Envelope;
 use super::super::port::{AppendError, Appended, Expected, LogError, Recorded};
 use super::api::{Api, Failed};
+use super::call_error::CallError;
 use super::item::{Item, Key};
 use super::plan::{Plan, Write, plan};
 use super::read;
 use super::signs::{Head, Place, Tail};
-use super::trouble::CallError;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{Get, ItemResponse, TransactGetItem};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,8 +2,8 @@
 
 use super::super::port::LogError;
 use super::api::Api;
+use super::call_error::CallError;
 use super::item::{PK, SK};
-use super::trouble::CallError;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification, ScalarAttributeType,

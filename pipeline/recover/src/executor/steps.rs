@@ -50,7 +50,7 @@ impl Executor {
         let epoch = entry.state.epoch();
         match self.steps.find(&request) {
             Ok(Some(result)) => {
-                tracing::info!(recovery = entry.id, step = ?request.kind, "found done");
+                tracing::info!(recovery = entry.id, step = %request.kind, "found done");
                 self.command(entry, Command::Done { epoch, result: bounded(result) })
             }
             Ok(None) => {
@@ -62,7 +62,7 @@ impl Executor {
                 self.call(entry)
             }
             Err(why) => {
-                tracing::warn!(recovery = entry.id, step = ?request.kind, why, "it can't be told what came of a call");
+                tracing::warn!(recovery = entry.id, step = %request.kind, why, "it can't be told what came of a call");
                 Ok(Some(NextWakeup::At(self.ledger.now_ms().saturating_add(AGAIN_MS))))
             }
         }
@@ -84,14 +84,14 @@ impl Executor {
         let epoch = entry.state.epoch();
         let reply = self.steps.perform(&request);
         failpoint::point("respond.called");
-        tracing::info!(recovery = entry.id, step = ?request.kind, subject = request.subject, ?reply, "called");
+        tracing::info!(recovery = entry.id, step = %request.kind, subject = request.subject, %reply, "called");
         let command = match reply {
             StepOutcome::Done(result) => Command::Done { epoch, result: bounded(result) },
             StepOutcome::Waiting(for_ms) => Command::Waiting { epoch, for_ms },
             StepOutcome::Failed(reason) => Command::Failed { epoch, reason },
             StepOutcome::Unknown(_) if request.kind.only_reads() => Command::Waiting { epoch, for_ms: AGAIN_MS },
             StepOutcome::Unknown(why) => {
-                tracing::warn!(recovery = entry.id, step = ?request.kind, why, "nobody knows what came of the call");
+                tracing::warn!(recovery = entry.id, step = %request.kind, why, "nobody knows what came of the call");
                 failpoint::point("respond.unanswered");
                 return Ok(Some(NextWakeup::At(self.ledger.now_ms().saturating_add(AGAIN_MS))));
             }

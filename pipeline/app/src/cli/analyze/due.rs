@@ -13,13 +13,13 @@ use forewarn_runtime::schedule::Schedule;
 /// The schedule of `--due`.
 #[derive(Debug, clap::Args)]
 pub(super) struct DueArgs {
-    /// Holds every round that is due since the last one, writes it to the log and the history, and announces what is new
+    /// Runs every round that is due since the last one, writes it to the log and the history, and announces what is new
     #[arg(long, conflicts_with_all = ["as_of", "out", "all", "features"])]
     pub(super) due: bool,
     /// With --due: the time between two rounds
     #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span, requires = "due")]
     every: i64,
-    /// With --due: how long after the whole hour a round speaks, so that the hour's data is there
+    /// With --due: how long after the whole hour a round runs, so that the hour's data is there
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = offset, requires = "due")]
     offset: i64,
     /// With --due: how many missed rounds are caught up with at most
@@ -49,7 +49,7 @@ impl Args {
         let planner = self.plans.planner(&self.state, context)?;
         let state = self.state.dir(context);
         create_dir(&state)?;
-        let turn = DueTurn::take(&state).map_err(CliError::failed)?;
+        let mut turn = DueTurn::take(&state).map_err(CliError::failed)?;
         let log = SqliteLog::open(&forewarn_log::log_path(&state))?;
         let schedule = Schedule { every: self.due.every, offset: self.due.offset, most: self.due.most };
         let now = self.due.to.as_deref().map_or(Ok(context.now_ms), |t| time(t, context))?;
@@ -63,7 +63,7 @@ impl Args {
             if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &system_context)? };
         let map = self.map.over(&history);
         let previewer = planner.as_ref().map(|p| p.on(&log));
-        let shadow = self.shadow_rules(context)?;
+        let shadow = self.shadow_rules(context);
         let run = PredictionRun {
             history: &history,
             ruleset: &ruleset,
@@ -74,7 +74,10 @@ impl Args {
         };
         let mut report = run.catch_up(schedule, &turn, &log, now, &system_context.stop).map_err(CliError::failed)?;
         if report.due > 0 {
-            self.conclude(&turn, &log, now, context)?;
+            // Another process may be writing to the history: the next run finds the same.
+            if let Err(e) = turn.conclude(&mut self.history.open(context)?, &log, now) {
+                tracing::warn!(error = %e, "how things turned out is asked again by the next run");
+            }
         }
         let fed = buses::report(forewarn_deliver::deliver(&log, &mut sinks, &system_context.metrics))?;
         report.emitted.announced = fed.first().map_or(0, |(_, report)| report.sent);

@@ -1,6 +1,6 @@
 //! Makes the calls: each again when it failed for now, with waits by the injected clock, counted.
 
-use super::trouble::{self, CallError};
+use super::call_error::{self, CallError};
 use crate::stream::port::StreamError;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::Builder;
@@ -82,7 +82,7 @@ impl Api {
                 Err(e) => e,
             };
             failed += 1;
-            let trouble = trouble::of(&error);
+            let trouble = call_error::of(&error);
             if trouble == CallError::Throttled {
                 self.ctx.metrics.throttles.get_or_create(&label).inc();
             }

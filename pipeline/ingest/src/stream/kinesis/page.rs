@@ -1,7 +1,7 @@
 //! Reads one shard page by page: iterators, their expiry, the pace of five calls a second, and where it stands.
 
 use super::api::{Api, Failed};
-use super::trouble::CallError;
+use super::call_error::CallError;
 use crate::stream::port::{Stored, StreamError};
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use std::collections::VecDeque;
