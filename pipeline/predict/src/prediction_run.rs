@@ -170,12 +170,12 @@ impl DueTurn {
         conclude(history, log, self.begun.unwrap_or(now).min(now) - LOOK_BACK_MS, now)
     }
 
-    /// The same for a run of one time that is not one of the schedule: failures of the day before it.
+    /// Resolves the episodes that are due at a time that is not one of the schedule: what failed since is for the scheduled runs to find.
     ///
     /// # Errors
     /// When history or log fail.
-    pub fn conclude_one(&self, history: &mut History, log: &SqliteLog, as_of: i64) -> Result<Concluded, ConcludeError> {
-        conclude(history, log, as_of - LOOK_BACK_MS, as_of)
+    pub fn resolve(&self, history: &History, log: &SqliteLog, as_of: i64) -> Result<resolve::Report, ResolveError> {
+        resolve::resolve(log, history, &[], as_of)
     }
 }
 

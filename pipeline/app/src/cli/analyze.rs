@@ -114,6 +114,12 @@ impl Args {
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &metrics,
         };
+        // Before what is new is written, so that it is announced with it.
+        if let (Some(turn), Some(log)) = (&turn, &log)
+            && let Err(e) = turn.resolve(&history, log, as_of)
+        {
+            tracing::error!("episodes are not resolved, the next round tries again: {e}");
+        }
         let bar = progress("analyzing");
         let prepared = run.prepare(log.as_ref(), as_of, |done, all| {
             bar.set_length(all);
@@ -133,18 +139,18 @@ impl Args {
             write_file(path, &render::features_parquet(&analysis.table).map_err(CliError::failed)?)?;
         }
         self.write(analysis, &predictions, &ruleset, context)?;
-        if let (Some(turn), Some(log)) = (&turn, &log) {
-            self.record((&run, &prepared), (turn, log), context)?;
+        if let (true, Some(log)) = (emit, &log) {
+            self.record((&run, &prepared), log, context)?;
         }
         let found = predictions.iter().any(|p| p.confidence == Level::High);
         Ok(if self.exit_code && found { End::Findings } else { End::Done })
     }
 
-    /// Writes a run down, announces what is new, keeps the predictions, and sees how earlier ones turned out.
+    /// Writes a run down, announces what is new, and keeps the predictions.
     fn record(
         &self,
         (run, prepared): (&PredictionRun<'_>, &Prepared),
-        (turn, log): (&DueTurn, &SqliteLog),
+        log: &SqliteLog,
         context: &mut Context<'_>,
     ) -> Result<(), CliError> {
         let system_context = buses::system_context()?;
@@ -165,10 +171,6 @@ impl Args {
             "emitted"
         );
         run.keep(prepared).map_err(of_run)?;
-        // Another process may be writing to the history: the next run finds the same.
-        if let Err(e) = turn.conclude_one(&mut self.history.open(context)?, log, prepared.analysis.as_of) {
-            tracing::warn!(error = %e, "how things turned out is asked again by the next run");
-        }
         buses::report(deliveries).map(drop)
     }
 

@@ -4,6 +4,7 @@ use crate::person::{AFTER, done, fleet, forewarn, import_rows, json, prediction,
 use forewarn_testkit::snapshot;
 
 mod keeping;
+mod operators;
 mod refusals;
 
 fn validator(name: &str) -> jsonschema::Validator {
