@@ -32,6 +32,7 @@ use super::ports::{DryRunner, FactReader, Seen, StepDriver, StepOutcome, StepReq
 use aws_config::SdkConfig;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::plan::Plan;
 use forewarn_recovery::policy::Policy;
@@ -132,7 +133,7 @@ impl FactReader for AwsRecovery {
         (&self.account, &self.region)
     }
 
-    fn look(&self, instance: &str, _now_ms: i64) -> Seen {
+    fn look(&self, instance: &str, _now: UnixMs) -> Seen {
         self.runtime.block_on(facts::look(self, instance))
     }
 
@@ -154,8 +155,8 @@ impl DryRunner for AwsRecovery {
         self.runtime.block_on(dry::dry_run(self, plan, instance))
     }
 
-    fn snapshot_age(&self, instance: &str, now_ms: i64) -> Read<Option<i64>> {
-        self.runtime.block_on(snapshots::age(self, instance, now_ms))
+    fn snapshot_age(&self, instance: &str, now: UnixMs) -> Read<Option<i64>> {
+        self.runtime.block_on(snapshots::age(self, instance, now))
     }
 }
 

@@ -10,6 +10,7 @@ use super::ledger::{Entry, Ledger, LedgerError};
 use super::policies::{self, Policies};
 use super::ports::{FactReader, StepDriver};
 use forewarn_domain::id::event_id;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::admission::Caps;
 use forewarn_recovery::decide::{Command, CommandRejected, decide};
 use forewarn_recovery::facts::Read;
@@ -29,10 +30,10 @@ const AGAIN_MS: i64 = 15_000;
 /// When a recovery is to be looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextWakeup {
-    /// At this time, milliseconds since 1970.
-    At(i64),
-    /// When a person has acted; until then, it is looked at again at this time, milliseconds since 1970.
-    Reminder(i64),
+    /// At this time.
+    At(UnixMs),
+    /// When a person has acted; until then, it is looked at again at this time.
+    Reminder(UnixMs),
     /// When a person has acted.
     Person,
     /// Never: it is over.
@@ -84,7 +85,7 @@ impl Executor {
             let known = self.ledger.store().recovery_of(&lineage, &trigger.id)?;
             let id = known.unwrap_or_else(|| event_id("recovery", &[&lineage, &trigger.id]));
             let mut entry = self.ledger.load(&id, &trigger.instance_id)?;
-            let now = self.ledger.now_ms();
+            let now = self.ledger.now();
             let wanted = trigger.cause.first_action().rung();
             let rung = if trigger.cause.counts_for_escalation() {
                 admission.first_rung(&lineage, wanted, now)
@@ -121,12 +122,12 @@ impl Executor {
                 return Ok(when);
             }
         }
-        Ok(NextWakeup::At(self.ledger.now_ms()))
+        Ok(NextWakeup::At(self.ledger.now()))
     }
 
     /// Does what is next; says when to come again, or nothing when there is more to do now.
     fn turn(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
-        let now = self.ledger.now_ms();
+        let now = self.ledger.now();
         self.succession(entry)?;
         match next(&entry.state, &self.name, now) {
             Next::Plan => self.plan(entry),
@@ -156,7 +157,7 @@ impl Executor {
     /// Decides on a command and appends what follows. A command that comes too early says when; one that no longer fits, or that
     /// another executor was quicker with, leads to a new look.
     fn command(&self, entry: &mut Entry, command: Command) -> Result<Option<NextWakeup>, LedgerError> {
-        match decide(&entry.state, command, self.ledger.now_ms()) {
+        match decide(&entry.state, command, self.ledger.now()) {
             Ok(events) => {
                 self.ledger.append(entry, &events)?;
                 Ok(None)
@@ -189,7 +190,7 @@ impl Executor {
 
     fn plan(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
         let Some(trigger) = entry.state.trigger.clone() else { return Ok(Some(NextWakeup::Never)) };
-        let assessed = self.fact_collector().assess(entry, &trigger, self.ledger.now_ms());
+        let assessed = self.fact_collector().assess(entry, &trigger, self.ledger.now());
         tracing::info!(recovery = entry.id, action = %assessed.plan.action, refusals = assessed.refusals.len(), "planned");
         self.command(entry, Command::Plan { plan: assessed.plan, refusals: assessed.refusals, dry_run: false })
     }
@@ -205,7 +206,7 @@ impl Executor {
         let lasts = entry.state.plan.as_ref().is_some_and(|p| p.action.needs_stability_hold());
         let healthy =
             if lasts { self.facts.is_well(entry.state.serving(), &self.policy(entry)) } else { Read::Known(true) };
-        let now = self.ledger.now_ms();
+        let now = self.ledger.now();
         match healthy {
             Read::Known(healthy) => {
                 let again = self.command(entry, Command::Look { healthy })?;

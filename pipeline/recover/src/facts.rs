@@ -8,6 +8,7 @@ use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::prediction::Level;
 use forewarn_domain::silence;
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_log::event::health::HealthStatus;
 use forewarn_log::{LogError, Row, Table};
 use forewarn_recovery::facts::{Facts, InstanceFacts, InstanceState, Read, still_down};
@@ -66,7 +67,7 @@ impl<'a> AssessmentRequest<'a> {
 
 impl FactCollector<'_> {
     /// Reads the facts for a recovery as it stands, plans, and asks every gate.
-    pub fn assess(&self, entry: &Entry, trigger: &Trigger, now_ms: i64) -> Assessment {
+    pub fn assess(&self, entry: &Entry, trigger: &Trigger, now: UnixMs) -> Assessment {
         let state = &entry.state;
         let request = AssessmentRequest {
             id: &entry.id,
@@ -76,13 +77,13 @@ impl FactCollector<'_> {
             // What an earlier rung stopped or moved no longer shows what it was stopped for.
             is_given: state.epoch() > 0,
         };
-        self.about(request, trigger, now_ms)
+        self.about(request, trigger, now)
     }
 
     /// As [`FactCollector::assess`], for a recovery that need not exist.
-    pub fn about(&self, request: AssessmentRequest<'_>, trigger: &Trigger, now_ms: i64) -> Assessment {
+    pub fn about(&self, request: AssessmentRequest<'_>, trigger: &Trigger, now: UnixMs) -> Assessment {
         let AssessmentRequest { id, subject, rung, begun, is_given } = request;
-        let seen = self.reader.look(subject, now_ms);
+        let seen = self.reader.look(subject, now);
         let policy = policies::read(self.policies, subject);
         let policy_or_default = match &policy {
             Read::Known(policy) => policy.clone(),
@@ -106,7 +107,7 @@ impl FactCollector<'_> {
         let needs_room = action.launches() || action.stops_instance();
         let trigger_holds = match trigger.cause {
             _ if is_given => Read::Known(true),
-            Cause::Predicted { .. } => self.is_predicted(trigger, now_ms),
+            Cause::Predicted { .. } => self.is_predicted(trigger, now),
             Cause::ApplicationDown if policy_or_default.health_endpoint.is_some() => {
                 still_down(&self.reader.is_well(subject, &policy_or_default))
             }
@@ -123,7 +124,7 @@ impl FactCollector<'_> {
             own_stop: self.stopped_by_us(id, subject, &seen.instance),
             aws_recovers_until: seen.aws_recovers_until,
             service_event: self.service_event(),
-            silence: self.silence(subject, &seen.instance, trigger, now_ms),
+            silence: self.silence(subject, &seen.instance, trigger, now),
             capacity_check: if needs_room {
                 self.reader.capacity_check(action, subject, &policy_or_default)
             } else {
@@ -133,15 +134,15 @@ impl FactCollector<'_> {
             policy,
         };
         let approved = begun.is_some_and(|state| state.has_approved(action));
-        let refusals = refusals(ActionRequest { action, cause: trigger.cause, approved, now_ms }, &facts);
+        let refusals = refusals(ActionRequest { action, cause: trigger.cause, approved, now_ms: now }, &facts);
         Assessment { plan, refusals, place: seen.place, policy: policy_or_default, facts }
     }
 
     /// Says whether an episode of the instance is still open at high; where this log knows none, whether the news of it is fresh.
-    fn is_predicted(&self, trigger: &Trigger, now_ms: i64) -> Read<bool> {
+    fn is_predicted(&self, trigger: &Trigger, now: UnixMs) -> Read<bool> {
         match self.store.row(Table::PredictionsCurrent, &trigger.instance_id) {
             Ok(Some(Row::Prediction(p))) => Read::Known(p.open && p.confidence == Level::High),
-            Ok(_) => Read::Known(is_fresh(trigger.at_ms, now_ms)),
+            Ok(_) => Read::Known(is_fresh(trigger.at_ms, now)),
             Err(e) => Read::Failed(e.to_string()),
         }
     }
@@ -176,7 +177,7 @@ impl FactCollector<'_> {
     }
 
     /// Gives the silence that holds the recovery of an instance back.
-    fn silence(&self, id: &str, seen: &Read<InstanceFacts>, trigger: &Trigger, now_ms: i64) -> Read<Option<String>> {
+    fn silence(&self, id: &str, seen: &Read<InstanceFacts>, trigger: &Trigger, now: UnixMs) -> Read<Option<String>> {
         let read =
             || Ok::<_, LogError>((self.store.rows(Table::Silences)?, self.store.row(Table::PredictionsCurrent, id)?));
         let (silences, current) = match read() {
@@ -192,6 +193,6 @@ impl FactCollector<'_> {
             prediction,
             is_predicted: matches!(trigger.cause, Cause::Predicted { .. }),
         };
-        Read::Known(silence::of_recovery(silences, &subject, &format_ms(now_ms)))
+        Read::Known(silence::of_recovery(silences, &subject, &format_ms(now.0)))
     }
 }

@@ -5,12 +5,14 @@ use super::ledger::LedgerError;
 use super::store::Store;
 use super::triggers::{of_event, of_message};
 use forewarn_domain::prediction::Level;
+use forewarn_domain::time::UnixMs;
 use forewarn_events::dead::DeadLetters;
 use forewarn_events::queue::Queue;
 use forewarn_log::event::recovery::of;
 use forewarn_log::{LogError, Row, Table};
 use forewarn_recovery::event::RecoveryEvent as E;
 use forewarn_runtime::failpoint;
+use forewarn_runtime::time::parse_instant;
 use std::collections::BTreeSet;
 
 /// The cursor that says how far executors have read the log for triggers.
@@ -61,7 +63,7 @@ impl<'a> Inbox<'a> {
                     && p.confidence == Level::High
                 {
                     let made = forewarn_log::event::prediction::Opened { prediction: Box::new(p.prediction) };
-                    for trigger in of_event(executor.ledger().now_ms(), &forewarn_log::Event::PredictionMade(made)) {
+                    for trigger in of_event(executor.ledger().now(), &forewarn_log::Event::PredictionMade(made)) {
                         executor.request(&trigger)?;
                     }
                 }
@@ -102,8 +104,8 @@ impl<'a> Inbox<'a> {
                 }
                 continue;
             }
-            let at_ms = forewarn_runtime::time::parse_instant(&entry.envelope.time, None).unwrap_or_default();
-            for trigger in of_event(at_ms, &event) {
+            let at = UnixMs(parse_instant(&entry.envelope.time, None).unwrap_or_default());
+            for trigger in of_event(at, &event) {
                 taken.triggers += 1;
                 taken.touched.insert(executor.request(&trigger)?);
             }
@@ -125,7 +127,7 @@ impl<'a> Inbox<'a> {
                 }
             };
             taken.is_quiet &= messages.is_empty();
-            let now = executor.ledger().now_ms();
+            let now = executor.ledger().now();
             let mut dealt_with = Vec::new();
             for message in messages {
                 match of_message(message.body.as_bytes(), &message.id, now) {
@@ -138,7 +140,7 @@ impl<'a> Inbox<'a> {
                     Err(reason) => {
                         taken.refused += 1;
                         tracing::warn!(%reason, "a message calls for nothing that can be understood; it is set aside");
-                        if let Err(e) = self.dead.put(&reason, queue.name(), message.body.as_bytes(), now) {
+                        if let Err(e) = self.dead.put(&reason, queue.name(), message.body.as_bytes(), now.0) {
                             tracing::error!(error = %e, "it could not be set aside, and comes again");
                             continue;
                         }

@@ -9,6 +9,7 @@ use super::ledger::LedgerError;
 use super::serve::{Until, serve};
 use super::store::Store;
 use super::triggers::of_message;
+use forewarn_domain::time::UnixMs;
 use forewarn_events::dead::DeadLetters;
 use forewarn_events::lambda::{Failure as GivenAgain, Response, messages, notifications};
 use forewarn_log::LogError;
@@ -60,8 +61,8 @@ pub struct Report {
     pub recoveries: BTreeSet<String>,
     /// Recoveries looked at.
     pub turns: u64,
-    /// When the next is due, milliseconds since 1970.
-    pub next_ms: Option<i64>,
+    /// When the next is due.
+    pub next_ms: Option<UnixMs>,
 }
 
 /// Explains why an invocation failed; it may be made again.
@@ -82,25 +83,25 @@ impl From<LogError> for InvocationError {
 }
 
 impl Function<'_> {
-    /// Carries one invocation out, whose process ends at `deadline_ms`.
+    /// Carries one invocation out, whose process ends at `deadline`.
     ///
     /// # Errors
     /// When the log fails or can't be trusted, or a single event can't be understood.
-    pub fn invoke(&self, event: &Value, deadline_ms: i64) -> Result<Report, InvocationError> {
+    pub fn invoke(&self, event: &Value, deadline: UnixMs) -> Result<Report, InvocationError> {
         let mut report = Report::default();
         self.take(event, &mut report)?;
-        let now = || self.executor.ledger().now_ms();
-        if now() + MARGIN_MS < deadline_ms {
+        let now = || self.executor.ledger().now();
+        if now().saturating_add(MARGIN_MS) < deadline {
             let mut inbox = Inbox::open(self.store, self.executor, Vec::new(), self.dead)?;
-            let until = Until::IdleBy(deadline_ms - MARGIN_MS);
+            let until = Until::IdleBy(deadline.saturating_sub(MARGIN_MS));
             let served = serve(self.executor, &mut inbox, self.workers, until, &Interrupt::default())?;
             (report.turns, report.next_ms) = (served.turns, served.next_ms);
         } else {
             tracing::warn!("the function has too little time to call anything: give it more than two minutes");
             report.next_ms = Some(now());
         }
-        if let Some(next_ms) = report.next_ms {
-            self.come_again(next_ms)?;
+        if let Some(next) = report.next_ms {
+            self.come_again(next)?;
         }
         Ok(report)
     }
@@ -132,7 +133,7 @@ impl Function<'_> {
     }
 
     fn request(&self, raw: &[u8], message: &str, begun: &mut BTreeSet<String>) -> Result<(), InvocationError> {
-        let now = self.executor.ledger().now_ms();
+        let now = self.executor.ledger().now();
         for trigger in of_message(raw, message, now).map_err(|e| InvocationError::Input(e.to_string()))? {
             begun.insert(self.executor.request(&trigger)?);
         }
@@ -140,20 +141,20 @@ impl Function<'_> {
     }
 
     /// Asks to be invoked again at a time, unless that has been asked for already.
-    fn come_again(&self, next_ms: i64) -> Result<(), InvocationError> {
+    fn come_again(&self, next: UnixMs) -> Result<(), InvocationError> {
         let Some(wake) = self.wake else {
-            tracing::info!(next_ms, "no queue wakes this function: its schedule does");
+            tracing::info!(next_ms = next.0, "no queue wakes this function: its schedule does");
             return Ok(());
         };
-        let now = self.executor.ledger().now_ms();
-        let asked_for = i64::try_from(self.store.cursor(WAKE)?).unwrap_or(0);
-        let delay_ms = next_ms.saturating_sub(now).clamp(1_000, MOST_DELAY_MS);
-        let at_ms = now.saturating_add(delay_ms);
-        if now < asked_for && asked_for <= at_ms {
+        let now = self.executor.ledger().now();
+        let asked_for = UnixMs(i64::try_from(self.store.cursor(WAKE)?).unwrap_or(0));
+        let delay_ms = next.since(now).clamp(1_000, MOST_DELAY_MS);
+        let at = now.saturating_add(delay_ms);
+        if now < asked_for && asked_for <= at {
             return Ok(());
         }
         match wake.after(i32::try_from((delay_ms + 999) / 1000).unwrap_or(900)) {
-            Ok(()) => self.store.advance(WAKE, u64::try_from(at_ms).unwrap_or(0))?,
+            Ok(()) => self.store.advance(WAKE, u64::try_from(at.0).unwrap_or(0))?,
             Err(why) => tracing::error!(why, "nothing wakes this function but its schedule"),
         }
         Ok(())

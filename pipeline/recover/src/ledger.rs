@@ -2,6 +2,7 @@
 
 use super::store::Store;
 use forewarn_domain::id::event_id;
+use forewarn_domain::time::UnixMs;
 use forewarn_log::event::recovery::{admission_noted, happened, note_of};
 use forewarn_log::{AppendError, Expected, LogError, NewEvent, Recorded, Row, Table};
 use forewarn_recovery::admission::{Admission, AdmissionEvent};
@@ -94,9 +95,9 @@ impl Ledger {
         &self.clock
     }
 
-    /// The time, milliseconds since 1970.
-    pub fn now_ms(&self) -> i64 {
-        self.clock.now_ms()
+    /// The time.
+    pub fn now(&self) -> UnixMs {
+        UnixMs(self.clock.now_ms())
     }
 
     /// Gives a recovery; one that never began is new.
@@ -195,7 +196,7 @@ impl Ledger {
     }
 
     fn event(&self, id: String, subject: &str, event: forewarn_log::Event) -> NewEvent {
-        let time = Timestamp::from_millisecond(self.now_ms()).unwrap_or_default();
+        let time = Timestamp::from_millisecond(self.now().0).unwrap_or_default();
         NewEvent::new(id, subject, time, event)
     }
 }

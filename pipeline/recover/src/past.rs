@@ -4,6 +4,7 @@ use super::ledger;
 use super::store::Store;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::prediction::Level;
+use forewarn_domain::time::UnixMs;
 use forewarn_log::event::prediction::Outcome as Turned;
 use forewarn_log::event::recovery::of;
 use forewarn_log::row::{Episode, RecoveryRow};
@@ -58,14 +59,14 @@ fn ended(row: &RecoveryRow) -> Option<(RecoveryAction, Outcome)> {
 }
 
 fn down(store: &dyn Store, id: &str) -> Result<Option<i64>, LogError> {
-    let mut events: Vec<(i64, RecoveryEvent)> = Vec::new();
+    let mut events: Vec<(UnixMs, RecoveryEvent)> = Vec::new();
     for entry in ledger::events(store, id)? {
         let event = entry.event().map_err(|source| LogError::Decode { position: entry.position, source })?;
-        if let (Ok(at_ms), Some((_, _, event))) = (parse_instant(&entry.envelope.time, None), of(&event)) {
-            events.push((at_ms, event.clone()));
+        if let (Ok(at), Some((_, _, event))) = (parse_instant(&entry.envelope.time, None), of(&event)) {
+            events.push((UnixMs(at), event.clone()));
         }
     }
-    Ok(downtime_ms(events.iter().map(|(at_ms, event)| (*at_ms, event))))
+    Ok(downtime_ms(events.iter().map(|(at, event)| (*at, event))))
 }
 
 fn turned_out(row: &Episode) -> Option<PastEpisode> {

@@ -11,6 +11,7 @@ use forewarn_domain::prediction::{Level, Prediction};
 use forewarn_domain::preview::RecoveryPreview;
 use forewarn_domain::previewer::RecoveryPreviewer;
 use forewarn_domain::round::Round;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::preview::past::Past;
 use forewarn_recovery::preview::{PreviewInputs, preview};
@@ -65,7 +66,7 @@ struct PreviewBatch<'a> {
     store: &'a dyn Store,
     readers: ReadersByPlace,
     past: Option<Past>,
-    begun_ms: i64,
+    begun_ms: UnixMs,
 }
 
 impl Planner {
@@ -77,6 +78,10 @@ impl Planner {
     /// Gives the previewer of a run over this log.
     pub fn on<'a>(&'a self, store: &'a dyn Store) -> LogPreviewer<'a> {
         LogPreviewer { planner: self, store }
+    }
+
+    fn now(&self) -> UnixMs {
+        UnixMs(self.clock.now_ms())
     }
 
     /// Puts a plan into each prediction at high; those whose news is told now come first.
@@ -92,7 +97,7 @@ impl Planner {
         if let Err(e) = &past {
             tracing::warn!(error = %e, "plans do not say how others like them ended");
         }
-        let begun_ms = self.clock.now_ms();
+        let begun_ms = self.now();
         let readers = self.readers(&predictions);
         let batch = PreviewBatch { planner: self, store, readers, past: past.ok(), begun_ms };
         let previews = batch.each(&predictions);
@@ -123,7 +128,7 @@ pub struct LogPreviewer<'a> {
 impl RecoveryPreviewer for LogPreviewer<'_> {
     /// What is caught up with is not looked at now.
     fn is_fresh(&self, as_of: i64) -> bool {
-        is_fresh(as_of, self.planner.clock.now_ms())
+        is_fresh(UnixMs(as_of), self.planner.now())
     }
 
     fn attach(&self, round: &mut Round) {
@@ -144,37 +149,37 @@ impl PreviewBatch<'_> {
                 });
             }
         });
-        let unmade = || RecoveryPreview::unseen("it was not looked at", self.begun_ms);
+        let unmade = || RecoveryPreview::unseen("it was not looked at", self.begun_ms.0);
         slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(unmade)).collect()
     }
 
     fn preview_of(&self, prediction: &Prediction) -> RecoveryPreview {
-        let now_ms = self.planner.clock.now_ms();
-        if now_ms.saturating_sub(self.begun_ms) >= BEGIN_MS {
+        let now = self.planner.now();
+        if now.since(self.begun_ms) >= BEGIN_MS {
             let why = format!("plans of a round are begun for {} s, and this one's turn did not come", BEGIN_MS / 1000);
-            return RecoveryPreview::unseen(&why, now_ms);
+            return RecoveryPreview::unseen(&why, now.0);
         }
         let place = (prediction.account.clone(), prediction.region.clone());
         match self.readers.get(&place) {
-            Some(Ok(reader)) => self.look(prediction, reader, now_ms),
-            Some(Err(why)) => RecoveryPreview::unseen(why, now_ms),
-            None => RecoveryPreview::unseen("nobody knows its account and region", now_ms),
+            Some(Ok(reader)) => self.look(prediction, reader, now),
+            Some(Err(why)) => RecoveryPreview::unseen(why, now.0),
+            None => RecoveryPreview::unseen("nobody knows its account and region", now.0),
         }
     }
 
-    fn look(&self, prediction: &Prediction, reader: &RegionReader, now_ms: i64) -> RecoveryPreview {
+    fn look(&self, prediction: &Prediction, reader: &RegionReader, now: UnixMs) -> RecoveryPreview {
         let id = prediction.instance_id.as_str();
-        let Some(trigger) = predicted(prediction, now_ms) else {
-            return RecoveryPreview::unseen("it calls for no recovery", now_ms);
+        let Some(trigger) = predicted(prediction, now) else {
+            return RecoveryPreview::unseen("it calls for no recovery", now.0);
         };
         let collector = FactCollector { reader: &*reader.facts, policies: &*self.planner.policies, store: self.store };
         let request =
             AssessmentRequest { is_given: true, ..AssessmentRequest::new(id, trigger.cause.first_action().rung()) };
-        let assessed = collector.about(request, &trigger, now_ms);
+        let assessed = collector.about(request, &trigger, now);
         let is_seen = matches!(assessed.facts.instance, Read::Known(_));
         let dry_runs = if is_seen { reader.dry_runs.dry_run(&assessed.plan, id) } else { Vec::new() };
         let unseen = || Read::Failed("the instance could not be seen".to_owned());
-        let snapshot_age_ms = if is_seen { reader.dry_runs.snapshot_age(id, now_ms) } else { unseen() };
+        let snapshot_age_ms = if is_seen { reader.dry_runs.snapshot_age(id, now) } else { unseen() };
         preview(&PreviewInputs {
             plan: &assessed.plan,
             refusals: &assessed.refusals,
@@ -183,7 +188,7 @@ impl PreviewBatch<'_> {
             snapshot_age_ms: &snapshot_age_ms,
             past: self.past.as_ref(),
             failure_type: prediction.failure_type,
-            now_ms,
+            now_ms: now,
         })
     }
 }

@@ -194,6 +194,7 @@ impl Policies for PolicyDir {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forewarn_domain::time::UnixMs;
     use forewarn_recovery::policy::Mode;
     use serde_json::json;
 
@@ -222,7 +223,8 @@ mod tests {
         put(&policies, DEFAULT, &object(&json!({"pauses": {"release": 7}}))).unwrap();
         put(&policies, id, &object(&json!({"pauses": {"mine": 8}}))).unwrap();
         let pauses = of(&policies, id).unwrap().pauses;
-        assert_eq!(pauses.into_iter().collect::<Vec<_>>(), [("mine".to_owned(), 8), ("release".to_owned(), 7)]);
+        let until = |name: &str, ms| (name.to_owned(), UnixMs(ms));
+        assert_eq!(pauses.into_iter().collect::<Vec<_>>(), [until("mine", 8), until("release", 7)]);
 
         fs::write(policies.path(id), "{\"auto_restart\": \"yes\"}").unwrap();
         let why = of(&policies, id).unwrap_err().to_string();

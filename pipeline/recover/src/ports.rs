@@ -2,6 +2,7 @@
 
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::admission::Health;
 use forewarn_recovery::facts::{InstanceFacts, Read};
 use forewarn_recovery::plan::Plan;
@@ -33,12 +34,12 @@ pub struct StepRequest {
     pub before: String,
     /// What is known of the earlier steps of this plan.
     pub notes: BTreeMap<StepKind, Note>,
-    /// When AWS takes the instance, milliseconds since 1970.
-    pub deadline_ms: Option<i64>,
+    /// When AWS takes the instance.
+    pub deadline_ms: Option<UnixMs>,
     /// What people allow, and what the action needs.
     pub policy: Policy,
-    /// The time, milliseconds since 1970.
-    pub now_ms: i64,
+    /// The time.
+    pub now_ms: UnixMs,
 }
 
 /// What came of a step.
@@ -83,8 +84,8 @@ pub struct Seen {
     pub instance: Read<InstanceFacts>,
     /// Where it stands.
     pub place: Read<Place>,
-    /// Until when AWS's own recovery may still act, milliseconds since 1970.
-    pub aws_recovers_until: Read<Option<i64>>,
+    /// Until when AWS's own recovery may still act.
+    pub aws_recovers_until: Read<Option<UnixMs>>,
 }
 
 /// Reads what the gates look at in one account and region; it changes nothing. Every call lasts a minute at most, all that it asks of
@@ -94,7 +95,7 @@ pub trait FactReader: Send + Sync + fmt::Debug {
     fn home(&self) -> (&str, &str);
 
     /// Looks at an instance.
-    fn look(&self, instance: &str, now_ms: i64) -> Seen;
+    fn look(&self, instance: &str, now: UnixMs) -> Seen;
 
     /// Says whether what a trigger told is still so.
     fn still_holds(&self, trigger: &Trigger) -> Read<bool>;
@@ -113,7 +114,7 @@ pub trait DryRunner: Send + Sync + fmt::Debug {
 
     /// Says how old the data would be, milliseconds, if every volume of an instance were made from its newest complete snapshot: the
     /// age of the oldest of these; none where a volume has none, absent where there are no volumes.
-    fn snapshot_age(&self, instance: &str, now_ms: i64) -> Read<Option<i64>>;
+    fn snapshot_age(&self, instance: &str, now: UnixMs) -> Read<Option<i64>>;
 }
 
 /// Carries out steps in one account and region. Every call lasts a minute at most, all that it asks of AWS included.

@@ -4,6 +4,7 @@ use super::due_queue::DueQueue;
 use super::executor::{Executor, NextWakeup};
 use super::inbox::Inbox;
 use super::ledger::LedgerError;
+use forewarn_domain::time::UnixMs;
 use forewarn_runtime::interrupt::Interrupt;
 use serde::Serialize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,8 +24,8 @@ pub enum Until {
     Stopped,
     /// Until nothing can be done now.
     Idle,
-    /// Until nothing can be done now, or this time, milliseconds since 1970.
-    IdleBy(i64),
+    /// Until nothing can be done now, or this time.
+    IdleBy(UnixMs),
     /// Until nothing can be done without a person.
     Done,
 }
@@ -40,8 +41,8 @@ pub struct Served {
     pub refused: u64,
     /// Recoveries looked at.
     pub turns: u64,
-    /// When the next is due, milliseconds since 1970.
-    pub next_ms: Option<i64>,
+    /// When the next is due.
+    pub next_ms: Option<UnixMs>,
 }
 
 /// Works with several threads until it is done.
@@ -58,7 +59,7 @@ pub fn serve(
     let pool = WorkerPool::default();
     let open = executor.ledger().store().open_recoveries()?;
     let mut served = Served { resumed: open.len(), ..Served::default() };
-    let now = executor.ledger().now_ms();
+    let now = executor.ledger().now();
     for id in open {
         pool.lock().due_queue.put(&id, now);
     }
@@ -88,19 +89,19 @@ fn attend(
     stop: &Interrupt,
     served: &mut Served,
 ) -> Result<(), LedgerError> {
-    let mut swept = executor.ledger().now_ms();
+    let mut swept = executor.ledger().now();
     while !stop.is_raised() {
         let taken = inbox.take(executor)?;
         served.triggers += taken.triggers;
         served.refused += taken.refused;
-        let now = executor.ledger().now_ms();
+        let now = executor.ledger().now();
         for id in &taken.touched {
             pool.lock().due_queue.put(id, now);
         }
         if !taken.touched.is_empty() {
             pool.wakeup.notify_all();
         }
-        if now - swept > SWEEP_MS {
+        if now.since(swept) > SWEEP_MS {
             executor.sweep()?;
             swept = now;
         }
@@ -148,7 +149,7 @@ impl WorkerPool {
             if state.closed {
                 return;
             }
-            let Some(id) = state.due_queue.take(executor.ledger().now_ms()) else {
+            let Some(id) = state.due_queue.take(executor.ledger().now()) else {
                 // What becomes due wakes nobody, so it looks again by itself.
                 let waited = self.wakeup.wait_timeout(state, GLANCE);
                 state = waited.map_or_else(|e| e.into_inner().0, |(state, _)| state);
@@ -161,7 +162,7 @@ impl WorkerPool {
                     return NextWakeup::Never;
                 }
                 tracing::error!(recovery = id, error = %e, "it is looked at again");
-                NextWakeup::At(executor.ledger().now_ms().saturating_add(FAILED_MS))
+                NextWakeup::At(executor.ledger().now().saturating_add(FAILED_MS))
             });
             state = self.lock();
             state.turns += 1;

@@ -2,6 +2,7 @@
 
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::prediction::{Action, Level, Prediction};
+use forewarn_domain::time::UnixMs;
 use forewarn_events::{Reason, parse, quoted, unwrap};
 use forewarn_log::event::instance::Check as LogCheck;
 use forewarn_log::event::split_type;
@@ -47,7 +48,7 @@ pub enum ManualType {
 
 impl Manual {
     /// Makes it a trigger, which came in a message of this id; empty where it has none.
-    pub fn trigger(&self, message: &str, now_ms: i64) -> Trigger {
+    pub fn trigger(&self, message: &str, now: UnixMs) -> Trigger {
         let cause = match self.trigger_type {
             ManualType::Manual => Cause::Operator { action: self.action.unwrap_or(RecoveryAction::SafeRestart) },
             ManualType::SystemCheck => Cause::CheckFailed { check: Check::System },
@@ -57,12 +58,12 @@ impl Manual {
             ManualType::Prediction => Cause::Predicted { action: Action::HostMigration },
         };
         let message = (!message.is_empty()).then(|| message.to_owned());
-        let id = self.id.clone().or(message).unwrap_or_else(|| now_ms.to_string());
+        let id = self.id.clone().or(message).unwrap_or_else(|| now.0.to_string());
         Trigger {
             id: format!("manual {} {id}", self.instance_id),
             instance_id: self.instance_id.clone(),
             cause,
-            at_ms: now_ms,
+            at_ms: now,
             evidence: "asked for by hand".to_owned(),
         }
     }
@@ -73,19 +74,19 @@ impl Manual {
 ///
 /// # Errors
 /// Why it can't be understood.
-pub fn of_message(raw: &[u8], message: &str, now_ms: i64) -> Result<Vec<Trigger>, Reason> {
+pub fn of_message(raw: &[u8], message: &str, now: UnixMs) -> Result<Vec<Trigger>, Reason> {
     let value = unwrap(raw)?;
     if value.get("trigger_type").is_some() {
         let manual: Manual =
             serde_json::from_value(value).map_err(|e| Reason::Damaged { what: quoted(&e.to_string()) })?;
         check_id(&manual.instance_id)?;
-        return Ok(vec![manual.trigger(message, now_ms)]);
+        return Ok(vec![manual.trigger(message, now)]);
     }
     if value.get("source").and_then(Value::as_str) == Some(forewarn_log::envelope::SOURCE) {
         return ours(&value);
     }
     let events: Vec<NewEvent> = parse(raw)?;
-    Ok(events.iter().flat_map(|e| of_event(e.time.as_millisecond(), &e.event)).collect())
+    Ok(events.iter().flat_map(|e| of_event(UnixMs(e.time.as_millisecond()), &e.event)).collect())
 }
 
 fn check_id(id: &str) -> Result<(), Reason> {
@@ -105,7 +106,7 @@ fn ours(value: &Value) -> Result<Vec<Trigger>, Reason> {
     if !name.starts_with("forewarn.prediction.") {
         return Ok(Vec::new());
     }
-    let time = value.get("time").and_then(Value::as_str).and_then(|t| parse_instant(t, None).ok());
+    let time = value.get("time").and_then(Value::as_str).and_then(|t| parse_instant(t, None).ok()).map(UnixMs);
     let time = time.ok_or_else(|| damaged("no time".to_owned()))?;
     let event = Event::decode(type_, detail).map_err(|e| {
         let why = std::error::Error::source(&e).map_or_else(|| e.to_string(), |s| format!("{e}: {s}"));
@@ -115,7 +116,7 @@ fn ours(value: &Value) -> Result<Vec<Trigger>, Reason> {
 }
 
 /// Gives the triggers of an event: at most one for each instance it is about.
-pub fn of_event(at_ms: i64, event: &Event) -> Vec<Trigger> {
+pub fn of_event(at_ms: UnixMs, event: &Event) -> Vec<Trigger> {
     let trigger = |id: String, instance: &str, cause: Cause, evidence: String| Trigger {
         id,
         instance_id: instance.to_owned(),
@@ -138,7 +139,7 @@ pub fn of_event(at_ms: i64, event: &Event) -> Vec<Trigger> {
             vec![trigger(id, &e.instance_id, Cause::CheckFailed { check }, evidence)]
         }
         Event::SpotInterruptionWarned(e) => {
-            let deadline_ms = parse_instant(&e.at, None).unwrap_or(at_ms + 120_000);
+            let deadline_ms = parse_instant(&e.at, None).map_or(at_ms.saturating_add(120_000), UnixMs);
             let evidence = format!("spot interruption ({:?}) at {}", e.action, e.at);
             let id = format!("spot {} {}", e.instance_id, e.at);
             vec![trigger(id, &e.instance_id, Cause::SpotWarned { deadline_ms }, evidence)]
@@ -157,7 +158,7 @@ pub fn of_event(at_ms: i64, event: &Event) -> Vec<Trigger> {
             let Some(instance) = &e.instance_id else { return Vec::new() };
             let Some(check) = Check::of_alarm(&e.alarm) else { return Vec::new() };
             // The bus and SNS tell of the same change, to the second.
-            let id = format!("alarm {} {}", e.alarm, at_ms.div_euclid(1000));
+            let id = format!("alarm {} {}", e.alarm, at_ms.0.div_euclid(1000));
             vec![trigger(id, instance, Cause::CheckFailed { check }, format!("alarm {}", e.alarm))]
         }
         // These call for nothing.
@@ -188,7 +189,7 @@ pub fn of_event(at_ms: i64, event: &Event) -> Vec<Trigger> {
 }
 
 /// Gives the trigger of a prediction; none below high, and while it is silenced.
-pub fn predicted(p: &Prediction, at_ms: i64) -> Option<Trigger> {
+pub fn predicted(p: &Prediction, at_ms: UnixMs) -> Option<Trigger> {
     if p.confidence != Level::High || p.silence_id.is_some() {
         return None;
     }
@@ -208,7 +209,7 @@ pub fn predicted(p: &Prediction, at_ms: i64) -> Option<Trigger> {
 mod tests {
     use super::*;
 
-    const NOW: i64 = 1_771_135_200_000;
+    const NOW: UnixMs = UnixMs(1_771_135_200_000);
 
     #[test]
     fn a_manual_trigger_is_read_and_a_wrong_one_says_why() {
@@ -222,10 +223,10 @@ mod tests {
             (Cause::Operator { action: RecoveryAction::Replace }, "manual i-0123456789abcdef0 7")
         );
         let plain = br#"{"instance_id": "i-0123456789abcdef0", "trigger_type": "manual"}"#;
-        let id = |message: &str, now_ms: i64| of_message(plain, message, now_ms).unwrap()[0].id.clone();
-        assert_eq!(id("m-1", NOW), id("m-1", NOW + 60_000), "a message given again is the same wish");
+        let id = |message: &str, now: UnixMs| of_message(plain, message, now).unwrap()[0].id.clone();
+        assert_eq!(id("m-1", NOW), id("m-1", NOW.saturating_add(60_000)), "a message given again is the same wish");
         assert_ne!(id("m-1", NOW), id("m-2", NOW));
-        assert_ne!(id("", NOW), id("", NOW + 1));
+        assert_ne!(id("", NOW), id("", NOW.saturating_add(1)));
         for bad in [
             r#"{"instance_id": "i-0123456789abcdef0", "trigger_type": "whim"}"#,
             r#"{"instance_id": "../../etc", "trigger_type": "manual"}"#,
@@ -249,6 +250,6 @@ mod tests {
             .collect();
         assert_eq!(all.len(), 3);
         assert!(all.iter().all(|t| t == &all[0]));
-        assert_eq!(all[0].cause, Cause::SpotWarned { deadline_ms: NOW + 120_000 });
+        assert_eq!(all[0].cause, Cause::SpotWarned { deadline_ms: NOW.saturating_add(120_000) });
     }
 }

@@ -7,6 +7,11 @@ use std::fmt;
 /// One hour, milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;
 
+/// One day, milliseconds.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+
+const MINUTE_MS: i64 = 60_000;
+
 /// One cell of the grid that samples are put on, milliseconds.
 pub const CELL_MS: i64 = 300_000;
 
@@ -35,14 +40,25 @@ impl UnixMs {
 
     /// Gives the time so many milliseconds later, at the latest the end of time.
     #[must_use]
-    pub const fn plus(self, ms: i64) -> Self {
+    pub const fn saturating_add(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
     }
 
     /// Gives the time so many milliseconds earlier, at the earliest the beginning of time.
     #[must_use]
-    pub const fn minus(self, ms: i64) -> Self {
+    pub const fn saturating_sub(self, ms: i64) -> Self {
         Self(self.0.saturating_sub(ms))
+    }
+
+    /// Gives the midnight, UTC, with which its day begins.
+    #[must_use]
+    pub const fn start_of_day(self) -> Self {
+        self.saturating_sub(self.0.rem_euclid(DAY_MS))
+    }
+
+    /// Gives the minutes since midnight, UTC: 0 to 1439.
+    pub const fn minute_of_day(self) -> i64 {
+        self.0.rem_euclid(DAY_MS) / MINUTE_MS
     }
 
     /// Gives the milliseconds from an earlier time until this one; negative where that one is later.
@@ -72,6 +88,13 @@ mod tests {
         let noon = UnixMs(1_771_156_800_000);
         assert_eq!(noon.to_string(), "2026-02-15T12:00:00Z");
         assert_eq!(serde_json::to_string(&noon).unwrap(), "1771156800000");
-        assert_eq!((noon.plus(5).since(noon), UnixMs::MAX.plus(1)), (5, UnixMs::MAX));
+        assert_eq!((noon.saturating_add(5).since(noon), UnixMs::MAX.saturating_add(1)), (5, UnixMs::MAX));
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_before_1970_as_well() {
+        let noon = UnixMs(1_771_156_800_000);
+        assert_eq!((noon.start_of_day(), noon.minute_of_day()), (noon.saturating_sub(DAY_MS / 2), 720));
+        assert_eq!((UnixMs(-1).start_of_day(), UnixMs(-1).minute_of_day()), (UnixMs(-DAY_MS), 1439));
     }
 }

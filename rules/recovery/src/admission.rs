@@ -4,11 +4,10 @@
 use super::event::Outcome;
 use super::refusal::Refusal;
 use forewarn_domain::action::{RecoveryAction, Rung};
+use forewarn_domain::time::{DAY_MS, HOUR_MS, UnixMs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
 /// A failure so long after the last goes on with the ladder where that ended, milliseconds.
 const LADDER_MS: i64 = DAY_MS;
 /// How long a storm must be over before anything new begins, milliseconds.
@@ -111,7 +110,7 @@ pub enum AdmissionEvent {
         /// What it is.
         slot: InFlight,
         /// When, milliseconds.
-        at_ms: i64,
+        at_ms: UnixMs,
     },
     /// It is over.
     Released {
@@ -122,7 +121,7 @@ pub enum AdmissionEvent {
         /// The rung it ended on.
         rung: Rung,
         /// When, milliseconds.
-        at_ms: i64,
+        at_ms: UnixMs,
     },
     /// An instance took the place of another.
     Succeeded {
@@ -134,14 +133,14 @@ pub enum AdmissionEvent {
     /// So much is impaired that nothing new begins.
     StormSeen {
         /// When last, milliseconds.
-        at_ms: i64,
+        at_ms: UnixMs,
     },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Past {
-    begun: Vec<i64>,
-    ended_ms: Option<i64>,
+    begun: Vec<UnixMs>,
+    ended_ms: Option<UnixMs>,
     rung: Option<Rung>,
 }
 
@@ -149,10 +148,10 @@ struct Past {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Admission {
     open: BTreeMap<String, InFlight>,
-    begun: Vec<i64>,
+    begun: Vec<UnixMs>,
     lineages: BTreeMap<String, Past>,
     successors: BTreeMap<String, String>,
-    storm_ms: Option<i64>,
+    storm_ms: Option<UnixMs>,
 }
 
 impl AdmissionEvent {
@@ -173,10 +172,10 @@ impl Admission {
     pub fn evolve(mut self, event: &AdmissionEvent) -> Self {
         match event {
             AdmissionEvent::Admitted { recovery_id, slot, at_ms } => {
-                self.begun.retain(|t| at_ms - t < DAY_MS);
+                self.begun.retain(|t| at_ms.since(*t) < DAY_MS);
                 self.begun.push(*at_ms);
                 let past = self.lineages.entry(slot.lineage.clone()).or_default();
-                past.begun.retain(|t| at_ms - t < DAY_MS);
+                past.begun.retain(|t| at_ms.since(*t) < DAY_MS);
                 past.begun.push(*at_ms);
                 self.open.insert(recovery_id.clone(), slot.clone());
             }
@@ -201,9 +200,9 @@ impl Admission {
     }
 
     /// Gives the rung on which a new failure of a lineage begins: where the last recovery ended, one further, within a day of it.
-    pub fn first_rung(&self, lineage: &str, wanted: Rung, now_ms: i64) -> Rung {
+    pub fn first_rung(&self, lineage: &str, wanted: Rung, now: UnixMs) -> Rung {
         let past = self.lineages.get(lineage);
-        let last = past.filter(|p| p.ended_ms.is_some_and(|t| now_ms - t < LADDER_MS)).and_then(|p| p.rung);
+        let last = past.filter(|p| p.ended_ms.is_some_and(|t| now.since(t) < LADDER_MS)).and_then(|p| p.rung);
         last.map_or(wanted, |rung| rung.above().unwrap_or(Rung::Notify).max(wanted))
     }
 
@@ -226,7 +225,7 @@ impl Admission {
     ///
     /// # Errors
     /// With every reason against it, and with what is to be noted all the same.
-    pub fn decide(&self, ask: &AdmissionRequest, caps: &Caps, now_ms: i64) -> Result<Vec<AdmissionEvent>, Refused> {
+    pub fn decide(&self, ask: &AdmissionRequest, caps: &Caps, now: UnixMs) -> Result<Vec<AdmissionEvent>, Refused> {
         if self.open.contains_key(&ask.recovery_id) {
             return Ok(Vec::new());
         }
@@ -234,27 +233,27 @@ impl Admission {
         let mut note = Vec::new();
         if ask.slot.action == RecoveryAction::DrainSpot {
             // AWS ends it within two minutes whatever we do: emptying it harms nobody, however many they are.
-            return self.one_of_lineage(ask, now_ms);
+            return self.one_of_lineage(ask, now);
         }
         let sets = [Some(ask.fleet), ask.group];
         let storm = sets.into_iter().flatten().find(|h| is_storm(*h, caps));
         if let Some(health) = storm {
             reasons.push(Refusal::Storm { impaired: health.impaired, members: health.members });
-            note.push(AdmissionEvent::StormSeen { at_ms: now_ms });
-        } else if self.storm_ms.is_some_and(|seen| now_ms - seen < STORM_HOLD_MS) {
+            note.push(AdmissionEvent::StormSeen { at_ms: now });
+        } else if self.storm_ms.is_some_and(|seen| now.since(seen) < STORM_HOLD_MS) {
             reasons.push(Refusal::Storm { impaired: ask.fleet.impaired, members: ask.fleet.members });
         }
-        self.by_lineage(ask, now_ms, &mut reasons);
-        self.by_caps(ask, caps, now_ms, &mut reasons);
+        self.by_lineage(ask, now, &mut reasons);
+        self.by_caps(ask, caps, now, &mut reasons);
         if reasons.is_empty() {
-            return Ok(vec![admitted(ask, now_ms)]);
+            return Ok(vec![admitted(ask, now)]);
         }
         Err(Refused { reasons, note })
     }
 
-    fn one_of_lineage(&self, ask: &AdmissionRequest, now_ms: i64) -> Result<Vec<AdmissionEvent>, Refused> {
+    fn one_of_lineage(&self, ask: &AdmissionRequest, now: UnixMs) -> Result<Vec<AdmissionEvent>, Refused> {
         match self.open_of(&ask.slot.lineage) {
-            None => Ok(vec![admitted(ask, now_ms)]),
+            None => Ok(vec![admitted(ask, now)]),
             Some(id) => {
                 let reasons = vec![Refusal::OpenIncident { recovery_id: id.to_owned() }];
                 Err(Refused { reasons, note: Vec::new() })
@@ -262,22 +261,22 @@ impl Admission {
         }
     }
 
-    fn by_lineage(&self, ask: &AdmissionRequest, now_ms: i64, out: &mut Vec<Refusal>) {
+    fn by_lineage(&self, ask: &AdmissionRequest, now: UnixMs, out: &mut Vec<Refusal>) {
         if let Some(id) = self.open_of(&ask.slot.lineage) {
             out.push(Refusal::OpenIncident { recovery_id: id.to_owned() });
         }
         let Some(past) = self.lineages.get(&ask.slot.lineage) else { return };
         let until = past.ended_ms.map(|t| t.saturating_add(ask.cooldown_ms));
-        if let Some(until_ms) = until.filter(|t| now_ms < *t) {
+        if let Some(until_ms) = until.filter(|t| now < *t) {
             out.push(Refusal::Cooldown { until_ms });
         }
-        let spent = count(past.begun.iter().filter(|t| now_ms - **t < DAY_MS));
+        let spent = count(past.begun.iter().filter(|t| now.since(**t) < DAY_MS));
         if spent >= ask.daily_budget {
             out.push(Refusal::Budget { spent });
         }
     }
 
-    fn by_caps(&self, ask: &AdmissionRequest, caps: &Caps, now_ms: i64, out: &mut Vec<Refusal>) {
+    fn by_caps(&self, ask: &AdmissionRequest, caps: &Caps, now: UnixMs, out: &mut Vec<Refusal>) {
         let mut scope = |name: String, open: u32, cap: u32| {
             if open >= cap {
                 out.push(Refusal::BlastRadius { scope: name, open });
@@ -299,15 +298,15 @@ impl Admission {
             let open = count(slots().filter(|s| s.group.as_ref() == Some(group)));
             scope(format!("group {group}"), open, share_of(health.members, caps.share));
         }
-        let begun = count(self.begun.iter().filter(|t| now_ms - **t < HOUR_MS));
+        let begun = count(self.begun.iter().filter(|t| now.since(**t) < HOUR_MS));
         if begun >= caps.hourly {
             out.push(Refusal::HourlyCap { begun });
         }
     }
 }
 
-fn admitted(ask: &AdmissionRequest, now_ms: i64) -> AdmissionEvent {
-    AdmissionEvent::Admitted { recovery_id: ask.recovery_id.clone(), slot: ask.slot.clone(), at_ms: now_ms }
+fn admitted(ask: &AdmissionRequest, now: UnixMs) -> AdmissionEvent {
+    AdmissionEvent::Admitted { recovery_id: ask.recovery_id.clone(), slot: ask.slot.clone(), at_ms: now }
 }
 
 /// Why something is not admitted.

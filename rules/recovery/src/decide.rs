@@ -8,7 +8,7 @@ use super::state::{Phase, Progress, Recovery};
 use super::trigger::Trigger;
 use forewarn_domain::action::Rung;
 use forewarn_domain::id::digest;
-use forewarn_domain::time::rfc3339;
+use forewarn_domain::time::UnixMs;
 
 /// How long after a gate refused without a date it is asked again, milliseconds.
 pub const ASK_AGAIN_MS: i64 = 60_000;
@@ -136,18 +136,18 @@ pub enum CommandRejected {
         phase: &'static str,
     },
     /// It comes before its time.
-    #[error("not before {}", rfc3339(*at_ms))]
+    #[error("not before {at_ms}")]
     Early {
-        /// When, milliseconds.
-        at_ms: i64,
+        /// When.
+        at_ms: UnixMs,
     },
     /// Another has it.
-    #[error("{holder} has it until {}", rfc3339(*until_ms))]
+    #[error("{holder} has it until {until_ms}")]
     LeasedByOther {
         /// Who.
         holder: String,
-        /// Until when, milliseconds.
-        until_ms: i64,
+        /// Until when.
+        until_ms: UnixMs,
     },
     /// Another took it since.
     #[error("epoch {epoch} is over: {current} is current")]
@@ -158,12 +158,12 @@ pub enum CommandRejected {
         current: u64,
     },
     /// The lease would end while the call is under way.
-    #[error("the lease ends at {}, and the call may take until {}", rfc3339(*until_ms), rfc3339(*needed_ms))]
+    #[error("the lease ends at {until_ms}, and the call may take until {needed_ms}")]
     LeaseTooShort {
-        /// The lease's end, milliseconds.
-        until_ms: i64,
-        /// The call's end, milliseconds.
-        needed_ms: i64,
+        /// The lease's end.
+        until_ms: UnixMs,
+        /// The call's end.
+        needed_ms: UnixMs,
     },
     /// A call is under way, or may be.
     #[error("a call may be under way")]
@@ -177,17 +177,17 @@ pub enum CommandRejected {
 ///
 /// # Errors
 /// When the command changes nothing, with the reason.
-pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
+pub fn decide(state: &Recovery, command: Command, now: UnixMs) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     match command {
-        Command::Request { trigger, lineage, rung } => Ok(request(state, trigger, lineage, rung, now_ms)),
+        Command::Request { trigger, lineage, rung } => Ok(request(state, trigger, lineage, rung, now)),
         Command::Plan { plan, refusals, dry_run } => {
             must(state, matches!(state.phase, Phase::Requested | Phase::Deferred { .. }))?;
-            due(state, now_ms)?;
-            Ok(planned(state, plan, refusals, dry_run, now_ms))
+            due(state, now)?;
+            Ok(planned(state, plan, refusals, dry_run, now))
         }
         Command::Announce { objection_ms } => {
             must(state, state.phase == Phase::Planned)?;
-            Ok(vec![RecoveryEvent::Announced { until_ms: now_ms.saturating_add(objection_ms) }])
+            Ok(vec![RecoveryEvent::Announced { until_ms: now.saturating_add(objection_ms) }])
         }
         Command::Object { by } => {
             must(state, can_object(state))?;
@@ -199,35 +199,35 @@ pub fn decide(state: &Recovery, command: Command, now_ms: i64) -> Result<Vec<Rec
         }
         Command::Admit { refusals } => {
             must(state, matches!(state.phase, Phase::Announced { .. }))?;
-            due(state, now_ms)?;
-            Ok(refused(state, refusals, now_ms).unwrap_or_else(|| vec![RecoveryEvent::Admitted]))
+            due(state, now)?;
+            Ok(refused(state, refusals, now).unwrap_or_else(|| vec![RecoveryEvent::Admitted]))
         }
-        Command::Lease { holder, for_ms } => lease(state, holder, for_ms, now_ms),
-        Command::ReleaseLease { epoch } => release_lease(state, epoch, now_ms),
-        Command::Intend { epoch, before } => intend(state, epoch, before, now_ms),
-        Command::Reissue { epoch } => reissue(state, epoch, now_ms),
+        Command::Lease { holder, for_ms } => lease(state, holder, for_ms, now),
+        Command::ReleaseLease { epoch } => release_lease(state, epoch, now),
+        Command::Intend { epoch, before } => intend(state, epoch, before, now),
+        Command::Reissue { epoch } => reissue(state, epoch, now),
         Command::Done { epoch, result } => {
             settled(state, epoch)?;
             Ok(vec![RecoveryEvent::StepDone { result }])
         }
         Command::Waiting { epoch, for_ms } => {
             settled(state, epoch)?;
-            Ok(waiting(state, for_ms, now_ms))
+            Ok(waiting(state, for_ms, now))
         }
         Command::Failed { epoch, reason } => {
             settled(state, epoch)?;
-            Ok(failed(state, reason, now_ms))
+            Ok(failed(state, reason, now))
         }
         Command::Conclude { epoch, hold_ms } => {
             current(state, epoch)?;
-            conclude(state, hold_ms, now_ms)
+            conclude(state, hold_ms, now)
         }
         Command::Look { healthy } => {
             must(state, matches!(state.phase, Phase::Holding { .. }))?;
             if !healthy {
-                return Ok(escalate(state, "it did not stay well", now_ms));
+                return Ok(escalate(state, "it did not stay well", now));
             }
-            due(state, now_ms)?;
+            due(state, now)?;
             Ok(vec![RecoveryEvent::Completed { outcome: Outcome::Recovered }])
         }
         Command::Retry { by } => {
@@ -247,21 +247,21 @@ fn must(state: &Recovery, fits: bool) -> Result<(), CommandRejected> {
 }
 
 /// What a phase waits for has come.
-fn due(state: &Recovery, now_ms: i64) -> Result<(), CommandRejected> {
+fn due(state: &Recovery, now: UnixMs) -> Result<(), CommandRejected> {
     let (Phase::Deferred { until_ms, .. } | Phase::Announced { until_ms } | Phase::Holding { until_ms }) = state.phase
     else {
         return Ok(());
     };
-    if now_ms < until_ms { Err(CommandRejected::Early { at_ms: until_ms }) } else { Ok(()) }
+    if now < until_ms { Err(CommandRejected::Early { at_ms: until_ms }) } else { Ok(()) }
 }
 
 const fn can_object(state: &Recovery) -> bool {
     matches!(state.phase, Phase::Planned | Phase::Announced { .. })
 }
 
-fn request(state: &Recovery, trigger: Trigger, lineage: String, rung: Rung, now_ms: i64) -> Vec<RecoveryEvent> {
+fn request(state: &Recovery, trigger: Trigger, lineage: String, rung: Rung, now: UnixMs) -> Vec<RecoveryEvent> {
     if state.phase == Phase::New {
-        return vec![RecoveryEvent::Requested { trigger, lineage, rung, at_ms: now_ms }];
+        return vec![RecoveryEvent::Requested { trigger, lineage, rung, at_ms: now }];
     }
     if state.triggers.contains(&trigger.id) || !state.is_open() {
         return Vec::new();
@@ -269,14 +269,14 @@ fn request(state: &Recovery, trigger: Trigger, lineage: String, rung: Rung, now_
     vec![RecoveryEvent::Joined { trigger_id: trigger.id }]
 }
 
-fn planned(state: &Recovery, plan: Plan, refusals: Vec<Refusal>, dry_run: bool, now_ms: i64) -> Vec<RecoveryEvent> {
+fn planned(state: &Recovery, plan: Plan, refusals: Vec<Refusal>, dry_run: bool, now: UnixMs) -> Vec<RecoveryEvent> {
     if dry_run {
         let end = RecoveryEvent::Completed { outcome: Outcome::DryRun };
         return vec![RecoveryEvent::Planned { plan, dry_run }, end];
     }
     // People are told of what waits for their approval, so that is no reason to keep the plan back.
     let gates = refusals.iter().filter(|r| **r != Refusal::Unapproved).cloned().collect();
-    match refused(state, gates, now_ms) {
+    match refused(state, gates, now) {
         None => vec![RecoveryEvent::Planned { plan, dry_run }],
         Some(mut events) if matches!(events[..], [RecoveryEvent::Deferred { .. }]) => {
             // What is left out above is a reason all the same.
@@ -294,13 +294,13 @@ fn planned(state: &Recovery, plan: Plan, refusals: Vec<Refusal>, dry_run: bool, 
     }
 }
 
-fn refused(state: &Recovery, refusals: Vec<Refusal>, now_ms: i64) -> Option<Vec<RecoveryEvent>> {
+fn refused(state: &Recovery, refusals: Vec<Refusal>, now: UnixMs) -> Option<Vec<RecoveryEvent>> {
     Some(match combine_verdicts(&refusals)? {
         // What a rung below has left unhealed is not dropped because this one is not allowed.
         Verdict::Deny if state.epoch() > 0 => {
             let reason = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let mut events = vec![RecoveryEvent::Denied { refusals }];
-            events.extend(escalate(state, &reason, now_ms));
+            events.extend(escalate(state, &reason, now));
             events
         }
         Verdict::Deny => {
@@ -308,30 +308,30 @@ fn refused(state: &Recovery, refusals: Vec<Refusal>, now_ms: i64) -> Option<Vec<
         }
         Verdict::Defer(at) => {
             let again = if refusals.iter().all(|r| *r == Refusal::Unapproved) { REMIND_MS } else { ASK_AGAIN_MS };
-            let until_ms = at.unwrap_or(now_ms).max(now_ms.saturating_add(again));
+            let until_ms = at.unwrap_or(now).max(now.saturating_add(again));
             vec![RecoveryEvent::Deferred { refusals, until_ms }]
         }
     })
 }
 
-fn lease(state: &Recovery, holder: String, for_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
+fn lease(state: &Recovery, holder: String, for_ms: i64, now: UnixMs) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     if !state.is_at_work() {
         return Err(CommandRejected::Phase { phase: state.phase.name() });
     }
-    if let Some(h) = state.holder.as_ref().filter(|h| now_ms < h.until_ms && h.name != holder) {
+    if let Some(h) = state.holder.as_ref().filter(|h| now < h.until_ms && h.name != holder) {
         return Err(CommandRejected::LeasedByOther { holder: h.name.clone(), until_ms: h.until_ms });
     }
-    Ok(vec![RecoveryEvent::Leased { holder, epoch: state.epoch() + 1, until_ms: now_ms.saturating_add(for_ms) }])
+    Ok(vec![RecoveryEvent::Leased { holder, epoch: state.epoch() + 1, until_ms: now.saturating_add(for_ms) }])
 }
 
 /// A call of which nobody knows what came keeps its lease: whoever comes next waits until it has settled in any case.
-fn release_lease(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
+fn release_lease(state: &Recovery, epoch: u64, now: UnixMs) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     current(state, epoch)?;
     if state.intent().is_some() {
         return Err(CommandRejected::Unsettled);
     }
-    let is_held = state.holder.as_ref().is_some_and(|h| now_ms < h.until_ms);
-    Ok(if is_held { vec![RecoveryEvent::LeaseReleased { epoch, at_ms: now_ms }] } else { Vec::new() })
+    let is_held = state.holder.as_ref().is_some_and(|h| now < h.until_ms);
+    Ok(if is_held { vec![RecoveryEvent::LeaseReleased { epoch, at_ms: now }] } else { Vec::new() })
 }
 
 fn current(state: &Recovery, epoch: u64) -> Result<(), CommandRejected> {
@@ -347,33 +347,33 @@ fn settled(state: &Recovery, epoch: u64) -> Result<(), CommandRejected> {
     if state.intent().is_some() { Ok(()) } else { Err(CommandRejected::NoIntent) }
 }
 
-fn intend(state: &Recovery, epoch: u64, before: String, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
+fn intend(state: &Recovery, epoch: u64, before: String, now: UnixMs) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     current(state, epoch)?;
     if state.intent().is_some() {
         return Err(CommandRejected::Unsettled);
     }
     let misplaced = CommandRejected::Phase { phase: state.phase.name() };
     let Some(progress) = state.progress() else { return Err(misplaced) };
-    if let Some(at_ms) = progress.not_before_ms().filter(|at| now_ms < *at) {
+    if let Some(at_ms) = progress.not_before_ms().filter(|at| now < *at) {
         return Err(CommandRejected::Early { at_ms });
     }
     match progress.number() {
         Some(attempt) if state.step().is_some() => {
-            intent(state, progress.cursor, attempt, token(state, progress.cursor, attempt), before, now_ms)
+            intent(state, progress.cursor, attempt, token(state, progress.cursor, attempt), before, now)
         }
         _ => Err(misplaced),
     }
 }
 
-fn reissue(state: &Recovery, epoch: u64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
+fn reissue(state: &Recovery, epoch: u64, now: UnixMs) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     settled(state, epoch)?;
     let Some(open) = state.intent() else { return Err(CommandRejected::NoIntent) };
     // Before that the call of a lost executor may still take effect.
     let harmless = state.step().is_some_and(|s| s.kind.only_reads());
-    if now_ms < open.settles_ms && !harmless {
+    if now < open.settles_ms && !harmless {
         return Err(CommandRejected::Early { at_ms: open.settles_ms });
     }
-    intent(state, open.step, open.attempt, open.token.clone(), open.before.clone(), now_ms)
+    intent(state, open.step, open.attempt, open.token.clone(), open.before.clone(), now)
 }
 
 fn intent(
@@ -382,16 +382,16 @@ fn intent(
     attempt: u32,
     token: String,
     before: String,
-    now_ms: i64,
+    now: UnixMs,
 ) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     let Some(holder) = &state.holder else { return Err(CommandRejected::Phase { phase: state.phase.name() }) };
-    let needed_ms = now_ms.saturating_add(CALL_MS);
+    let needed_ms = now.saturating_add(CALL_MS);
     if holder.until_ms < needed_ms {
         return Err(CommandRejected::LeaseTooShort { until_ms: holder.until_ms, needed_ms });
     }
     let settles_ms = holder.until_ms.saturating_add(CALL_MS);
     let epoch = state.epoch();
-    Ok(vec![RecoveryEvent::StepIntended { step, attempt, token, before, epoch, at_ms: now_ms, settles_ms }])
+    Ok(vec![RecoveryEvent::StepIntended { step, attempt, token, before, epoch, at_ms: now, settles_ms }])
 }
 
 /// Gives the token of the next call: 32 hexadecimal digits, the same for the same try of the same step of the same plan.
@@ -403,23 +403,23 @@ fn token(state: &Recovery, step: usize, attempt: u32) -> String {
 }
 
 /// What is on its way is looked at again, until the step has had its time.
-fn waiting(state: &Recovery, for_ms: i64, now_ms: i64) -> Vec<RecoveryEvent> {
+fn waiting(state: &Recovery, for_ms: i64, now: UnixMs) -> Vec<RecoveryEvent> {
     let patience = state.step().map_or(0, |s| s.timeout_ms);
-    if state.progress().and_then(Progress::began_ms).is_some_and(|began| now_ms.saturating_sub(began) >= patience) {
-        return failed(state, format!("it was not done within {} s", patience / 1000), now_ms);
+    if state.progress().and_then(Progress::began_ms).is_some_and(|began| now.since(began) >= patience) {
+        return failed(state, format!("it was not done within {} s", patience / 1000), now);
     }
-    if state.must_skip_optional(now_ms.saturating_add(for_ms)) {
-        return failed(state, "AWS takes the instance before long: no time is left for it".to_owned(), now_ms);
+    if state.must_skip_optional(now.saturating_add(for_ms)) {
+        return failed(state, "AWS takes the instance before long: no time is left for it".to_owned(), now);
     }
-    if state.is_over_time(now_ms) {
-        return failed(state, "it was not done while its rung had time".to_owned(), now_ms);
+    if state.is_over_time(now) {
+        return failed(state, "it was not done while its rung had time".to_owned(), now);
     }
-    vec![RecoveryEvent::StepWaiting { again_ms: now_ms.saturating_add(for_ms.max(1)) }]
+    vec![RecoveryEvent::StepWaiting { again_ms: now.saturating_add(for_ms.max(1)) }]
 }
 
-fn failed(state: &Recovery, reason: String, now_ms: i64) -> Vec<RecoveryEvent> {
+fn failed(state: &Recovery, reason: String, now: UnixMs) -> Vec<RecoveryEvent> {
     let (attempts, after_ms) = state.step().map_or((0, RETRY_MS), |s| (s.attempts, s.retry_ms));
-    let retry_ms = now_ms.saturating_add(after_ms);
+    let retry_ms = now.saturating_add(after_ms);
     let is_left = state.progress().and_then(Progress::number).is_some_and(|number| number < attempts);
     let retry_ms =
         (is_left && !state.is_over_time(retry_ms) && !state.must_skip_optional(retry_ms)).then_some(retry_ms);
@@ -427,7 +427,7 @@ fn failed(state: &Recovery, reason: String, now_ms: i64) -> Vec<RecoveryEvent> {
 }
 
 /// Decides what follows when there is no next step or it has failed for good.
-fn conclude(state: &Recovery, hold_ms: i64, now_ms: i64) -> Result<Vec<RecoveryEvent>, CommandRejected> {
+fn conclude(state: &Recovery, hold_ms: i64, now: UnixMs) -> Result<Vec<RecoveryEvent>, CommandRejected> {
     if state.intent().is_some() {
         return Err(CommandRejected::Unsettled);
     }
@@ -437,13 +437,13 @@ fn conclude(state: &Recovery, hold_ms: i64, now_ms: i64) -> Result<Vec<RecoveryE
             Ok(vec![RecoveryEvent::Completed { outcome: Outcome::HandedOver }])
         }
         (Phase::Running(_), None, _) => {
-            Ok(vec![RecoveryEvent::Verified { hold_until_ms: now_ms.saturating_add(hold_ms) }])
+            Ok(vec![RecoveryEvent::Verified { hold_until_ms: now.saturating_add(hold_ms) }])
         }
         (Phase::Running(work), Some(_), true) => {
             let forward = state.plan.as_ref().is_some_and(|p| p.is_past_return(work.progress.cursor));
-            Ok(if forward { escalate(state, &reason, now_ms) } else { vec![RecoveryEvent::Undoing] })
+            Ok(if forward { escalate(state, &reason, now) } else { vec![RecoveryEvent::Undoing] })
         }
-        (Phase::Undoing(_), None, _) => Ok(escalate(state, &reason, now_ms)),
+        (Phase::Undoing(_), None, _) => Ok(escalate(state, &reason, now)),
         (Phase::Undoing(_), Some(_), true) => {
             let reason = format!("what was done could not be taken back: {reason}");
             Ok(vec![RecoveryEvent::Stuck { reason }])
@@ -452,9 +452,9 @@ fn conclude(state: &Recovery, hold_ms: i64, now_ms: i64) -> Result<Vec<RecoveryE
     }
 }
 
-fn escalate(state: &Recovery, reason: &str, now_ms: i64) -> Vec<RecoveryEvent> {
+fn escalate(state: &Recovery, reason: &str, now: UnixMs) -> Vec<RecoveryEvent> {
     match state.rung.above() {
-        Some(to) => vec![RecoveryEvent::Escalated { to, reason: reason.to_owned(), at_ms: now_ms }],
+        Some(to) => vec![RecoveryEvent::Escalated { to, reason: reason.to_owned(), at_ms: now }],
         None => vec![RecoveryEvent::Completed { outcome: Outcome::HandedOver }],
     }
 }

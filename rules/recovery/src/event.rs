@@ -4,6 +4,7 @@ use super::plan::Plan;
 use super::refusal::Refusal;
 use super::trigger::Trigger;
 use forewarn_domain::action::Rung;
+use forewarn_domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -48,7 +49,7 @@ pub enum RecoveryEvent {
         /// Where on the ladder it begins.
         rung: Rung,
         /// When, milliseconds.
-        at_ms: i64,
+        at_ms: UnixMs,
     },
     /// Another trigger for the same; nothing else follows from it.
     Joined {
@@ -72,12 +73,12 @@ pub enum RecoveryEvent {
         /// Why.
         refusals: Vec<Refusal>,
         /// When to ask again, milliseconds.
-        until_ms: i64,
+        until_ms: UnixMs,
     },
     /// People were told and may object.
     Announced {
         /// Until when, milliseconds.
-        until_ms: i64,
+        until_ms: UnixMs,
     },
     /// A person objected.
     Objected {
@@ -98,14 +99,14 @@ pub enum RecoveryEvent {
         /// Greater than every one before.
         epoch: u64,
         /// Until when, milliseconds.
-        until_ms: i64,
+        until_ms: UnixMs,
     },
     /// An executor that stops gives it back: it makes no call, and the next need not wait for the lease's end.
     LeaseReleased {
         /// That of the lease.
         epoch: u64,
         /// When, milliseconds.
-        at_ms: i64,
+        at_ms: UnixMs,
     },
     /// A call is about to be made.
     StepIntended {
@@ -120,9 +121,9 @@ pub enum RecoveryEvent {
         /// By whom.
         epoch: u64,
         /// When, milliseconds.
-        at_ms: i64,
+        at_ms: UnixMs,
         /// When nobody can be making it any more, milliseconds.
-        settles_ms: i64,
+        settles_ms: UnixMs,
     },
     /// It has had its effect.
     StepDone {
@@ -132,21 +133,21 @@ pub enum RecoveryEvent {
     /// It is on its way; nothing is wrong.
     StepWaiting {
         /// When to look again, milliseconds.
-        again_ms: i64,
+        again_ms: UnixMs,
     },
     /// It has had none.
     StepFailed {
         /// Why.
         reason: String,
         /// When it is tried again, milliseconds; none: no more.
-        retry_ms: Option<i64>,
+        retry_ms: Option<UnixMs>,
     },
     /// What was done is taken back, the last first.
     Undoing,
     /// All steps are done; now it has to last.
     Verified {
         /// Until when, milliseconds.
-        hold_until_ms: i64,
+        hold_until_ms: UnixMs,
     },
     /// This rung did not help.
     Escalated {
@@ -155,7 +156,7 @@ pub enum RecoveryEvent {
         /// Why.
         reason: String,
         /// When, milliseconds.
-        at_ms: i64,
+        at_ms: UnixMs,
     },
     /// It is over.
     Completed {

@@ -1,6 +1,7 @@
 //! What has to be known before something is done; each of it may be unreadable.
 
 use super::policy::Policy;
+use forewarn_domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 /// What a read gave.
@@ -28,8 +29,8 @@ pub fn still_down(is_well: &Read<bool>) -> Read<bool> {
 const AWS_RECOVERS_MS: i64 = 10 * 60_000;
 
 /// Gives until when AWS's own recovery may act on an instance whose system check fails since a time.
-pub const fn aws_recovers_until_ms(failing_since_ms: i64) -> i64 {
-    failing_since_ms.saturating_add(AWS_RECOVERS_MS)
+pub const fn aws_recovers_until(failing_since: UnixMs) -> UnixMs {
+    failing_since.saturating_add(AWS_RECOVERS_MS)
 }
 
 /// The state of an instance, as EC2 names it.
@@ -76,8 +77,8 @@ pub struct Group {
 /// An instance that was replaced and is kept, stopped, until it may be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetainedInstance {
-    /// Until when, milliseconds since 1970.
-    pub until_ms: i64,
+    /// Until when.
+    pub until_ms: UnixMs,
     /// Whether its successor runs.
     pub successor_runs: bool,
 }
@@ -143,8 +144,8 @@ pub struct Facts {
     pub trigger_holds: Read<bool>,
     /// Whether the instance is down because we stopped it.
     pub own_stop: Read<bool>,
-    /// Until when AWS's own recovery may still act, milliseconds.
-    pub aws_recovers_until: Read<Option<i64>>,
+    /// Until when AWS's own recovery may still act.
+    pub aws_recovers_until: Read<Option<UnixMs>>,
     /// Whether AWS has a service event open in the region.
     pub service_event: Read<bool>,
     /// The silence that holds for it.

@@ -5,6 +5,7 @@ use super::policy::{Mode, Policy};
 use super::refusal::Refusal;
 use super::trigger::Cause;
 use forewarn_domain::action::RecoveryAction;
+use forewarn_domain::time::UnixMs;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +16,8 @@ pub struct ActionRequest {
     pub cause: Cause,
     /// Whether a person has approved it.
     pub approved: bool,
-    /// The time, milliseconds since 1970.
-    pub now_ms: i64,
+    /// The time.
+    pub now_ms: UnixMs,
 }
 
 impl ActionRequest {
@@ -177,7 +178,7 @@ fn by_group(action: RecoveryAction, instance: &InstanceFacts, out: &mut Vec<Refu
 }
 
 /// What speaks against ending an instance for good.
-fn by_ending(instance: &InstanceFacts, now_ms: i64, out: &mut Vec<Refusal>) {
+fn by_ending(instance: &InstanceFacts, now: UnixMs, out: &mut Vec<Refusal>) {
     let mut needed = |why: &str| out.push(Refusal::StillNeeded { why: why.to_owned() });
     if instance.state != InstanceState::Stopped {
         needed("it is not stopped");
@@ -188,7 +189,7 @@ fn by_ending(instance: &InstanceFacts, now_ms: i64, out: &mut Vec<Refusal>) {
     match instance.kept {
         None => needed("forewarn has not replaced it"),
         Some(kept) if !kept.successor_runs => needed("its successor does not run in this region"),
-        Some(kept) if now_ms < kept.until_ms => out.push(Refusal::RetainedInstance { until_ms: kept.until_ms }),
+        Some(kept) if now < kept.until_ms => out.push(Refusal::RetainedInstance { until_ms: kept.until_ms }),
         Some(_) => {}
     }
 }

@@ -4,6 +4,7 @@ use super::pace::CALL_MS;
 pub use super::pace::LEASE_MS;
 
 use super::state::{Phase, Progress, Recovery};
+use forewarn_domain::time::UnixMs;
 
 /// What is next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub enum Next {
     Conclude,
     /// See whether it is well.
     Look,
-    /// Nothing before this time, milliseconds.
-    Wait(i64),
+    /// Nothing before this time.
+    Wait(UnixMs),
     /// Nothing until a person acts.
     Person,
     /// Nothing any more.
@@ -36,35 +37,35 @@ pub enum Next {
 pub const RENEW_MS: i64 = CALL_MS + CALL_MS / 2;
 
 /// Says what `holder` is to do next.
-pub fn next(state: &Recovery, holder: &str, now_ms: i64) -> Next {
+pub fn next(state: &Recovery, holder: &str, now: UnixMs) -> Next {
     match state.phase {
         Phase::New | Phase::Closed { .. } => Next::Nothing,
         Phase::Stuck => Next::Person,
-        Phase::Deferred { until_ms, .. } | Phase::Announced { until_ms } if now_ms < until_ms => Next::Wait(until_ms),
+        Phase::Deferred { until_ms, .. } | Phase::Announced { until_ms } if now < until_ms => Next::Wait(until_ms),
         Phase::Requested | Phase::Deferred { .. } => Next::Plan,
         Phase::Planned => Next::Announce,
         Phase::Announced { .. } => Next::Admit,
         Phase::Holding { .. } => Next::Look,
-        Phase::Running(_) | Phase::Undoing(_) => at_work(state, holder, now_ms),
+        Phase::Running(_) | Phase::Undoing(_) => at_work(state, holder, now),
     }
 }
 
-fn at_work(state: &Recovery, holder: &str, now_ms: i64) -> Next {
+fn at_work(state: &Recovery, holder: &str, now: UnixMs) -> Next {
     match &state.holder {
-        Some(h) if h.name != holder && now_ms < h.until_ms => return Next::Wait(h.until_ms),
-        Some(h) if h.name == holder && now_ms.saturating_add(RENEW_MS) <= h.until_ms => {}
+        Some(h) if h.name != holder && now < h.until_ms => return Next::Wait(h.until_ms),
+        Some(h) if h.name == holder && now.saturating_add(RENEW_MS) <= h.until_ms => {}
         _ => return Next::Lease,
     }
     if let Some(intent) = state.intent() {
         // What this very lease intended is known to whoever holds it; what another did settles first.
-        let settled = now_ms >= intent.settles_ms || intent.epoch == state.epoch();
+        let settled = now >= intent.settles_ms || intent.epoch == state.epoch();
         return if settled { Next::Adopt } else { Next::Wait(intent.settles_ms) };
     }
     if state.has_given_up() || state.step().is_none() {
         return Next::Conclude;
     }
     match state.progress().and_then(Progress::not_before_ms) {
-        Some(at_ms) if now_ms < at_ms => Next::Wait(at_ms),
+        Some(at_ms) if now < at_ms => Next::Wait(at_ms),
         _ => Next::Perform,
     }
 }

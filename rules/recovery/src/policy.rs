@@ -4,6 +4,7 @@ use super::pace::{CALL_MS, Pace, RETRY_MS, STEP_ATTEMPTS, STEP_TIMEOUT_MS};
 use super::targets::Targets;
 use super::trigger::Cause;
 use forewarn_domain::action::RecoveryAction;
+use forewarn_domain::time::{DAY_MS, UnixMs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -38,21 +39,20 @@ const MONITORING: &str = "monitoring_enabled";
 /// Keys that older tables have and nothing reads.
 const UNREAD: [&str; 2] = [MONITORING, "notification_channels"];
 
-const DAY_MS: i64 = 86_400_000;
 const MINUTE_MS: i64 = 60_000;
 
 impl DailyWindow {
     /// Says whether a time lies within it.
-    pub fn is_open(self, now_ms: i64) -> bool {
-        let minute = now_ms.rem_euclid(DAY_MS) / MINUTE_MS;
+    pub fn is_open(self, now: UnixMs) -> bool {
+        let minute = now.minute_of_day();
         let (from, to) = (i64::from(self.from_minute), i64::from(self.to_minute));
         if from <= to { (from..to).contains(&minute) } else { minute >= from || minute < to }
     }
 
     /// Gives the next time at which it opens, at or after a time.
-    pub fn opens_at(self, now_ms: i64) -> i64 {
-        let today = now_ms - now_ms.rem_euclid(DAY_MS) + i64::from(self.from_minute) * MINUTE_MS;
-        if today >= now_ms { today } else { today + DAY_MS }
+    pub fn opens_at(self, now: UnixMs) -> UnixMs {
+        let today = now.start_of_day().saturating_add(i64::from(self.from_minute) * MINUTE_MS);
+        if today >= now { today } else { today.saturating_add(DAY_MS) }
     }
 }
 
@@ -63,7 +63,7 @@ pub struct Override {
     /// The mode meanwhile.
     pub mode: Mode,
     /// When it ends, milliseconds since 1970.
-    pub until_ms: i64,
+    pub until_ms: UnixMs,
     /// Why.
     pub reason: String,
 }
@@ -124,7 +124,7 @@ pub struct Policy {
     /// How long after a failure a step is tried again, milliseconds.
     pub retry_ms: i64,
     /// Named pauses, by name, each until a time in milliseconds.
-    pub pauses: BTreeMap<String, i64>,
+    pub pauses: BTreeMap<String, UnixMs>,
     /// Another mode for a while.
     pub overrides: Vec<Override>,
     /// What actions need that no call of AWS tells.
@@ -251,10 +251,10 @@ impl Policy {
     }
 
     /// Gives the mode for an action at a time: an override that has not expired, else what is said of the action, else of the instance.
-    pub fn mode_at(&self, action: RecoveryAction, now_ms: i64) -> Mode {
+    pub fn mode_at(&self, action: RecoveryAction, now: UnixMs) -> Mode {
         let special = self.action_modes.get(&action).copied().unwrap_or(self.mode);
         // Several at once: the most careful of them.
-        self.overrides.iter().filter(|o| now_ms < o.until_ms).map(|o| o.mode).min().unwrap_or(special)
+        self.overrides.iter().filter(|o| now < o.until_ms).map(|o| o.mode).min().unwrap_or(special)
     }
 
     /// Gives how long people may object to an action, milliseconds: who asked for it has had the time, and what AWS takes away leaves none.

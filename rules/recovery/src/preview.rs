@@ -12,7 +12,7 @@ use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::prediction::FailureType;
 use forewarn_domain::preview::{PreviewDecision, RecoveryPreview};
 use forewarn_domain::step::StepKind;
-use forewarn_domain::time::rfc3339;
+use forewarn_domain::time::UnixMs;
 use past::Past;
 
 /// What EC2 said to the dry run of a call.
@@ -41,8 +41,8 @@ pub struct PreviewInputs<'a> {
     pub past: Option<&'a Past>,
     /// What is going to break.
     pub failure_type: Option<FailureType>,
-    /// When all this was looked at, milliseconds since 1970.
-    pub now_ms: i64,
+    /// When all this was looked at.
+    pub now_ms: UnixMs,
 }
 
 /// Makes the preview from what was seen. The same inputs give the same preview.
@@ -57,7 +57,7 @@ pub fn preview(inputs: &PreviewInputs<'_>) -> RecoveryPreview {
         action: plan.action,
         stance: stance(plan.action, inputs.refusals),
         undo_until: steps[..plan.forward_from.unwrap_or(steps.len())].last().copied(),
-        checked_at: rfc3339(inputs.now_ms),
+        checked_at: inputs.now_ms.to_string(),
         refusals: inputs.refusals.iter().map(ToString::to_string).collect(),
         checks: check::checks(inputs),
         newest_snapshot_age_s,

@@ -1,7 +1,7 @@
 //! Why nothing is done, or not yet.
 
 use forewarn_domain::action::RecoveryAction;
-use forewarn_domain::time::rfc3339;
+use forewarn_domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 /// The reason of one gate.
@@ -37,12 +37,12 @@ pub enum Refusal {
         action: RecoveryAction,
     },
     /// A named pause.
-    #[error("paused by {name} until {}", rfc3339(*until_ms))]
+    #[error("paused by {name} until {until_ms}")]
     Paused {
         /// Its name.
         name: String,
         /// Until when, milliseconds.
-        until_ms: i64,
+        until_ms: UnixMs,
     },
     /// A silence holds.
     #[error("silenced by {id}")]
@@ -51,10 +51,10 @@ pub enum Refusal {
         id: String,
     },
     /// A mere prediction waits for the maintenance window.
-    #[error("outside the maintenance window, which opens at {}", rfc3339(*opens_ms))]
+    #[error("outside the maintenance window, which opens at {opens_ms}")]
     OutsideWindow {
         /// When, milliseconds.
-        opens_ms: i64,
+        opens_ms: UnixMs,
     },
     /// AWS has trouble of its own there.
     #[error("an AWS service event is open in the region")]
@@ -72,10 +72,10 @@ pub enum Refusal {
         controller: String,
     },
     /// Too soon after the last one.
-    #[error("cooling down until {}", rfc3339(*until_ms))]
+    #[error("cooling down until {until_ms}")]
     Cooldown {
         /// Until when, milliseconds.
-        until_ms: i64,
+        until_ms: UnixMs,
     },
     /// Too many of one lineage in a day.
     #[error("the lineage has had {spent} recoveries within a day, which is its budget")]
@@ -106,10 +106,10 @@ pub enum Refusal {
         members: u32,
     },
     /// AWS recovers the instance by itself.
-    #[error("AWS's own recovery has until {}", rfc3339(*until_ms))]
+    #[error("AWS's own recovery has until {until_ms}")]
     AwsRecovers {
         /// Until when, milliseconds.
-        until_ms: i64,
+        until_ms: UnixMs,
     },
     /// The group has to replace it.
     #[error("group {group} owns the instance: it is replaced through the group")]
@@ -171,11 +171,11 @@ pub enum Refusal {
         why: String,
     },
     /// It was replaced too short a time ago.
-    #[error("it was replaced, and is kept until {}", rfc3339(*until_ms))]
+    #[error("it was replaced, and is kept until {until_ms}")]
     #[serde(rename = "kept")]
     RetainedInstance {
         /// Until when, milliseconds.
-        until_ms: i64,
+        until_ms: UnixMs,
     },
     /// There is no such thing.
     #[error("{what}")]
@@ -194,8 +194,8 @@ pub enum Refusal {
 /// What follows from a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Ask again at this time, milliseconds; none: when something changes.
-    Defer(Option<i64>),
+    /// Ask again at this time; none: when something changes.
+    Defer(Option<UnixMs>),
     /// It is over.
     Deny,
 }
@@ -244,9 +244,9 @@ impl Refusal {
 /// Gives what follows from several: a denial wins, else the latest of the times.
 pub fn combine_verdicts(refusals: &[Refusal]) -> Option<Verdict> {
     refusals.iter().map(Refusal::verdict).max_by_key(|v| match v {
-        Verdict::Deny => (2, 0),
+        Verdict::Deny => (2, UnixMs::MIN),
         // Something that nobody can date keeps it back at least as long as what has a date.
-        Verdict::Defer(None) => (1, 0),
+        Verdict::Defer(None) => (1, UnixMs::MIN),
         Verdict::Defer(Some(at)) => (0, *at),
     })
 }

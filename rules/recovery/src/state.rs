@@ -12,6 +12,7 @@ use super::refusal::Refusal;
 use super::trigger::{Cause, Trigger};
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::{Repeat, StepKind};
+use forewarn_domain::time::UnixMs;
 use record::RecoveryRecord;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +27,8 @@ pub enum Phase {
     Requested,
     /// It waits for a gate to open.
     Deferred {
-        /// When it is asked again, milliseconds.
-        until_ms: i64,
+        /// When it is asked again.
+        until_ms: UnixMs,
         /// Whether what it waits for includes an approval.
         needs_approval: bool,
     },
@@ -35,8 +36,8 @@ pub enum Phase {
     Planned,
     /// People may object.
     Announced {
-        /// Until when, milliseconds.
-        until_ms: i64,
+        /// Until when.
+        until_ms: UnixMs,
     },
     /// Steps are carried out.
     Running(Work),
@@ -44,8 +45,8 @@ pub enum Phase {
     Undoing(Undo),
     /// All is done and has to last.
     Holding {
-        /// Until when, milliseconds.
-        until_ms: i64,
+        /// Until when.
+        until_ms: UnixMs,
     },
     /// It is over.
     Closed {
@@ -81,8 +82,8 @@ pub struct Holder {
     pub name: String,
     /// The fencing epoch.
     pub epoch: u64,
-    /// Until when, milliseconds.
-    pub until_ms: i64,
+    /// Until when.
+    pub until_ms: UnixMs,
 }
 
 /// A person's approval of a rung.
@@ -365,22 +366,22 @@ impl Recovery {
         }
     }
 
-    fn leased(&mut self, holder: &str, epoch: u64, until_ms: i64) {
+    fn leased(&mut self, holder: &str, epoch: u64, until_ms: UnixMs) {
         let leased_ms = until_ms.saturating_sub(LEASE_MS);
-        let idle_ms = self.holder.as_ref().map_or(0, |h| leased_ms.saturating_sub(h.until_ms).max(0));
+        let idle_ms = self.holder.as_ref().map_or(0, |h| leased_ms.since(h.until_ms).max(0));
         if let Phase::Running(work) = &mut self.phase {
             work.clock.skip(idle_ms);
         }
         self.holder = Some(Holder { name: holder.to_owned(), epoch, until_ms });
     }
 
-    fn lease_released(&mut self, at_ms: i64) {
+    fn lease_released(&mut self, at_ms: UnixMs) {
         if let Some(holder) = &mut self.holder {
             holder.until_ms = holder.until_ms.min(at_ms);
         }
     }
 
-    fn called(&mut self, at_ms: i64, intent: Intent) {
+    fn called(&mut self, at_ms: UnixMs, intent: Intent) {
         let waits_for_snapshots = self.step().is_some_and(|s| s.kind.waits_for_snapshots());
         if let Phase::Running(work) = &mut self.phase {
             work.clock.step_called(at_ms, waits_for_snapshots);
@@ -391,22 +392,22 @@ impl Recovery {
     }
 
     /// Says whether this rung has had its time. Snapshots take as long as they take, and what is taken back is taken back to its end.
-    pub fn is_over_time(&self, now_ms: i64) -> bool {
+    pub fn is_over_time(&self, now: UnixMs) -> bool {
         let Phase::Running(work) = &self.phase else { return false };
-        work.clock.elapsed_ms(now_ms).zip(self.rung.limit_ms()).is_some_and(|(elapsed, limit)| elapsed >= limit)
+        work.clock.elapsed_ms(now).zip(self.rung.limit_ms()).is_some_and(|(elapsed, limit)| elapsed >= limit)
     }
 
     /// Says whether what can be left out has to be: AWS has said when it takes the instance, and its snapshots are still to be asked for.
-    pub fn must_skip_optional(&self, now_ms: i64) -> bool {
+    pub fn must_skip_optional(&self, now: UnixMs) -> bool {
         let Some(Cause::SpotWarned { deadline_ms }) = self.trigger.as_ref().map(|t| t.cause) else { return false };
         let Some(progress) = self.progress() else { return false };
         let ahead = self.steps().get(progress.cursor + 1..).unwrap_or_default();
         let is_ahead = ahead.iter().any(|s| s.kind == StepKind::Snapshot);
-        is_ahead && self.step().is_some_and(|s| s.optional) && now_ms >= deadline_ms.saturating_sub(SPOT_LEFT_MS)
+        is_ahead && self.step().is_some_and(|s| s.optional) && now >= deadline_ms.saturating_sub(SPOT_LEFT_MS)
     }
 
     /// Gives the call for the end of the instance that was replaced; none where nothing was, or it is still needed.
-    pub fn ending(&self, now_ms: i64) -> Option<Trigger> {
+    pub fn ending(&self, now: UnixMs) -> Option<Trigger> {
         let is_kept = self.notes.get(&StepKind::KeepOld).is_some_and(|n| n.result.is_some());
         let (old, new) = (&self.subject, self.successor.as_ref()?);
         let is_over = matches!(self.phase, Phase::Closed { outcome: Outcome::Recovered });
@@ -414,7 +415,7 @@ impl Recovery {
             id: format!("replaced {old}"),
             instance_id: old.clone(),
             cause: Cause::Replaced,
-            at_ms: now_ms,
+            at_ms: now,
             evidence: format!("{new} has taken its place"),
         })
     }
@@ -456,7 +457,7 @@ impl Recovery {
         }
     }
 
-    fn step_failed(&mut self, reason: &str, retry_ms: Option<i64>) {
+    fn step_failed(&mut self, reason: &str, retry_ms: Option<UnixMs>) {
         self.reason = Some(reason.to_owned());
         let is_optional = self.step().is_some_and(|s| s.optional);
         let Some(progress) = self.progress_mut() else { return };

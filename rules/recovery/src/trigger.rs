@@ -2,6 +2,7 @@
 
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::prediction::Action;
+use forewarn_domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 /// One of the three checks of EC2.
@@ -33,8 +34,8 @@ impl Check {
 const FRESH_MS: i64 = 2 * 3_600_000;
 
 /// Says whether news of a time still says how things stand.
-pub const fn is_fresh(at_ms: i64, now_ms: i64) -> bool {
-    now_ms.saturating_sub(at_ms) < FRESH_MS
+pub const fn is_fresh(at: UnixMs, now: UnixMs) -> bool {
+    now.since(at) < FRESH_MS
 }
 
 /// Why something is to be done.
@@ -56,7 +57,7 @@ pub enum Cause {
     /// AWS takes the spot instance back.
     SpotWarned {
         /// When, milliseconds since 1970.
-        deadline_ms: i64,
+        deadline_ms: UnixMs,
     },
     /// AWS says that a spot instance is at risk.
     RebalanceRecommended,
@@ -142,7 +143,7 @@ pub struct Trigger {
     /// Why.
     pub cause: Cause,
     /// When it was seen, milliseconds since 1970.
-    pub at_ms: i64,
+    pub at_ms: UnixMs,
     /// What shows it, in words.
     pub evidence: String,
 }

@@ -5,6 +5,7 @@ use super::error::CliError;
 use super::storage::StorageArgs;
 use super::{Context, End};
 use forewarn_domain::id::sha256_hex;
+use forewarn_domain::time::UnixMs;
 use forewarn_log::event::policy::PolicyChanged;
 use forewarn_log::{Event, Expected, NewEvent};
 use forewarn_recover::policies::{self, DEFAULT, Policies};
@@ -193,14 +194,14 @@ impl Set {
 
 impl Override {
     fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
-        let now = context.now_ms;
+        let now = UnixMs(context.now_ms);
         let until_ms = now.saturating_add(self.span);
         let summary =
-            format!("mode {} until {}: {}", self.mode, forewarn_runtime::time::format_ms(until_ms), self.reason);
+            format!("mode {} until {}: {}", self.mode, forewarn_runtime::time::format_ms(until_ms.0), self.reason);
         self.whose.change(context, &summary, |row| {
             let all = row.entry("overrides").or_insert_with(|| json!([]));
             let all = all.as_array_mut().ok_or_else(|| CliError::input("overrides is no list"))?;
-            all.retain(|o| o["until_ms"].as_i64().is_none_or(|t| t > now));
+            all.retain(|o| o["until_ms"].as_i64().is_none_or(|t| t > now.0));
             all.push(json!({"mode": self.mode, "until_ms": until_ms, "reason": self.reason}));
             Ok(())
         })
@@ -209,16 +210,16 @@ impl Override {
 
 impl Pause {
     fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
-        let now = context.now_ms;
+        let now = UnixMs(context.now_ms);
         let until_ms = self.span.map(|span| now.saturating_add(span));
         let summary = match until_ms {
-            Some(until) => format!("paused by {} until {}", self.named, forewarn_runtime::time::format_ms(until)),
+            Some(until) => format!("paused by {} until {}", self.named, forewarn_runtime::time::format_ms(until.0)),
             None => format!("pause {} lifted", self.named),
         };
         self.whose.change(context, &summary, |row| {
             let all = row.entry("pauses").or_insert_with(|| json!({}));
             let all = all.as_object_mut().ok_or_else(|| CliError::input("pauses is no table"))?;
-            all.retain(|_, until| until.as_i64().is_none_or(|t| t > now));
+            all.retain(|_, until| until.as_i64().is_none_or(|t| t > now.0));
             match until_ms {
                 Some(until) => {
                     all.insert(self.named.clone(), json!(until));

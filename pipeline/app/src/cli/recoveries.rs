@@ -4,6 +4,7 @@ use super::error::CliError;
 use super::history::ReportFormat;
 use super::storage::StorageArgs;
 use super::{Context, End};
+use forewarn_domain::time::UnixMs;
 use forewarn_log::event::recovery::of;
 use forewarn_log::row::RecoveryRow;
 use forewarn_log::{Row, Table};
@@ -116,7 +117,7 @@ fn find(log: &dyn Store, id: &str) -> Result<RecoveryRow, CliError> {
 
 /// Says where a recovery stands, in words.
 fn phase(row: &RecoveryRow) -> String {
-    let at = forewarn_runtime::time::format_ms;
+    let at = |time: UnixMs| forewarn_runtime::time::format_ms(time.0);
     if let Some(what) = &row.illegal {
         return format!("unreadable: {what}");
     }
@@ -186,7 +187,7 @@ impl Say {
         let ledger = Ledger::new(log, Arc::new(SystemClock), ("-", "-"));
         loop {
             let mut entry = ledger.load(&row.recovery_id, &row.instance_id).map_err(illegal)?;
-            let events = decide(&entry.state, command(self.by.clone()), ledger.now_ms())
+            let events = decide(&entry.state, command(self.by.clone()), ledger.now())
                 .map_err(|e| CliError::input(format!("recovery {} can't be {words}: {e}", row.recovery_id)))?;
             if ledger.append(&mut entry, &events).map_err(illegal)? {
                 context.out.line(format_args!("{}  {words}", row.recovery_id))?;

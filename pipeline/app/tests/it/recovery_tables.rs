@@ -2,6 +2,7 @@
 
 mod lambda;
 
+use forewarn_domain::time::UnixMs;
 use forewarn_events::JsonLinesDead;
 use forewarn_log::DynamoLog;
 use forewarn_recover::aws::AwsRecovery;
@@ -57,7 +58,7 @@ fn an_item_that_a_person_put_is_obeyed_and_one_that_cannot_be_read_allows_nothin
     put_item(&world, &own);
     let policy = policies::of(&table, ID).unwrap();
     assert_eq!((policy.mode, policy.auto_restart, policy.cooldown_ms), (Mode::Act, false, 60_000));
-    assert_eq!((policy.units, policy.pauses["release"]), (vec!["nginx".to_owned()], 7));
+    assert_eq!((policy.units, policy.pauses["release"]), (vec!["nginx".to_owned()], UnixMs(7)));
 
     for (wrong, why) in [
         ("'auto_restart': {'S': 'yes'}", "boolean"),
@@ -193,7 +194,7 @@ fn three_deliveries_to_two_containers_are_one_recovery_and_what_waits_is_asked_f
     let invoke = |n: usize, event: &Value| {
         let (executor, store) = &containers[n];
         let function = Function { executor, store: &**store, dead: &dead, workers: 2, wake: Some(&wake) };
-        function.invoke(event, executor.ledger().now_ms() + 120_000)
+        function.invoke(event, executor.ledger().now().saturating_add(120_000))
     };
     let manual = json!({"instance_id": id, "trigger_type": "manual", "action": "notify_only", "id": "1"});
     let record = |n: u32, body: &str| json!({"messageId": format!("m{n}"), "body": body, "eventSourceARN": "q"});
@@ -242,7 +243,7 @@ fn three_deliveries_to_two_containers_are_one_recovery_and_what_waits_is_asked_f
     // Too little time: nothing is called, and it is said when to come again.
     let (executor, store) = &containers[0];
     let function = Function { executor, store: &**store, dead: &dead, workers: 1, wake: None };
-    let short = function.invoke(&asks, executor.ledger().now_ms() + 30_000).unwrap();
+    let short = function.invoke(&asks, executor.ledger().now().saturating_add(30_000)).unwrap();
     assert_eq!((short.turns, short.next_ms.is_some()), (0, true));
     assert_eq!(world.count("StopInstances"), 0);
 }
@@ -256,7 +257,7 @@ fn an_altered_table_stops_everything() {
     let invoke = |name: &str, event: &Value| {
         let (executor, store) = executor(&world, name);
         let function = Function { executor: &executor, store: &*store, dead: &dead, workers: 1, wake: None };
-        function.invoke(event, executor.ledger().now_ms() + 120_000).map_err(|e| e.to_string())
+        function.invoke(event, executor.ledger().now().saturating_add(120_000)).map_err(|e| e.to_string())
     };
     invoke("a", &manual).unwrap();
     world.python(

@@ -8,6 +8,7 @@ use super::launch::capture::{ActionRequest, settle};
 use super::launch::subnet::{zone_of, zones_with};
 use aws_sdk_ec2::types::ImageState;
 use forewarn_domain::action::RecoveryAction;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::facts::Read;
 use forewarn_recovery::policy::Policy;
 use forewarn_recovery::targets::OtherRegion;
@@ -90,11 +91,11 @@ async fn of_copy(aws: &AwsRecovery, other: &OtherRegion) -> Result<Option<String
         return Ok(Some(format!("image {image_id} in {region} is {state}")));
     }
     let made = image.creation_date.ok_or_else(|| format!("EC2 does not tell how old {image_id} is"))?;
-    let made_ms = parse_instant(&made, None).map_err(|e| format!("{image_id}: {e}"))?;
-    let age_ms = system_now_ms().saturating_sub(made_ms);
+    let made = parse_instant(&made, None).map(UnixMs).map_err(|e| format!("{image_id}: {e}"))?;
+    let age_ms = UnixMs(system_now_ms()).since(made);
     let hours = |ms: i64| ms / 3_600_000;
     Ok((age_ms > other.copy_age_ms).then(|| {
         let (age, most) = (hours(age_ms), hours(other.copy_age_ms));
-        format!("image {image_id} in {region} is {age} h old (made {}), and may be {most} h old", format_ms(made_ms))
+        format!("image {image_id} in {region} is {age} h old (made {}), and may be {most} h old", format_ms(made.0))
     }))
 }

@@ -10,6 +10,7 @@ use super::call::CallError;
 use super::record::{Unreadable, too_early};
 use super::step::Step;
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::pace::SPOT_LEFT_MS;
 pub(super) use probe::probe;
 use run::Ended;
@@ -23,7 +24,7 @@ const AGAIN_MS: i64 = 3_000;
 /// What is run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Order {
-    at_ms: i64,
+    at_ms: UnixMs,
     lines: Vec<String>,
     /// How long it may run, seconds.
     time_s: u32,

@@ -3,12 +3,13 @@
 use super::super::ports::{StepOutcome, StepRequest};
 use super::AwsRecovery;
 use super::call::{CallError, ask};
-use super::ec2_reads::{instance, millis, state};
+use super::ec2_reads::{instance, state, unix_ms};
 use super::record::Unreadable;
 use super::step::{Step, precondition_of};
 use aws_sdk_ec2::types::{Affinity, Instance, Tenancy};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::facts::InstanceState as State;
 use forewarn_recovery::stop::{StopCall, is_stuck, next_call};
 use serde::{Deserialize, Serialize};
@@ -19,9 +20,9 @@ const LOOK_AGAIN_MS: i64 = 5_000;
 /// How things stood before.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PowerState {
-    at_ms: i64,
+    at_ms: UnixMs,
     state: Option<State>,
-    launched_ms: Option<i64>,
+    launched_ms: Option<UnixMs>,
 }
 
 #[derive(Debug)]
@@ -102,7 +103,7 @@ impl Step for Start {
 
 async fn power_state(aws: &AwsRecovery, request: &StepRequest) -> Result<PowerState, String> {
     let found = existing(aws, request).await?;
-    let launched_ms = millis(found.launch_time.as_ref());
+    let launched_ms = unix_ms(found.launch_time.as_ref());
     Ok(PowerState { at_ms: request.now_ms, state: state(&found), launched_ms })
 }
 
@@ -120,7 +121,7 @@ fn unknown(aws: &AwsRecovery, request: &StepRequest) -> String {
 
 fn result(found: &Instance) -> String {
     let state = state(found);
-    serde_json::json!({ "state": state, "launched_ms": millis(found.launch_time.as_ref()) }).to_string()
+    serde_json::json!({ "state": state, "launched_ms": unix_ms(found.launch_time.as_ref()) }).to_string()
 }
 
 /// What has ended does not run either: it is fenced.
@@ -130,7 +131,7 @@ fn is_down(found: &Instance) -> bool {
 
 /// It runs, and has been started since; or it ran all the time, and there was nothing to start.
 fn has_started(before: &PowerState, found: &Instance) -> bool {
-    let has_moved_on = millis(found.launch_time.as_ref()) != before.launched_ms;
+    let has_moved_on = unix_ms(found.launch_time.as_ref()) != before.launched_ms;
     state(found) == Some(State::Running) && (has_moved_on || before.state == Some(State::Running))
 }
 
@@ -138,7 +139,7 @@ async fn stop(aws: &AwsRecovery, request: &StepRequest, before: &PowerState, fou
     if is_down(found) {
         return StepOutcome::Done(result(found));
     }
-    let since_ms = request.now_ms - first_ms(request, before);
+    let since_ms = request.now_ms.since(first_ms(request, before));
     let call = aws.ec2.stop_instances().instance_ids(&request.subject);
     let call = match next_call(state(found), since_ms, request.policy.may_skip_os_shutdown) {
         None => return StepOutcome::Waiting(LOOK_AGAIN_MS),
@@ -150,7 +151,7 @@ async fn stop(aws: &AwsRecovery, request: &StepRequest, before: &PowerState, fou
 }
 
 /// When this stop was first begun: another attempt at it does not wait anew.
-fn first_ms(request: &StepRequest, before: &PowerState) -> i64 {
+fn first_ms(request: &StepRequest, before: &PowerState) -> UnixMs {
     let is_open = request.notes.get(&Stop::KIND).is_some_and(|note| note.result.is_none());
     let first = precondition_of::<Stop>(request).filter(|_| is_open);
     first.map_or(before.at_ms, |first| first.at_ms.min(before.at_ms))
@@ -163,7 +164,7 @@ async fn start(aws: &AwsRecovery, request: &StepRequest, before: &PowerState, fo
             return StepOutcome::Failed(format!("{} has ended, and can't be started", request.subject));
         }
         // The stop that is to be taken back has not come to its end, and nobody can say when it will.
-        stopping if is_stuck(stopping, request.now_ms - first_ms(request, before)) => {
+        stopping if is_stuck(stopping, request.now_ms.since(first_ms(request, before))) => {
             return StepOutcome::Failed(format!("{} hangs on its way down, and can't be started", request.subject));
         }
         _ if has_started(before, found) => return StepOutcome::Done(result(found)),

@@ -13,6 +13,7 @@ use aws_config::Region;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName, InstanceStatus};
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::facts::InstanceState;
 
 /// The code of an instance that EC2 does not know, or not yet.
@@ -88,9 +89,9 @@ pub(super) fn state(instance: &Instance) -> Option<InstanceState> {
     })
 }
 
-/// Gives a time of AWS's in milliseconds since 1970.
-pub(super) fn millis(time: Option<&DateTime>) -> Option<i64> {
-    time.and_then(|t| t.to_millis().ok())
+/// Gives a time of AWS's; none where it is beyond what milliseconds can hold.
+pub(super) fn unix_ms(time: Option<&DateTime>) -> Option<UnixMs> {
+    time.and_then(|t| t.to_millis().ok()).map(UnixMs)
 }
 
 /// Gives the zone of an instance.

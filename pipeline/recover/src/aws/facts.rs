@@ -12,6 +12,7 @@ use super::call::{ask, bounded};
 use super::ec2_reads::{filter, instance, state, zone};
 use super::tags;
 use aws_sdk_ec2::types::{Instance, InstanceAttributeName, InstanceLifecycleType, InstanceType, SpotInstanceType};
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::facts::{Group, InstanceFacts, InstanceState, Market, Read, RetainedInstance};
 use forewarn_runtime::time::parse_instant;
 use std::collections::BTreeMap;
@@ -103,7 +104,7 @@ async fn kept(
     tags: &BTreeMap<String, String>,
 ) -> Result<Option<RetainedInstance>, String> {
     let Some((until, successor)) = instance_tags::kept(tags) else { return Ok(None) };
-    let until_ms = parse_instant(until, None).map_err(|_| {
+    let until_ms = parse_instant(until, None).map(UnixMs).map_err(|_| {
         format!("tag {} of {id} is {until:?}, expected a time such as 2026-02-15T06:00:00Z", tags::UNTIL)
     })?;
     let found = instance(&aws.ec2, successor).await?;

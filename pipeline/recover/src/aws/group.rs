@@ -9,6 +9,7 @@ use super::super::ports::{StepOutcome, StepRequest};
 use super::AwsRecovery;
 use super::record::Unreadable;
 use super::step::precondition_of;
+use forewarn_domain::time::UnixMs;
 use member::Member;
 pub(super) use processes::{ResumeProcesses, SuspendProcesses};
 pub(super) use replacement::{AwaitInService, CompleteLifecycle, SetUnhealthy};
@@ -18,7 +19,7 @@ pub(super) use standby::{EnterStandby, ExitStandby};
 /// The group that a step is about; none where the instance is in none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct GroupRecord {
-    at_ms: i64,
+    at_ms: UnixMs,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<String>,
 }

@@ -11,6 +11,7 @@ use super::step::{Step, precondition_of};
 use super::tags;
 use super::traffic::{self, Deregister};
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use interfaces::{Interface, groups_tags, of_instance};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ const QUARANTINED: &str = "forewarn:quarantined";
 /// The groups of each interface: those that it had, or is to have.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Lists {
-    at_ms: i64,
+    at_ms: UnixMs,
     /// The group that lets nothing through; none on the way back.
     isolation: Option<String>,
     interfaces: BTreeMap<String, Vec<String>>,

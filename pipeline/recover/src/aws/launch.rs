@@ -84,7 +84,7 @@ async fn settle(aws: &AwsRecovery, request: &StepRequest) -> Result<Arguments, S
         [
             ("SelfHealed", "true"),
             ("ReplacedInstance", &request.subject),
-            ("Timestamp", &format_ms(request.now_ms)),
+            ("Timestamp", &format_ms(request.now_ms.0)),
             ("forewarn:recovery", &request.recovery_id),
             ("forewarn:plan", &request.plan_id),
             ("forewarn:step", &request.token),

@@ -1,6 +1,7 @@
 //! What a step settles before its first call, and the text as which the log keeps it.
 
 use super::super::ports::{StepOutcome, StepRequest};
+use forewarn_domain::time::UnixMs;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -46,12 +47,12 @@ impl StepRecord for Nothing {
 /// The record of a step that only has to know when it was first tried.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Since {
-    pub(super) at_ms: i64,
+    pub(super) at_ms: UnixMs,
 }
 
 impl Since {
     /// Stands for a record that can't be read: nothing that was made so long ago is hidden any more.
-    pub(super) const LONG_AGO: Self = Self { at_ms: i64::MIN };
+    pub(super) const LONG_AGO: Self = Self { at_ms: UnixMs::MIN };
 
     pub(super) fn now(request: &StepRequest) -> Self {
         Self { at_ms: request.now_ms }
@@ -87,12 +88,12 @@ pub(super) fn done_with(result: &impl Serialize) -> Result<StepOutcome, StepOutc
 }
 
 /// Says why a search that finds nothing tells nothing yet: a call that was just made may not show.
-pub(super) fn too_early(request: &StepRequest, first_ms: i64) -> Option<String> {
+pub(super) fn too_early(request: &StepRequest, first_ms: UnixMs) -> Option<String> {
     let span = if request.deadline_ms.is_some() { HURRIED_SEARCH_MS } else { SEARCH_MS };
     (request.now_ms < first_ms.saturating_add(span)).then(|| "what was just made may not show yet".to_owned())
 }
 
 /// Says whether what can't be seen may only be hidden, for it is new.
-pub(super) fn may_be_hidden(request: &StepRequest, first_ms: i64) -> bool {
+pub(super) fn may_be_hidden(request: &StepRequest, first_ms: UnixMs) -> bool {
     request.now_ms < first_ms.saturating_add(GRACE_MS)
 }

@@ -10,6 +10,7 @@ use super::step::Step;
 use super::tags;
 use aws_sdk_ec2::types::{ReplaceRootVolumeTask, ResourceType};
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 /// How long until a replacement is looked at again, milliseconds.
@@ -18,7 +19,7 @@ const AGAIN_MS: i64 = 10_000;
 /// The call's arguments.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Arguments {
-    at_ms: i64,
+    at_ms: UnixMs,
     snapshot: String,
     /// The volume that is replaced; it is kept.
     old: String,

@@ -16,6 +16,7 @@ pub(super) use age::age;
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType};
 pub(super) use choice::broken_disk;
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 pub(super) use snapshot_record::SnapshotRecord;
 
@@ -29,7 +30,7 @@ const MORE_MS: i64 = 10_000;
 /// What is to be kept, settled before the first call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SnapshotRequest {
-    at_ms: i64,
+    at_ms: UnixMs,
     /// The volumes to take snapshots of.
     pub(super) disks: Vec<Disk>,
     /// The root volume.

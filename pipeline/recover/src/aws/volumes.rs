@@ -12,6 +12,7 @@ use super::snapshots;
 use super::step::{Step, plain_result_of, precondition_of};
 use super::tags::{self, SUCCESSOR};
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 pub(super) use make::{CreateVolume, DeleteVolume};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ const AT_ONCE: usize = 4;
 /// What is moved, and how it was attached.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Move {
-    at_ms: i64,
+    at_ms: UnixMs,
     #[serde(flatten)]
     disk: Disk,
 }
@@ -31,7 +32,7 @@ pub(super) struct Move {
 /// What is put back; none where nothing was taken off.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct MoveBack {
-    at_ms: i64,
+    at_ms: UnixMs,
     #[serde(flatten)]
     disk: Option<Disk>,
 }
@@ -39,7 +40,7 @@ pub(super) struct MoveBack {
 /// Volumes that AWS has shut off.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Shut {
-    at_ms: i64,
+    at_ms: UnixMs,
     volumes: Vec<String>,
 }
 

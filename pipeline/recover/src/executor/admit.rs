@@ -20,7 +20,7 @@ impl Executor {
         let (Some(trigger), Some(plan)) = (entry.state.trigger.clone(), entry.state.plan.clone()) else {
             return Ok(Some(NextWakeup::Never));
         };
-        let mut assessed = self.fact_collector().assess(entry, &trigger, self.ledger.now_ms());
+        let mut assessed = self.fact_collector().assess(entry, &trigger, self.ledger.now());
         let mut refusals = std::mem::take(&mut assessed.refusals);
         if assessed.plan != plan {
             refusals.push(Self::changed());
@@ -38,7 +38,7 @@ impl Executor {
     fn ask(&self, ask: &AdmissionRequest) -> Result<Vec<Refusal>, LedgerError> {
         for _ in 0..TRIES {
             let (admission, version) = self.ledger.admission()?;
-            match admission.decide(ask, &self.caps, self.ledger.now_ms()) {
+            match admission.decide(ask, &self.caps, self.ledger.now()) {
                 Ok(notes) if notes.is_empty() => return Ok(Vec::new()),
                 Ok(notes) => {
                     if self.ledger.note(version, &notes)? {
@@ -70,14 +70,14 @@ impl Executor {
     pub(super) fn release(&self, entry: &Entry) -> Result<(), LedgerError> {
         let Phase::Closed { outcome } = entry.state.phase else { return Ok(()) };
         if self.ledger.admission()?.0.open_ids().any(|id| id == entry.id)
-            && let Some(trigger) = entry.state.ending(self.ledger.now_ms())
+            && let Some(trigger) = entry.state.ending(self.ledger.now())
         {
             self.request(&trigger)?;
         }
         self.until_noted(|admission| {
             let is_open = admission.open_ids().any(|id| id == entry.id);
             let (recovery_id, rung) = (entry.id.clone(), entry.state.rung);
-            is_open.then(|| AdmissionEvent::Released { recovery_id, outcome, rung, at_ms: self.ledger.now_ms() })
+            is_open.then(|| AdmissionEvent::Released { recovery_id, outcome, rung, at_ms: self.ledger.now() })
         })
     }
 

@@ -5,6 +5,7 @@ use super::super::policies;
 use super::super::ports::{StepOutcome, StepRequest};
 use super::{AGAIN_MS, Executor, NextWakeup};
 use forewarn_domain::step::{Repeat, StepKind};
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::decide::{Command, decide};
 use forewarn_recovery::pace::CALL_MS;
 use forewarn_recovery::state::{Progress, Recovery};
@@ -63,7 +64,7 @@ impl Executor {
             }
             Err(why) => {
                 tracing::warn!(recovery = entry.id, step = %request.kind, why, "it can't be told what came of a call");
-                Ok(Some(NextWakeup::At(self.ledger.now_ms().saturating_add(AGAIN_MS))))
+                Ok(Some(NextWakeup::At(self.ledger.now().saturating_add(AGAIN_MS))))
             }
         }
     }
@@ -71,8 +72,8 @@ impl Executor {
     /// Makes the call whose intent is in the log, if the lease still outlives it.
     fn call(&self, entry: &mut Entry) -> Result<Option<NextWakeup>, LedgerError> {
         failpoint::point("respond.intended");
-        let lease_until = entry.state.holder.as_ref().map_or(i64::MIN, |h| h.until_ms);
-        if lease_until < self.ledger.now_ms().saturating_add(CALL_MS) {
+        let lease_until = entry.state.holder.as_ref().map_or(UnixMs::MIN, |h| h.until_ms);
+        if lease_until < self.ledger.now().saturating_add(CALL_MS) {
             tracing::warn!(recovery = entry.id, "the lease ran out between intent and call: nothing is called");
             return Ok(None);
         }
@@ -93,7 +94,7 @@ impl Executor {
             StepOutcome::Unknown(why) => {
                 tracing::warn!(recovery = entry.id, step = %request.kind, why, "nobody knows what came of the call");
                 failpoint::point("respond.unanswered");
-                return Ok(Some(NextWakeup::At(self.ledger.now_ms().saturating_add(AGAIN_MS))));
+                return Ok(Some(NextWakeup::At(self.ledger.now().saturating_add(AGAIN_MS))));
             }
         };
         self.tell(entry, &command)
@@ -102,7 +103,7 @@ impl Executor {
     /// Writes down what came of a call; where another event came between, on what that left.
     fn tell(&self, entry: &mut Entry, command: &Command) -> Result<Option<NextWakeup>, LedgerError> {
         loop {
-            let now = self.ledger.now_ms();
+            let now = self.ledger.now();
             let Ok(events) = decide(&entry.state, command.clone(), now) else { return Ok(None) };
             if self.ledger.append(entry, &events)? {
                 return Ok(None);
@@ -119,7 +120,7 @@ impl Executor {
         let (Some(step), Some(plan)) = (state.step(), state.plan.as_ref()) else { return Err(None) };
         let policy = policies::of(&*self.policies, &state.subject).map_err(|e| {
             tracing::warn!(recovery = entry.id, error = %e, "nothing more is done until the policy can be read");
-            Some(NextWakeup::At(self.ledger.now_ms().saturating_add(AGAIN_MS)))
+            Some(NextWakeup::At(self.ledger.now().saturating_add(AGAIN_MS)))
         })?;
         let intent = state.intent();
         let deadline_ms = match state.trigger.as_ref().map(|t| t.cause) {
@@ -139,7 +140,7 @@ impl Executor {
             notes: state.notes.clone(),
             deadline_ms,
             policy,
-            now_ms: self.ledger.now_ms(),
+            now_ms: self.ledger.now(),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_events::JsonLinesDead;
 use forewarn_log::{MemoryLog, Row, SqliteLog, Table};
 use forewarn_recover::executor::{Executor, NextWakeup};
@@ -65,7 +66,7 @@ impl FactReader for FakeAws {
         ("123456789012", "eu-central-1")
     }
 
-    fn look(&self, _: &str, _: i64) -> Seen {
+    fn look(&self, _: &str, _: UnixMs) -> Seen {
         let health = Health { members: 100, impaired: 1 };
         let place = Place { zone: "a".to_owned(), group: None, in_zone: health, fleet: health };
         Seen { instance: Read::Known(facts()), place: Read::Known(place), aws_recovers_until: Read::Known(None) }
@@ -89,7 +90,7 @@ impl DryRunner for FakeAws {
         Vec::new()
     }
 
-    fn snapshot_age(&self, _: &str, _: i64) -> Read<Option<i64>> {
+    fn snapshot_age(&self, _: &str, _: UnixMs) -> Read<Option<i64>> {
         Read::Known(None)
     }
 }
@@ -158,7 +159,9 @@ impl Bench {
     fn work(&self, executor: &Executor, id: &str) -> NextWakeup {
         for _ in 0..100 {
             match executor.advance(id).unwrap() {
-                NextWakeup::At(at) | NextWakeup::Reminder(at) => self.clock.advance((at - self.clock.now_ms()).max(1)),
+                NextWakeup::At(at) | NextWakeup::Reminder(at) => {
+                    self.clock.advance(at.since(UnixMs(self.clock.now_ms())).max(1))
+                }
                 over @ (NextWakeup::Person | NextWakeup::Never) => return over,
             }
         }
@@ -177,7 +180,7 @@ impl Bench {
 fn failed(id: &str) -> Trigger {
     let cause = Cause::CheckFailed { check: Check::Instance };
     let (id, instance_id, evidence) = (id.to_owned(), INSTANCE.to_owned(), "instance check".to_owned());
-    Trigger { id, instance_id, cause, at_ms: 0, evidence }
+    Trigger { id, instance_id, cause, at_ms: UnixMs(0), evidence }
 }
 
 #[test]
@@ -249,7 +252,7 @@ fn the_same_trigger_again_and_others_of_the_lineage_are_one_recovery_for_two_exe
         let executor = if turn % 2 == 0 { &a } else { &b };
         match executor.advance(id).unwrap() {
             NextWakeup::At(at) | NextWakeup::Reminder(at) => {
-                bench.clock.advance((at - bench.clock.now_ms()).clamp(1, 60_000));
+                bench.clock.advance(at.since(UnixMs(bench.clock.now_ms())).clamp(1, 60_000));
             }
             NextWakeup::Person | NextWakeup::Never => break,
         }
@@ -320,7 +323,7 @@ fn what_waits_for_approval_begins_with_it_and_an_objection_ends_it() {
         assert!(matches!(entry.state.phase, Phase::Announced { .. }));
         let by = "anna".to_owned();
         let said = if approves { Command::Approve { by } } else { Command::Object { by } };
-        let events = decide(&entry.state, said, bench.clock.now_ms()).unwrap();
+        let events = decide(&entry.state, said, UnixMs(bench.clock.now_ms())).unwrap();
         assert!(executor.ledger().append(&mut entry, &events).unwrap());
         assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
         assert_eq!(bench.aws.calls.lock().unwrap().is_empty(), !approves);
@@ -409,12 +412,12 @@ fn open_recoveries_are_found_again() {
     let log = Arc::new(SqliteLog::open(&state.join("log.sqlite")).unwrap());
     let clock: Arc<dyn Clock> = Arc::new(forewarn_runtime::clock::SystemClock);
     let ledger = Ledger::new(log.clone(), clock.clone(), ("123456789012", "us-east-1"));
-    let far = clock.now_ms() + 7 * 86_400_000;
+    let far = ledger.now().saturating_add(7 * 86_400_000);
     for n in 0..many {
         let instance = format!("i-{n:017x}");
         let trigger = Trigger { instance_id: instance.clone(), ..failed(&format!("t{n}")) };
         let mut entry = ledger.load(&format!("r{n:08}"), &instance).unwrap();
-        let at_ms = clock.now_ms();
+        let at_ms = ledger.now();
         let events = [
             RecoveryEvent::Requested { trigger, lineage: instance, rung: Rung::Restart, at_ms },
             RecoveryEvent::Planned { plan: plan(RecoveryAction::SafeRestart, &facts()), dry_run: false },
@@ -429,7 +432,7 @@ fn open_recoveries_are_found_again() {
     let lineage = "i-over".to_owned();
     let mut over = ledger.load("over", &lineage).unwrap();
     let requested =
-        RecoveryEvent::Requested { trigger: failed("its"), lineage, rung: Rung::Restart, at_ms: clock.now_ms() };
+        RecoveryEvent::Requested { trigger: failed("its"), lineage, rung: Rung::Restart, at_ms: ledger.now() };
     let completed = RecoveryEvent::Completed { outcome: Outcome::Denied };
     assert!(ledger.append(&mut over, &[requested, completed]).unwrap());
     assert_eq!((of("i-over", "its").as_deref(), of("i-over", "another")), (Some("over"), None));

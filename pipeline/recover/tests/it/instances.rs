@@ -13,6 +13,7 @@ mod well;
 
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_recover::aws::AwsRecovery;
 use forewarn_recover::ports::{StepDriver, StepOutcome, StepRequest};
 use forewarn_recovery::policy::Policy;
@@ -21,7 +22,7 @@ use forewarn_testkit::world::World;
 use std::collections::BTreeMap;
 
 /// 2026-02-01T00:00:00Z.
-const NOW: i64 = 1_769_904_000_000;
+const NOW: UnixMs = UnixMs(1_769_904_000_000);
 const MINUTE: i64 = 60_000;
 /// An image that moto has.
 const IMAGE: &str = "ami-12c6146b";

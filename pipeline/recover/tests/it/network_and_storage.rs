@@ -8,6 +8,7 @@ mod snapshots;
 
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_recover::aws::AwsRecovery;
 use forewarn_recover::ports::{StepDriver, StepOutcome, StepRequest};
 use forewarn_recovery::policy::Policy;
@@ -66,7 +67,7 @@ impl Scene {
             notes: BTreeMap::new(),
             deadline_ms: None,
             policy: Policy::default(),
-            now_ms: 1_800_000_000_000,
+            now_ms: UnixMs(1_800_000_000_000),
         };
         Some(Self { aws: AwsRecovery::new(&world.aws(), REGION, None).unwrap(), world, request, made, steps: 0 })
     }
@@ -106,7 +107,7 @@ impl Scene {
     /// Lets time pass.
     fn pass(&mut self, ms: i64) {
         assert!(ms > 0, "what is waited for takes time");
-        self.request.now_ms += ms;
+        self.request.now_ms = self.request.now_ms.saturating_add(ms);
         self.world.advance(ms);
     }
 

@@ -6,6 +6,7 @@ use crate::plan::Plan;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::preview::{Basis, Downtime};
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_models::stats::median;
 
 /// From so many recoveries on, their median says more than what is typical.
@@ -28,9 +29,9 @@ pub(super) fn expected(action: RecoveryAction, steps: &[StepKind], past: Option<
 }
 
 /// Gives how long an instance was down in a recovery: from the first call of its last plan that took it down until that plan was
-/// verified. Each event comes with its time, milliseconds since 1970.
-pub fn downtime_ms<'a>(events: impl IntoIterator<Item = (i64, &'a RecoveryEvent)>) -> Option<i64> {
-    let (mut plan, mut down, mut span): (Option<&Plan>, Option<i64>, Option<i64>) = (None, None, None);
+/// verified. Each event comes with its time.
+pub fn downtime_ms<'a>(events: impl IntoIterator<Item = (UnixMs, &'a RecoveryEvent)>) -> Option<i64> {
+    let (mut plan, mut down, mut span): (Option<&Plan>, Option<UnixMs>, Option<i64>) = (None, None, None);
     #[expect(clippy::wildcard_enum_match_arm, reason = "most events change nothing about it")]
     for (at_ms, event) in events {
         match event {
@@ -41,7 +42,7 @@ pub fn downtime_ms<'a>(events: impl IntoIterator<Item = (i64, &'a RecoveryEvent)
                 let kind = plan.and_then(|p| p.steps.get(*step)).map(|s| s.kind);
                 down = kind.filter(|k| k.takes_down()).map(|_| *at_ms);
             }
-            RecoveryEvent::Verified { .. } => span = down.map(|from| at_ms.saturating_sub(from)),
+            RecoveryEvent::Verified { .. } => span = down.map(|from| at_ms.since(from)),
             _ => {}
         }
     }

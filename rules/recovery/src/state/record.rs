@@ -6,13 +6,14 @@ use super::super::trigger::Trigger;
 use super::{Approval, Attempt, Holder, Intent, Note, Phase, Progress, Recovery, RungClock, Undo, Work};
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The try of a step that has failed for good.
 const FAILED: u32 = u32::MAX;
 /// A time that holds nothing back.
-const AT_ONCE: i64 = i64::MIN;
+const AT_ONCE: UnixMs = UnixMs::MIN;
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,16 +22,16 @@ enum PhaseRecord {
     New,
     Requested,
     Deferred {
-        until_ms: i64,
+        until_ms: UnixMs,
     },
     Planned,
     Announced {
-        until_ms: i64,
+        until_ms: UnixMs,
     },
     Running,
     Undoing,
     Holding {
-        until_ms: i64,
+        until_ms: UnixMs,
     },
     Closed {
         outcome: Outcome,
@@ -57,10 +58,10 @@ pub(super) struct RecoveryRecord {
     epoch: u64,
     cursor: usize,
     attempt: u32,
-    began_ms: Option<i64>,
-    rung_began_ms: Option<i64>,
-    snapshot_since_ms: Option<i64>,
-    retry_ms: i64,
+    began_ms: Option<UnixMs>,
+    rung_began_ms: Option<UnixMs>,
+    snapshot_since_ms: Option<UnixMs>,
+    retry_ms: UnixMs,
     intent: Option<Intent>,
     done: Vec<usize>,
     undo: Vec<Step>,
@@ -165,7 +166,7 @@ impl From<RecoveryRecord> for Recovery {
     }
 }
 
-fn attempt(number: u32, began_ms: Option<i64>, retry_ms: i64, intent: Option<Intent>) -> Attempt {
+fn attempt(number: u32, began_ms: Option<UnixMs>, retry_ms: UnixMs, intent: Option<Intent>) -> Attempt {
     match intent {
         Some(intent) => Attempt::Called { began_ms: began_ms.unwrap_or(intent.settles_ms), intent },
         None if number == FAILED => Attempt::Failed,

@@ -1,6 +1,7 @@
 //! How far the steps of a plan, or those back, have come.
 
 use super::super::plan::{Plan, Step};
+use forewarn_domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 /// A plan that is carried out.
@@ -48,15 +49,15 @@ pub enum Attempt {
     Ready {
         /// Which try, from 1.
         number: u32,
-        /// When this try began, milliseconds; none before its first call.
-        began_ms: Option<i64>,
-        /// Not before this time, milliseconds; none: at once.
-        not_before_ms: Option<i64>,
+        /// When this try began; none before its first call.
+        began_ms: Option<UnixMs>,
+        /// Not before this time; none: at once.
+        not_before_ms: Option<UnixMs>,
     },
     /// Its call may have been made, and nothing is known of what came of it.
     Called {
-        /// When this try began, milliseconds.
-        began_ms: i64,
+        /// When this try began.
+        began_ms: UnixMs,
         /// The call.
         intent: Intent,
     },
@@ -83,8 +84,8 @@ pub struct Intent {
     pub before: String,
     /// By whom.
     pub epoch: u64,
-    /// When nobody can be making it any more, milliseconds.
-    pub settles_ms: i64,
+    /// When nobody can be making it any more.
+    pub settles_ms: UnixMs,
 }
 
 impl Progress {
@@ -105,8 +106,8 @@ impl Progress {
         }
     }
 
-    /// Gives when the try that is under way began, milliseconds.
-    pub const fn began_ms(&self) -> Option<i64> {
+    /// Gives when the try that is under way began.
+    pub const fn began_ms(&self) -> Option<UnixMs> {
         match &self.attempt {
             Attempt::Ready { began_ms, .. } => *began_ms,
             Attempt::Called { began_ms, .. } => Some(*began_ms),
@@ -114,25 +115,25 @@ impl Progress {
         }
     }
 
-    /// Gives the time before which nothing is tried or looked at again, milliseconds.
-    pub const fn not_before_ms(&self) -> Option<i64> {
+    /// Gives the time before which nothing is tried or looked at again.
+    pub const fn not_before_ms(&self) -> Option<UnixMs> {
         match &self.attempt {
             Attempt::Ready { not_before_ms, .. } => *not_before_ms,
             Attempt::Called { .. } | Attempt::Failed => None,
         }
     }
 
-    pub(super) fn called(&mut self, at_ms: i64, intent: Intent) {
+    pub(super) fn called(&mut self, at_ms: UnixMs, intent: Intent) {
         let began_ms = self.began_ms().unwrap_or(at_ms);
         self.attempt = Attempt::Called { began_ms, intent };
     }
 
-    pub(super) fn waits(&mut self, again_ms: i64) {
+    pub(super) fn waits(&mut self, again_ms: UnixMs) {
         let (number, began_ms) = (self.number().unwrap_or(1), self.began_ms());
         self.attempt = Attempt::Ready { number, began_ms, not_before_ms: Some(again_ms) };
     }
 
-    pub(super) fn retry(&mut self, at_ms: i64) {
+    pub(super) fn retry(&mut self, at_ms: UnixMs) {
         let number = self.number().unwrap_or(0).saturating_add(1);
         self.attempt = Attempt::Ready { number, began_ms: None, not_before_ms: Some(at_ms) };
     }
@@ -145,19 +146,19 @@ impl Progress {
 /// The time that the steps of a rung take: what snapshots take, and what passes while nobody has the recovery, is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RungClock {
-    /// When the steps began, moved on by what is left out, milliseconds.
-    pub began_ms: Option<i64>,
-    /// Since when snapshots are waited for, milliseconds.
-    pub snapshot_since_ms: Option<i64>,
+    /// When the steps began, moved on by what is left out.
+    pub began_ms: Option<UnixMs>,
+    /// Since when snapshots are waited for.
+    pub snapshot_since_ms: Option<UnixMs>,
 }
 
 impl RungClock {
-    pub(super) fn step_called(&mut self, at_ms: i64, waits_for_snapshots: bool) {
+    pub(super) fn step_called(&mut self, at_ms: UnixMs, waits_for_snapshots: bool) {
         let began = *self.began_ms.get_or_insert(at_ms);
         if waits_for_snapshots {
             self.snapshot_since_ms.get_or_insert(at_ms);
         } else if let Some(since) = self.snapshot_since_ms.take() {
-            self.began_ms = Some(began.saturating_add(at_ms.saturating_sub(since)));
+            self.began_ms = Some(began.saturating_add(at_ms.since(since)));
         }
     }
 
@@ -168,10 +169,10 @@ impl RungClock {
     }
 
     /// Gives the time that has passed, milliseconds; none before the first step, and while snapshots are waited for.
-    pub(super) fn elapsed_ms(&self, now_ms: i64) -> Option<i64> {
+    pub(super) fn elapsed_ms(&self, now: UnixMs) -> Option<i64> {
         if self.snapshot_since_ms.is_some() {
             return None;
         }
-        self.began_ms.map(|began| now_ms.saturating_sub(began))
+        self.began_ms.map(|began| now.since(began))
     }
 }

@@ -3,6 +3,7 @@
 use super::instance;
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::decide::{Command, CommandRejected, decide};
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
 use forewarn_recovery::facts::InstanceFacts;
@@ -22,7 +23,13 @@ fn facts() -> InstanceFacts {
 
 fn trigger(id: u8) -> Trigger {
     let cause = Cause::CheckFailed { check: Check::System };
-    Trigger { id: format!("t-{id}"), instance_id: "i-1".to_owned(), cause, at_ms: 0, evidence: "checks".to_owned() }
+    Trigger {
+        id: format!("t-{id}"),
+        instance_id: "i-1".to_owned(),
+        cause,
+        at_ms: UnixMs(0),
+        evidence: "checks".to_owned(),
+    }
 }
 
 fn request(id: u8) -> Command {
@@ -55,17 +62,17 @@ struct Course {
 }
 
 impl Course {
-    fn ask(&mut self, command: Command, now: i64) -> Result<(), CommandRejected> {
-        for event in decide(&self.state, command, now)? {
+    fn ask(&mut self, command: Command, now_ms: i64) -> Result<(), CommandRejected> {
+        for event in decide(&self.state, command, UnixMs(now_ms))? {
             self.state = self.state.clone().evolve(&event).unwrap();
             self.log.push(event);
         }
         Ok(())
     }
 
-    /// The time before which its next step is not tried, milliseconds.
+    /// The time before which its next step is not tried.
     fn not_before(&self) -> i64 {
-        self.state.progress().and_then(Progress::not_before_ms).unwrap_or(i64::MIN)
+        self.state.progress().and_then(Progress::not_before_ms).map_or(i64::MIN, |at| at.0)
     }
 
     /// A recovery that may begin with a plan.
@@ -101,7 +108,10 @@ fn a_call_is_intended_only_while_the_lease_outlives_it() {
     let mut it = Course::at_work();
     let late = LEASE_MS - CALL_MS + 1;
     let refused = it.ask(Command::Intend { epoch: 1, before: String::new() }, late).unwrap_err();
-    assert_eq!(refused, CommandRejected::LeaseTooShort { until_ms: LEASE_MS, needed_ms: late + CALL_MS });
+    assert_eq!(
+        refused,
+        CommandRejected::LeaseTooShort { until_ms: UnixMs(LEASE_MS), needed_ms: UnixMs(late + CALL_MS) }
+    );
     it.ask(Command::Intend { epoch: 1, before: String::new() }, late - 1).unwrap();
     assert_eq!(it.ask(Command::Intend { epoch: 1, before: String::new() }, late - 1), Err(CommandRejected::Unsettled));
 }
@@ -114,15 +124,18 @@ fn a_stale_executor_is_refused_and_its_successor_waits_until_its_call_has_settle
     it.ask(Command::Done { epoch: 1, result: String::new() }, 5).unwrap();
     it.ask(Command::Intend { epoch: 1, before: String::new() }, 10).unwrap();
     let lease = |holder: &str| Command::Lease { holder: holder.to_owned(), for_ms: LEASE_MS };
-    let held = CommandRejected::LeasedByOther { holder: "a".to_owned(), until_ms: LEASE_MS };
+    let held = CommandRejected::LeasedByOther { holder: "a".to_owned(), until_ms: UnixMs(LEASE_MS) };
     assert_eq!(it.ask(lease("b"), LEASE_MS - 1), Err(held));
     it.ask(lease("b"), LEASE_MS).unwrap();
     let done = |epoch| Command::Done { epoch, result: String::new() };
     assert_eq!(it.ask(done(1), LEASE_MS), Err(CommandRejected::Stale { epoch: 1, current: 2 }));
     let settles = LEASE_MS + CALL_MS;
-    assert_eq!(next(&it.state, "b", LEASE_MS), Next::Wait(settles));
-    assert_eq!(it.ask(Command::Reissue { epoch: 2 }, settles - 1), Err(CommandRejected::Early { at_ms: settles }));
-    assert_eq!(next(&it.state, "b", settles), Next::Adopt);
+    assert_eq!(next(&it.state, "b", UnixMs(LEASE_MS)), Next::Wait(UnixMs(settles)));
+    assert_eq!(
+        it.ask(Command::Reissue { epoch: 2 }, settles - 1),
+        Err(CommandRejected::Early { at_ms: UnixMs(settles) })
+    );
+    assert_eq!(next(&it.state, "b", UnixMs(settles)), Next::Adopt);
     let token = it.state.intent().unwrap().token.clone();
     it.ask(Command::Reissue { epoch: 2 }, settles).unwrap();
     assert_eq!(it.state.intent().unwrap().token, token, "the same call again");
@@ -141,10 +154,10 @@ fn a_lease_that_is_given_back_is_the_next_ones_at_once_unless_a_call_may_be_unde
         it.ask(Command::Intend { epoch: 1, before: String::new() }, 9),
         Err(CommandRejected::LeaseTooShort { .. })
     ));
-    assert_eq!(next(&it.state, "b", 9), Next::Lease);
+    assert_eq!(next(&it.state, "b", UnixMs(9)), Next::Lease);
     it.ask(lease("b"), 9).unwrap();
     assert_eq!(it.ask(Command::ReleaseLease { epoch: 1 }, 10), Err(CommandRejected::Stale { epoch: 1, current: 2 }));
-    assert_eq!(next(&it.state, "b", 10), Next::Perform);
+    assert_eq!(next(&it.state, "b", UnixMs(10)), Next::Perform);
     // What is over by itself needs no word.
     let events = it.log.len();
     it.ask(Command::ReleaseLease { epoch: 2 }, 9 + LEASE_MS).unwrap();
@@ -168,7 +181,7 @@ fn steps_are_as_patient_as_people_say_and_what_aws_takes_away_at_a_time_is_not_w
         it.ask(Command::Intend { epoch: 1, before: String::new() }, 1).unwrap();
         it.ask(Command::Done { epoch: 1, result: String::new() }, 1).unwrap();
     }
-    for retry_ms in [Some(10_001), None] {
+    for retry_ms in [Some(UnixMs(10_001)), None] {
         let now = it.not_before().max(1);
         it.ask(Command::Intend { epoch: 1, before: String::new() }, now).unwrap();
         it.ask(Command::Failed { epoch: 1, reason: "no".to_owned() }, now).unwrap();
@@ -179,7 +192,7 @@ fn steps_are_as_patient_as_people_say_and_what_aws_takes_away_at_a_time_is_not_w
 #[test]
 fn what_can_be_left_out_is_left_out_in_time_for_the_snapshots_of_what_aws_takes_away() {
     // The warning of AWS comes two minutes before, or, where it hibernates the instance, with the beginning of that.
-    for (deadline_ms, waits) in [(120_000, true), (0, false)] {
+    for (deadline_ms, waits) in [(UnixMs(120_000), true), (UnixMs(0), false)] {
         let mut it = Course::default();
         let warned = Trigger { cause: Cause::SpotWarned { deadline_ms }, ..trigger(1) };
         it.ask(Command::Request { trigger: warned, lineage: "i-1".to_owned(), rung: Rung::Restart }, 0).unwrap();
@@ -237,7 +250,10 @@ fn a_person_who_objects_ends_it_and_silence_lets_it_begin() {
     it.ask(request(1), 0).unwrap();
     it.ask(Command::Plan { plan: planned(), refusals: vec![Refusal::Unapproved], dry_run: false }, 0).unwrap();
     it.ask(Command::Announce { objection_ms: 300_000 }, 0).unwrap();
-    assert_eq!(it.ask(Command::Admit { refusals: vec![] }, 299_999), Err(CommandRejected::Early { at_ms: 300_000 }));
+    assert_eq!(
+        it.ask(Command::Admit { refusals: vec![] }, 299_999),
+        Err(CommandRejected::Early { at_ms: UnixMs(300_000) })
+    );
     it.ask(Command::Object { by: "ann".to_owned() }, 299_999).unwrap();
     assert_eq!(it.state.phase, Phase::Closed { outcome: Outcome::Objected });
     assert!(it.ask(Command::Admit { refusals: vec![] }, 300_000).is_err());
@@ -271,7 +287,7 @@ fn a_rung_has_its_time_and_snapshots_take_theirs() {
         let epoch = renew(&mut it, now);
         it.ask(Command::Done { epoch, result: "i-2".to_owned() }, now).unwrap();
     }
-    assert!(!it.state.is_over_time(now), "{now}");
+    assert!(!it.state.is_over_time(UnixMs(now)), "{now}");
     let limit = it.state.rung.limit_ms().unwrap();
     let mut last = now;
     while !it.state.has_given_up() {
@@ -284,7 +300,7 @@ fn a_rung_has_its_time_and_snapshots_take_theirs() {
         now += minute;
     }
     let Phase::Running(work) = &it.state.phase else { panic!("{:?}", it.state.phase) };
-    let began = work.clock.began_ms.unwrap();
+    let began = work.clock.began_ms.unwrap().0;
     assert!((limit..limit + 2 * minute).contains(&(last - began)), "{last} {began}");
 }
 
@@ -293,13 +309,13 @@ fn who_was_replaced_is_ended_by_a_recovery_of_its_own() {
     let mut it = Course::admitted(plan(RecoveryAction::Replace, &instance()));
     it.ask(Command::Lease { holder: "a".to_owned(), for_ms: LEASE_MS }, 0).unwrap();
     while it.state.step().is_some() {
-        assert_eq!(it.state.ending(1), None);
+        assert_eq!(it.state.ending(UnixMs(1)), None);
         it.ask(Command::Intend { epoch: 1, before: String::new() }, 1).unwrap();
         it.ask(Command::Done { epoch: 1, result: "i-2".to_owned() }, 1).unwrap();
     }
     it.ask(Command::Conclude { epoch: 1, hold_ms: 0 }, 1).unwrap();
     it.ask(Command::Look { healthy: true }, 1).unwrap();
-    let ending = it.state.ending(2).unwrap();
+    let ending = it.state.ending(UnixMs(2)).unwrap();
     assert_eq!((ending.instance_id.as_str(), ending.cause), ("i-1", Cause::Replaced));
     assert_eq!(ending.lineage_of("i-1"), "i-1 replaced");
     assert_eq!(trigger(1).lineage_of("i-1"), "i-1");
@@ -365,7 +381,7 @@ fn what_people_can_not_be_told_by_a_plan_is_handed_over_to_them_all_the_same() {
     let mut it = Course::at_work();
     it.ask(Command::Intend { epoch: 1, before: String::new() }, 1).unwrap();
     for rung in [Rung::Region, Rung::Notify] {
-        let event = RecoveryEvent::Escalated { to: rung, reason: "it did not help".to_owned(), at_ms: 2 };
+        let event = RecoveryEvent::Escalated { to: rung, reason: "it did not help".to_owned(), at_ms: UnixMs(2) };
         it.state = it.state.clone().evolve(&event).unwrap();
     }
     let refusals = vec![Refusal::Unknown { what: "there is no such instance here".to_owned() }];
@@ -377,9 +393,9 @@ fn what_people_can_not_be_told_by_a_plan_is_handed_over_to_them_all_the_same() {
 fn what_waits_for_approval_says_so_beside_what_has_a_date() {
     let mut it = Course::default();
     it.ask(request(1), 0).unwrap();
-    let refusals = vec![Refusal::Unapproved, Refusal::RetainedInstance { until_ms: 86_400_000 }];
+    let refusals = vec![Refusal::Unapproved, Refusal::RetainedInstance { until_ms: UnixMs(86_400_000) }];
     it.ask(Command::Plan { plan: planned(), refusals: refusals.clone(), dry_run: false }, 0).unwrap();
-    assert_eq!(it.log.last(), Some(&RecoveryEvent::Deferred { refusals, until_ms: 86_400_000 }));
+    assert_eq!(it.log.last(), Some(&RecoveryEvent::Deferred { refusals, until_ms: UnixMs(86_400_000) }));
     assert!(it.state.waits_for_person());
     it.ask(Command::Approve { by: "ann".to_owned() }, 1).unwrap();
     assert!(!it.state.waits_for_person());
@@ -389,7 +405,7 @@ fn command() -> impl Strategy<Value = Command> {
     let denied = prop::sample::select(vec![
         Refusal::ServiceEvent,
         Refusal::NotEnrolled,
-        Refusal::Cooldown { until_ms: 900_000 },
+        Refusal::Cooldown { until_ms: UnixMs(900_000) },
     ]);
     let refusals = prop::collection::vec(denied, 0..2);
     let action = prop::sample::select(RecoveryAction::ALL.to_vec());
@@ -455,7 +471,8 @@ proptest! {
                 if let RecoveryEvent::StepIntended { epoch, settles_ms, .. } = event {
                     prop_assert_eq!(*epoch, it.state.epoch());
                     let holder = it.state.holder.as_ref().unwrap();
-                    prop_assert!(now + CALL_MS <= holder.until_ms && *settles_ms == holder.until_ms + CALL_MS);
+                    prop_assert!(UnixMs(now + CALL_MS) <= holder.until_ms);
+                    prop_assert_eq!(settles_ms.since(holder.until_ms), CALL_MS);
                 }
             }
         }

@@ -3,6 +3,7 @@
 use super::instance;
 use forewarn_domain::action::{RecoveryAction as A, Rung};
 use forewarn_domain::prediction::Action;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::decide::CommandRejected;
 use forewarn_recovery::event::Outcome;
 use forewarn_recovery::facts::{Facts, Group, InstanceFacts, InstanceState, Market, Read, RetainedInstance};
@@ -13,7 +14,7 @@ use forewarn_recovery::refusal::{Refusal, Verdict, combine_verdicts};
 use forewarn_recovery::state::{IllegalTransition, Phase};
 use forewarn_recovery::trigger::{Cause, Check};
 
-const NOON: i64 = 1_772_409_600_000 + 12 * 3_600_000;
+const NOON: UnixMs = UnixMs(1_772_409_600_000 + 12 * 3_600_000);
 
 fn policy() -> Policy {
     Policy {
@@ -132,9 +133,9 @@ fn each_gate_refuses_for_its_reason_alone() {
         (
             wish(A::SafeRestart, FAILED),
             with_policy(|p| {
-                p.pauses.insert("release".to_owned(), NOON + 60);
+                p.pauses.insert("release".to_owned(), NOON.saturating_add(60));
             }),
-            Refusal::Paused { name: "release".to_owned(), until_ms: NOON + 60 },
+            Refusal::Paused { name: "release".to_owned(), until_ms: NOON.saturating_add(60) },
         ),
         (
             wish(A::SafeRestart, FAILED),
@@ -146,8 +147,8 @@ fn each_gate_refuses_for_its_reason_alone() {
         (wish(A::SafeRestart, FAILED), Facts { own_stop: Read::Known(true), ..facts() }, Refusal::OwnStop),
         (
             wish(A::MigrateHost, FAILED),
-            Facts { aws_recovers_until: Read::Known(Some(NOON + 600_000)), ..facts() },
-            Refusal::AwsRecovers { until_ms: NOON + 600_000 },
+            Facts { aws_recovers_until: Read::Known(Some(NOON.saturating_add(600_000))), ..facts() },
+            Refusal::AwsRecovers { until_ms: NOON.saturating_add(600_000) },
         ),
         (
             wish(A::Replace, FAILED),
@@ -227,7 +228,7 @@ fn a_prediction_never_ends_or_replaces_an_instance() {
     let window = DailyWindow { from_minute: 120, to_minute: 240 };
     let facts = with_policy(|p| p.maintenance_window = Some(window));
     let moved = ActionRequest { approved: true, ..wish(A::MigrateHost, PREDICTED) };
-    let opens_ms = NOON + 14 * 3_600_000;
+    let opens_ms = NOON.saturating_add(14 * 3_600_000);
     assert_eq!(refusals(moved, &facts), [Refusal::OutsideWindow { opens_ms }]);
     assert_eq!(refusals(ActionRequest { now_ms: opens_ms, ..moved }, &facts), []);
 }
@@ -249,7 +250,7 @@ fn a_person_may_heal_what_we_stopped_and_an_override_ends_by_itself() {
     let asked = Cause::Operator { action: A::SafeRestart };
     assert_eq!(refusals(wish(A::SafeRestart, asked), &ours), []);
     let over = |until_ms| Override { mode: Mode::Observe, until_ms, reason: "release".to_owned() };
-    let held = with_policy(|p| p.overrides = vec![over(NOON + 1)]);
+    let held = with_policy(|p| p.overrides = vec![over(NOON.saturating_add(1))]);
     assert_eq!(refusals(wish(A::SafeRestart, FAILED), &held), [Refusal::Mode { mode: "observe".to_owned() }]);
     let ended = with_policy(|p| p.overrides = vec![over(NOON)]);
     assert_eq!(refusals(wish(A::SafeRestart, FAILED), &ended), []);
@@ -268,14 +269,14 @@ fn what_was_replaced_is_ended_only_when_approved_and_only_while_nobody_needs_it(
     let approved = ActionRequest { approved: true, ..wish(A::TerminateReplaced, Cause::Replaced) };
     assert_eq!(refusals(approved, &kept(|_| {})), []);
     assert_eq!(refusals(ActionRequest { approved: false, ..approved }, &kept(|_| {})), [Refusal::Unapproved]);
-    let early = ActionRequest { now_ms: NOON - 1, ..approved };
+    let early = ActionRequest { now_ms: NOON.saturating_sub(1), ..approved };
     assert_eq!(refusals(early, &kept(|_| {})), [Refusal::RetainedInstance { until_ms: NOON }]);
     let table: [(Change, &str); 4] = [
         (|i| i.kept = None, "forewarn has not replaced it"),
         (|i| i.state = InstanceState::Running, "it is not stopped"),
         (|i| i.elastic_ip = true, "it has an Elastic IP"),
         (
-            |i| i.kept = Some(RetainedInstance { until_ms: 0, successor_runs: false }),
+            |i| i.kept = Some(RetainedInstance { until_ms: UnixMs(0), successor_runs: false }),
             "its successor does not run in this region",
         ),
     ];
@@ -289,9 +290,9 @@ fn what_was_replaced_is_ended_only_when_approved_and_only_while_nobody_needs_it(
 
 #[test]
 fn a_denial_outweighs_a_delay_and_the_latest_delay_counts() {
-    let pause = |until_ms| Refusal::Paused { name: "p".to_owned(), until_ms };
+    let pause = |until_ms| Refusal::Paused { name: "p".to_owned(), until_ms: UnixMs(until_ms) };
     assert_eq!(combine_verdicts(&[]), None);
-    assert_eq!(combine_verdicts(&[pause(5), pause(9), pause(7)]), Some(Verdict::Defer(Some(9))));
+    assert_eq!(combine_verdicts(&[pause(5), pause(9), pause(7)]), Some(Verdict::Defer(Some(UnixMs(9)))));
     assert_eq!(combine_verdicts(&[pause(5), Refusal::ServiceEvent]), Some(Verdict::Defer(None)));
     assert_eq!(combine_verdicts(&[pause(5), Refusal::NotEnrolled, Refusal::ServiceEvent]), Some(Verdict::Deny));
 }
@@ -320,7 +321,7 @@ fn a_policy_that_cannot_be_read_says_where() {
 #[test]
 fn reasons_name_actions_and_times_as_people_read_them() {
     let action = A::FailOverUnreachable;
-    let until_ms = 1_771_156_800_000;
+    let until_ms = UnixMs(1_771_156_800_000);
     let said = [
         Refusal::Forbidden { action }.to_string(),
         Refusal::Predictive { action: A::ReplaceStateful }.to_string(),

@@ -6,6 +6,7 @@ use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::prediction::FailureType;
 use forewarn_domain::preview::{Basis, CheckKind, CheckState, Downtime, PreviewDecision, RecoveryPreview, Similar};
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
 use forewarn_recovery::facts::{Facts, Read};
 use forewarn_recovery::plan::{Plan, plan};
@@ -14,7 +15,7 @@ use forewarn_recovery::preview::past::{Past, PastEpisode, PastRecovery};
 use forewarn_recovery::preview::{DryRunResult, PreviewInputs, preview};
 use forewarn_recovery::refusal::Refusal;
 
-const NOW: i64 = 1_771_135_200_000;
+const NOW: UnixMs = UnixMs(1_771_135_200_000);
 
 fn dry_run(refused: Read<Option<String>>) -> DryRunResult {
     DryRunResult { call: "ec2:StopInstances".to_owned(), refused }
@@ -130,7 +131,7 @@ fn of_what_can_t_be_seen_nothing_is_known() {
         c.facts.instance = silent();
         c.refusals = vec![Refusal::Unreadable { what: "the instance".to_owned(), why: "AWS is silent".to_owned() }];
     });
-    for preview_of in [seen, RecoveryPreview::unseen("AWS is silent", NOW)] {
+    for preview_of in [seen, RecoveryPreview::unseen("AWS is silent", NOW.0)] {
         assert!(preview_of.checks.iter().all(|c| c.state == CheckState::Unknown && c.detail == "AWS is silent"));
         assert_eq!(preview_of.checks.len(), 4);
         let lines = preview_of.lines();
@@ -175,19 +176,20 @@ fn three_recoveries_tell_more_than_what_is_typical_and_the_past_is_counted() {
 fn an_instance_is_down_from_the_stop_of_the_last_plan_until_that_is_verified() {
     let plan = plan(RecoveryAction::MigrateHost, &instance());
     let stop = plan.steps.iter().position(|s| s.kind == StepKind::Stop).unwrap();
-    let intended = |step: usize, at_ms: i64| {
+    let intended = |step: usize, ms: i64| {
+        let at_ms = UnixMs(ms);
         let (token, before) = ("t".to_owned(), String::new());
         let event = RecoveryEvent::StepIntended { step, attempt: 1, token, before, epoch: 1, at_ms, settles_ms: at_ms };
         (at_ms, event)
     };
-    let planned = || (0, RecoveryEvent::Planned { plan: plan.clone(), dry_run: false });
-    let verified = |at_ms: i64| (at_ms, RecoveryEvent::Verified { hold_until_ms: at_ms + 1 });
-    let span = |events: &[(i64, RecoveryEvent)]| downtime_ms(events.iter().map(|(at, e)| (*at, e)));
+    let planned = || (UnixMs(0), RecoveryEvent::Planned { plan: plan.clone(), dry_run: false });
+    let verified = |ms: i64| (UnixMs(ms), RecoveryEvent::Verified { hold_until_ms: UnixMs(ms + 1) });
+    let span = |events: &[(UnixMs, RecoveryEvent)]| downtime_ms(events.iter().map(|(at, e)| (*at, e)));
     let steps = [intended(stop - 1, 5), intended(stop, 10), intended(stop + 1, 60), verified(400)];
     let whole: Vec<_> = std::iter::once(planned()).chain(steps).collect();
     assert_eq!(span(&whole), Some(390));
     let undone: Vec<_> =
-        [planned(), intended(stop, 10), (20, RecoveryEvent::Undoing), intended(stop, 30)].into_iter().collect();
+        [planned(), intended(stop, 10), (UnixMs(20), RecoveryEvent::Undoing), intended(stop, 30)].into_iter().collect();
     assert_eq!(span(&undone), None);
     let again: Vec<_> = undone.into_iter().chain(whole).collect();
     assert_eq!(span(&again), Some(390));

@@ -1,5 +1,6 @@
 //! Rows of recoveries that are there already are read, and written as they were.
 
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::state::{Attempt, Intent, Phase, Recovery};
 use serde_json::{Value, json};
 
@@ -31,12 +32,18 @@ fn a_row_is_read_and_written_as_it_was() {
     let called = read(json!({"began_ms": 30, "intent": intent}));
     let Phase::Running(work) = &called.phase else { panic!("{called:?}") };
     assert_eq!((work.progress.cursor, &work.done[..], called.epoch()), (2, &[0, 1][..], 3));
-    let expected =
-        Intent { step: 2, attempt: 1, token: "f".to_owned(), before: String::new(), epoch: 3, settles_ms: 360_000 };
-    assert_eq!(work.progress.attempt, Attempt::Called { began_ms: 30, intent: expected });
+    let expected = Intent {
+        step: 2,
+        attempt: 1,
+        token: "f".to_owned(),
+        before: String::new(),
+        epoch: 3,
+        settles_ms: UnixMs(360_000),
+    };
+    assert_eq!(work.progress.attempt, Attempt::Called { began_ms: UnixMs(30), intent: expected });
 
     let waits = read(json!({"attempt": 2, "retry_ms": 90_000, "began_ms": 30}));
-    let ready = Attempt::Ready { number: 2, began_ms: Some(30), not_before_ms: Some(90_000) };
+    let ready = Attempt::Ready { number: 2, began_ms: Some(UnixMs(30)), not_before_ms: Some(UnixMs(90_000)) };
     assert_eq!(waits.progress().unwrap().attempt, ready);
 
     let failed = read(json!({"attempt": u32::MAX, "reason": "no capacity"}));

@@ -5,6 +5,7 @@ use super::instance;
 use super::world::{Power, StepOutcome, Target, World};
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::admission::{Admission, AdmissionEvent, AdmissionRequest, Caps, Health, InFlight};
 use forewarn_recovery::decide::{Command, decide};
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
@@ -34,7 +35,7 @@ enum Doing {
         kind: StepKind,
         to: Target,
         epoch: u64,
-        lease_until: i64,
+        lease_until: UnixMs,
     },
     /// The call is made; its result is not in the log.
     Telling {
@@ -47,14 +48,14 @@ enum Doing {
 struct Executor {
     name: String,
     doing: Doing,
-    paused_until: i64,
+    paused_until: UnixMs,
     lives: u32,
 }
 
 /// A call that is under way while the one who made it is gone.
 #[derive(Debug)]
 struct Flying {
-    at: i64,
+    at: UnixMs,
     kind: StepKind,
     to: Target,
 }
@@ -71,7 +72,7 @@ enum Broken {
 
 struct Sim {
     rng: ChaCha8Rng,
-    now: i64,
+    now: UnixMs,
     world: World,
     streams: BTreeMap<String, Vec<RecoveryEvent>>,
     states: BTreeMap<String, Recovery>,
@@ -96,10 +97,11 @@ impl Sim {
                 world.exclusive.insert(lineage);
             }
         }
-        let executor = |n: u32| Executor { name: format!("e{n}"), doing: Doing::Idle, paused_until: 0, lives: 0 };
+        let executor =
+            |n: u32| Executor { name: format!("e{n}"), doing: Doing::Idle, paused_until: UnixMs(0), lives: 0 };
         Self {
             rng: ChaCha8Rng::seed_from_u64(seed),
-            now: 0,
+            now: UnixMs(0),
             world,
             streams: BTreeMap::new(),
             states: BTreeMap::new(),
@@ -120,7 +122,7 @@ impl Sim {
         }
         for event in events {
             let text = serde_json::to_string(&event).unwrap();
-            writeln!(self.log, "{} {id} {text}", self.now).unwrap();
+            writeln!(self.log, "{} {id} {text}", self.now.0).unwrap();
             let state = self.states.remove(id).unwrap_or_default().evolve(&event).unwrap();
             self.states.insert(id.to_owned(), state);
             self.events += 1;
@@ -153,7 +155,7 @@ impl Sim {
             return;
         }
         if self.rng.random_bool(0.02) {
-            self.executors[e].paused_until = self.now + self.rng.random_range(1..1200) * SECOND;
+            self.executors[e].paused_until = self.now.saturating_add(self.rng.random_range(1..1200) * SECOND);
             return;
         }
         if self.rng.random_bool(0.02) {
@@ -191,16 +193,16 @@ impl Sim {
         executor.name = format!("e{e}-{}", executor.lives);
         let doing = std::mem::replace(&mut executor.doing, Doing::Idle);
         if let Doing::Calling { kind, to, lease_until, .. } = doing
-            && self.now + CALL_MS <= lease_until
+            && self.now.saturating_add(CALL_MS) <= lease_until
             && self.rng.random_bool(0.5)
         {
-            let at = self.now + self.rng.random_range(0..CALL_MS);
+            let at = self.now.saturating_add(self.rng.random_range(0..CALL_MS));
             self.flying.push(Flying { at, kind, to });
         }
     }
 
-    fn call(&mut self, e: usize, id: String, kind: StepKind, to: &Target, epoch: u64, lease_until: i64) {
-        if self.now + CALL_MS > lease_until && self.broken != Broken::Lease {
+    fn call(&mut self, e: usize, id: String, kind: StepKind, to: &Target, epoch: u64, lease_until: UnixMs) {
+        if self.now.saturating_add(CALL_MS) > lease_until && self.broken != Broken::Lease {
             return;
         }
         let reply = self.world.call(kind, to, self.now, &mut self.rng);
@@ -312,9 +314,9 @@ impl Sim {
         if self.broken == Broken::Adoption {
             // The call again, as if it were a new one.
             let mut to = target(state, id, &intent.token);
-            to.token = format!("{}-{}", to.token, self.now);
+            to.token = format!("{}-{}", to.token, self.now.0);
             let (id, kind, epoch) = (id.to_owned(), step.kind, state.epoch());
-            self.executors[e].doing = Doing::Calling { id, kind, to, epoch, lease_until: i64::MAX };
+            self.executors[e].doing = Doing::Calling { id, kind, to, epoch, lease_until: UnixMs::MAX };
             return;
         }
         match self.world.finds(step.kind, &target(state, id, &intent.token)) {
@@ -335,9 +337,9 @@ impl Sim {
 
     fn run(mut self) -> Self {
         let causes = [Check::System, Check::Instance, Check::AttachedEbs];
-        let mut due: Vec<(i64, Trigger, String)> = Vec::new();
+        let mut due: Vec<(UnixMs, Trigger, String)> = Vec::new();
         for lineage in 0..LINEAGES {
-            let at = self.rng.random_range(0..3600) * SECOND;
+            let at = UnixMs(self.rng.random_range(0..3600) * SECOND);
             for n in 0..2 {
                 let cause = match self.rng.random_range(0..6) {
                     c @ 0..3 => Cause::CheckFailed { check: causes[c] },
@@ -352,14 +354,14 @@ impl Sim {
                 // Each is delivered three times, in any order.
                 for _ in 0..3 {
                     let late = self.rng.random_range(0..1800) * SECOND;
-                    due.push((at + late, trigger.clone(), instance_id.clone()));
+                    due.push((at.saturating_add(late), trigger.clone(), instance_id.clone()));
                 }
             }
         }
         due.sort_by_key(|d| d.0);
         let mut due = due.into_iter().peekable();
         for _ in 0..MOST_TURNS {
-            self.now += self.rng.random_range(0..10) * SECOND;
+            self.now = self.now.saturating_add(self.rng.random_range(0..10) * SECOND);
             while let Some((_, trigger, lineage)) = due.next_if(|d| d.0 <= self.now) {
                 self.trigger(trigger, &lineage);
             }
@@ -452,7 +454,7 @@ fn in_no_world_does_what_must_never_be() {
     for seed in 0..seeds() {
         let sim = Sim::new(seed, broken()).run();
         if let Err(wrong) = sim.verdict() {
-            panic!("seed {seed} at {}: {wrong}\n{}", sim.now, sim.log);
+            panic!("seed {seed} at {}: {wrong}\n{}", sim.now.0, sim.log);
         }
         events += sim.events;
         for state in sim.states.values() {

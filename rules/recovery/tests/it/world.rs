@@ -1,6 +1,7 @@
 //! A small AWS: instances, volumes, an Elastic IP, snapshots; calls take time, fail, and lose their replies.
 
 use forewarn_domain::step::{Repeat, StepKind as S};
+use forewarn_domain::time::UnixMs;
 use rand::{Rng, RngExt};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ pub(super) struct SimulatedInstance {
     pub(super) lineage: usize,
     pub(super) power: Power,
     /// What it is becoming, and when.
-    pub(super) turning: Option<(Power, i64)>,
+    pub(super) turning: Option<(Power, UnixMs)>,
     pub(super) registered: bool,
     pub(super) has_served: bool,
     pub(super) healthy: bool,
@@ -54,7 +55,7 @@ pub(super) struct World {
     /// Whether two machines of a lineage must never run at once: they would write the same data.
     pub(super) exclusive: BTreeSet<usize>,
     by_token: BTreeMap<String, String>,
-    snapshots: BTreeMap<String, i64>,
+    snapshots: BTreeMap<String, UnixMs>,
     volumes: BTreeMap<String, String>,
     /// Whether the new volume of a plan can't be attached.
     unattachable: BTreeMap<String, bool>,
@@ -82,7 +83,7 @@ impl World {
     }
 
     /// Lets everything become what it is becoming.
-    pub(super) fn settle(&mut self, now: i64) {
+    pub(super) fn settle(&mut self, now: UnixMs) {
         for machine in self.machines.values_mut() {
             if let Some((power, at)) = machine.turning
                 && at <= now
@@ -119,7 +120,7 @@ impl World {
     }
 
     /// Makes a call.
-    pub(super) fn call(&mut self, kind: S, to: &Target, now: i64, rng: &mut impl Rng) -> StepOutcome {
+    pub(super) fn call(&mut self, kind: S, to: &Target, now: UnixMs, rng: &mut impl Rng) -> StepOutcome {
         self.settle(now);
         *self.calls.entry(kind).or_default() += 1;
         match kind {
@@ -139,7 +140,7 @@ impl World {
             S::AwaitHealthy => self.health(&to.serves, rng),
             S::MoveAddress => self.move_address(to),
             S::Snapshot => {
-                self.snapshots.insert(to.plan.clone(), now + rng.random_range(5..900) * SECOND);
+                self.snapshots.insert(to.plan.clone(), now.saturating_add(rng.random_range(5..900) * SECOND));
                 self.by_token.insert(to.token.clone(), to.plan.clone());
                 done(&to.plan)
             }
@@ -214,7 +215,7 @@ impl World {
         }
     }
 
-    fn launch(&mut self, to: &Target, now: i64, rng: &mut impl Rng) -> StepOutcome {
+    fn launch(&mut self, to: &Target, now: UnixMs, rng: &mut impl Rng) -> StepOutcome {
         if let Some(id) = self.by_token.get(&to.token) {
             return done(id);
         }
@@ -225,7 +226,7 @@ impl World {
         let machine = SimulatedInstance {
             lineage: to.lineage,
             power: Power::Stopped,
-            turning: Some((Power::Running, now + rng.random_range(1..60) * SECOND)),
+            turning: Some((Power::Running, now.saturating_add(rng.random_range(1..60) * SECOND))),
             registered: false,
             has_served: false,
             healthy: rng.random_bool(0.7),
@@ -236,9 +237,9 @@ impl World {
         done(&id)
     }
 
-    fn turn(&mut self, id: &str, to: Power, now: i64, rng: &mut impl Rng) -> StepOutcome {
+    fn turn(&mut self, id: &str, to: Power, now: UnixMs, rng: &mut impl Rng) -> StepOutcome {
         let hang = if rng.random_bool(0.1) { 1500 } else { 60 };
-        let after = now + rng.random_range(1..hang) * SECOND;
+        let after = now.saturating_add(rng.random_range(1..hang) * SECOND);
         let heals = rng.random_bool(0.6);
         let fails = to == Power::Running && rng.random_bool(0.15);
         let machine = self.machine(id);

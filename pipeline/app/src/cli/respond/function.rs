@@ -5,6 +5,7 @@ use super::super::{Cli, Command, Context};
 use super::{Args, caps, untrusted};
 use crate::lambda::serve;
 use clap::Parser;
+use forewarn_domain::time::UnixMs;
 use forewarn_events::JsonLinesDead;
 use forewarn_recover::invocation::{Function, Wake};
 
@@ -29,7 +30,7 @@ pub(in crate::cli) fn function(context: &Context<'_>) -> Result<(), CliError> {
     serve(move |event, deadline_ms| {
         let function =
             Function { executor: &bench.executor, store: &*bench.log, dead: &dead, workers, wake: wake.as_deref() };
-        Ok(serde_json::to_value(function.invoke(event, deadline_ms)?)?)
+        Ok(serde_json::to_value(function.invoke(event, UnixMs(deadline_ms))?)?)
     })
     .map_err(CliError::failed)
 }

@@ -4,6 +4,7 @@ use super::super::error::CliError;
 use super::super::{Context, End};
 use super::How;
 use forewarn_domain::action::RecoveryAction;
+use forewarn_domain::time::UnixMs;
 use forewarn_recover::facts::{Assessment, AssessmentRequest};
 use forewarn_recover::policies::{DEFAULT, check_name};
 use forewarn_recover::triggers::{Manual, ManualType};
@@ -52,8 +53,8 @@ impl Args {
             action: Some(self.action),
             id: None,
         };
-        let trigger = manual.trigger("", context.now_ms);
-        let (rung, now) = (self.action.rung(), context.now_ms);
+        let (rung, now) = (self.action.rung(), UnixMs(context.now_ms));
+        let trigger = manual.trigger("", now);
         let collector = bench.executor.fact_collector();
         // Who asks by hand is told at once what speaks against it, rather than by the log.
         let assessed = collector.about(AssessmentRequest::new(&self.instance, rung), &trigger, now);

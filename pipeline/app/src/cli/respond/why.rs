@@ -6,6 +6,7 @@ use super::super::{Context, End};
 use super::How;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::prediction::Action;
+use forewarn_domain::time::UnixMs;
 use forewarn_log::Event;
 use forewarn_log::event::recovery::of;
 use forewarn_log::row::RecoveryRow;
@@ -66,19 +67,17 @@ impl Args {
         let bench = self.how.bench(Caps::default(), context)?;
         let course_of = course_of(&*bench.log, &self.instance)?;
         let cause = self.cause.cause();
+        let now = UnixMs(context.now_ms);
         let trigger = Trigger {
             id: "why".to_owned(),
             instance_id: self.instance.clone(),
             cause,
-            at_ms: context.now_ms,
+            at_ms: now,
             evidence: String::new(),
         };
         let rung = cause.first_action().rung();
-        let assessed = bench.executor.fact_collector().about(
-            AssessmentRequest::new(&self.instance, rung),
-            &trigger,
-            context.now_ms,
-        );
+        let assessed =
+            bench.executor.fact_collector().about(AssessmentRequest::new(&self.instance, rung), &trigger, now);
         if let Read::Absent(what) = &assessed.facts.instance {
             return Err(CliError::input(what.clone()));
         }
@@ -152,7 +151,7 @@ fn in_words(event: &RecoveryEvent) -> Option<String> {
             format!(
                 "not yet done: {}; asked again at {}",
                 words(refusals),
-                forewarn_runtime::time::format_ms(*until_ms)
+                forewarn_runtime::time::format_ms(until_ms.0)
             )
         }
         RecoveryEvent::Admitted => "admitted".to_owned(),

@@ -3,6 +3,7 @@
 use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
 use aws_sdk_ssm::types::{CommandFilter, CommandFilterKey, InstanceInformationStringFilter};
+use forewarn_domain::time::UnixMs;
 use forewarn_runtime::time::format_ms;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -109,12 +110,12 @@ pub(super) async fn find(
     aws: &AwsRecovery,
     instance: &str,
     token: &str,
-    at_ms: i64,
+    at: UnixMs,
 ) -> Result<Option<String>, CallError> {
     if let Some(id) = SENT.lock().unwrap_or_else(PoisonError::into_inner).get(token) {
         return Ok(Some(id.clone()));
     }
-    let seconds = at_ms.saturating_sub(BACK_MS).div_euclid(1_000).saturating_mul(1_000);
+    let seconds = at.saturating_sub(BACK_MS).0.div_euclid(1_000).saturating_mul(1_000);
     let since = CommandFilter::builder().key(CommandFilterKey::InvokedAfter).value(format_ms(seconds)).build();
     let since =
         since.map_err(|e| CallError { code: String::new(), words: e.to_string(), definitely_not_applied: true })?;

@@ -2,10 +2,11 @@
 
 use super::super::AwsRecovery;
 use super::super::call::ask;
-use super::super::ec2_reads::millis;
+use super::super::ec2_reads::unix_ms;
 use aws_sdk_ec2::types::{Instance, InstanceAutoRecoveryState, InstanceStatus, InstanceStatusSummary, SummaryStatus};
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::admission::Health;
-use forewarn_recovery::facts::aws_recovers_until_ms;
+use forewarn_recovery::facts;
 
 /// Instances of one page.
 const PAGE: i32 = 1000;
@@ -41,20 +42,20 @@ fn is_impaired(status: &InstanceStatus) -> bool {
 }
 
 /// Gives until when AWS's own recovery may act, unless people have disabled it.
-pub(super) fn aws_recovers_until(instance: &Instance, status: Option<&InstanceStatus>) -> Option<i64> {
+pub(super) fn aws_recovers_until(instance: &Instance, status: Option<&InstanceStatus>) -> Option<UnixMs> {
     let setting = instance.maintenance_options.as_ref().and_then(|m| m.auto_recovery.as_ref());
     if setting == Some(&InstanceAutoRecoveryState::Disabled) {
         return None;
     }
     let since = impaired_since(status?.system_status.as_ref()?)?;
-    Some(aws_recovers_until_ms(since))
+    Some(facts::aws_recovers_until(since))
 }
 
 /// Without the time AWS gives none: an end that each look pushes on would never come.
-fn impaired_since(summary: &InstanceStatusSummary) -> Option<i64> {
+fn impaired_since(summary: &InstanceStatusSummary) -> Option<UnixMs> {
     let is_impaired = summary.status == Some(SummaryStatus::Impaired);
     let details = summary.details.as_deref().unwrap_or_default().iter().filter(|_| is_impaired);
-    details.filter_map(|d| millis(d.impaired_since.as_ref())).max()
+    details.filter_map(|d| unix_ms(d.impaired_since.as_ref())).max()
 }
 
 #[cfg(test)]
@@ -90,7 +91,7 @@ mod tests {
     fn aws_has_ten_minutes_from_the_failure_of_the_host_on() {
         let plain = Instance::builder().build();
         let until = |i: &Instance, s: &InstanceStatus| aws_recovers_until(i, Some(s));
-        assert_eq!(until(&plain, &system(SummaryStatus::Impaired, Some(1000))), Some(601_000));
+        assert_eq!(until(&plain, &system(SummaryStatus::Impaired, Some(1000))), Some(UnixMs(601_000)));
         assert_eq!(until(&plain, &system(SummaryStatus::Impaired, None)), None);
         assert_eq!(until(&plain, &system(SummaryStatus::Ok, Some(1000))), None);
         assert_eq!(aws_recovers_until(&plain, None), None);

@@ -11,6 +11,7 @@ use super::member;
 use super::{GroupRecord, found, group_of, in_a_group_or_none, no_group};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 /// What would end an instance that we have stopped.
@@ -23,7 +24,7 @@ const TAG: &str = "forewarn:suspended";
 /// A group, and which of the processes were suspended before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::aws) struct Suspension {
-    at_ms: i64,
+    at_ms: UnixMs,
     pub(super) group: String,
     already: Vec<String>,
 }

@@ -57,7 +57,7 @@ impl Step for KeepOld {
     const IS_SETTLED_ONCE: bool = false;
 
     async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<BTreeMap<String, String>, String> {
-        let until = format_ms(request.now_ms.saturating_add(DAY_MS));
+        let until = format_ms(request.now_ms.saturating_add(DAY_MS).0);
         let recovery = ("forewarn:kept-for".to_owned(), request.recovery_id.clone());
         let successor = request.successor.clone().map(|id| (SUCCESSOR.to_owned(), id));
         Ok([recovery, (UNTIL.to_owned(), until)].into_iter().chain(successor).collect())
@@ -92,7 +92,7 @@ async fn discard(aws: &AwsRecovery, request: &StepRequest, since: &Since) -> Ste
         Err(error) => return error.unknown(),
     };
     if found.is_empty() {
-        let is_hidden = request.now_ms - since.at_ms < HIDDEN_MS;
+        let is_hidden = request.now_ms.since(since.at_ms) < HIDDEN_MS;
         return if is_hidden {
             StepOutcome::Waiting(LOOK_AGAIN_MS)
         } else {

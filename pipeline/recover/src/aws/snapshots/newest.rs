@@ -4,11 +4,12 @@
 
 use super::super::AwsRecovery;
 use super::super::call::CallError;
-use super::super::ec2_reads::{self, Disk, millis};
+use super::super::ec2_reads::{self, Disk, unix_ms};
 use super::super::record::done_with;
 use super::super::tags::{self, STEP};
 use super::{SnapshotRecord, StepOutcome, StepRequest, snapshot_record};
 use aws_sdk_ec2::types::Snapshot;
+use forewarn_domain::time::UnixMs;
 use forewarn_runtime::time::format_ms;
 use std::collections::BTreeMap;
 
@@ -19,8 +20,8 @@ const SET: &str = "forewarn:set";
 #[derive(Debug, Default)]
 struct Set {
     snapshot_record: Vec<SnapshotRecord>,
-    /// When the first of it was taken, milliseconds since 1970.
-    at_ms: Option<i64>,
+    /// When the first of it was taken.
+    at_ms: Option<UnixMs>,
 }
 
 /// Looks for it; there being none is for people to deal with.
@@ -34,7 +35,7 @@ pub(super) async fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<Ste
         Some((at_ms, _)) => Ok(StepOutcome::Failed(format!(
             "the newest whole set of snapshots of {} is of {}, and may be {} h old",
             request.subject,
-            format_ms(at_ms),
+            format_ms(at_ms.0),
             request.policy.recovery_point_ms / 3_600_000
         ))),
         None => Ok(StepOutcome::Failed(format!("there is no whole set of complete snapshots of {}", request.subject))),
@@ -42,11 +43,11 @@ pub(super) async fn find(aws: &AwsRecovery, request: &StepRequest) -> Result<Ste
 }
 
 /// Gives the newest set that has every volume, complete.
-fn newest(found: Vec<Snapshot>, disks: &[Disk]) -> Option<(i64, Vec<SnapshotRecord>)> {
+fn newest(found: Vec<Snapshot>, disks: &[Disk]) -> Option<(UnixMs, Vec<SnapshotRecord>)> {
     let mut sets = BTreeMap::<String, Set>::new();
     for snapshot in found {
         let mark = [STEP, SET].iter().find_map(|key| tags::value(snapshot.tags(), key)).map(str::to_owned);
-        let at_ms = millis(snapshot.start_time.as_ref());
+        let at_ms = unix_ms(snapshot.start_time.as_ref());
         let snapshot_record = SnapshotRecord::read(snapshot).filter(SnapshotRecord::is_complete);
         if let (Some(mark), Some(at_ms), Some(snapshot_record)) = (mark, at_ms, snapshot_record) {
             let set = sets.entry(mark).or_default();
@@ -96,7 +97,7 @@ mod tests {
         ];
         let (at_ms, set) = newest(found, &[disk("a"), disk("b")]).unwrap();
         let ids: Vec<&str> = set.iter().map(|t| t.snapshot.as_str()).collect();
-        assert_eq!((at_ms, ids), (100_000, vec!["s1", "s2"]));
+        assert_eq!((at_ms, ids), (UnixMs(100_000), vec!["s1", "s2"]));
         assert_eq!(set[1].device, "/dev/b");
         assert!(newest(Vec::new(), &[disk("a")]).is_none());
     }

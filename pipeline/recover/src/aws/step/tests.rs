@@ -6,6 +6,7 @@ use crate::ports::{StepOutcome, StepRequest};
 use aws_config::Region;
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind as S;
+use forewarn_domain::time::UnixMs;
 use forewarn_recovery::policy::Policy;
 use forewarn_recovery::state::Note;
 use forewarn_runtime::aws::Aws;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 /// A text that is no record of any kind, and why.
 const CUT: &str = "";
 const WHY: &str = "EOF while parsing a value at line 1 column 0";
-const NOW: i64 = 1_800_000_000_000;
+const NOW: UnixMs = UnixMs(1_800_000_000_000);
 
 /// An account that nobody may ask anything.
 fn aws() -> AwsRecovery {
@@ -167,10 +168,10 @@ fn a_step_that_needs_no_record_goes_on_without() {
     let since = |goes_on: fn(&StepRequest, Unreadable) -> Result<Since, StepOutcome>, kind| {
         goes_on(&request(kind, CUT), Unreadable { error: WHY.to_owned() }).unwrap().at_ms
     };
-    assert_eq!(since(snapshots::AwaitSnapshots::unreadable, S::AwaitSnapshot), i64::MIN);
-    assert_eq!(since(snapshots::FindSnapshots::unreadable, S::FindSnapshots), i64::MIN);
-    assert_eq!(since(volumes::DeleteVolume::unreadable, S::DeleteVolume), i64::MIN);
-    assert_eq!(since(volumes::DetachNew::unreadable, S::DetachNew), i64::MIN);
+    assert_eq!(since(snapshots::AwaitSnapshots::unreadable, S::AwaitSnapshot), UnixMs::MIN);
+    assert_eq!(since(snapshots::FindSnapshots::unreadable, S::FindSnapshots), UnixMs::MIN);
+    assert_eq!(since(volumes::DeleteVolume::unreadable, S::DeleteVolume), UnixMs::MIN);
+    assert_eq!(since(volumes::DetachNew::unreadable, S::DetachNew), UnixMs::MIN);
     assert_eq!(since(launch::Discard::unreadable, S::Discard), NOW);
 }
 

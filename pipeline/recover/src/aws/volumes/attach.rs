@@ -8,6 +8,7 @@ use super::super::record::may_be_hidden;
 use super::super::tags;
 use super::AGAIN_MS;
 use aws_sdk_ec2::types::{EbsInstanceBlockDeviceSpecification, InstanceBlockDeviceMappingSpecification, Volume};
+use forewarn_domain::time::UnixMs;
 
 /// Where a volume is, as seen from one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +111,7 @@ pub(super) async fn on(
     aws: &AwsRecovery,
     request: &StepRequest,
     disk: &Disk,
-    first_ms: i64,
+    first_ms: UnixMs,
 ) -> Result<StepOutcome, StepOutcome> {
     let look = async || place(aws, &disk.volume, &request.subject).await.map_err(CallError::unknown);
     let mut seen = look().await?;
@@ -146,7 +147,7 @@ pub(super) async fn back(
     aws: &AwsRecovery,
     request: &StepRequest,
     disk: &Disk,
-    first_ms: i64,
+    first_ms: UnixMs,
 ) -> Result<StepOutcome, StepOutcome> {
     if place(aws, &disk.volume, &request.subject).await.map_err(CallError::unknown)? == Place::Free {
         let view = ec2_reads::instance_view(aws, &request.subject).await.map_err(CallError::unknown)?;

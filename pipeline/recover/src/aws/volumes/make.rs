@@ -11,6 +11,7 @@ use super::super::tags;
 use super::AGAIN_MS;
 use aws_sdk_ec2::types::{ResourceType, Volume, VolumeState, VolumeType};
 use forewarn_domain::step::StepKind;
+use forewarn_domain::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ const TAGS: usize = 42;
 /// The call's arguments: with the same token they must be the same.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::aws) struct Likeness {
-    at_ms: i64,
+    at_ms: UnixMs,
     snapshot: String,
     replaces: String,
     zone: String,
@@ -84,7 +85,7 @@ impl Step for DeleteVolume {
     }
 }
 
-fn likeness(at_ms: i64, volume: &Volume, replaces: String, snapshot: String) -> Result<Likeness, String> {
+fn likeness(at_ms: UnixMs, volume: &Volume, replaces: String, snapshot: String) -> Result<Likeness, String> {
     let zone = volume.availability_zone().ok_or_else(|| format!("{replaces} names no zone"))?.to_owned();
     let kind = volume.volume_type().map(|t| t.as_str().to_owned());
     // EC2 also tells what a type gives by itself, and refuses to be told that.

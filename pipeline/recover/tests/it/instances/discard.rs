@@ -44,7 +44,7 @@ fn where_nothing_was_launched_it_is_waited_for_what_may_be_hidden() {
     let (aws, old) = (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""));
     let mut discard = prepared(&aws, request(Discard, Replace, &old));
     waits(&aws.perform(&discard));
-    discard.now_ms = NOW + MINUTE;
+    discard.now_ms = NOW.saturating_add(MINUTE);
     done(aws.perform(&discard));
     assert_eq!(world.count("TerminateInstances"), 0);
 }

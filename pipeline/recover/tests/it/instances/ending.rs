@@ -3,6 +3,7 @@
 use super::{done, launch, prepared, request, waits};
 use forewarn_domain::action::RecoveryAction::TerminateReplaced;
 use forewarn_domain::step::StepKind::Terminate;
+use forewarn_domain::time::UnixMs;
 use forewarn_recover::aws::AwsRecovery;
 use forewarn_recover::ports::{FactReader, StepDriver, StepOutcome};
 use forewarn_recovery::facts::{Read, RetainedInstance};
@@ -14,7 +15,7 @@ fn what_was_replaced_is_seen_as_such_and_ended_once() {
     let Some(world) = World::start(&["ec2"], &[]) else { return };
     let (aws, old, new) =
         (AwsRecovery::new(&world.aws(), REGION, None).unwrap(), launch(&world, ""), launch(&world, ""));
-    let kept = |id: &str| match aws.look(id, 0).instance {
+    let kept = |id: &str| match aws.look(id, UnixMs(0)).instance {
         Read::Known(facts) => facts.kept,
         Read::Failed(why) | Read::Absent(why) => panic!("{why}"),
     };
@@ -34,10 +35,10 @@ fn what_was_replaced_is_seen_as_such_and_ended_once() {
     };
     tag("tomorrow");
     assert!(
-        matches!(aws.look(&old, 0).instance, Read::Failed(why) if why.contains("forewarn:terminate-after") && why.contains(&old))
+        matches!(aws.look(&old, UnixMs(0)).instance, Read::Failed(why) if why.contains("forewarn:terminate-after") && why.contains(&old))
     );
     tag("1970-01-01T00:00:01Z");
-    assert_eq!(kept(&old), Some(RetainedInstance { until_ms: 1000, successor_runs: true }));
+    assert_eq!(kept(&old), Some(RetainedInstance { until_ms: UnixMs(1000), successor_runs: true }));
     // It runs: whoever started it needs it.
     refused(aws.perform(&end));
     world.python(&format!("aws('ec2').stop_instances(InstanceIds=['{old}'])"));

@@ -47,10 +47,10 @@ fn a_stop_that_hangs_is_forced_after_five_minutes_and_never_skips_the_shutdown()
     world.script(&json!({"kind": "hung_stop", "instance": id}));
     let mut stop = prepared(&aws, request(Stop, SafeRestart, &id));
     waits(&aws.perform(&stop));
-    stop.now_ms = NOW + 4 * MINUTE;
+    stop.now_ms = NOW.saturating_add(4 * MINUTE);
     waits(&aws.perform(&stop));
     assert_eq!(world.count("StopInstances"), 1);
-    stop.now_ms = NOW + 6 * MINUTE;
+    stop.now_ms = NOW.saturating_add(6 * MINUTE);
     waits(&aws.perform(&stop));
     done(aws.perform(&stop));
     let stops: Vec<_> = world.calls().into_iter().filter(|c| c["action"] == "StopInstances").collect();
@@ -66,13 +66,13 @@ fn what_hangs_even_when_forced_is_cut_off_only_where_people_allow_it_and_is_not_
     world.script(&json!({"kind": "hung_stop", "instance": id, "yields_to": "skip_os_shutdown"}));
     let mut stop = prepared(&aws, request(Stop, SafeRestart, &id));
     for minutes in [0, 6, 11] {
-        stop.now_ms = NOW + minutes * MINUTE;
+        stop.now_ms = NOW.saturating_add(minutes * MINUTE);
         waits(&aws.perform(&stop));
     }
     let cut_off = || world.calls().iter().filter(|c| c["args"].to_string().contains("SkipOsShutdown")).count();
     assert_eq!(cut_off(), 0);
     let mut start = prepared(&aws, request(Start, SafeRestart, &id));
-    start.now_ms = NOW + 11 * MINUTE;
+    start.now_ms = NOW.saturating_add(11 * MINUTE);
     start.notes.insert(Stop, Note { before: stop.before.clone(), result: None });
     fails(aws.perform(&start), "hangs on its way down");
     stop.policy.may_skip_os_shutdown = true;

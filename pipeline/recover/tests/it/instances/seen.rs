@@ -1,6 +1,7 @@
 //! Where an instance stands, and whether a trigger still holds.
 
 use super::{MINUTE, NOW, launch};
+use forewarn_domain::time::UnixMs;
 use forewarn_recover::aws::AwsRecovery;
 use forewarn_recover::ports::FactReader;
 use forewarn_recovery::admission::Health;
@@ -29,7 +30,7 @@ fn what_is_impaired_counts_in_its_zone_and_in_all() {
     assert_eq!(place.fleet, Health { members: 3, impaired: 2 });
     // The world's time is the real one.
     let Read::Known(Some(until)) = seen.aws_recovers_until else { panic!("{:?}", seen.aws_recovers_until) };
-    let ahead = until - forewarn_runtime::time::system_now_ms();
+    let ahead = until.since(UnixMs(forewarn_runtime::time::system_now_ms()));
     assert!((8 * MINUTE..=10 * MINUTE).contains(&ahead), "{ahead}");
     assert_eq!(aws.look(&c, NOW).aws_recovers_until, Read::Known(None));
     let absent = aws.look("i-0123456789abcdef0", NOW).instance;

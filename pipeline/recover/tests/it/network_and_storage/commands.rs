@@ -97,11 +97,11 @@ fn only_named_units_are_restarted() {
 #[test]
 fn an_application_is_stopped_while_there_is_time() {
     let Some(mut scene) = scene(RecoveryAction::DrainSpot) else { return };
-    scene.request.deadline_ms = Some(scene.request.now_ms + 120_000);
+    scene.request.deadline_ms = Some(scene.request.now_ms.saturating_add(120_000));
     begin(&mut scene, S::DrainApplication, "drain-well");
     assert!(scene.request.before.contains("docker stop -t 45 myapp-container"));
     assert!(matches!(scene.settle(), StepOutcome::Done(_)));
-    scene.request.deadline_ms = Some(scene.request.now_ms + 50_000);
+    scene.request.deadline_ms = Some(scene.request.now_ms.saturating_add(50_000));
     begin(&mut scene, S::DrainApplication, "drain-late");
     let reply = scene.perform();
     assert!(matches!(&reply, StepOutcome::Failed(why) if why.contains("no time left")), "{reply:?}");
