@@ -160,7 +160,7 @@ impl Bench {
         for _ in 0..100 {
             match executor.advance(id).unwrap() {
                 NextWakeup::At(at) | NextWakeup::Reminder(at) => {
-                    self.clock.advance(at.since(UnixMs(self.clock.now_ms())).max(1))
+                    self.clock.advance(at.since(UnixMs(self.clock.now_ms())).max(1));
                 }
                 over @ (NextWakeup::Person | NextWakeup::Never) => return over,
             }

@@ -13,8 +13,9 @@ fn row(differs: Value) -> Value {
         "rung_began_ms": 10, "snapshot_since_ms": 20, "retry_ms": i64::MIN, "intent": null, "done": [0, 1], "undo": [],
         "notes": {"stop": {"before": "{}", "result": null}}, "reason": null,
     });
-    for (key, value) in differs.as_object().unwrap() {
-        row[key] = value.clone();
+    let Value::Object(differs) = differs else { panic!("{differs} is no object") };
+    for (key, value) in differs {
+        row[key] = value;
     }
     row
 }
