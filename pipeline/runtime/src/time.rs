@@ -162,6 +162,21 @@ pub fn format_ms(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| format!("{ms} ms"), |t| t.to_string())
 }
 
+/// Says how far a time is from now, in the largest unit of which there are two at least: `in 5 minutes`, `3 hours ago`, `now`.
+pub fn relative(at_ms: i64, now_ms: i64) -> String {
+    let ahead = at_ms.saturating_sub(now_ms);
+    let seconds = ahead.unsigned_abs() / 1000;
+    let (count, unit) = match seconds {
+        0 => return "now".to_owned(),
+        1..120 => (seconds, "second"),
+        120..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let unit = if count == 1 { unit.to_owned() } else { format!("{unit}s") };
+    if ahead > 0 { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
+}
+
 /// Writes the UTC date (`YYYY-MM-DD`) of a day counted from 1970-01-01.
 pub fn format_day(day: i64) -> String {
     format_ms(day.saturating_mul(DAY_MS)).chars().take(10).collect()
@@ -254,6 +269,16 @@ mod tests {
     use proptest::prelude::*;
 
     const NOW: i64 = 1_771_113_600_000; // 2026-02-15T00:00:00Z
+
+    #[test]
+    fn how_far_a_time_is_from_now_is_said_in_words() {
+        let said = [0, 1_000, 90_000, 5 * 60_000, -3 * 3_600_000, 36 * 3_600_000, -2 * DAY_MS]
+            .map(|ms| relative(NOW + ms, NOW));
+        assert_eq!(
+            said,
+            ["now", "in 1 second", "in 90 seconds", "in 5 minutes", "3 hours ago", "in 36 hours", "2 days ago"]
+        );
+    }
 
     #[test]
     fn every_documented_form_is_read() {

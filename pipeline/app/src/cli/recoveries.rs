@@ -116,8 +116,8 @@ fn find(log: &dyn Store, id: &str) -> Result<RecoveryRow, CliError> {
 }
 
 /// Says where a recovery stands, in words.
-fn phase(row: &RecoveryRow) -> String {
-    let at = |time: UnixMs| forewarn_runtime::time::format_ms(time.0);
+fn phase(row: &RecoveryRow, now_ms: i64) -> String {
+    let at = |time: UnixMs| format!("{time} ({})", forewarn_runtime::time::relative(time.0, now_ms));
     if let Some(what) = &row.illegal {
         return format!("unreadable: {what}");
     }
@@ -149,7 +149,7 @@ impl List {
         for row in &rows {
             let action = row.state.plan.as_ref().map_or("-".to_owned(), |p| p.action.to_string());
             let id = row.recovery_id.chars().take(12).collect::<String>();
-            let (subject, words) = (&row.state.subject, phase(row));
+            let (subject, words) = (&row.state.subject, phase(row, context.now_ms));
             context.out.line(format_args!("{id}  {}  {subject}  {action}  {words}", row.opened_at))?;
         }
         Ok(End::Done)
@@ -165,7 +165,12 @@ impl One {
             context.out.json(&json!({"recovery": row, "events": entries}))?;
             return Ok(End::Done);
         }
-        context.out.line(format_args!("{}  {}  {}", row.recovery_id, row.state.subject, phase(&row)))?;
+        context.out.line(format_args!(
+            "{}  {}  {}",
+            row.recovery_id,
+            row.state.subject,
+            phase(&row, context.now_ms)
+        ))?;
         for entry in &entries {
             let event = entry.event().map_err(CliError::failed)?;
             let Some((_, _, event)) = of(&event) else { continue };
