@@ -1,7 +1,9 @@
 //! Times as numbers and as text.
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// One hour, milliseconds.
@@ -27,9 +29,8 @@ pub fn rfc3339(ms: i64) -> String {
 }
 
 /// A time: milliseconds since 1970-01-01T00:00:00Z. People are shown RFC 3339.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-#[schemars(with = "i64")]
 pub struct UnixMs(pub i64);
 
 impl UnixMs {
@@ -64,6 +65,21 @@ impl UnixMs {
     /// Gives the milliseconds from an earlier time until this one; negative where that one is later.
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Its schema is the number's own, in place: each field says which time it is.
+impl JsonSchema for UnixMs {
+    fn inline_schema() -> bool {
+        i64::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        i64::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        i64::json_schema(generator)
     }
 }
 
