@@ -1,6 +1,6 @@
 //! The ports in AWS: what each step reads and calls.
 //!
-//! Steps on one kind of thing stand together in one file; [`step_of`] has all of them.
+//! Steps on one kind of thing stand together in one file; `step_of` has all of them.
 
 mod address;
 mod call;
