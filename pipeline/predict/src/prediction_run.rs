@@ -218,7 +218,7 @@ impl PredictionRun<'_> {
     fn execute(&self, log: &SqliteLog, as_of: i64, report: &mut RunReport) -> Result<(), PredictionRunError> {
         let prepared = self.prepare(Some(log), as_of, |_, _| {})?;
         self.write(log, &prepared, report)?;
-        self.keep(&prepared)
+        self.keep(&prepared).map(drop)
     }
 
     /// Analyzes one time, applies its predictions to their episodes as the log has them, and gives those at high their plans; nothing is
@@ -265,14 +265,13 @@ impl PredictionRun<'_> {
         Ok(())
     }
 
-    /// Keeps the predictions in the history, those of the shadow too.
+    /// Keeps the predictions in the history, those of the shadow too; gives the file, and whether it is new.
     ///
     /// # Errors
     /// When a file can't be written; doing it again writes the same.
-    pub fn keep(&self, prepared: &Prepared) -> Result<(), PredictionRunError> {
+    pub fn keep(&self, prepared: &Prepared) -> Result<(String, bool), PredictionRunError> {
         let Prepared { analysis, round, fleet } = prepared;
-        let (path, new) = announce::keep(self.history, analysis, self.ruleset, round)?;
-        tracing::info!(path, new, "predictions kept in the history");
+        let kept = announce::keep(self.history, analysis, self.ruleset, round)?;
         failpoint::point("analyze.kept");
         if let Some(shadow) = self.shadow
             && let Err(e) = crate::shadow::keep(self.history, self.map, fleet, analysis.as_of, shadow)
@@ -280,7 +279,7 @@ impl PredictionRun<'_> {
             // The shadow is a trial: what people see goes on without it.
             tracing::warn!(error = %e, "the shadow rule set's round was not kept");
         }
-        Ok(())
+        Ok(kept)
     }
 }
 

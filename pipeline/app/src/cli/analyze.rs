@@ -170,7 +170,8 @@ impl Args {
             announced = deliveries.sent(),
             "emitted"
         );
-        run.keep(prepared).map_err(of_run)?;
+        let (path, new) = run.keep(prepared).map_err(of_run)?;
+        tracing::info!(path, new, "predictions kept in the history");
         buses::report(deliveries).map(drop)
     }
 
