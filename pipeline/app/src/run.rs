@@ -87,13 +87,8 @@ impl Job {
             metrics: &self.ctx.metrics,
         };
         let report = run.catch_up(self.rounds, &turn, &log, now, &self.ctx.stop)?;
-        match turn.conclude(&mut history, &log, now) {
-            Ok(c) => {
-                tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded");
-            }
-            // The archive may be writing: the next run finds the same.
-            Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next run"),
-        }
+        self.ctx.metrics.lag("analyze", self.ctx.clock.now_ms() - self.rounds.last(now));
+        turn.conclude(&mut history, &log, self.ctx.clock.now_ms());
         Ok(report)
     }
 }

@@ -47,7 +47,7 @@ pub struct SinkConfig {
 
 impl SinkConfig {
     /// Names the cursors of the buses that are wanted beside the file: these can be told to begin with the whole log.
-    pub fn with_a_start(&self) -> Vec<&'static str> {
+    pub fn replayable_cursors(&self) -> Vec<&'static str> {
         let Self { file: _, eventbridge, stdout } = self;
         [(EVENTBRIDGE, eventbridge.is_some()), (STDOUT, *stdout)]
             .into_iter()

@@ -87,12 +87,12 @@ struct Work<'a> {
 impl Work<'_> {
     /// Gives the detail with what has been said so far.
     fn with_notes(&self, detail: &Value, more: Option<&str>) -> Value {
-        let mut with_notes = detail.clone();
+        let mut noted = detail.clone();
         let said: Vec<&str> = self.said.iter().map(String::as_str).chain(more).collect();
-        if let (Value::Object(map), false) = (&mut with_notes, said.is_empty()) {
+        if let (Value::Object(map), false) = (&mut noted, said.is_empty()) {
             map.insert(TRIMMED.to_owned(), json!(said));
         }
-        with_notes
+        noted
     }
 
     fn fits(&self) -> bool {

@@ -74,7 +74,7 @@ pub fn poll(
                     waiting = true;
                     let next = (wait.1 * 2).clamp(PAUSE_MS, LONGEST_PAUSE_MS);
                     *wait = (clock.now_ms().saturating_add(next as i64), next);
-                    tracing::warn!(error = %e, cause = e.source.to_string(), "the queue is left alone for {next} ms");
+                    tracing::warn!(error = %e, cause = e.source.to_string(), "the queue is not asked again for {} s", next / 1000);
                 }
             }
         }

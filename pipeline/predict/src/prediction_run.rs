@@ -164,10 +164,14 @@ impl DueTurn {
 
     /// Finds the failures since shortly before the last run, and resolves the episodes that are due. Doing it again changes nothing.
     ///
-    /// # Errors
-    /// When history or log fail.
-    pub fn conclude(&self, history: &mut History, log: &SqliteLog, now: i64) -> Result<Concluded, ConcludeError> {
-        conclude(history, log, self.begun.unwrap_or(now).min(now) - LOOK_BACK_MS, now)
+    /// What fails is said and stops nothing: another process may be writing to the history, and the next run finds the same.
+    pub fn conclude(&self, history: &mut History, log: &SqliteLog, now: i64) {
+        match conclude(history, log, self.begun.unwrap_or(now).min(now) - LOOK_BACK_MS, now) {
+            Ok(c) => {
+                tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded");
+            }
+            Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next run"),
+        }
     }
 
     /// Resolves the episodes that are due at a time that is not one of the schedule: what failed since is for the scheduled runs to find.

@@ -58,7 +58,8 @@ pub enum StepOutcome {
 impl fmt::Display for StepOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Done(_) => f.write_str("done"),
+            Self::Done(result) if result.is_empty() => f.write_str("done"),
+            Self::Done(result) => write!(f, "done: {result}"),
             Self::Waiting(ms) => write!(f, "on its way, looked at again in {} s", ms / 1000),
             Self::Failed(why) => write!(f, "failed: {why}"),
             Self::Unknown(why) => write!(f, "not known: {why}"),

@@ -1,5 +1,7 @@
 //! How long calls, leases and steps may take, and how often a step is tried.
 
+use forewarn_domain::time::UnixMs;
+
 /// How long one call may take, its retries included, milliseconds; longer waits are looked at again and again instead.
 pub const CALL_MS: i64 = 60_000;
 /// How long a lease holds, milliseconds.
@@ -16,7 +18,7 @@ pub const STEP_ATTEMPTS: u32 = 3;
 pub const UNDO_ATTEMPTS: u32 = 10;
 /// What has to be left of the time until AWS takes an instance when what can be left out is left out, milliseconds: its snapshots are to be
 /// asked for 50 s before, and that takes a moment.
-pub const SPOT_LEFT_MS: i64 = 60_000;
+const SPOT_LEFT_MS: i64 = 60_000;
 /// How long after a failure it is tried again where AWS takes the instance, milliseconds.
 pub const SPOT_RETRY_MS: i64 = 2_000;
 /// How long after a failure it is tried again, milliseconds.
@@ -31,4 +33,9 @@ pub struct Pace {
     pub attempts: u32,
     /// How long after a failure it is tried again, milliseconds.
     pub retry_ms: i64,
+}
+
+/// Says whether AWS takes an instance so soon that only its snapshots are still to be asked for.
+pub const fn leaves_no_time(deadline: UnixMs, now: UnixMs) -> bool {
+    now.0 >= deadline.saturating_sub(SPOT_LEFT_MS).0
 }

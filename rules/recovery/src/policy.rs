@@ -35,9 +35,8 @@ pub struct DailyWindow {
     pub to_minute: u16,
 }
 
-const MONITORING: &str = "monitoring_enabled";
 /// Keys that older tables have and nothing reads.
-const UNREAD: [&str; 2] = [MONITORING, "notification_channels"];
+const UNREAD: [&str; 2] = ["monitoring_enabled", "notification_channels"];
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -205,11 +204,11 @@ impl Policy {
     /// Names the keys that say something else than their default though nothing reads them.
     pub fn unread(&self) -> Vec<&'static str> {
         let default = Self::default();
-        let differs = |key: &&str| match *key {
-            MONITORING => self.monitoring_enabled != default.monitoring_enabled,
-            _ => self.notification_channels != default.notification_channels,
-        };
-        UNREAD.into_iter().filter(differs).collect()
+        let differs = [
+            self.monitoring_enabled != default.monitoring_enabled,
+            self.notification_channels != default.notification_channels,
+        ];
+        UNREAD.into_iter().zip(differs).filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
 
     fn check(&self) -> Result<(), PolicyError> {

@@ -6,7 +6,7 @@ mod work;
 pub use work::{Attempt, Intent, Progress, RungClock, Undo, Work};
 
 use super::event::{Outcome, RecoveryEvent};
-use super::pace::{LEASE_MS, SPOT_LEFT_MS};
+use super::pace::{LEASE_MS, leaves_no_time};
 use super::plan::{Plan, Step};
 use super::refusal::Refusal;
 use super::trigger::{Cause, Trigger};
@@ -403,7 +403,7 @@ impl Recovery {
         let Some(progress) = self.progress() else { return false };
         let ahead = self.steps().get(progress.cursor + 1..).unwrap_or_default();
         let is_ahead = ahead.iter().any(|s| s.kind == StepKind::Snapshot);
-        is_ahead && self.step().is_some_and(|s| s.optional) && now >= deadline_ms.saturating_sub(SPOT_LEFT_MS)
+        is_ahead && self.step().is_some_and(|s| s.optional) && leaves_no_time(deadline_ms, now)
     }
 
     /// Gives the call for the end of the instance that was replaced; none where nothing was, or it is still needed.

@@ -104,7 +104,7 @@ impl Args {
         let store: &dyn Store = log.as_ref().map_or(&no_log, |log| log);
         let previewer = planner.as_ref().map(|p| p.on(store));
         let map = self.map.over(&history);
-        let shadow = if emit { self.shadow_rules(context) } else { None };
+        let shadow = if emit { load_shadow(self.shadow.as_ref(), context) } else { None };
         let metrics = forewarn_runtime::metrics::unregistered();
         let run = PredictionRun {
             history: &history,
@@ -173,12 +173,6 @@ impl Args {
         let (path, new) = run.keep(prepared).map_err(of_run)?;
         tracing::info!(path, new, "predictions kept in the history");
         buses::report(deliveries).map(drop)
-    }
-
-    /// Loads the second rule set that is kept silently, if one is wanted: by flag, else by setting. It is a trial: one that can't be read
-    /// stops no prediction.
-    fn shadow_rules(&self, context: &Context<'_>) -> Option<RuleSet> {
-        load_shadow(self.shadow.as_ref(), context)
     }
 
     fn write(

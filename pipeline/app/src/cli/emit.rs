@@ -74,7 +74,7 @@ impl Args {
 
 /// A cursor never moves back: says so instead of starting somewhere else than was asked for.
 fn refuse_begun(log: &SqliteLog, wanted: &forewarn_deliver::SinkConfig) -> Result<(), CliError> {
-    for name in wanted.with_a_start() {
+    for name in wanted.replayable_cursors() {
         if log.has_cursor(name)? {
             let at = log.cursor(name)?;
             return Err(CliError::input(format!(

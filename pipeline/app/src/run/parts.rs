@@ -83,7 +83,6 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
             Err(e) => return Err(e.into()),
         };
         let report = job.predict_due(history, now)?;
-        ctx.metrics.lag("analyze", ctx.clock.now_ms() - slot);
         tracing::info!(
             runs = report.due,
             instances = report.instances,

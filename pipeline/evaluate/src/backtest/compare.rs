@@ -4,7 +4,7 @@ use super::measure::Measure;
 use super::report::{Difference, DifferenceRow, Estimate};
 
 /// The measures that are said in words, the most telling first.
-const TOLD: [Measure; 6] = [
+const COMPARED: [Measure; 6] = [
     Measure::AveragePrecision,
     Measure::BrierSkill,
     Measure::Brier,
@@ -16,8 +16,8 @@ const NOTHING: &str = "no difference can be told";
 
 /// Judges the differences B less A.
 pub(super) fn difference(a: &str, b: &str, estimates: Vec<(Measure, Estimate)>) -> Difference {
-    let judged = TOLD.iter().filter_map(|m| estimates.iter().find(|e| e.0 == *m));
-    let words = judged.map(|(m, e)| words(*m, e)).collect();
+    let compared = COMPARED.iter().filter_map(|m| estimates.iter().find(|e| e.0 == *m));
+    let words = compared.map(|(m, e)| words(*m, e)).collect();
     let rows = estimates.into_iter().map(|(measure, difference)| DifferenceRow {
         measure: measure.name(),
         verdict: verdict(measure, &difference),

@@ -41,7 +41,7 @@ pub(super) fn decode(type_: &str, name: &str, found: u32, data: &Value) -> Resul
     };
     let bad = |source| DecodeError::Data { type_: type_.to_owned(), source };
     let event = event.map_err(bad)?;
-    if event.type_() != kind.full() {
+    if event.type_().rsplit_once('.').is_none_or(|(said, _)| said != name) {
         let (said, expected) = (event.type_(), event_name(name));
         return Err(bad(serde_json::Error::custom(format!("event is of type {said:?}, expected {expected:?}"))));
     }

@@ -5,7 +5,7 @@ use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads::filter;
 use super::record::Unreadable;
-use super::step::{Step, precondition_of};
+use super::step::{Found, Performed, Step, precondition_of};
 use aws_sdk_ec2::types::Address;
 use forewarn_domain::step::StepKind;
 use serde::{Deserialize, Serialize};
@@ -33,20 +33,12 @@ impl Step for MoveAddress {
         settle(aws, request).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &AddressRecord,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &AddressRecord) -> Performed {
         let successor = successor(request).map_err(StepOutcome::Failed)?;
         Ok(move_to(aws, before, successor).await)
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: Result<AddressRecord, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, before: Result<AddressRecord, Unreadable>) -> Found {
         let before = before.map_err(|why| unreadable(&why))?;
         let successor = successor(request)?;
         let address = address(aws, &before.allocation_id).await?;

@@ -8,10 +8,10 @@ use super::super::ports::{StepOutcome, StepRequest};
 use super::AwsRecovery;
 use super::call::CallError;
 use super::record::{Unreadable, too_early};
-use super::step::Step;
+use super::step::{Found, Performed, Step};
 use forewarn_domain::step::StepKind;
 use forewarn_domain::time::UnixMs;
-use forewarn_recovery::pace::SPOT_LEFT_MS;
+use forewarn_recovery::pace::leaves_no_time;
 pub(super) use probe::probe;
 use run::Ended;
 use serde::{Deserialize, Serialize};
@@ -36,83 +36,77 @@ impl Order {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Diagnose;
+/// A command that is a step: it says what is run.
+pub(super) trait Command {
+    const STEP: StepKind;
 
-impl Step for Diagnose {
-    const KIND: StepKind = StepKind::Diagnose;
+    fn order(request: &StepRequest) -> Result<Order, String>;
+
+    /// Says why it is not sent any more.
+    fn refusal(_request: &StepRequest) -> Option<&'static str> {
+        None
+    }
+}
+
+impl<T: Command> Step for T {
+    const KIND: StepKind = T::STEP;
     type Precondition = Order;
 
     async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<Order, String> {
-        Ok(Order::new(request, script::diagnose(&request.policy.units), 40))
+        T::order(request)
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Result<StepOutcome, StepOutcome> {
-        go_on(aws, request, order).await
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Performed {
+        match T::refusal(request) {
+            Some(why) => Ok(StepOutcome::Failed(why.to_owned())),
+            None => go_on(aws, request, order).await,
+        }
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        order: Result<Order, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, order: Result<Order, Unreadable>) -> Found {
         find(aws, request, &order?).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Diagnose;
+
+impl Command for Diagnose {
+    const STEP: StepKind = StepKind::Diagnose;
+
+    fn order(request: &StepRequest) -> Result<Order, String> {
+        Ok(Order::new(request, script::diagnose(&request.policy.units), 40))
     }
 }
 
 #[derive(Debug)]
 pub(super) struct RestartUnits;
 
-impl Step for RestartUnits {
-    const KIND: StepKind = StepKind::RestartUnits;
-    type Precondition = Order;
+impl Command for RestartUnits {
+    const STEP: StepKind = StepKind::RestartUnits;
 
-    async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<Order, String> {
+    fn order(request: &StepRequest) -> Result<Order, String> {
         Ok(Order::new(request, script::restart(&request.policy.units)?, 300))
-    }
-
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Result<StepOutcome, StepOutcome> {
-        go_on(aws, request, order).await
-    }
-
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        order: Result<Order, Unreadable>,
-    ) -> Result<Option<String>, String> {
-        find(aws, request, &order?).await
     }
 }
 
 #[derive(Debug)]
 pub(super) struct DrainApplication;
 
-impl Step for DrainApplication {
-    const KIND: StepKind = StepKind::DrainApplication;
-    type Precondition = Order;
+impl Command for DrainApplication {
+    const STEP: StepKind = StepKind::DrainApplication;
 
-    async fn prepare(_aws: &AwsRecovery, request: &StepRequest) -> Result<Order, String> {
+    fn order(request: &StepRequest) -> Result<Order, String> {
         Ok(Order::new(request, script::drain(&request.policy.targets)?, 60))
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Result<StepOutcome, StepOutcome> {
-        let is_late = request.deadline_ms.is_some_and(|at| request.now_ms >= at.saturating_sub(SPOT_LEFT_MS));
-        if is_late {
-            return Ok(StepOutcome::Failed("no time left to stop the application".to_owned()));
-        }
-        go_on(aws, request, order).await
-    }
-
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        order: Result<Order, Unreadable>,
-    ) -> Result<Option<String>, String> {
-        find(aws, request, &order?).await
+    fn refusal(request: &StepRequest) -> Option<&'static str> {
+        let is_late = request.deadline_ms.is_some_and(|at| leaves_no_time(at, request.now_ms));
+        is_late.then_some("no time left to stop the application")
     }
 }
 
-async fn find(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Result<Option<String>, String> {
+async fn find(aws: &AwsRecovery, request: &StepRequest, order: &Order) -> Found {
     let found = run::find(aws, &request.subject, &request.token, order.at_ms).await?;
     let Some(command) = found else { return too_early(request, order.at_ms).map_or(Ok(None), Err) };
     match run::look(aws, &command, &request.subject).await? {

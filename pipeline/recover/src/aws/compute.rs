@@ -5,7 +5,7 @@ use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads::{instance, state, unix_ms};
 use super::record::Unreadable;
-use super::step::{Step, precondition_of};
+use super::step::{Found, Performed, Step, precondition_of};
 use aws_sdk_ec2::types::{Affinity, Instance, Tenancy};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
@@ -37,22 +37,11 @@ impl Step for Stop {
         power_state(aws, request).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &PowerState,
-    ) -> Result<StepOutcome, StepOutcome> {
-        let Some(found) = instance(&aws.ec2, &request.subject).await.map_err(CallError::unknown)? else {
-            return Ok(StepOutcome::Failed(unknown(aws, request)));
-        };
-        Ok(stop(aws, request, before, &found).await)
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &PowerState) -> Performed {
+        Ok(stop(aws, request, before, &seen(aws, request).await?).await)
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: Result<PowerState, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, before: Result<PowerState, Unreadable>) -> Found {
         before.map_err(|why| why.error)?;
         let found = existing(aws, request).await?;
         Ok(is_down(&found).then(|| result(&found)))
@@ -75,22 +64,11 @@ impl Step for Start {
         power_state(aws, request).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &PowerState,
-    ) -> Result<StepOutcome, StepOutcome> {
-        let Some(found) = instance(&aws.ec2, &request.subject).await.map_err(CallError::unknown)? else {
-            return Ok(StepOutcome::Failed(unknown(aws, request)));
-        };
-        Ok(start(aws, request, before, &found).await)
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &PowerState) -> Performed {
+        Ok(start(aws, request, before, &seen(aws, request).await?).await)
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: Result<PowerState, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, before: Result<PowerState, Unreadable>) -> Found {
         let before = before.map_err(|why| why.error)?;
         let found = existing(aws, request).await?;
         Ok(has_started(&before, &found).then(|| result(&found)))
@@ -113,6 +91,11 @@ fn unreadable(request: &StepRequest, why: &Unreadable) -> StepOutcome {
 
 async fn existing(aws: &AwsRecovery, request: &StepRequest) -> Result<Instance, String> {
     instance(&aws.ec2, &request.subject).await?.ok_or_else(|| unknown(aws, request))
+}
+
+async fn seen(aws: &AwsRecovery, request: &StepRequest) -> Result<Instance, StepOutcome> {
+    let found = instance(&aws.ec2, &request.subject).await.map_err(CallError::unknown)?;
+    found.ok_or_else(|| StepOutcome::Failed(unknown(aws, request)))
 }
 
 fn unknown(aws: &AwsRecovery, request: &StepRequest) -> String {

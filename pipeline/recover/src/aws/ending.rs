@@ -5,7 +5,7 @@ use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads::{instance, state};
 use super::record::{Nothing, Unreadable};
-use super::step::Step;
+use super::step::{Found, Performed, Step};
 use super::tags::{self, SUCCESSOR};
 use aws_sdk_ec2::types::Instance;
 use forewarn_domain::step::StepKind;
@@ -28,18 +28,14 @@ impl Step for Terminate {
         Ok(Nothing)
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, _before: &Nothing) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, _before: &Nothing) -> Performed {
         Ok(match instance(&aws.ec2, &request.subject).await.map_err(CallError::unknown)? {
             Some(found) if !is_gone(Some(&found)) => end(aws, &request.subject, &found).await,
             _ => StepOutcome::Done(ENDED.to_owned()),
         })
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        _before: Result<Nothing, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, _before: Result<Nothing, Unreadable>) -> Found {
         let found = instance(&aws.ec2, &request.subject).await?;
         Ok(is_gone(found.as_ref()).then(|| ENDED.to_owned()))
     }

@@ -7,7 +7,7 @@ use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads;
 use super::record::Unreadable;
-use super::step::{Step, precondition_of};
+use super::step::{Found, Performed, Step, precondition_of};
 use super::tags;
 use super::traffic::{self, Deregister};
 use forewarn_domain::step::StepKind;
@@ -56,15 +56,11 @@ impl Step for Isolate {
         Ok(Lists { at_ms: request.now_ms, isolation: Some(isolation), interfaces })
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, lists: &Lists) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, lists: &Lists) -> Performed {
         isolate(aws, request, lists).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        lists: Result<Lists, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, lists: Result<Lists, Unreadable>) -> Found {
         found(aws, request, &lists?).await
     }
 }
@@ -86,15 +82,11 @@ impl Step for RestoreGroups {
         Ok(Lists { at_ms: request.now_ms, isolation: None, interfaces })
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, lists: &Lists) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, lists: &Lists) -> Performed {
         restore(aws, request, lists).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        lists: Result<Lists, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, lists: Result<Lists, Unreadable>) -> Found {
         found(aws, request, &lists?).await
     }
 }

@@ -12,7 +12,7 @@ use super::AwsRecovery;
 use super::call::bounded;
 use super::record::Unreadable;
 use super::snapshots::{FindSnapshots, SnapshotRecord, TakeSnapshots};
-use super::step::{JsonResult, Step, result_of};
+use super::step::{Found, JsonResult, Performed, Step, result_of};
 use arguments::Arguments;
 use capture::ActionRequest;
 pub(super) use discard::{Discard, KeepOld};
@@ -42,19 +42,11 @@ impl Step for Launch {
         bounded(Box::pin(settle(aws, request))).await?
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        arguments: &Arguments,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, arguments: &Arguments) -> Performed {
         Ok(launch(aws, request, arguments).await)
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        arguments: Result<Arguments, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, arguments: Result<Arguments, Unreadable>) -> Found {
         let arguments = arguments.map_err(|why| unreadable(&why))?;
         let ec2 = arguments.ec2(aws);
         arguments.launched(&ec2, &request.token).await.map_err(String::from)

@@ -5,7 +5,7 @@ use super::AwsRecovery;
 use super::call::ask;
 use super::ec2_reads::{ec2_of_successor, instance};
 use super::record::Unreadable;
-use super::step::Step;
+use super::step::{Performed, Step};
 use aws_sdk_route53::Client;
 use aws_sdk_route53::error::BuildError;
 use aws_sdk_route53::types::{
@@ -55,7 +55,7 @@ impl Step for PointDns {
         settle(aws, request).await
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &DnsRecord) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &DnsRecord) -> Performed {
         let client = Client::new(&aws.config);
         let change = CHANGES.lock().unwrap_or_else(PoisonError::into_inner).get(&request.token).cloned();
         Ok(match change {

@@ -6,7 +6,7 @@ use super::call::{CallError, ask};
 use super::ec2_reads;
 use super::record::Unreadable;
 use super::snapshots;
-use super::step::Step;
+use super::step::{Found, Performed, Step};
 use super::tags;
 use aws_sdk_ec2::types::{ReplaceRootVolumeTask, ResourceType};
 use forewarn_domain::step::StepKind;
@@ -46,15 +46,11 @@ impl Step for ReplaceRoot {
         })
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, with: &Arguments) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, with: &Arguments) -> Performed {
         replace(aws, request, with).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        _with: Result<Arguments, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, _with: Result<Arguments, Unreadable>) -> Found {
         let found = task(aws, request).await?;
         Ok(found.filter(|t| state(t) == "succeeded").and_then(|t| t.replace_root_volume_task_id))
     }

@@ -10,7 +10,7 @@ use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads::Disk;
 use super::record::{Since, Unreadable, done_with, may_be_hidden, to_json, too_early};
-use super::step::{JsonResult, Step, result_of};
+use super::step::{Found, JsonResult, Performed, Step, result_of};
 use super::tags;
 pub(super) use age::age;
 use aws_sdk_ec2::types::{InstanceSpecification, ResourceType};
@@ -52,19 +52,11 @@ impl Step for TakeSnapshots {
         choice::wanted(aws, request).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        wanted: &SnapshotRequest,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, wanted: &SnapshotRequest) -> Performed {
         take(aws, request, wanted).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        wanted: Result<SnapshotRequest, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, wanted: Result<SnapshotRequest, Unreadable>) -> Found {
         let wanted = wanted?;
         let found = snapshot_record::of_step(aws, &request.token).await?;
         let set = set_of(&wanted, &found);
@@ -90,7 +82,7 @@ impl Step for AwaitSnapshots {
         Ok(Since::now(request))
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, since: &Since) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, since: &Since) -> Performed {
         complete(aws, request, since).await
     }
 
@@ -110,7 +102,7 @@ impl Step for FindSnapshots {
         Ok(Since::now(request))
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, _since: &Since) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, _since: &Since) -> Performed {
         newest::find(aws, request).await
     }
 

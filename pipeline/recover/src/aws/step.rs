@@ -9,6 +9,11 @@ use forewarn_domain::step::StepKind;
 use serde::de::DeserializeOwned;
 use std::pin::Pin;
 
+/// What comes of a step's calls; an outcome in `Err` is one that comes early, so that `?` can be used.
+pub(super) type Performed = Result<StepOutcome, StepOutcome>;
+/// The result of a step that has had its whole effect; none where it must be made (again), in words where it can't be told.
+pub(super) type Found = Result<Option<String>, String>;
+
 /// One kind of step; its functions are as those of [`StepDriver`](super::StepDriver).
 pub(super) trait Step {
     const KIND: StepKind;
@@ -19,19 +24,14 @@ pub(super) trait Step {
 
     async fn prepare(aws: &AwsRecovery, request: &StepRequest) -> Result<Self::Precondition, String>;
 
-    /// An outcome in `Err` is one that comes early, so that `?` can be used.
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &Self::Precondition,
-    ) -> Result<StepOutcome, StepOutcome>;
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &Self::Precondition) -> Performed;
 
     /// Some steps look without their record, others can't. By default nothing is looked for: the step is made again.
     async fn find(
         _aws: &AwsRecovery,
         _request: &StepRequest,
         _before: Result<Self::Precondition, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    ) -> Found {
         Ok(None)
     }
 

@@ -7,7 +7,7 @@ use super::AwsRecovery;
 use super::call::{CallError, ask};
 use super::ec2_reads;
 use super::record::Unreadable;
-use super::step::{Step, precondition_of};
+use super::step::{Found, Performed, Step, precondition_of};
 use super::tags;
 use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 use forewarn_domain::step::StepKind;
@@ -29,19 +29,11 @@ impl Step for Deregister {
         targets::of_instance(aws, &request.subject).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        targets: &Vec<Target>,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, targets: &Vec<Target>) -> Performed {
         leave(aws, request, targets).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        targets: Result<Vec<Target>, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, targets: Result<Vec<Target>, Unreadable>) -> Found {
         found(aws, request, &targets?, &request.subject, is_out(request)).await
     }
 }
@@ -60,19 +52,11 @@ impl Step for Register {
         }
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        targets: &Vec<Target>,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, targets: &Vec<Target>) -> Performed {
         enter(aws, request, targets).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        targets: Result<Vec<Target>, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, targets: Result<Vec<Target>, Unreadable>) -> Found {
         found(aws, request, &targets?, &request.serves, is_in).await
     }
 }

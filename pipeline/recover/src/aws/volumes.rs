@@ -9,7 +9,7 @@ use super::call::{CallError, ask};
 use super::ec2_reads::{self, Disk, VolumeFault};
 use super::record::{Since, Unreadable, done_with};
 use super::snapshots;
-use super::step::{Step, plain_result_of, precondition_of};
+use super::step::{Found, Performed, Step, plain_result_of, precondition_of};
 use super::tags::{self, SUCCESSOR};
 use forewarn_domain::step::StepKind;
 use forewarn_domain::time::UnixMs;
@@ -58,7 +58,7 @@ impl Step for EnableIo {
         Ok(Shut { at_ms: request.now_ms, volumes })
     }
 
-    async fn perform(aws: &AwsRecovery, _request: &StepRequest, shut: &Shut) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, _request: &StepRequest, shut: &Shut) -> Performed {
         enable(aws, &shut.volumes).await
     }
 }
@@ -75,15 +75,11 @@ impl Step for Detach {
         Ok(Move { at_ms: request.now_ms, disk })
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, moved: &Move) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, moved: &Move) -> Performed {
         attach::off(aws, request, &moved.disk.volume).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        moved: Result<Move, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, moved: Result<Move, Unreadable>) -> Found {
         let volume = moved?.disk.volume;
         Ok(attach::is_off(aws, request, &volume).await?.then_some(volume))
     }
@@ -105,7 +101,7 @@ impl Step for AttachNew {
         Ok(Move { at_ms: request.now_ms, disk: Disk { volume, ..old } })
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, moved: &Move) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, moved: &Move) -> Performed {
         let outcome = attach::on(aws, request, &moved.disk, moved.at_ms).await?;
         if let (StepOutcome::Done(_), Some(old)) = (&outcome, precondition_of::<Detach>(request)) {
             tags::try_tags(aws, &old.disk.volume, &[(SUCCESSOR, moved.disk.volume.as_str())]).await;
@@ -113,11 +109,7 @@ impl Step for AttachNew {
         Ok(outcome)
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        moved: Result<Move, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, moved: Result<Move, Unreadable>) -> Found {
         let Ok(moved) = moved else { return Ok(None) };
         Ok(attach::is_on(aws, request, &moved.disk).await?.then_some(moved.disk.volume))
     }
@@ -134,18 +126,14 @@ impl Step for AttachOld {
         Ok(MoveBack { at_ms: request.now_ms, disk: precondition_of::<Detach>(request).map(|old| old.disk) })
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, moved: &MoveBack) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, moved: &MoveBack) -> Performed {
         match &moved.disk {
             Some(disk) => attach::back(aws, request, disk, moved.at_ms).await,
             None => Ok(StepOutcome::Done(String::new())),
         }
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        moved: Result<MoveBack, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, moved: Result<MoveBack, Unreadable>) -> Found {
         let Some(disk) = moved.ok().and_then(|m| m.disk) else { return Ok(None) };
         Ok(attach::is_on(aws, request, &disk).await?.then_some(disk.volume))
     }
@@ -166,7 +154,7 @@ impl Step for DetachNew {
         Ok(Since::now(request))
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, _since: &Since) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, _since: &Since) -> Performed {
         match new_volume(request) {
             Some(volume) => attach::off(aws, request, &volume).await,
             None => Ok(StepOutcome::Done(String::new())),

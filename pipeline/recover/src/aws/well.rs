@@ -6,7 +6,7 @@ use super::super::ports::{StepOutcome, StepRequest};
 use super::AwsRecovery;
 use super::ec2_reads::{ec2_in, ec2_of_successor, instance, state, status};
 use super::record::Nothing;
-use super::step::Step;
+use super::step::{Performed, Step};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{InstanceStatus, SummaryStatus};
 use forewarn_domain::step::StepKind;
@@ -43,7 +43,7 @@ impl Step for AwaitHealthy {
         Ok(Nothing)
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, _before: &Nothing) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, _before: &Nothing) -> Performed {
         let id = request.successor.as_deref().unwrap_or(&request.subject);
         // Only a successor is in the other region.
         let ec2 = if request.successor.is_some() { ec2_of_successor(aws, request) } else { aws.ec2.clone() };

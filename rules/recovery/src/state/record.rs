@@ -39,6 +39,23 @@ enum PhaseRecord {
     Stuck,
 }
 
+impl PhaseRecord {
+    const fn of(phase: &Phase) -> Self {
+        match *phase {
+            Phase::New => Self::New,
+            Phase::Requested => Self::Requested,
+            Phase::Deferred { until_ms, .. } => Self::Deferred { until_ms },
+            Phase::Planned => Self::Planned,
+            Phase::Announced { until_ms } => Self::Announced { until_ms },
+            Phase::Running(_) => Self::Running,
+            Phase::Undoing(_) => Self::Undoing,
+            Phase::Holding { until_ms } => Self::Holding { until_ms },
+            Phase::Closed { outcome } => Self::Closed { outcome },
+            Phase::Stuck => Self::Stuck,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct RecoveryRecord {
@@ -80,26 +97,13 @@ impl From<Recovery> for RecoveryRecord {
         let epoch = r.epoch();
         let progress = r.progress().cloned().unwrap_or_default();
         let unapproved = matches!(r.phase, Phase::Deferred { needs_approval: true, .. });
-        let (phase, done, undo, clock) = match r.phase {
-            Phase::New => (PhaseRecord::New, Vec::new(), Vec::new(), RungClock::default()),
-            Phase::Requested => (PhaseRecord::Requested, Vec::new(), Vec::new(), RungClock::default()),
-            Phase::Deferred { until_ms, .. } => {
-                (PhaseRecord::Deferred { until_ms }, Vec::new(), Vec::new(), RungClock::default())
-            }
-            Phase::Planned => (PhaseRecord::Planned, Vec::new(), Vec::new(), RungClock::default()),
-            Phase::Announced { until_ms } => {
-                (PhaseRecord::Announced { until_ms }, Vec::new(), Vec::new(), RungClock::default())
-            }
-            Phase::Running(work) => (PhaseRecord::Running, work.done, Vec::new(), work.clock),
-            Phase::Undoing(undo) => (PhaseRecord::Undoing, Vec::new(), undo.steps, RungClock::default()),
-            Phase::Holding { until_ms } => {
-                (PhaseRecord::Holding { until_ms }, Vec::new(), Vec::new(), RungClock::default())
-            }
-            Phase::Closed { outcome } => {
-                (PhaseRecord::Closed { outcome }, Vec::new(), Vec::new(), RungClock::default())
-            }
-            Phase::Stuck => (PhaseRecord::Stuck, Vec::new(), Vec::new(), RungClock::default()),
-        };
+        let phase = PhaseRecord::of(&r.phase);
+        let (mut done, mut undo, mut clock) = (Vec::new(), Vec::new(), RungClock::default());
+        if let Phase::Running(work) = r.phase {
+            (done, clock) = (work.done, work.clock);
+        } else if let Phase::Undoing(back) = r.phase {
+            undo = back.steps;
+        }
         Self {
             phase,
             trigger: r.trigger,

@@ -1,7 +1,7 @@
 //! `forewarn analyze --due`: executes every prediction run that is due since the last one, for a timer.
 
 use super::super::buses;
-use super::super::common::{span, time};
+use super::super::common::{load_shadow, span, time};
 use super::super::error::CliError;
 use super::super::{Context, End};
 use super::{Args, Format, create_dir};
@@ -63,7 +63,7 @@ impl Args {
             if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &system_context)? };
         let map = self.map.over(&history);
         let previewer = planner.as_ref().map(|p| p.on(&log));
-        let shadow = self.shadow_rules(context);
+        let shadow = load_shadow(self.shadow.as_ref(), context);
         let run = PredictionRun {
             history: &history,
             ruleset: &ruleset,
@@ -74,10 +74,7 @@ impl Args {
         };
         let mut report = run.catch_up(schedule, &turn, &log, now, &system_context.stop).map_err(CliError::failed)?;
         if report.due > 0 {
-            // Another process may be writing to the history: the next run finds the same.
-            if let Err(e) = turn.conclude(&mut self.history.open(context)?, &log, now) {
-                tracing::warn!(error = %e, "how things turned out is asked again by the next run");
-            }
+            turn.conclude(&mut self.history.open(context)?, &log, now);
         }
         let fed = buses::report(forewarn_deliver::deliver(&log, &mut sinks, &system_context.metrics))?;
         report.emitted.announced = fed.first().map_or(0, |(_, report)| report.sent);

@@ -1,8 +1,9 @@
 //! What commands keep, forget, and read from a pipe.
 
-use crate::person::{AFTER, done, fleet, forewarn, import_rows, json};
+use crate::person::{AFTER, done, fleet, forewarn, import_rows, json, simulated};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
+use forewarn_predict::prediction_run::DueTurn;
 use forewarn_testkit::snapshot;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::fs::File;
@@ -127,4 +128,43 @@ fn a_policy_key_that_nothing_reads_is_accepted_with_a_warning() {
     assert!(!set("auto_restart=true").contains("warning"));
     let got = done(dir.path(), &["policy", "get", "default", "--state", "s"]);
     assert!(got.contains("\"monitoring_enabled\": true"), "{got}");
+}
+
+#[test]
+fn predictions_are_emitted_by_one_process_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    import_rows(dir.path(), "h", &fleet());
+    let emit = ["analyze", "--history", "h", "--state", "s", "--emit", "--as-of", AFTER];
+    std::fs::create_dir(dir.path().join("s")).unwrap();
+    let turn = DueTurn::take(&dir.path().join("s")).unwrap();
+    let refused = forewarn(dir.path(), &emit);
+    assert!(refused.code == 1 && refused.err.contains("another forewarn is at work"), "{refused:?}");
+    assert!(!dir.path().join("s/events.jsonl").exists() && !dir.path().join("h/predictions").exists());
+    drop(turn);
+    done(dir.path(), &emit);
+}
+
+#[test]
+fn a_shadow_rule_set_that_can_t_be_read_stops_no_prediction() {
+    let dir = tempfile::tempdir().unwrap();
+    import_rows(dir.path(), "h", &fleet());
+    std::fs::write(dir.path().join("forewarn.toml"), "shadow = \"nope.toml\"\n").unwrap();
+    let due =
+        forewarn(dir.path(), &["analyze", "--history", "h", "--state", "s", "--due", "--offset", "5m", "--to", AFTER]);
+    assert!(due.code == 0 && due.err.contains("the shadow rule set is not kept"), "{due:?}");
+    assert!(dir.path().join("h/predictions").exists());
+    let read_only = forewarn(dir.path(), &["analyze", "--history", "h", "--as-of", AFTER]);
+    assert!(read_only.code == 0 && !read_only.err.contains("shadow"), "{read_only:?}");
+}
+
+#[test]
+fn the_first_runs_find_failures_from_where_they_are_told_to_begin() {
+    let dir = tempfile::tempdir().unwrap();
+    simulated(dir.path(), "10", "13");
+    let range = ["--from", "2026-01-08T00:00:00Z", "--to", "2026-01-13T00:00:00Z", "--every", "24h"];
+    let due = ["analyze", "--history", "h", "--state", "s", "--due", "--no-deliver"];
+    done(dir.path(), &[&due[..], &range].concat());
+    let found = json(dir.path(), &["log", "list", "--state", "s", "--type", "incident.observed", "--format", "json"]);
+    let times: Vec<&str> = found.as_array().unwrap().iter().filter_map(|e| e["envelope"]["time"].as_str()).collect();
+    assert!(times.iter().any(|t| *t < "2026-01-11"), "only of the last day: {times:?}");
 }

@@ -5,7 +5,7 @@ use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
 use super::super::ec2_reads;
 use super::super::record::Unreadable;
-use super::super::step::{Step, precondition_of};
+use super::super::step::{Found, Performed, Step, precondition_of};
 use super::super::tags;
 use super::member;
 use super::{GroupRecord, found, group_of, in_a_group_or_none, no_group};
@@ -43,19 +43,11 @@ impl Step for SuspendProcesses {
         Ok(Suspension { at_ms: request.now_ms, group, already })
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &Suspension,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &Suspension) -> Performed {
         suspend(aws, request, before).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: Result<Suspension, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, before: Result<Suspension, Unreadable>) -> Found {
         let Ok(Suspension { group, .. }) = before else { return Ok(None) };
         // What can't be told of the member can't be told of its group's processes either.
         member::member(aws, &request.subject).await?;
@@ -74,19 +66,11 @@ impl Step for ResumeProcesses {
         in_a_group_or_none(aws, request).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &GroupRecord,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &GroupRecord) -> Performed {
         resume(aws, request, before.group(request)?).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: Result<GroupRecord, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, before: Result<GroupRecord, Unreadable>) -> Found {
         // It is found by doing it again.
         found(aws, request, before, |_| false).await
     }

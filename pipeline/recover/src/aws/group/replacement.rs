@@ -4,7 +4,7 @@ use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
 use super::super::record::Unreadable;
-use super::super::step::Step;
+use super::super::step::{Found, Performed, Step};
 use super::member::{self, Member};
 use super::{GroupRecord, found, in_a_group, in_a_group_or_none};
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance, LifecycleState};
@@ -25,20 +25,12 @@ impl Step for SetUnhealthy {
         in_a_group(aws, request).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &GroupRecord,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &GroupRecord) -> Performed {
         before.group(request)?;
         give_up(aws, request).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: Result<GroupRecord, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, before: Result<GroupRecord, Unreadable>) -> Found {
         found(aws, request, before, |seen| seen.is_none_or(Member::is_given_up)).await
     }
 }
@@ -54,19 +46,11 @@ impl Step for AwaitInService {
         in_a_group(aws, request).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &GroupRecord,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &GroupRecord) -> Performed {
         in_service(aws, request, before.group(request)?).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: Result<GroupRecord, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, before: Result<GroupRecord, Unreadable>) -> Found {
         // It is found by doing it again.
         found(aws, request, before, |_| false).await
     }
@@ -83,19 +67,11 @@ impl Step for CompleteLifecycle {
         in_a_group_or_none(aws, request).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &GroupRecord,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &GroupRecord) -> Performed {
         let_go(aws, request, before.group(request)?).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: Result<GroupRecord, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, before: Result<GroupRecord, Unreadable>) -> Found {
         found(aws, request, before, |seen| seen.is_none_or(|m| m.lifecycle != "Terminating:Wait")).await
     }
 }

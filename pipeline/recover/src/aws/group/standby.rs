@@ -4,7 +4,7 @@ use super::super::super::ports::{StepOutcome, StepRequest};
 use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
 use super::super::record::Unreadable;
-use super::super::step::Step;
+use super::super::step::{Found, Performed, Step};
 use super::member::{self, Member};
 use super::processes;
 use super::{GroupRecord, found, in_a_group, in_a_group_or_none};
@@ -24,19 +24,11 @@ impl Step for EnterStandby {
         in_a_group(aws, request).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &GroupRecord,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &GroupRecord) -> Performed {
         enter(aws, request, before.group(request)?).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: Result<GroupRecord, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, before: Result<GroupRecord, Unreadable>) -> Found {
         found(aws, request, before, |seen| seen.is_some_and(|m| m.lifecycle == "Standby")).await
     }
 }
@@ -52,19 +44,11 @@ impl Step for ExitStandby {
         in_a_group_or_none(aws, request).await
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: &GroupRecord,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, before: &GroupRecord) -> Performed {
         exit(aws, request, before.group(request)?).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        before: Result<GroupRecord, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, before: Result<GroupRecord, Unreadable>) -> Found {
         // It is found by doing it again.
         found(aws, request, before, |_| false).await
     }

@@ -5,7 +5,7 @@ use super::super::AwsRecovery;
 use super::super::call::{CallError, ask};
 use super::super::ec2_reads::{ec2_of_successor, filter, instance, instances, state};
 use super::super::record::{Since, Unreadable};
-use super::super::step::Step;
+use super::super::step::{Found, Performed, Step};
 use super::super::tags::{self, SUCCESSOR, UNTIL};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{AttributeBooleanValue, Instance};
@@ -31,15 +31,11 @@ impl Step for Discard {
         Ok(Since::now(request))
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, since: &Since) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, since: &Since) -> Performed {
         Ok(discard(aws, request, since).await)
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        _since: Result<Since, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, _since: Result<Since, Unreadable>) -> Found {
         ended(aws, request).await
     }
 
@@ -63,11 +59,7 @@ impl Step for KeepOld {
         Ok([recovery, (UNTIL.to_owned(), until)].into_iter().chain(successor).collect())
     }
 
-    async fn perform(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        tags: &BTreeMap<String, String>,
-    ) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, tags: &BTreeMap<String, String>) -> Performed {
         keep(aws, request, tags).await
     }
 
@@ -75,7 +67,7 @@ impl Step for KeepOld {
         aws: &AwsRecovery,
         request: &StepRequest,
         tags: Result<BTreeMap<String, String>, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    ) -> Found {
         kept(aws, request, &tags.map_err(|why| why.error)?).await
     }
 

@@ -6,7 +6,7 @@ use super::super::call::{CallError, ask};
 use super::super::ec2_reads;
 use super::super::record::{Since, Unreadable};
 use super::super::snapshots;
-use super::super::step::Step;
+use super::super::step::{Found, Performed, Step};
 use super::super::tags;
 use super::AGAIN_MS;
 use aws_sdk_ec2::types::{ResourceType, Volume, VolumeState, VolumeType};
@@ -51,15 +51,11 @@ impl Step for CreateVolume {
         likeness(request.now_ms, volume, old, snapshot)
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, like: &Likeness) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, like: &Likeness) -> Performed {
         create(aws, request, like).await
     }
 
-    async fn find(
-        aws: &AwsRecovery,
-        request: &StepRequest,
-        _like: Result<Likeness, Unreadable>,
-    ) -> Result<Option<String>, String> {
+    async fn find(aws: &AwsRecovery, request: &StepRequest, _like: Result<Likeness, Unreadable>) -> Found {
         let found = made(aws, request).await?;
         Ok(found.filter(|(_, state)| matches!(state.as_str(), "available" | "in-use")).map(|(id, _)| id))
     }
@@ -76,7 +72,7 @@ impl Step for DeleteVolume {
         Ok(Since::now(request))
     }
 
-    async fn perform(aws: &AwsRecovery, request: &StepRequest, _since: &Since) -> Result<StepOutcome, StepOutcome> {
+    async fn perform(aws: &AwsRecovery, request: &StepRequest, _since: &Since) -> Performed {
         delete(aws, request).await
     }
 
