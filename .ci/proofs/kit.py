@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -71,6 +73,11 @@ def run(args, env=None, cwd=None, timeout=1800):
 FOLDER = "release"
 
 
+def first_command():
+    """Gives the README's first command, as arguments."""
+    return shlex.split(re.search(r"^cargo run .*$", (ROOT / "README.md").read_text(), re.M)[0])
+
+
 def binary():
     path = TARGET / FOLDER / "forewarn"
     if not path.exists():
@@ -121,7 +128,7 @@ class Line:
 
     def __init__(self, number, work, sink, label=""):
         self.number, self.work, self.sink, self.label = number, work, sink, label
-        self.results = {}
+        self.results, self.figures = {}, {}
 
     def note(self, text):
         for part in str(text).rstrip().splitlines():
@@ -129,7 +136,7 @@ class Line:
 
     def check(self, key, what, holds, figure, bar=""):
         """Records one figure against its bar."""
-        self.results[key] = bool(holds)
+        self.results[key], self.figures[key] = bool(holds), str(figure)
         verdict = "holds" if holds else "falls short"
         self.sink(f"line {self.number}.{key}{self.label} {what}: {figure} {f'({bar}) ' if bar else ''}{verdict}")
         return bool(holds)
@@ -177,6 +184,7 @@ class Proof:
         begun = time.time()
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
         dirty = bool(subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout)
+        narrowed = any(k.startswith("FOREWARN_PROOF_") for k in os.environ)
         self.say(f"prove {self.name}{' --sabotage' if self.sabotage else ''} at {commit or 'no commit'}{' with uncommitted changes' if dirty else ''}")
         todo = [m for m in modules if not only or m.NUMBER in only]
         if self.warm or self.sabotage or all(not hasattr(m, "cold") for m in todo):
@@ -197,22 +205,23 @@ class Proof:
             else:
                 self.guarded(lines[m.NUMBER], lambda m=m: m.prove(lines[m.NUMBER]))
                 self.tally(lines[m.NUMBER])
+            if not (self.sabotage or dirty or narrowed or self.warm and hasattr(m, "cold")):
+                self.report(commit, lines[m.NUMBER])
             self.say(f"   ({time.time() - t:.0f} s)")
         left_out = "; the cold build was left out (--warm)" if self.warm and not self.sabotage and any(hasattr(m, "cold") for m in todo) else ""
         left_out += f"; only lines {', '.join(str(m.NUMBER) for m in todo)}" if only else ""
         word = "sabotages are noticed" if self.sabotage else "hold"
         miss = ("goes unnoticed" if self.sabotage else "falls short") if len(self.short) == 1 else ("go unnoticed" if self.sabotage else "fall short")
         self.say(f"prove {self.name}: {self.held} {word}, {len(self.short)} {miss}{': ' + ', '.join(self.short) if self.short else ''}{left_out} ({time.time() - begun:.0f} s)")
-        if not self.sabotage:
-            self.report(commit, whole=not only and not self.warm and not dirty, seconds=time.time() - begun)
         return 1 if self.short or not self.held else 0
 
-    def report(self, commit, whole, seconds):
-        """Leaves what came of it beside what it made, for whoever asks later."""
-        told = {"proof": self.name, "commit": commit, "whole": whole, "held": self.held, "short": self.short, "seconds": round(seconds)}
-        told["summary"] = f"{self.held} hold, {len(self.short)} fall short"
+    def report(self, commit, line):
+        """Leaves a line's figures beside what it made, with the commit, for whoever asks later; other lines' stay."""
+        path = self.work / "report.json"
+        told = json.loads(path.read_text()) if path.exists() else {}
+        told[str(line.number)] = {"commit": commit, "short": [k for k, holds in line.results.items() if not holds], "figures": line.figures}
         self.work.mkdir(parents=True, exist_ok=True)
-        (self.work / "report.json").write_text(json.dumps(told, indent=1))
+        path.write_text(json.dumps(told, indent=1))
 
     def tally(self, line):
         if not line.results:

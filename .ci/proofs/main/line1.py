@@ -17,17 +17,14 @@ SPARK = re.compile("[▁▂▃▄▅▆▇█]{4,}")
 
 
 def cold(line):
-    """Builds and runs the first command in a clone that has nothing; leaves the built dependencies to the proof's own build."""
+    """Builds and runs the first command in a clone that has nothing."""
     clone = line.fresh("cold") / "forewarn"
     run(["git", "clone", "-q", "--no-hardlinks", kit.ROOT, clone]).ok()
-    own = kit.TARGET if not (kit.TARGET / "release" / "deps").exists() else kit.TARGET / "proof-cold"
-    shutil.rmtree(kit.TARGET / "proof-cold", ignore_errors=True)
+    command = kit.first_command()
     begun = time.time()
-    r = run(["cargo", "run", "--release", "--no-default-features", "--", "demo"], env={"CARGO_TARGET_DIR": own}, cwd=clone, timeout=3600)
+    r = run(command, env={"CARGO_TARGET_DIR": clone / "target"}, cwd=clone, timeout=3600)
     took = (time.time() - begun) / 60
-    shutil.rmtree(kit.TARGET / "proof-cold", ignore_errors=True)
-    line.check("cold", "`cargo run --release --no-default-features -- demo` in a fresh clone, build included",
-               r.code == 0 and took <= MINUTES, f"{took:.1f} min, exit {r.code}", f"<= {MINUTES} min")
+    line.check("cold", f"`{' '.join(command)}` in a fresh clone, build included", r.code == 0 and took <= MINUTES, f"{took:.1f} min, exit {r.code}", f"<= {MINUTES} min")
     if r.code:
         line.note(r.err[-1500:])
     shutil.rmtree(clone.parent, ignore_errors=True)
