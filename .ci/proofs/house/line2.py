@@ -5,7 +5,7 @@ import json
 import re
 
 from proofs import kit
-from proofs.house.source import base, before, tests, tree
+from proofs.house.source import base, before, changed_since, tests, tree
 from proofs.kit import forewarn, run
 
 NUMBER = 2
@@ -105,12 +105,6 @@ def report(line, name):
     commits = ", ".join(sorted({told[n]["commit"] for n in wanted if n in told}))
     figure = f"{held} hold, short: {', '.join(short) or 'none'}, of these new: {', '.join(fresh) or 'none'}; lines not run on this code: {', '.join(missing) or 'none'}"
     line.check(name, f".ci/prove {name} at {commits or 'no commit'}", not fresh and not missing, figure, "nothing new falls short, on this code")
-
-
-def changed_since(commit):
-    """Says whether code changed since a commit, which has to be in this clone."""
-    r = run(["git", "diff", "--quiet", commit, "HEAD", "--", "*.rs", "*.toml", "Cargo.lock"])
-    return r.code != 0
 
 
 NUMBER_IN_TEXT = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
