@@ -76,6 +76,13 @@ pub enum Command {
         /// How things stand before it (JSON).
         before: String,
     },
+    /// What the call of the next step needs can't be read: a try without a call.
+    Unprepared {
+        /// The epoch under which.
+        epoch: u64,
+        /// Why.
+        reason: String,
+    },
     /// Make a call again of which nothing was found.
     Reissue {
         /// The epoch under which.
@@ -205,6 +212,12 @@ pub fn decide(state: &Recovery, command: Command, now: UnixMs) -> Result<Vec<Rec
         Command::Lease { holder, for_ms } => lease(state, holder, for_ms, now),
         Command::ReleaseLease { epoch } => release_lease(state, epoch, now),
         Command::Intend { epoch, before } => intend(state, epoch, before, now),
+        // Written at once: an intent alone would be taken for a call that may have been made.
+        Command::Unprepared { epoch, reason } => {
+            let mut events = intend(state, epoch, String::new(), now)?;
+            events.extend(failed(state, reason, now));
+            Ok(events)
+        }
         Command::Reissue { epoch } => reissue(state, epoch, now),
         Command::Done { epoch, result } => {
             settled(state, epoch)?;

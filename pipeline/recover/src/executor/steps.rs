@@ -27,17 +27,14 @@ impl Executor {
             Some(before) => Ok(before),
             None => self.steps.prepare(&request),
         };
-        let (before, cant) = match prepared {
-            Ok(before) => (before, None),
-            Err(why) => (String::new(), Some(why)),
+        let command = match prepared {
+            Ok(before) => Command::Intend { epoch, before },
+            Err(reason) => return self.command(entry, Command::Unprepared { epoch, reason }),
         };
         let version = entry.version;
-        let again = self.command(entry, Command::Intend { epoch, before })?;
+        let again = self.command(entry, command)?;
         if again.is_some() || entry.version == version {
             return Ok(again);
-        }
-        if let Some(reason) = cant {
-            return self.command(entry, Command::Failed { epoch, reason });
         }
         self.call(entry)
     }

@@ -53,12 +53,20 @@ fn facts() -> InstanceFacts {
     }
 }
 
-/// Writes down what it was asked; what is in `lost` has its effect and loses its reply once, what is in `slow` takes its time.
+/// Writes down what it was asked; what is in `lost` has its effect and loses its reply once, what is in `slow` takes its time, and before
+/// what is in `unseen` it can't be told once how things stand.
 #[derive(Debug, Default)]
 struct FakeAws {
     calls: Mutex<Vec<StepKind>>,
     lost: Mutex<Vec<StepKind>>,
     slow: Mutex<Vec<StepKind>>,
+    unseen: Mutex<Vec<StepKind>>,
+}
+
+/// Says whether a step is the next of its kind in a list, and takes it out.
+fn takes(list: &Mutex<Vec<StepKind>>, kind: StepKind) -> bool {
+    let mut list = list.lock().unwrap();
+    list.iter().position(|k| *k == kind).map(|at| list.remove(at)).is_some()
 }
 
 impl FactReader for FakeAws {
@@ -97,19 +105,18 @@ impl DryRunner for FakeAws {
 
 impl StepDriver for FakeAws {
     fn prepare(&self, request: &StepRequest) -> Result<String, String> {
+        if takes(&self.unseen, request.kind) {
+            return Err("throttled".to_owned());
+        }
         Ok(json!({ "for": request.kind }).to_string())
     }
 
     fn perform(&self, request: &StepRequest) -> StepOutcome {
         self.calls.lock().unwrap().push(request.kind);
-        let first = |of: &Mutex<Vec<StepKind>>| {
-            let mut of = of.lock().unwrap();
-            of.iter().position(|k| *k == request.kind).map(|at| of.remove(at)).is_some()
-        };
-        if first(&self.slow) {
+        if takes(&self.slow, request.kind) {
             return StepOutcome::Waiting(15_000);
         }
-        if first(&self.lost) {
+        if takes(&self.lost, request.kind) {
             return StepOutcome::Unknown("the reply was lost".to_owned());
         }
         StepOutcome::Done(format!("{:?}", request.kind))
@@ -236,6 +243,21 @@ fn a_call_whose_reply_is_lost_is_found_and_not_made_again() {
     }
     let found = |e: &RecoveryEvent| matches!(e, RecoveryEvent::StepDone { result } if result == "found Stop");
     assert!(bench.events(&id).iter().any(found));
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_tried_again_and_never_taken_for_called() {
+    let bench = Bench::new(&json!({"mode": "act"}));
+    bench.aws.unseen.lock().unwrap().push(StepKind::Stop);
+    let executor = bench.executor("a");
+    let id = executor.request(&failed("t")).unwrap();
+    assert_eq!(bench.work(&executor, &id), NextWakeup::Never);
+    let events = bench.events(&id);
+    let blind = |e: &RecoveryEvent| matches!(e, RecoveryEvent::StepIntended { before, .. } if before.is_empty());
+    let at = events.iter().position(blind).unwrap();
+    assert!(matches!(&events[at + 1], RecoveryEvent::StepFailed { reason, .. } if reason == "throttled"));
+    assert!(matches!(events.last(), Some(RecoveryEvent::Completed { outcome: Outcome::Recovered })));
+    assert_eq!(bench.aws.calls.lock().unwrap().iter().filter(|k| **k == StepKind::Stop).count(), 1);
 }
 
 #[test]

@@ -50,6 +50,14 @@ fn how_things_stood_is_what_the_first_try_that_could_look_saw() {
     }
 }
 
+/// Nobody who comes next may look for what came of a call that was never made.
+#[test]
+fn a_look_that_fails_is_a_try_without_a_call() {
+    let mut it = Course::at_work();
+    it.ask(Command::Unprepared { epoch: 1, reason: "throttled".to_owned() }, 0).unwrap();
+    assert!(it.state.intent().is_none() && it.state.progress().unwrap().number() == Some(2), "{:?}", it.state);
+}
+
 fn planned() -> Plan {
     plan(RecoveryAction::ReplaceStateful, &facts())
 }
@@ -412,6 +420,7 @@ fn command() -> impl Strategy<Value = Command> {
         4 => prop::sample::select(vec!["a", "b"]).prop_map(|h| Command::Lease { holder: h.to_owned(), for_ms: LEASE_MS }),
         1 => (0_u64..2).prop_map(|epoch| Command::ReleaseLease { epoch }),
         8 => (0_u64..2).prop_map(|epoch| Command::Intend { epoch, before: String::new() }),
+        2 => (0_u64..2).prop_map(|epoch| Command::Unprepared { epoch, reason: "throttled".to_owned() }),
         2 => (0_u64..2).prop_map(|epoch| Command::Reissue { epoch }),
         8 => (0_u64..2).prop_map(|epoch| Command::Done { epoch, result: "i-2".to_owned() }),
         2 => (0_u64..2).prop_map(|epoch| Command::Waiting { epoch, for_ms: 15_000 }),
@@ -433,6 +442,7 @@ fn under(command: Command, current: u64) -> Command {
     match command {
         Command::ReleaseLease { epoch } => Command::ReleaseLease { epoch: of(epoch) },
         Command::Intend { epoch, before } => Command::Intend { epoch: of(epoch), before },
+        Command::Unprepared { epoch, reason } => Command::Unprepared { epoch: of(epoch), reason },
         Command::Reissue { epoch } => Command::Reissue { epoch: of(epoch) },
         Command::Done { epoch, result } => Command::Done { epoch: of(epoch), result },
         Command::Waiting { epoch, for_ms } => Command::Waiting { epoch: of(epoch), for_ms },

@@ -239,6 +239,9 @@ impl Sim {
             Next::Lease => {
                 self.command(&id, Command::Lease { holder: name, for_ms: LEASE_MS });
             }
+            Next::Perform if self.rng.random_bool(0.02) => {
+                self.command(&id, Command::Unprepared { epoch: state.epoch(), reason: "throttled".to_owned() });
+            }
             Next::Perform => self.intend(e, &id, Command::Intend { epoch: state.epoch(), before: String::new() }),
             Next::Adopt => self.adopt(e, &id, &state),
             Next::Wait(_) if self.broken == Broken::Adoption && state.intent().is_some() => self.adopt(e, &id, &state),
