@@ -1,194 +1,30 @@
-//! An executor on a log in memory, with a fake of AWS that does at once what it is asked: what it writes down, and what people can say to it.
+//! An executor on a log in memory: what it writes down, and what people can say to it.
 
+use crate::bench::{Bench, INSTANCE, facts, failed};
 use forewarn_domain::action::{RecoveryAction, Rung};
 use forewarn_domain::step::StepKind;
 use forewarn_domain::time::UnixMs;
 use forewarn_events::JsonLinesDead;
-use forewarn_log::{MemoryLog, Row, SqliteLog, Table};
-use forewarn_recover::executor::{Executor, NextWakeup};
+use forewarn_log::{Row, SqliteLog, Table};
+use forewarn_recover::executor::NextWakeup;
 use forewarn_recover::inbox::Inbox;
 use forewarn_recover::ledger::{Ledger, stream_of};
 use forewarn_recover::past;
-use forewarn_recover::policies::{DEFAULT, Policies, PolicyDir};
-use forewarn_recover::ports::{DryRunner, FactReader, Place, Seen, StepDriver, StepOutcome, StepRequest};
+use forewarn_recover::policies::Policies;
 use forewarn_recover::serve::{Until, serve};
-use forewarn_recover::store::{ProjectedLog, Store};
-use forewarn_recovery::admission::{Caps, Health};
+use forewarn_recover::store::Store;
 use forewarn_recovery::decide::{Command, decide};
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
-use forewarn_recovery::facts::{InstanceFacts, InstanceState, Market, Read};
-use forewarn_recovery::plan::{Plan, plan};
-use forewarn_recovery::policy::Policy;
-use forewarn_recovery::preview::DryRunResult;
+use forewarn_recovery::plan::plan;
 use forewarn_recovery::preview::past::PastRecovery;
 use forewarn_recovery::refusal::Refusal;
 use forewarn_recovery::state::Phase;
-use forewarn_recovery::trigger::{Cause, Check, Trigger};
-use forewarn_runtime::clock::{Clock, ManualClock};
+use forewarn_recovery::trigger::{Cause, Trigger};
+use forewarn_runtime::clock::Clock;
 use forewarn_runtime::interrupt::Interrupt;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-
-const INSTANCE: &str = "i-0123456789abcdef0";
-
-fn facts() -> InstanceFacts {
-    InstanceFacts {
-        state: InstanceState::Running,
-        market: Market::OnDemand,
-        enrolled: true,
-        self_heal: false,
-        stop_protection: false,
-        termination_protection: false,
-        instance_store: false,
-        assigned_public_ip: false,
-        elastic_ip: false,
-        stateful: false,
-        multi_attach: false,
-        broken_volume: None,
-        last_target: false,
-        group: None,
-        kept: None,
-        controller: None,
-    }
-}
-
-/// Writes down what it was asked; what is in `lost` has its effect and loses its reply once, what is in `slow` takes its time, and before
-/// what is in `unseen` it can't be told once how things stand.
-#[derive(Debug, Default)]
-struct FakeAws {
-    calls: Mutex<Vec<StepKind>>,
-    lost: Mutex<Vec<StepKind>>,
-    slow: Mutex<Vec<StepKind>>,
-    unseen: Mutex<Vec<StepKind>>,
-}
-
-/// Says whether a step is the next of its kind in a list, and takes it out.
-fn takes(list: &Mutex<Vec<StepKind>>, kind: StepKind) -> bool {
-    let mut list = list.lock().unwrap();
-    list.iter().position(|k| *k == kind).map(|at| list.remove(at)).is_some()
-}
-
-impl FactReader for FakeAws {
-    fn home(&self) -> (&str, &str) {
-        ("123456789012", "eu-central-1")
-    }
-
-    fn look(&self, _: &str, _: UnixMs) -> Seen {
-        let health = Health { members: 100, impaired: 1 };
-        let place = Place { zone: "a".to_owned(), group: None, in_zone: health, fleet: health };
-        Seen { instance: Read::Known(facts()), place: Read::Known(place), aws_recovers_until: Read::Known(None) }
-    }
-
-    fn still_holds(&self, _: &Trigger) -> Read<bool> {
-        Read::Known(true)
-    }
-
-    fn capacity_check(&self, _: RecoveryAction, _: &str, _: &Policy) -> Read<Option<String>> {
-        Read::Known(None)
-    }
-
-    fn is_well(&self, _: &str, _: &Policy) -> Read<bool> {
-        Read::Known(true)
-    }
-}
-
-impl DryRunner for FakeAws {
-    fn dry_run(&self, _: &Plan, _: &str) -> Vec<DryRunResult> {
-        Vec::new()
-    }
-
-    fn snapshot_age(&self, _: &str, _: UnixMs) -> Read<Option<i64>> {
-        Read::Known(None)
-    }
-}
-
-impl StepDriver for FakeAws {
-    fn prepare(&self, request: &StepRequest) -> Result<String, String> {
-        if takes(&self.unseen, request.kind) {
-            return Err("throttled".to_owned());
-        }
-        Ok(json!({ "for": request.kind }).to_string())
-    }
-
-    fn perform(&self, request: &StepRequest) -> StepOutcome {
-        self.calls.lock().unwrap().push(request.kind);
-        if takes(&self.slow, request.kind) {
-            return StepOutcome::Waiting(15_000);
-        }
-        if takes(&self.lost, request.kind) {
-            return StepOutcome::Unknown("the reply was lost".to_owned());
-        }
-        StepOutcome::Done(format!("{:?}", request.kind))
-    }
-
-    fn find(&self, request: &StepRequest) -> Result<Option<String>, String> {
-        let made = self.calls.lock().unwrap().contains(&request.kind);
-        Ok(made.then(|| format!("found {:?}", request.kind)))
-    }
-}
-
-struct Bench {
-    clock: Arc<ManualClock>,
-    aws: Arc<FakeAws>,
-    store: Arc<dyn Store>,
-    policies: Arc<PolicyDir>,
-    state: tempfile::TempDir,
-}
-
-impl Bench {
-    fn new(policy: &Value) -> Self {
-        let state = tempfile::tempdir().unwrap();
-        let policies = PolicyDir::of(state.path());
-        policies.put(DEFAULT, None, policy.as_object().unwrap()).unwrap();
-        Self {
-            clock: Arc::new(ManualClock::at(1_771_135_200_000)),
-            aws: Arc::default(),
-            store: Arc::new(ProjectedLog::new(MemoryLog::new())),
-            policies: Arc::new(policies),
-            state,
-        }
-    }
-
-    fn executor(&self, name: &str) -> Executor {
-        let ledger = Ledger::new(self.store.clone(), self.clock.clone(), self.aws.home());
-        Executor::new(
-            ledger,
-            self.aws.clone(),
-            self.aws.clone(),
-            self.policies.clone(),
-            Caps::default(),
-            name.to_owned(),
-        )
-    }
-
-    /// Lets one executor work until nothing can be done without a person, time passing as it says.
-    fn work(&self, executor: &Executor, id: &str) -> NextWakeup {
-        for _ in 0..100 {
-            match executor.advance(id).unwrap() {
-                NextWakeup::At(at) | NextWakeup::Reminder(at) => {
-                    self.clock.advance(at.since(UnixMs(self.clock.now_ms())).max(1));
-                }
-                over @ (NextWakeup::Person | NextWakeup::Never) => return over,
-            }
-        }
-        panic!("{id} comes to no end");
-    }
-
-    fn events(&self, id: &str) -> Vec<RecoveryEvent> {
-        let of = |entry: &forewarn_log::Recorded| {
-            let event = entry.event().unwrap();
-            forewarn_log::event::recovery::of(&event).unwrap().2.clone()
-        };
-        self.store.read(&stream_of(id), 1, usize::MAX).unwrap().iter().map(of).collect()
-    }
-}
-
-fn failed(id: &str) -> Trigger {
-    let cause = Cause::CheckFailed { check: Check::Instance };
-    let (id, instance_id, evidence) = (id.to_owned(), INSTANCE.to_owned(), "instance check".to_owned());
-    Trigger { id, instance_id, cause, at_ms: UnixMs(0), evidence }
-}
+use std::sync::Arc;
 
 #[test]
 fn a_failed_check_is_healed_step_by_step_and_the_account_s_place_is_given_back() {
