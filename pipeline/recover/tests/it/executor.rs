@@ -12,7 +12,6 @@ use forewarn_recover::ledger::{Ledger, stream_of};
 use forewarn_recover::past;
 use forewarn_recover::policies::Policies;
 use forewarn_recover::serve::{Until, serve};
-use forewarn_recover::store::Store;
 use forewarn_recovery::decide::{Command, decide};
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
 use forewarn_recovery::plan::plan;
