@@ -205,8 +205,8 @@ class Proof:
             else:
                 self.guarded(lines[m.NUMBER], lambda m=m: m.prove(lines[m.NUMBER]))
                 self.tally(lines[m.NUMBER])
-            if not (self.sabotage or dirty or narrowed or self.warm and hasattr(m, "cold")):
-                self.report(commit, lines[m.NUMBER])
+            if not (self.sabotage or dirty or self.warm and hasattr(m, "cold")):
+                self.report(commit, lines[m.NUMBER], narrowed)
             self.say(f"   ({time.time() - t:.0f} s)")
         left_out = "; the cold build was left out (--warm)" if self.warm and not self.sabotage and any(hasattr(m, "cold") for m in todo) else ""
         left_out += f"; only lines {', '.join(str(m.NUMBER) for m in todo)}" if only else ""
@@ -215,11 +215,18 @@ class Proof:
         self.say(f"prove {self.name}: {self.held} {word}, {len(self.short)} {miss}{': ' + ', '.join(self.short) if self.short else ''}{left_out} ({time.time() - begun:.0f} s)")
         return 1 if self.short or not self.held else 0
 
-    def report(self, commit, line):
-        """Leaves a line's figures beside what it made, with the commit, for whoever asks later; other lines' stay."""
+    def report(self, commit, line, narrowed):
+        """Leaves a line's figures beside what it made, with the commit, for whoever asks later. Other lines' stay; of a line that ran
+        for a part of its cases, the figures of the others stay where they are of the same commit."""
         path = self.work / "report.json"
         told = json.loads(path.read_text()) if path.exists() else {}
-        told[str(line.number)] = {"commit": commit, "short": [k for k, holds in line.results.items() if not holds], "figures": line.figures}
+        known = told.get(str(line.number), {})
+        if narrowed and known.get("commit") != commit:
+            return
+        figures = (known["figures"] if narrowed else {}) | line.figures
+        short = [k for k in known["short"] if k not in line.results] if narrowed else []
+        short += [k for k, holds in line.results.items() if not holds]
+        told[str(line.number)] = {"commit": commit, "short": short, "figures": figures}
         self.work.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(told, indent=1))
 
