@@ -78,6 +78,12 @@ def first_command():
     return shlex.split(re.search(r"^cargo run .*$", (ROOT / "README.md").read_text(), re.M)[0])
 
 
+def changed_since(commit):
+    """Says whether code changed since a commit, which has to be in this clone."""
+    r = run(["git", "diff", "--quiet", commit, "HEAD", "--", "*.rs", "*.toml", "Cargo.lock"])
+    return r.code != 0
+
+
 def binary():
     path = TARGET / FOLDER / "forewarn"
     if not path.exists():
@@ -217,15 +223,16 @@ class Proof:
 
     def report(self, commit, line, narrowed):
         """Leaves a line's figures beside what it made, with the commit, for whoever asks later. Other lines' stay; of a line that ran
-        for a part of its cases, the figures of the others stay where they are of the same commit."""
+        for a part of its cases, the figures of the others stay where they are of the same code."""
         path = self.work / "report.json"
         told = json.loads(path.read_text()) if path.exists() else {}
         known = told.get(str(line.number), {})
-        if narrowed and known.get("commit") != commit:
+        if narrowed and (not known or changed_since(known["commit"])):
             return
         figures = (known["figures"] if narrowed else {}) | line.figures
         short = [k for k in known["short"] if k not in line.results] if narrowed else []
         short += [k for k, holds in line.results.items() if not holds]
+        commit = known["commit"] if narrowed else commit
         told[str(line.number)] = {"commit": commit, "short": short, "figures": figures}
         self.work.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(told, indent=1))

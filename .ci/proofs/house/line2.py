@@ -5,7 +5,7 @@ import json
 import re
 
 from proofs import kit
-from proofs.house.source import base, before, changed_since, tests, tree
+from proofs.house.source import base, before, tests, tree
 from proofs.kit import forewarn, run
 
 NUMBER = 2
@@ -96,7 +96,7 @@ def report(line, name):
     path = kit.TARGET / "proof" / name / "report.json"
     told = json.loads(path.read_text()) if path.exists() else {}
     wanted = [str(m.NUMBER) for m in importlib.import_module(f"proofs.{name}").LINES]
-    missing = [n for n in wanted if n not in told or changed_since(told[n]["commit"])]
+    missing = [n for n in wanted if n not in told or kit.changed_since(told[n]["commit"])]
     short = {f"{n}.{key}": told[n]["figures"][key] for n in wanted if n in told for key in told[n]["short"]}
     held = sum(len(told[n]["figures"]) for n in wanted if n in told) - len(short)
     old = SHORT_BEFORE[name]

@@ -4,7 +4,6 @@ import json
 import re
 
 from proofs import kit
-from proofs.house.source import changed_since
 from proofs.kit import run
 
 NUMBER = 5
@@ -28,7 +27,7 @@ def prove(line):
     green = told.get("failed") == "" and told.get("whole") and told.get("commit") == head and not told.get("skipped")
     line.check("ci", f".ci/run at {told.get('commit', 'no commit')}", green, told.get("failed") or f"{told.get('counted', 'not run')}; skipped: {told.get('skipped') or 'nothing'}", f"nothing failed or skipped, at {head}")
     line.note(f"cold: {cold.get('stages', 'no report; run .ci/run into an empty target folder')}")
-    whole = cold.get("failed") == "" and cold.get("whole") and not changed_since(cold["commit"])
+    whole = cold.get("failed") == "" and cold.get("whole") and not kit.changed_since(cold["commit"])
     line.check("cold", f"seconds of .ci/run into an empty target folder, at {cold.get('commit', 'no commit')}", whole and cold["seconds"] <= COLD_SECONDS, cold.get("seconds", "not run"), f"<= {COLD_SECONDS}, on this code")
 
 

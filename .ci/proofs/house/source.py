@@ -27,12 +27,6 @@ def before(path):
     return r.out
 
 
-def changed_since(commit):
-    """Says whether code changed since a commit, which has to be in this clone."""
-    r = run(["git", "diff", "--quiet", commit, "HEAD", "--", "*.rs", "*.toml", "Cargo.lock"])
-    return r.code != 0
-
-
 def clone(place, commit):
     """Makes a clone of this repository at a commit."""
     shutil.rmtree(place, ignore_errors=True)
