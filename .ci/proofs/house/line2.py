@@ -13,29 +13,32 @@ TITLE = "old logs replay, golden outputs hold, schemas only lose unreachable def
 SABOTAGE = ("schemas", "a field of a schema is renamed")
 
 
-def references(node, found):
+# Where a schema keeps its definitions: by the draft that it is written in.
+KEPT_IN = ("$defs", "definitions")
+REFERENCE = re.compile(r"#/(\$defs|definitions)/(.+)")
+
+
+def references(node):
+    """Yields (where, name) of each definition that a part of a schema names."""
     if isinstance(node, dict):
-        ref = node.get("$ref")
-        if isinstance(ref, str) and ref.startswith("#/$defs/"):
-            found.add(ref.removeprefix("#/$defs/"))
-        for v in node.values():
-            references(v, found)
-    elif isinstance(node, list):
-        for v in node:
-            references(v, found)
-    return found
+        named = REFERENCE.fullmatch(node["$ref"]) if isinstance(node.get("$ref"), str) else None
+        if named:
+            yield named.groups()
+    if isinstance(node, dict | list):
+        for part in node.values() if isinstance(node, dict) else node:
+            yield from references(part)
 
 
 def reachable(schema):
     """Gives a schema without the definitions that no reference reaches."""
-    defs = schema.get("$defs", {})
-    wanted, seen = references({k: v for k, v in schema.items() if k != "$defs"}, set()), set()
+    bare = {k: v for k, v in schema.items() if k not in KEPT_IN}
+    wanted, seen = set(references(bare)), set()
     while wanted - seen:
-        name = (wanted - seen).pop()
-        seen.add(name)
-        references(defs.get(name, {}), wanted)
-    kept = {k: v for k, v in defs.items() if k in seen}
-    return {k: v for k, v in schema.items() if k != "$defs"} | ({"$defs": kept} if kept else {})
+        where, name = (wanted - seen).pop()
+        seen.add((where, name))
+        wanted |= set(references(schema.get(where, {}).get(name)))
+    kept = {where: {name: d for name, d in schema.get(where, {}).items() if (where, name) in seen} for where in KEPT_IN}
+    return bare | {where: definitions for where, definitions in kept.items() if definitions}
 
 
 def schema_faults(now):
