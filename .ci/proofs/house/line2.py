@@ -85,7 +85,7 @@ def prove(line):
 
 
 # What of each proof fell short before the rooms, and its figure then; nothing else may. Line 5 of `main` draws its fleets by a seed, the
-# commit's unless PROOF_SEED says another: the old program was measured with 718953358, and the report has to be of that seed.
+# commit's unless PROOF_SEED says another: the old program was measured with PROOF_SEED=718953358, and so has the new one to be.
 SHORT_BEFORE = {
     "main": {"4.shapes": "8 of 9", "5.hard": "0.208"},
     "backtest": {"2.quiet": "0.0042, bar 0.002", "5.cpu": "3.02, bar 3"},

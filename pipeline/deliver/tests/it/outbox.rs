@@ -3,51 +3,13 @@
 use forewarn_deliver::{Announcement, Bus, BusError, JsonLinesBus, MemoryBus, PAGE, Published, PumpError, pump};
 use forewarn_domain::prediction::{Level, Prediction};
 use forewarn_log::event::operator::OperatorAction;
-use forewarn_log::{
-    AppendError, Appended, Cursors, EventLog, Expected, Filter, LogError, MemoryLog, NewEvent, Recorded, SqliteLog,
-};
+use forewarn_log::{Cursors, EventLog, Expected, Filter, MemoryLog, SqliteLog};
 use forewarn_predict::episode_events::{EpisodeError, EpisodeEvent, append_predictions};
+use forewarn_testkit::mortal::MortalLog;
 use forewarn_testkit::samples::{acted, new, prediction, resolved};
-use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
-
-/// A log whose cursor fails to move while `dead` is set, as when the process dies before it moves.
-struct DiesBeforeCursor {
-    log: MemoryLog,
-    dead: Cell<bool>,
-}
-
-impl EventLog for DiesBeforeCursor {
-    fn append(&self, stream: &str, expected: Expected, events: &[NewEvent]) -> Result<Appended, AppendError> {
-        self.log.append(stream, expected, events)
-    }
-    fn read(&self, stream: &str, from: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
-        self.log.read(stream, from, limit)
-    }
-    fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
-        self.log.read_all(after, limit)
-    }
-    fn length(&self, stream: &str) -> Result<u64, LogError> {
-        self.log.length(stream)
-    }
-    fn head(&self) -> Result<u64, LogError> {
-        self.log.head()
-    }
-}
-
-impl Cursors for DiesBeforeCursor {
-    fn cursor(&self, name: &str) -> Result<u64, LogError> {
-        self.log.cursor(name)
-    }
-    fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
-        if self.dead.get() {
-            return Err(LogError::unavailable("move a cursor", "the process died"));
-        }
-        self.log.advance(name, position)
-    }
-}
 
 /// A log with `n` episodes that opened, and an event between them that nobody is told.
 fn log_of(n: usize) -> MemoryLog {
@@ -101,12 +63,13 @@ fn a_rerun_announces_nothing_twice() {
 fn dying_between_the_write_and_the_cursor_announces_once() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("events.jsonl");
-    let log = DiesBeforeCursor { log: log_of(PAGE), dead: Cell::new(true) };
+    let log = MortalLog::from(log_of(PAGE));
+    log.moves.set(0);
     let run = || pump(&log, "bus", &mut JsonLinesBus::open(&path).unwrap(), &Filter::default());
     assert!(matches!(run(), Err(PumpError::Log(_))));
     assert!(matches!(run(), Err(PumpError::Log(_))), "twice even");
     assert_eq!(instances(&path), expected(PAGE / 2), "the first page was written");
-    log.dead.set(false);
+    log.moves.set(usize::MAX);
     let report = run().unwrap();
     assert_eq!((report.sent, report.skipped), (PAGE as u64 / 2, PAGE as u64 / 2));
     assert_eq!(instances(&path), expected(PAGE));
@@ -116,15 +79,15 @@ fn dying_between_the_write_and_the_cursor_announces_once() {
 fn a_file_torn_at_any_byte_of_the_last_batch_ends_whole() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("events.jsonl");
-    let log = DiesBeforeCursor { log: log_of(1), dead: Cell::new(false) };
+    let log = MortalLog::from(log_of(1));
     let run = || pump(&log, "bus", &mut JsonLinesBus::open(&path).unwrap(), &Filter::default());
     run().unwrap();
     let before = fs::read(&path).unwrap().len();
     open_episodes(&log, 1..3);
-    log.dead.set(true);
+    log.moves.set(0);
     assert!(run().is_err());
     let whole = fs::read(&path).unwrap();
-    log.dead.set(false);
+    log.moves.set(usize::MAX);
     for cut in (before..=whole.len()).step_by(7) {
         fs::write(&path, &whole[..cut]).unwrap();
         let mut bus = JsonLinesBus::open(&path).unwrap();

@@ -54,7 +54,7 @@ pub(crate) struct FakeAws {
 }
 
 /// Says whether a step is the next of its kind in a list, and takes it out.
-pub(crate) fn takes(list: &Mutex<Vec<StepKind>>, kind: StepKind) -> bool {
+fn takes(list: &Mutex<Vec<StepKind>>, kind: StepKind) -> bool {
     let mut list = list.lock().unwrap();
     list.iter().position(|k| *k == kind).map(|at| list.remove(at)).is_some()
 }

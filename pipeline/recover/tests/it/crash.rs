@@ -4,69 +4,23 @@ use crate::bench::{Bench, facts, failed};
 use forewarn_domain::action::RecoveryAction;
 use forewarn_domain::step::StepKind;
 use forewarn_domain::time::UnixMs;
-use forewarn_log::{AppendError, Appended, Cursors, EventLog, Expected, LogError, MemoryLog, NewEvent, Recorded};
 use forewarn_recover::executor::NextWakeup;
 use forewarn_recover::store::ProjectedLog;
 use forewarn_recovery::event::{Outcome, RecoveryEvent};
 use forewarn_recovery::plan::plan;
 use forewarn_runtime::clock::Clock;
+use forewarn_testkit::mortal::MortalLog;
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Entries after which no recovery of these ends.
 const MOST: usize = 200;
 
-/// A log that takes so many appends and then none, as for a process that has died.
-#[derive(Debug)]
-struct MortalLog {
-    log: MemoryLog,
-    left: Arc<AtomicUsize>,
-}
-
-impl EventLog for MortalLog {
-    fn append(&self, stream: &str, expected: Expected, events: &[NewEvent]) -> Result<Appended, AppendError> {
-        let is_left = self.left.try_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
-        if is_left {
-            return self.log.append(stream, expected, events);
-        }
-        Err(AppendError::Log(LogError::Unavailable {
-            doing: "append".to_owned(),
-            source: "the process has died".into(),
-        }))
-    }
-
-    fn read(&self, stream: &str, from_version: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
-        self.log.read(stream, from_version, limit)
-    }
-
-    fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
-        self.log.read_all(after, limit)
-    }
-
-    fn length(&self, stream: &str) -> Result<u64, LogError> {
-        self.log.length(stream)
-    }
-
-    fn head(&self) -> Result<u64, LogError> {
-        self.log.head()
-    }
-}
-
-impl Cursors for MortalLog {
-    fn cursor(&self, name: &str) -> Result<u64, LogError> {
-        self.log.cursor(name)
-    }
-
-    fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
-        self.log.advance(name, position)
-    }
-}
-
 /// Lets an executor die after so many appends and its successor go on. Gives the bench and what the log says, or none where nobody died.
 fn crashed(appends: usize, unseen: &[StepKind]) -> Option<(Bench, Vec<RecoveryEvent>)> {
-    let left = Arc::new(AtomicUsize::new(appends));
-    let log = MortalLog { log: MemoryLog::new(), left: left.clone() };
+    let log = MortalLog::default();
+    let left = log.appends.clone();
+    left.set(appends);
     let bench = Bench::on(Arc::new(ProjectedLog::new(log)), &json!({"mode": "act"}));
     bench.aws.unseen.lock().unwrap().extend(unseen);
     let first = bench.executor("first");
@@ -81,7 +35,7 @@ fn crashed(appends: usize, unseen: &[StepKind]) -> Option<(Bench, Vec<RecoveryEv
             }
         }
     }
-    left.store(usize::MAX, Ordering::SeqCst);
+    left.set(usize::MAX);
     let successor = bench.executor("second");
     // The trigger is delivered again, for nobody has said that it was dealt with.
     let id = successor.request(&failed("t")).unwrap();
