@@ -293,6 +293,7 @@ def terminate_replaced(bed):
     i, new = bed.launch(f"replaced-{next(number)}", data=1), bed.launch(f"successor-{next(number)}")
     before = volumes(bed.instance(i))
     bed.ec2.stop_instances(InstanceIds=[i])
+    bed.until(lambda: state(bed, i) == "stopped", f"{i} is stopped")
     bed.ec2.create_tags(Resources=[i], Tags=[{"Key": "forewarn:replaced-by", "Value": new}, {"Key": "forewarn:terminate-after", "Value": "2026-01-01T00:00:00Z"}])
 
     def expect(r):
