@@ -192,7 +192,7 @@ class Proof:
         begun = time.time()
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
         dirty = bool(subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout)
-        narrowed = any(k.startswith("FOREWARN_PROOF_") for k in os.environ)
+        narrowed = set(filter(None, os.environ.get("FOREWARN_PROOF_ACTIONS", "").split(",")))
         self.say(f"prove {self.name}{' --sabotage' if self.sabotage else ''} at {commit or 'no commit'}{' with uncommitted changes' if dirty else ''}")
         todo = [m for m in modules if not only or m.NUMBER in only]
         if self.warm or self.sabotage or all(not hasattr(m, "cold") for m in todo):
@@ -225,15 +225,16 @@ class Proof:
 
     def report(self, commit, line, narrowed):
         """Leaves a line's figures beside what it made, with the commit, for whoever asks later. Other lines' stay; of a line that ran
-        for a part of its cases, the figures of the others stay where they are of the same code."""
+        for a part of its cases, only the figures of these cases are taken, and only beside others of the same code."""
         path = self.work / "report.json"
         told = json.loads(path.read_text()) if path.exists() else {}
         known = told.get(str(line.number), {})
         if narrowed and (not known or changed_since(known["commit"])):
             return
-        figures = (known["figures"] if narrowed else {}) | line.figures
-        short = [k for k in known["short"] if k not in line.results] if narrowed else []
-        short += [k for k, holds in line.results.items() if not holds]
+        taken = {k: holds for k, holds in line.results.items() if not narrowed or k in narrowed}
+        figures = (known["figures"] if narrowed else {}) | {k: line.figures[k] for k in taken}
+        short = [k for k in known["short"] if k not in taken] if narrowed else []
+        short += [k for k, holds in taken.items() if not holds]
         commit = known["commit"] if narrowed else commit
         told[str(line.number)] = {"commit": commit, "short": short, "figures": figures}
         self.work.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,9 @@ def healed(bed, line, action, spoil=None):
 
 
 def each(line, key, what, names, do):
-    """Does several at once, and records each that fell short."""
+    """Does several at once, and records each that fell short; of none there is nothing to say."""
+    if not names:
+        return
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         ran = {name: pool.submit(do, name) for name in names}
     bad = {}
