@@ -59,7 +59,7 @@ def prove(line, broken=False):
         injected = world.injected(faults)
         line.check("faults", "faults that took place", {"partial_put_events", "lose_reply"} <= set(injected), dict(injected), "both kinds")
         rust = raw(sqs, queues["high"]) if broken else ids(consumer(line, world.aws(moto), queues["high"]))
-        examples = kit.ROOT / "pipeline" / "examples"
+        examples = kit.ROOT / "pipeline" / "app" / "examples"
         python = ids(run([kit.PYTHON, examples / "consumer.py", "--queue", queues["python"], "--once"], env=world.aws(moto), timeout=120).ok().out)
     for key, name, got in (("once", "Rust", rust), ("python", "Python", python)):
         line.check(key, f"the {name} consumer has every prediction at high once, and nothing else", sorted(got) == sorted(high), f"{len(got)} of {len(high)}", "equal")
