@@ -1,6 +1,7 @@
 """Finds dependencies in a member's Cargo.toml whose name never stands in the member's sources, and those that only its tests use.
 
-A dependency that is there for its features alone is named in `FOR_FEATURES`.
+A dependency that is there for its features alone is named in `FOR_FEATURES`. A package with a program has no feature that asks for one of
+what only its tests use: `cargo install` leaves these out, and then refuses the feature.
 """
 
 import pathlib
@@ -34,6 +35,13 @@ def used(name, text):
     return re.search(rf"\b{name.replace('-', '_')}(?:::|;|\s*!|\b\s+as\b)|\b{name.replace('-', '_')}\)", text)
 
 
+def of_tests(manifest):
+    """Yields each feature with what it asks of a dependency that only tests have."""
+    only_tests = set(manifest.get("dev-dependencies", {})) - set(manifest.get("dependencies", {}))
+    for name, asked in manifest.get("features", {}).items():
+        yield from ((name, on) for on in asked if on.split("/")[0] in only_tests)
+
+
 def main():
     faults, count = [], 0
     workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]
@@ -49,10 +57,12 @@ def main():
                 where = {"dependencies": code, "dev-dependencies": every}.get(kind) or text_of(folder, ["build.rs"])
                 if name not in FOR_FEATURES.get(member, ()) and not used(name, where):
                     faults.append(f"{member}: {name} of [{kind}] is not used")
+        if (folder / "src/main.rs").exists():
+            faults += [f"{member}: the feature {name} asks for {on}, which `cargo install` refuses" for name, on in of_tests(manifest)]
     faults += [f"Cargo.toml: {name} is no member's dependency" for name in sorted(set(workspace["dependencies"]) - known)]
     for fault in faults:
         print(fault)
-    print(f"{count} dependencies, {len(faults)} unused")
+    print(f"{count} dependencies, {len(faults)} faults")
     return bool(faults)
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -82,8 +83,21 @@ def changed_since(commit):
     """Says whether code changed since a commit, which has to be in this clone. What only tests of the rooms use is in no program that is
     proved; the tests of models and rules are part of proofs."""
     tests = [":!pipeline/*/tests/*", ":!pipeline/lab/testkit/src/*"]
-    r = run(["git", "diff", "--quiet", commit, "HEAD", "--", "*.rs", "*.toml", "Cargo.lock", *tests])
-    return r.code != 0
+    r = run(["git", "diff", "--quiet", commit, "HEAD", "--", "*.rs", "*.toml", ":!*Cargo.toml", "Cargo.lock", *tests])
+    return r.code != 0 or manifests(commit) != manifests("HEAD")
+
+
+def manifests(commit):
+    """Gives each Cargo.toml of a commit without what only tests use: their dependencies, and the features of these."""
+    made = {}
+    for path in run(["git", "ls-tree", "-r", "--name-only", commit]).ok().out.split("\n"):
+        if path.rsplit("/", 1)[-1] != "Cargo.toml":
+            continue
+        told = tomllib.loads(run(["git", "show", f"{commit}:{path}"]).ok().out)
+        only_tests = set(told.pop("dev-dependencies", {})) - set(told.get("dependencies", {}))
+        told["features"] = {name: [f for f in on if f.split("/")[0] not in only_tests] for name, on in told.get("features", {}).items()}
+        made[path] = told
+    return made
 
 
 def binary():
