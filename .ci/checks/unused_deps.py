@@ -37,7 +37,8 @@ def used(name, text):
 
 def of_tests(manifest):
     """Yields each feature with what it asks of a dependency that only tests have."""
-    only_tests = set(manifest.get("dev-dependencies", {})) - set(manifest.get("dependencies", {}))
+    own = {name for kind, names in tables(manifest) if kind != "dev-dependencies" for name in names}
+    only_tests = {name for kind, names in tables(manifest) if kind == "dev-dependencies" for name in names} - own
     for name, asked in manifest.get("features", {}).items():
         yield from ((name, on) for on in asked if on.split("/")[0] in only_tests)
 

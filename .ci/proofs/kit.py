@@ -15,6 +15,8 @@ import time
 import tomllib
 import traceback
 
+from checks.unused_deps import of_tests
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ["CARGO_TARGET_DIR"]).resolve()
 SHARED = pathlib.Path(os.environ.get("FOREWARN_SHARED", ROOT.parent / "shared")).resolve()
@@ -80,24 +82,25 @@ def first_command():
 
 
 def changed_since(commit):
-    """Says whether code changed since a commit, which has to be in this clone. What only tests of the rooms use is in no program that is
-    proved; the tests of models and rules are part of proofs."""
+    """Says whether code changed since a commit, which has to be in this clone. What only the tests of the rooms use is in no program that
+    is proved, and `.ci/run` runs them; the tests of models and rules are part of proofs."""
     tests = [":!pipeline/*/tests/*", ":!pipeline/lab/testkit/src/*"]
-    r = run(["git", "diff", "--quiet", commit, "HEAD", "--", "*.rs", "*.toml", ":!*Cargo.toml", "Cargo.lock", *tests])
-    return r.code != 0 or manifests(commit) != manifests("HEAD")
+    if run(["git", "diff", "--quiet", commit, "HEAD", "--", "*.rs", "*.toml", ":!*Cargo.toml", "Cargo.lock", *tests]).code:
+        return True
+    changed = run(["git", "diff", "--name-only", commit, "HEAD", "--", "*Cargo.toml"]).ok().out.split()
+    return any(manifest(commit, path) != manifest("HEAD", path) for path in changed)
 
 
-def manifests(commit):
-    """Gives each Cargo.toml of a commit without what only tests use: their dependencies, and the features of these."""
-    made = {}
-    for path in run(["git", "ls-tree", "-r", "--name-only", commit]).ok().out.split("\n"):
-        if path.rsplit("/", 1)[-1] != "Cargo.toml":
-            continue
-        told = tomllib.loads(run(["git", "show", f"{commit}:{path}"]).ok().out)
-        only_tests = set(told.pop("dev-dependencies", {})) - set(told.get("dependencies", {}))
-        told["features"] = {name: [f for f in on if f.split("/")[0] not in only_tests] for name, on in told.get("features", {}).items()}
-        made[path] = told
-    return made
+def manifest(commit, path):
+    """Gives a Cargo.toml of a commit without what only tests use and the features of that; none where it is not there."""
+    r = run(["git", "show", f"{commit}:{path}"])
+    if r.code:
+        return None
+    told = tomllib.loads(r.out)
+    for feature, asked in list(of_tests(told)):
+        told["features"][feature].remove(asked)
+    told.pop("dev-dependencies", None)
+    return told
 
 
 def binary():
@@ -250,7 +253,7 @@ class Proof:
         short = [k for k in known["short"] if k not in taken] if narrowed else []
         short += [k for k, holds in taken.items() if not holds]
         commit = known["commit"] if narrowed else commit
-        told[str(line.number)] = {"commit": commit, "short": short, "figures": figures}
+        told[str(line.number)] = {"commit": commit, "seed": os.environ.get("PROOF_SEED"), "short": short, "figures": figures}
         self.work.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(told, indent=1))
 

@@ -70,6 +70,10 @@ impl Cursors for MortalLog {
         self.log.cursor(name)
     }
 
+    fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
+        self.log.has_cursor(name)
+    }
+
     fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
         self.moves.take("move a cursor")?;
         self.log.advance(name, position)
