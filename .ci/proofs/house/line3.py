@@ -13,7 +13,7 @@ from proofs.kit import Short
 
 NUMBER = 3
 TITLE = "seconds from a changed function to the built tests, before and after; CPU minutes of the first command, cold"
-SABOTAGE = ("ratio_bus", "the file that is edited lies in the ground, below every room")
+SABOTAGE = ("ratio_bus", "the rooms are taken away: both edits are made in the one crate of before")
 # An edit takes minutes before the rooms and seconds now; the median of the tries counts.
 TRIES = {"before": 1, "now": 3}
 TESTS = ("test", "--workspace", "--no-run")
@@ -27,6 +27,10 @@ EDITS = {
     "poller": ("pipeline/src/source/follow.rs", "pipeline/ingest/src/source/follow.rs", 0.6),
 }
 COLD_CPU_MINUTES = 30
+# Each edit differs from all others: an incremental build knows what it built last.
+EDITED = itertools.count()
+# The trees of both halves of a sabotage.
+MADE = {}
 
 
 def edited(place, target, file, tries, *args):
@@ -37,8 +41,8 @@ def edited(place, target, file, tries, *args):
     if not body:
         raise Short(f"{file} has no function to edit")
     try:
-        for n in range(tries):
-            path.write_text(f"{text[:body.end()]}        std::hint::black_box({n}_u32);\n{text[body.end():]}")
+        for _ in range(tries):
+            path.write_text(f"{text[:body.end()]}        std::hint::black_box({next(EDITED)}_u32);\n{text[body.end():]}")
             took.append(build(place, target, *args))
     finally:
         path.write_text(text)
@@ -46,29 +50,30 @@ def edited(place, target, file, tries, *args):
 
 
 def trees(line):
-    """Makes both trees and builds their tests and programs once, so that only edits are timed."""
+    """Makes both trees and builds their tests once, so that only edits are timed."""
     made = {}
     for name in ("before", "now"):
         begun = time.time()
         made[name] = tree(line.work, name)
-        build(*made[name], *PROGRAM)
-        line.note(f"{name}: tests and program built in {time.time() - begun:.0f} s")
+        line.note(f"{name}: tests built in {time.time() - begun:.0f} s")
     return made
 
 
-def one(line, made, name, old, new, bar):
-    files = {"before": old, "now": new}
-    took = {k: edited(*made[k], f, TRIES[k], *TESTS) for k, f in files.items()}
-    program = {k: edited(*made[k], f, TRIES[k], *PROGRAM) for k, f in files.items()}
-    line.note(f"{name}: a debug `forewarn` {program['before']:.1f} s before, {program['now']:.1f} s now")
-    ratio = took["now"] / took["before"]
-    line.check(f"ratio_{name}", f"{new}: seconds to the built tests, before and now, and their ratio", ratio <= bar, f"{took['before']:.1f}, {took['now']:.1f}: {ratio:.2f}", f"<= {bar}")
+def ratio(line, made, files, name, bar, tries):
+    took = {k: edited(*made[k], f, tries[k], *TESTS) for k, f in files.items()}
+    share = took["now"] / took["before"]
+    line.check(f"ratio_{name}", f"{files['now']}: seconds to the built tests, before and now, and their ratio", share <= bar, f"{took['before']:.1f}, {took['now']:.1f}: {share:.2f}", f"<= {bar}")
 
 
 def prove(line):
     made = trees(line)
+    for place, target in made.values():
+        build(place, target, *PROGRAM)
     for name, (old, new, bar) in EDITS.items():
-        one(line, made, name, old, new, bar)
+        files = {"before": old, "now": new}
+        ratio(line, made, files, name, bar, TRIES)
+        program = {k: edited(*made[k], f, TRIES[k], *PROGRAM) for k, f in files.items()}
+        line.note(f"{name}: a debug `forewarn` {program['before']:.1f} s before, {program['now']:.1f} s now")
 
 
 def cold(line):
@@ -88,6 +93,11 @@ def cold(line):
 
 
 def sabotage(line, broken):
-    made = trees(line)
+    if not MADE:
+        MADE.update(trees(line))
     old, new, bar = EDITS["bus"]
-    one(line, made, "bus", old, "pipeline/runtime/src/time.rs" if broken else new, bar)
+    if broken:
+        one_crate = {"before": MADE["before"], "now": MADE["before"]}
+        ratio(line, one_crate, {"before": old, "now": old}, "bus", bar, {"before": 1, "now": 1})
+    else:
+        ratio(line, MADE, {"before": old, "now": new}, "bus", bar, TRIES)
