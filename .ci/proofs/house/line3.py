@@ -27,8 +27,8 @@ EDITS = {
     "poller": ("pipeline/src/source/follow.rs", "pipeline/ingest/src/source/follow.rs", 0.6),
 }
 COLD_CPU_MINUTES = 30
-# Each edit differs from all others: an incremental build knows what it built last.
-EDITED = itertools.count()
+# Each edit is longer than those before: an incremental build knows what it built last, and moved lines cost more than a changed number.
+EDITED = itertools.count(1)
 # The trees of both halves of a sabotage.
 MADE = {}
 
@@ -42,7 +42,8 @@ def edited(place, target, file, tries, *args):
         raise Short(f"{file} has no function to edit")
     try:
         for _ in range(tries):
-            path.write_text(f"{text[:body.end()]}        std::hint::black_box({next(EDITED)}_u32);\n{text[body.end():]}")
+            added = "        std::hint::black_box(1_u32);\n" * next(EDITED)
+            path.write_text(text[: body.end()] + added + text[body.end() :])
             took.append(build(place, target, *args))
     finally:
         path.write_text(text)
