@@ -153,10 +153,5 @@ fn read_tail(file: &mut File, length: u64) -> io::Result<(u64, Vec<u8>)> {
 
 /// Makes the file's name durable.
 fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    #[cfg(unix)]
-    File::open(parent)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = parent;
-    Ok(())
+    forewarn_runtime::durable::sync_dir(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }

@@ -247,15 +247,7 @@ impl DeadLetters for JsonLinesDead {
         for letter in letters.iter().filter(|l| !sha256.contains(&l.sha256)) {
             text.extend(line(letter).map_err(self.failed("write"))?);
         }
-        // Written beside it and renamed over it: a crash leaves the one or the other.
-        let beside = self.path.with_extension("jsonl.new");
-        let write = || -> io::Result<()> {
-            let mut new = File::create(&beside)?;
-            new.write_all(&text)?;
-            new.sync_all()?;
-            std::fs::rename(&beside, &self.path)
-        };
-        write().map_err(self.failed("write again"))
+        forewarn_runtime::durable::write(&self.path, &text).map_err(self.failed("write again"))
     }
 }
 

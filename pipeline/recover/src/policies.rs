@@ -178,12 +178,9 @@ impl Policies for PolicyDir {
         if self.row(name)?.as_ref() != was {
             return Err(PolicyStoreError::Changed { place: self.place(name) });
         }
-        fs::create_dir_all(&self.0).map_err(|e| self.failed(name, &e))?;
         let text = serde_json::to_string_pretty(row).map_err(|e| self.failed(name, &e))? + "\n";
-        // Under another name first: a reader sees the old row or the new one.
-        let part = self.0.join(format!(".{name}.json.part"));
-        fs::write(&part, text).map_err(|e| self.failed(name, &e))?;
-        fs::rename(&part, self.path(name)).map_err(|e| self.failed(name, &e))
+        // A reader sees the old row or the new one.
+        forewarn_runtime::durable::write(&self.path(name), text.as_bytes()).map_err(|e| self.failed(name, &e))
     }
 
     fn place(&self, name: &str) -> String {

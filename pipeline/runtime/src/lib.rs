@@ -5,6 +5,7 @@ pub mod aws;
 pub mod backoff;
 pub mod clock;
 pub mod context;
+pub mod durable;
 pub mod failpoint;
 pub mod interrupt;
 pub mod lease;

@@ -94,13 +94,9 @@ impl Progress {
     /// # Errors
     /// When the file can't be written.
     pub fn write(&self, through: i64) -> Result<(), ProgressError> {
-        let failed = |doing| move |source| ProgressError::Io { doing, path: self.0.clone(), source };
-        let staged = self.0.with_extension("through.partial");
-        let mut file = fs::File::create(&staged).map_err(failed("write"))?;
-        io::Write::write_all(&mut file, format!("{}\n", crate::time::format_ms(through)).as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(failed("write"))?;
-        fs::rename(&staged, &self.0).map_err(failed("write"))
+        let text = format!("{}\n", crate::time::format_ms(through));
+        let failed = |source| ProgressError::Io { doing: "write", path: self.0.clone(), source };
+        crate::durable::write(&self.0, text.as_bytes()).map_err(failed)
     }
 }
 

@@ -229,11 +229,8 @@ pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Res
     Ok((last.div_euclid(cell) + 1) * cell + analyze::delay_ms(history))
 }
 
-/// Writes a file whole: beside its place first, then renamed into it.
+/// Writes a file whole, or leaves what is there.
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let fail = |e: std::io::Error| CliError::input(format!("cannot write {}: {e}", path.display()));
-    let mut staged = path.as_os_str().to_owned();
-    staged.push(".partial");
-    std::fs::write(&staged, bytes).map_err(fail)?;
-    std::fs::rename(&staged, path).map_err(fail)
+    forewarn_runtime::durable::write(path, bytes).map_err(fail)
 }
