@@ -178,6 +178,8 @@ impl Writer<'_> {
         let journal =
             Journal { version: VERSION, id: staging.id.clone(), files: staging.files.clone(), manifest, record };
         let store = &self.history.store;
+        refuse_replacing(store, staging)?;
+        self.history.refuse_pruned(range)?;
         failpoint::point("commit.staged");
         if store.local_root().is_some() {
             local::sync_dir(&staging.dir)?;
@@ -188,7 +190,7 @@ impl Writer<'_> {
             for file in &journal.files {
                 let path = staging.dir.join(&file.staged);
                 let bytes = fs::read(&path).map_err(|e| HistoryError::io("read", &path, e))?;
-                store.put(&file.target, bytes)?;
+                store.create(&file.target, bytes)?;
                 failpoint::point("commit.file_placed");
             }
             conclude(store, &journal)?;
@@ -214,13 +216,13 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Puts one file of a table in place.
+    /// Puts one new file of a table in place.
     pub(super) fn put_table_file(&mut self, path: &str, bytes: Vec<u8>) -> Result<()> {
         if self.history.fresh {
             self.history.manifest.save(&self.history.store)?;
             self.history.fresh = false;
         }
-        self.history.store.put(path, bytes)
+        self.history.store.create(path, bytes)
     }
 
     /// Finishes journalled commits and compactions, and removes what commits without a journal left.
@@ -264,6 +266,19 @@ pub(super) fn forget_records(store: &Store, forget: impl Fn(&CommitRecord) -> bo
         let record = store.read(&entry.path)?.and_then(|b| serde_json::from_slice::<CommitRecord>(&b).ok());
         if record.is_some_and(|r| forget(&r)) {
             store.delete(&entry.path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a commit that would replace a file by other bytes, before anything is changed.
+fn refuse_replacing(store: &Store, staging: &Staging) -> Result<()> {
+    // An object is put only where there is none.
+    let Some(root) = store.local_root() else { return Ok(()) };
+    for file in &staging.files {
+        let (staged, target) = (staging.dir.join(&file.staged), root.join(&file.target));
+        if target.exists() && !local::same_content(&staged, &target)? {
+            return Err(HistoryError::WouldReplace { path: store.describe(&file.target) });
         }
     }
     Ok(())

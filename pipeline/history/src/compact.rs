@@ -4,12 +4,13 @@
 //! **Invariant:** a note in `_compact/` names the new file and those it replaces before the new file appears. As
 //! soon as it appears, the old ones no longer count, whether they are deleted yet or not.
 
+use super::entry::Entry;
 use super::error::{HistoryError, Result};
 use super::files::MetricFile;
 use super::key::{NOT_INGESTED, Partition, SeriesKey};
 use super::manifest::pretty;
 use super::read::Want;
-use super::replacement::{NOTES, Replacement, delete_replaced, finish_interrupted};
+use super::replacement::{NOTES, Replacement, Replacements, finish_interrupted};
 use super::scan::{Run, RunSink, merge};
 use super::store::Store;
 use super::versions::{Sample, from_ordered_bits, keep_versions, ordered_bits};
@@ -30,6 +31,9 @@ type Checked = BTreeMap<String, u64>;
 
 /// How old files stay on an object store after they were replaced, for readers that listed them before.
 const REMOTE_GRACE_MS: i64 = 15 * 60 * 1000;
+
+/// How many files are merged, and so are open, at a time.
+const MERGED_AT_ONCE: usize = 64;
 
 /// How to compact.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +88,7 @@ impl super::Writer<'_> {
             {
                 continue;
             }
-            self.compact_one(partition, &files, options, &mut report)?;
+            self.compact_partition(partition, files, options, &mut report)?;
         }
         if checked != before {
             self.history().store().put(CHECKED, pretty(&checked, CHECKED)?)?;
@@ -115,22 +119,52 @@ impl super::Writer<'_> {
         Ok(repeats)
     }
 
-    fn compact_one(
+    /// Makes one file of those of a partition, in tiers: however many there are, few are open at a time.
+    fn compact_partition(
+        &self,
+        partition: Partition,
+        mut files: Vec<MetricFile>,
+        options: &CompactOptions,
+        report: &mut CompactReport,
+    ) -> Result<()> {
+        report.compacted += 1;
+        report.files_before += files.len() as u64;
+        report.bytes_before += files.iter().map(|f| f.entry.size).sum::<u64>();
+        loop {
+            let mut tier = Vec::with_capacity(files.len().div_ceil(MERGED_AT_ONCE));
+            for some in files.chunks(MERGED_AT_ONCE) {
+                tier.push(match some {
+                    [only] if files.len() > 1 => only.clone(),
+                    several => self.compact_files(partition, several, options, report)?,
+                });
+            }
+            files = tier;
+            if let [made] = files.as_slice() {
+                report.files_after += 1;
+                report.bytes_after += made.entry.size;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes one file of some of a partition; gives it.
+    fn compact_files(
         &self,
         partition: Partition,
         files: &[MetricFile],
         options: &CompactOptions,
         report: &mut CompactReport,
-    ) -> Result<()> {
+    ) -> Result<MetricFile> {
         let store = self.history().store();
-        let id = compaction_id(files);
-        let staging = self.stage(&format!("compact-{id}"))?;
+        let inputs = compaction_id(files);
+        let staging = self.stage(&format!("compact-{inputs}"))?;
         let staged = staging.dir().join("merged");
         let mut sink = Merged::new(self.history(), Some(MetricWriter::create(&staged)?));
         merge(self.history().readers_of(files, &Want::default())?, &mut sink)?;
         let (rows, dropped) = sink.finish()?;
         local::sync_dir(staging.dir())?;
-        let bytes = fs::metadata(&staged).map_err(|e| HistoryError::io("read", &staged, e))?.len();
+        let (size, digest) = local::digest(&staged)?;
+        let id = format!("{inputs}{digest:016x}");
         failpoint::point("compact.staged");
 
         let output = format!("{}/{MADE}{id}.parquet", partition.dir());
@@ -147,27 +181,23 @@ impl super::Writer<'_> {
         failpoint::point("compact.placed");
         drop(staging);
         if grace <= 0 {
-            delete_replaced(store, &note_path, &note)?;
+            Replacements::load(store)?.delete_replaced(store, &note_path, &note)?;
         }
-        report.compacted += 1;
-        report.files_before += files.len() as u64;
-        report.files_after += 1;
-        report.bytes_before += files.iter().map(|f| f.entry.size).sum::<u64>();
-        report.bytes_after += bytes;
         report.rows_read += rows;
         report.duplicates_dropped += dropped;
-        Ok(())
+        Ok(MetricFile { entry: Entry { path: output, size }, partition })
     }
 }
 
+/// The name depends on the content: what may be there already is the same.
 fn place(store: &Store, staged: &Path, output: &str) -> Result<()> {
     match store.local_root() {
         Some(root) => local::rename(staged, &root.join(output)),
-        None => store.put(output, fs::read(staged).map_err(|e| HistoryError::io("read", staged, e))?),
+        None => store.create(output, fs::read(staged).map_err(|e| HistoryError::io("read", staged, e))?),
     }
 }
 
-/// The same files give the same name, so that a compaction done again after a crash is the same compaction.
+/// The same files give the same id, so that a compaction done again after a crash is the same compaction.
 fn compaction_id(files: &[MetricFile]) -> String {
     let mut hash = xxhash_rust::xxh64::Xxh64::new(0);
     for file in files {

@@ -48,6 +48,30 @@ pub enum HistoryError {
         /// Where the history stands.
         location: String,
     },
+    /// A file would be replaced by other bytes.
+    #[error(
+        "{path} is there already with other content, and is not replaced; run `forewarn history verify`, keep the file elsewhere if \
+         you need it, then move it away and run this again"
+    )]
+    WouldReplace {
+        /// The file that stays.
+        path: String,
+    },
+    /// Samples would be added to days that were pruned, where no reader counts them.
+    #[error(
+        "the samples begin at {first}, and everything before {kept_from} was pruned from {location}; leave those out, or run \
+         `forewarn history keep-from {day}` first"
+    )]
+    Pruned {
+        /// Where the history stands.
+        location: String,
+        /// Time of the first sample.
+        first: String,
+        /// Its day, as the command takes it.
+        day: String,
+        /// The first day that was kept.
+        kept_from: String,
+    },
     /// Built without S3.
     #[error("{location}: this forewarn was built without S3; build it with the feature `aws`")]
     NoAws {
@@ -98,6 +122,7 @@ impl HistoryError {
             | Self::Location { .. }
             | Self::UnknownVersion { .. }
             | Self::Json { .. }
+            | Self::Pruned { .. }
             | Self::NoAws { .. }
             | Self::Parquet { .. }
             | Self::Corrupt { .. } => true,
@@ -108,7 +133,7 @@ impl HistoryError {
                     K::PermissionDenied | K::NotADirectory | K::IsADirectory | K::NotFound | K::ReadOnlyFilesystem
                 )
             }
-            Self::Locked { .. } | Self::Remote { .. } | Self::Sink(_) => false,
+            Self::WouldReplace { .. } | Self::Locked { .. } | Self::Remote { .. } | Self::Sink(_) => false,
         }
     }
 

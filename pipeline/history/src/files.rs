@@ -1,12 +1,16 @@
-//! Lists the metric files that count: those of a bucket and range of days, without what a compaction replaced.
+//! Lists the metric files that count: those of a bucket and range of days, without what a compaction replaced or a pruning
+//! forgot.
 
 use super::History;
 use super::entry::Entry;
 use super::error::Result;
 use super::key::{METRICS, Partition, day_of_dir};
-use super::replacement::{Replacement, replacements};
+use super::replacement::Replacements;
 use forewarn_runtime::time::DAY_MS;
 use std::collections::BTreeSet;
+
+/// How often a listing that compactions overtook is made again.
+const LISTED_AGAIN: usize = 5;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricFile {
@@ -19,16 +23,25 @@ pub struct MetricFile {
 impl History {
     /// Lists the metric files of a bucket (or all) with days that touch `[from_ms, to_ms)`, days ascending.
     pub fn metric_files(&self, bucket: Option<u16>, from_ms: i64, to_ms: i64) -> Result<Vec<MetricFile>> {
-        let files = self.list_metric_files(bucket, from_ms, to_ms)?;
-        let replaced = replacements(self.store())?;
-        if !lost_sight(&files, &replaced) {
-            return Ok(hide_replaced(files, &replaced));
+        let kept_from = self.kept_from()?.map_or(i64::MIN, |day| day.saturating_mul(DAY_MS));
+        let from_ms = from_ms.max(kept_from);
+        let mut files = self.all_metric_files(bucket, from_ms, to_ms)?;
+        let mut replaced = Replacements::load(self.store())?;
+        for _ in 0..LISTED_AGAIN {
+            if !overtaken(&files, &replaced) {
+                break;
+            }
+            files = self.all_metric_files(bucket, from_ms, to_ms)?;
+            replaced = Replacements::load(self.store())?;
         }
-        let files = self.list_metric_files(bucket, from_ms, to_ms)?;
-        Ok(hide_replaced(files, &replacements(self.store())?))
+        let seen: BTreeSet<String> = files.iter().map(|f| f.entry.path.clone()).collect();
+        let hidden = replaced.hidden(&seen.iter().map(String::as_str).collect());
+        files.retain(|f| !hidden.contains(f.entry.path.as_str()));
+        Ok(files)
     }
 
-    fn list_metric_files(&self, bucket: Option<u16>, from_ms: i64, to_ms: i64) -> Result<Vec<MetricFile>> {
+    /// Lists the metric files that lie there, those too that were replaced.
+    pub(super) fn all_metric_files(&self, bucket: Option<u16>, from_ms: i64, to_ms: i64) -> Result<Vec<MetricFile>> {
         let mut files = Vec::new();
         let first = from_ms.div_euclid(DAY_MS);
         let last = to_ms.saturating_sub(1).div_euclid(DAY_MS);
@@ -54,23 +67,8 @@ fn as_metric_file(entry: Entry) -> Option<MetricFile> {
 }
 
 /// Says whether a listing ran while a compaction swapped files, so that it may have seen neither old nor new.
-fn lost_sight(files: &[MetricFile], replaced: &[Replacement]) -> bool {
+fn overtaken(files: &[MetricFile], replaced: &Replacements) -> bool {
     let seen: BTreeSet<&str> = files.iter().map(|f| f.entry.path.as_str()).collect();
     let listed: BTreeSet<Partition> = files.iter().map(|f| f.partition).collect();
-    replaced.iter().any(|r| {
-        Partition::from_path(&r.output).is_some_and(|p| listed.contains(&p))
-            && !seen.contains(r.output.as_str())
-            && r.replaces.iter().any(|old| !seen.contains(old.as_str()))
-    })
-}
-
-fn hide_replaced(files: Vec<MetricFile>, replaced: &[Replacement]) -> Vec<MetricFile> {
-    let hidden: BTreeSet<&str> = {
-        let seen: BTreeSet<&str> = files.iter().map(|f| f.entry.path.as_str()).collect();
-        let done = replaced.iter().filter(|r| seen.contains(r.output.as_str()));
-        done.flat_map(|r| r.replaces.iter().map(String::as_str)).collect()
-    };
-    let keep: Vec<bool> = files.iter().map(|f| !hidden.contains(f.entry.path.as_str())).collect();
-    let mut keep = keep.into_iter();
-    files.into_iter().filter(|_| keep.next().unwrap_or(true)).collect()
+    replaced.overtook(&seen).any(|n| Partition::from_path(&n.output).is_some_and(|p| listed.contains(&p)))
 }

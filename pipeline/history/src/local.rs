@@ -3,22 +3,26 @@
 use super::entry::Entry;
 use super::error::{HistoryError, Result};
 use bytes::Bytes;
+use forewarn_runtime::durable;
 use parquet::errors::ParquetError;
+use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use xxhash_rust::xxh64::Xxh64;
 
 /// A directory that holds a history.
 #[derive(Debug)]
 pub struct LocalStore {
     root: PathBuf,
+    pool: Arc<OpenFiles>,
 }
 
 impl LocalStore {
     /// Takes a directory; nothing is created.
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, pool: Arc::default() }
     }
 
     /// Gives the directory.
@@ -78,11 +82,13 @@ impl LocalStore {
 
     pub(super) fn put(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let at = self.root.join(path);
-        make_parent(&at)?;
-        let staged = at.with_file_name(format!(".{}.tmp", at.file_name().unwrap_or_default().to_string_lossy()));
-        let mut file = File::create(&staged).map_err(|e| HistoryError::io("create", &staged, e))?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| HistoryError::io("write", &staged, e))?;
-        rename(&staged, &at)
+        durable::write(&at, bytes).map_err(|e| HistoryError::io("write", &at, e))
+    }
+
+    /// Does as [`LocalStore::put`] where nothing is in the way; says whether that was so.
+    pub(super) fn put_new(&self, path: &str, bytes: &[u8]) -> Result<bool> {
+        let at = self.root.join(path);
+        durable::write_new(&at, bytes).map_err(|e| HistoryError::io("write", &at, e))
     }
 
     pub(super) fn delete(&self, path: &str) -> Result<()> {
@@ -96,39 +102,96 @@ impl LocalStore {
 
     pub(super) fn open_file(&self, path: &str) -> Result<LocalFile> {
         let at = self.root.join(path);
-        let file = File::open(&at).map_err(|e| HistoryError::io("open", &at, e))?;
-        let len = file.metadata().map_err(|e| HistoryError::io("open", &at, e))?.len();
-        Ok(LocalFile { file: Arc::new(Mutex::new(file)), len })
+        let len = fs::metadata(&at).map_err(|e| HistoryError::io("open", &at, e))?.len();
+        let file = LocalFile { path: Arc::from(at.as_path()), len, pool: Arc::clone(&self.pool) };
+        file.pool.of(&file.path).map_err(|e| HistoryError::io("open", &at, e))?;
+        Ok(file)
     }
 }
 
 /// Makes the directories above a file.
 pub(crate) fn make_parent(at: &Path) -> Result<()> {
-    match at.parent() {
-        Some(dir) => fs::create_dir_all(dir).map_err(|e| HistoryError::io("create the directory", dir, e)),
-        None => Ok(()),
-    }
+    let Some(dir) = at.parent() else { return Ok(()) };
+    durable::make_dirs(dir).map_err(|e| HistoryError::io("create the directory", dir, e))
 }
 
 /// Renames a synced file into place and makes the name durable.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|e| HistoryError::io("rename into place", to, e))?;
-    to.parent().map_or(Ok(()), sync_dir)
+    durable::rename(from, to).map_err(|e| HistoryError::io("rename into place", to, e))
 }
 
-/// Makes the names in a directory durable. Where a directory cannot be opened as a file there is nothing to do.
+/// Makes the names in a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
-    match File::open(dir) {
-        Ok(open) if cfg!(unix) => open.sync_all().map_err(|e| HistoryError::io("sync", dir, e)),
-        Ok(_) | Err(_) => Ok(()),
+    durable::sync_dir(dir).map_err(|e| HistoryError::io("sync", dir, e))
+}
+
+/// Says whether two files hold the same bytes.
+pub(super) fn same_content(a: &Path, b: &Path) -> Result<bool> {
+    let read = |path: &Path| fs::read(path).map_err(|e| HistoryError::io("read", path, e));
+    let size = |path: &Path| fs::metadata(path).map(|m| m.len()).map_err(|e| HistoryError::io("read", path, e));
+    Ok(size(a)? == size(b)? && read(a)? == read(b)?)
+}
+
+/// Gives a file's size and the xxh64 (seed 0) of what it holds.
+pub(super) fn digest(path: &Path) -> Result<(u64, u64)> {
+    let fail = |e| HistoryError::io("read", path, e);
+    let mut file = File::open(path).map_err(fail)?;
+    let (mut size, mut hash, mut some) = (0, Xxh64::new(0), vec![0; 64 << 10]);
+    loop {
+        let n = file.read(&mut some).map_err(fail)?;
+        if n == 0 {
+            return Ok((size, hash.digest()));
+        }
+        size += n as u64;
+        hash.update(&some[..n]);
     }
 }
 
-/// An open file of a directory; clones share one descriptor.
+/// A file of a directory, read by ranges; clones share one descriptor, and a store keeps few of them open.
 #[derive(Debug, Clone)]
 pub struct LocalFile {
-    file: Arc<Mutex<File>>,
+    path: Arc<Path>,
     len: u64,
+    pool: Arc<OpenFiles>,
+}
+
+/// Files kept open at a time; of more, those that were not read for the longest are closed and opened again when they are.
+const KEPT_OPEN: usize = 64;
+
+/// A file that is open, and which it is.
+type OpenFile = (Arc<Path>, Arc<Mutex<File>>);
+
+/// The open files of a store, the one read last at the end.
+#[derive(Debug, Default)]
+struct OpenFiles(Mutex<VecDeque<OpenFile>>);
+
+impl OpenFiles {
+    /// Gives a file open.
+    fn of(&self, path: &Arc<Path>) -> io::Result<Arc<Mutex<File>>> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match open.iter().position(|(known, _)| Arc::ptr_eq(known, path)).and_then(|at| open.remove(at)) {
+            Some((_, file)) => file,
+            None => Arc::new(Mutex::new(File::open(path)?)),
+        };
+        open.push_back((Arc::clone(path), Arc::clone(&file)));
+        if open.len() > KEPT_OPEN {
+            open.pop_front();
+        }
+        Ok(file)
+    }
+
+    fn close(&self, path: &Arc<Path>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| !Arc::ptr_eq(known, path));
+    }
+}
+
+impl Drop for LocalFile {
+    fn drop(&mut self) {
+        // The pool has one, and this is the last.
+        if Arc::strong_count(&self.path) <= 2 {
+            self.pool.close(&self.path);
+        }
+    }
 }
 
 impl LocalFile {
@@ -142,7 +205,8 @@ impl LocalFile {
             return Err(ParquetError::EOF(what));
         }
         let mut buf = Vec::with_capacity(length);
-        let mut file = self.file.lock().map_err(|_| ParquetError::General("a reader panicked".to_owned()))?;
+        let file = self.pool.of(&self.path)?;
+        let mut file = file.lock().map_err(|_| ParquetError::General("a reader panicked".to_owned()))?;
         file.seek(SeekFrom::Start(start))?;
         Read::by_ref(&mut *file).take(length as u64).read_to_end(&mut buf)?;
         if buf.len() != length {

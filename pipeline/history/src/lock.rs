@@ -1,6 +1,7 @@
 //! Keeps two processes from writing to one directory at a time.
 
 use super::error::{HistoryError, Result};
+use forewarn_runtime::durable::missing_dirs;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -21,12 +22,18 @@ impl Lock {
         let made = missing_dirs(root);
         fs::create_dir_all(root).map_err(|e| HistoryError::io("create the directory", root, e))?;
         let path = root.join(FILE);
-        let file = File::options().create(true).truncate(false).write(true).read(true).open(&path);
-        let file = file.map_err(|e| HistoryError::io("write", &path, e))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { file, root: root.to_owned(), made }),
-            Err(TryLockError::WouldBlock) => Err(HistoryError::Locked { location: root.display().to_string() }),
-            Err(TryLockError::Error(e)) => Err(HistoryError::io("lock", &path, e)),
+        loop {
+            let file = File::options().create(true).truncate(false).write(true).read(true).open(&path);
+            let file = file.map_err(|e| HistoryError::io("write", &path, e))?;
+            match file.try_lock() {
+                // Who held it may have taken the file away after it was opened here: its lock then keeps nobody out.
+                Ok(()) if is_at(&file, &path) => return Ok(Self { file, root: root.to_owned(), made }),
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(HistoryError::Locked { location: root.display().to_string() });
+                }
+                Err(TryLockError::Error(e)) => return Err(HistoryError::io("lock", &path, e)),
+            }
         }
     }
 
@@ -41,6 +48,20 @@ impl Lock {
     }
 }
 
+/// Says whether an open file is the one at a path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |m: fs::Metadata| (m.dev(), m.ino());
+    file.metadata().map(id).ok() == fs::metadata(path).map(id).ok()
+}
+
+/// Elsewhere an open file can't be taken away.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         if let Err(e) = self.file.unlock() {
@@ -49,12 +70,23 @@ impl Drop for Lock {
     }
 }
 
-fn missing_dirs(root: &Path) -> Vec<PathBuf> {
-    let mut missing: Vec<PathBuf> = root
-        .ancestors()
-        .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
-        .map(Path::to_path_buf)
-        .collect();
-    missing.reverse();
-    missing
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_on_a_file_that_was_taken_away_keeps_nobody_out_and_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, path) = (dir.path().join("h"), dir.path().join("h/_lock"));
+        let first = Lock::take(&root).unwrap();
+        let opened_before = File::open(&path).unwrap();
+        first.undo();
+        drop(first);
+        opened_before.try_lock().unwrap();
+        assert!(!is_at(&opened_before, &path));
+        let second = Lock::take(&root).unwrap();
+        assert!(is_at(&second.file, &path) && !is_at(&opened_before, &path));
+        assert!(matches!(Lock::take(&root), Err(HistoryError::Locked { .. })));
+    }
 }

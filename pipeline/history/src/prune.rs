@@ -1,12 +1,20 @@
 //! Forgets metrics by age, and keeps a note of what was forgotten.
+//!
+//! **Invariant:** what lies in days before the last note's `kept_from` counts for no reader, deleted or not.
 
 use super::error::{HistoryError, Result};
+use super::key::Partition;
 use super::manifest::pretty;
+use super::replacement::Replacements;
 use super::{Writer, commit};
-use forewarn_runtime::time::{DAY_MS, format_day, format_ms};
+use forewarn_runtime::time::{DAY_MS, format_day, format_ms, parse_day};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 const NOTE: &str = "_pruned.json";
+
+/// Notes kept, the newest: a history that is pruned each day has as many a year and a bit later.
+const NOTES_KEPT: usize = 400;
 
 /// One pruning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,31 +43,60 @@ pub struct PruneReport {
 }
 
 impl Writer<'_> {
-    /// Deletes the metrics of days that ended before a time. The note is written first: a crash in between leaves
-    /// files that the next pruning deletes.
+    /// Deletes the metrics of days that ended before a time. The note is written first: from then on no reader counts them, and a
+    /// crash in between leaves files that the next pruning deletes.
     pub fn prune(&mut self, older_than_ms: i64, now_ms: i64) -> Result<PruneReport> {
         let first_kept = older_than_ms.div_euclid(DAY_MS);
-        let store = self.history().store();
-        let files = self.history().metric_files(None, i64::MIN, first_kept.saturating_mul(DAY_MS))?;
-        let bytes = files.iter().map(|f| f.entry.size).sum();
-        let report = PruneReport { kept_from: format_day(first_kept), files: files.len() as u64, bytes };
-        let (Some(first), Some(last)) = (files.first(), files.last()) else { return Ok(report) };
+        let limit_ms = first_kept.saturating_mul(DAY_MS);
+        let counted = self.history().metric_files(None, i64::MIN, limit_ms)?;
+        let bytes = counted.iter().map(|f| f.entry.size).sum();
+        let report = PruneReport { kept_from: format_day(first_kept), files: counted.len() as u64, bytes };
+        if let (Some(first), Some(last)) = (counted.first(), counted.last()) {
+            let days = (format_day(first.partition.day), format_day(last.partition.day));
+            let (at, kept_from) = (format_ms(now_ms), report.kept_from.clone());
+            self.note(PruneNote { at, kept_from, days, files: report.files, bytes })?;
+        }
+        self.delete_pruned()?;
+        Ok(report)
+    }
+
+    /// Lets days count again that were pruned, from a time on, so that they can be imported anew. What is left of them goes first.
+    pub fn keep_from(&mut self, from_ms: i64, now_ms: i64) -> Result<()> {
+        let day = from_ms.div_euclid(DAY_MS);
+        if self.history().kept_from()?.is_none_or(|kept| kept <= day) {
+            return Ok(());
+        }
+        self.delete_pruned()?;
+        let (at, kept_from) = (format_ms(now_ms), format_day(day));
+        self.note(PruneNote { at, days: (kept_from.clone(), kept_from.clone()), kept_from, files: 0, bytes: 0 })
+    }
+
+    fn note(&mut self, note: PruneNote) -> Result<()> {
         let mut notes = self.history().pruned()?;
-        notes.push(PruneNote {
-            at: format_ms(now_ms),
-            kept_from: report.kept_from.clone(),
-            days: (format_day(first.partition.day), format_day(last.partition.day)),
-            files: report.files,
-            bytes,
-        });
-        store.put(NOTE, pretty(&notes, NOTE)?)?;
+        notes.push(note);
+        let excess = notes.len().saturating_sub(NOTES_KEPT);
+        notes.drain(..excess);
+        self.history().store().put(NOTE, pretty(&notes, NOTE)?)?;
         forewarn_runtime::failpoint::point("prune.noted");
-        commit::forget_records(store, |r| r.range.is_some_and(|(from, _)| from < first_kept.saturating_mul(DAY_MS)))?;
-        for file in &files {
-            store.delete(&file.entry.path)?;
+        Ok(())
+    }
+
+    /// Deletes everything that lies in days that were pruned: what was replaced, then the output, then its note.
+    fn delete_pruned(&mut self) -> Result<()> {
+        let Some(kept_from) = self.history().kept_from()? else { return Ok(()) };
+        let limit_ms = kept_from.saturating_mul(DAY_MS);
+        let (history, store) = (self.history(), self.history().store());
+        commit::forget_records(store, |r| r.range.is_some_and(|(from, _)| from < limit_ms))?;
+        let files = history.all_metric_files(None, i64::MIN, limit_ms)?;
+        let replaced = Replacements::load(store)?;
+        let paths: BTreeSet<&str> = files.iter().map(|f| f.entry.path.as_str()).collect();
+        let hidden = replaced.hidden(&paths);
+        let (first, then): (Vec<&str>, Vec<&str>) = paths.iter().partition(|path| hidden.contains(*path));
+        for path in first.into_iter().chain(then) {
+            store.delete(path)?;
             forewarn_runtime::failpoint::point("prune.deleted");
         }
-        Ok(report)
+        replaced.delete_where(store, |output| Partition::from_path(output).is_some_and(|p| p.day < kept_from))
     }
 }
 
@@ -87,6 +124,27 @@ impl super::History {
                 )
             }
         })
+    }
+
+    /// Gives the first day, since 1970-01-01, that was not pruned; none where nothing was. What lies before does not count.
+    pub fn kept_from(&self) -> Result<Option<i64>> {
+        let Some(note) = self.pruned()?.pop() else { return Ok(None) };
+        let bad = || HistoryError::Json {
+            path: self.store().describe(NOTE),
+            why: format!("kept_from is {:?}, expected a day such as 2026-01-31", note.kept_from),
+        };
+        parse_day(&note.kept_from).map(Some).ok_or_else(bad)
+    }
+
+    /// Refuses samples of days that were pruned.
+    pub(super) fn refuse_pruned(&self, range: Option<(i64, i64)>) -> Result<()> {
+        let (Some((first, _)), Some(kept_from)) = (range, self.kept_from()?) else { return Ok(()) };
+        let day = first.div_euclid(DAY_MS);
+        if day >= kept_from {
+            return Ok(());
+        }
+        let (first, day, kept_from) = (format_ms(first), format_day(day), format_day(kept_from));
+        Err(HistoryError::Pruned { location: self.location(), first, day, kept_from })
     }
 
     /// Reads the notes of what was pruned, oldest first.

@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::error::{HistoryError, Result};
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use parquet::errors::ParquetError;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -100,6 +100,16 @@ impl RemoteStore {
     pub(super) fn put(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
         let done = self.runtime.block_on(self.objects.put(&self.key(path), bytes.into()));
         done.map(|_| ()).map_err(self.failed("write", path))
+    }
+
+    /// Does as [`RemoteStore::put`] where nothing is in the way (`If-None-Match: *`); says whether that was so.
+    pub(super) fn put_new(&self, path: &str, bytes: Vec<u8>) -> Result<bool> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.runtime.block_on(self.objects.put_opts(&self.key(path), bytes.into(), options)) {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(e) => Err(self.failed("write", path)(e)),
+        }
     }
 
     pub(super) fn delete(&self, path: &str) -> Result<()> {

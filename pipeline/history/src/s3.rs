@@ -3,10 +3,18 @@
 use super::error::{HistoryError, Result};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use object_store::aws::{AmazonS3Builder, AwsCredential};
-use object_store::{CredentialProvider, ObjectStore};
+use object_store::{ClientOptions, CredentialProvider, ObjectStore, RetryConfig};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Longest wait for one object whole.
+const REQUEST: Duration = Duration::from_mins(2);
+/// Nothing is tried again after this.
+const RETRY: Duration = Duration::from_mins(1);
 
 /// The variables that name another endpoint, the more specific first, as the AWS SDKs read them.
 const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
@@ -22,6 +30,8 @@ pub(super) async fn open(location: &str, bucket: &str) -> Result<Arc<dyn ObjectS
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_region(region)
+        .with_client_options(ClientOptions::new().with_connect_timeout(CONNECT).with_timeout(REQUEST))
+        .with_retry(RetryConfig { retry_timeout: RETRY, ..RetryConfig::default() })
         .with_credentials(Arc::new(Bridge(provider)));
     let endpoint = ENDPOINTS.iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
     if let Some(url) = endpoint {

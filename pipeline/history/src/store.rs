@@ -93,6 +93,24 @@ impl Store {
         }
     }
 
+    /// Writes a whole file where nothing is in the way, durable or not at all; says whether that was so.
+    pub fn put_new(&self, path: &str, bytes: Vec<u8>) -> Result<bool> {
+        match self {
+            Self::Local(s) => s.put_new(path, &bytes),
+            Self::Remote(s) => s.put_new(path, bytes),
+        }
+    }
+
+    /// Writes a new file whole. The same bytes already there are as good; others stay, and are an error.
+    pub fn create(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
+        // A reply can be lost and the put be tried again: what is in the way may be our own.
+        let ours = bytes.clone();
+        if self.put_new(path, bytes)? || self.read(path)?.is_some_and(|there| there == ours) {
+            return Ok(());
+        }
+        Err(HistoryError::WouldReplace { path: self.describe(path) })
+    }
+
     /// Deletes a file; one that is absent is fine.
     pub fn delete(&self, path: &str) -> Result<()> {
         match self {

@@ -131,11 +131,8 @@ impl History {
         let day = forewarn_runtime::time::format_day(as_of.div_euclid(forewarn_runtime::time::DAY_MS));
         let dir = format!("{PREDICTIONS}/date={day}");
         let path = format!("{dir}/{name}.parquet");
-        if self.store().list(&dir)?.iter().any(|e| e.path == path) {
-            return Ok((path, false));
-        }
-        self.store().put(&path, bytes)?;
-        Ok((path, true))
+        let made = self.store().put_new(&path, bytes)?;
+        Ok((path, made))
     }
 
     /// Reads what is known of instances, by id.

@@ -72,8 +72,12 @@ pub(super) fn words(r: &ArchiveReport) -> String {
     } else {
         String::new()
     };
+    let expired = match r.expired {
+        0 => String::new(),
+        n => format!("; {} of days that were pruned and left out", count(n)),
+    };
     format!(
-        "{} records: {} samples, {} events, {} instances; {} rows in {} files ({} repeated){aside}",
+        "{} records: {} samples, {} events, {} instances; {} rows in {} files ({} repeated){expired}{aside}",
         count(r.records),
         count(r.samples),
         count(r.events),

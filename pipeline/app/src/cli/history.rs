@@ -47,6 +47,14 @@ enum Command {
         #[arg(long, value_name = "SPAN|T")]
         older_than: String,
     },
+    /// Lets days that were pruned count again, so that they can be imported anew
+    KeepFrom {
+        #[command(flatten)]
+        plain: Plain,
+        /// The first day to keep
+        #[arg(value_name = "T")]
+        from: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -72,6 +80,7 @@ impl Args {
                 compact(plain, &CompactOptions { now_ms: context.now_ms, grace_ms: *grace, before_ms }, context)
             }
             Command::Prune { plain, older_than } => prune(plain, older_than, context),
+            Command::KeepFrom { plain, from } => keep_from(plain, time(from, context)?, context),
         }
     }
 }
@@ -166,6 +175,20 @@ fn prune(plain: &Plain, older_than: &str, context: &mut Context<'_>) -> Result<E
             count(report.bytes),
             report.kept_from
         ))?;
+    }
+    Ok(End::Done)
+}
+
+fn keep_from(plain: &Plain, from_ms: i64, context: &mut Context<'_>) -> Result<End, CliError> {
+    let mut history = plain.history.open(context)?;
+    history.writer()?.keep_from(from_ms, context.now_ms)?;
+    let kept_from = history.kept_from()?.map(forewarn_runtime::time::format_day);
+    if plain.format == ReportFormat::Json {
+        context.out.json(&serde_json::json!({ "kept_from": kept_from }))?;
+    } else {
+        context
+            .out
+            .line(format_args!("everything counts from {} on", kept_from.as_deref().unwrap_or("the beginning")))?;
     }
     Ok(End::Done)
 }

@@ -8,6 +8,8 @@ use forewarn_testkit::snapshot;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// 2026-02-11T00:00:00Z, in the middle of what is imported.
+const DAY_AFTER: i64 = 1_770_768_000_000;
 const ROOT: &str = "FOREWARN_TEST_CRASH_ROOT";
 const WORK: &str = "FOREWARN_TEST_CRASH_WORK";
 
@@ -36,6 +38,10 @@ fn work(root: &Path, what: &str) {
         "compact" => {
             let mut history = History::open(history.to_str().unwrap()).unwrap();
             history.writer().unwrap().compact(&CompactOptions { now_ms: NOW, ..CompactOptions::default() }).unwrap();
+        }
+        "prune" => {
+            let mut history = History::open(history.to_str().unwrap()).unwrap();
+            history.writer().unwrap().prune(DAY_AFTER, NOW).unwrap();
         }
         "repeating" => {
             let text = std::fs::read_to_string(&b).unwrap();
@@ -86,7 +92,9 @@ fn dies_everywhere(points: &[&str], before: &[&str], what: &str) {
 
         // Readable as it stands: whole without what was being added, or with a part of the renames done.
         let mut seen = read_all(&history);
-        if what == "compact" {
+        if what == "prune" {
+            assert_eq!(seen, rows, "{point}");
+        } else if what == "compact" {
             seen.dedup();
             assert_eq!(seen, rows, "{point}");
         } else {
@@ -132,4 +140,10 @@ fn a_compaction_killed_at_any_point_is_completed_to_the_byte() {
 fn a_compaction_of_single_files_killed_at_any_point_is_completed_to_the_byte() {
     let points = ["compact.staged:1", "compact.noted", "compact.placed", "compact.deleted:1", "compact.deleted:2"];
     dies_everywhere(&points, &["repeating"], "compact");
+}
+
+#[test]
+fn a_pruning_killed_at_any_point_brings_nothing_back_and_is_completed_to_the_byte() {
+    let points = ["prune.noted", "prune.deleted:1", "prune.deleted:3"];
+    dies_everywhere(&points, &["first", "import", "compact"], "prune");
 }

@@ -224,8 +224,59 @@ fn prune_forgets_whole_days_and_leaves_a_note() {
     );
     assert_eq!(history.writer().unwrap().prune(AT + DAY, NOW).unwrap().files, 0);
     assert_eq!(history.pruned().unwrap().len(), 1);
-    let again = import(&root, &[dir.path().join("1.csv")], &ImportOptions::at(NOW)).unwrap();
-    assert!(!again.already_imported, "what was pruned can be imported again");
+}
+
+#[test]
+fn what_was_pruned_stays_gone_until_somebody_says_that_it_counts_again() {
+    let dir = tempfile::tempdir().unwrap();
+    overlapping(dir.path());
+    let root = dir.path().join("h");
+    let mut history = open(&root);
+    history.writer().unwrap().prune(AT + DAY, NOW).unwrap();
+    let left = read_all(&root);
+    let import_again = || {
+        let (mut history, file) = (open(&root), dir.path().join("1.csv"));
+        import_files(&mut history, &[file], &ImportOptions::at(NOW), &mut |_| ())
+    };
+    let refused = import_again().unwrap_err().to_string();
+    assert!(refused.contains("everything before 2026-02-11 was pruned"), "{refused}");
+    assert!(refused.contains("`forewarn history keep-from 2026-02-10`"), "{refused}");
+    assert_eq!(read_all(&root), left);
+    history.writer().unwrap().keep_from(AT, NOW).unwrap();
+    assert!(!import_again().unwrap().already_imported, "what was pruned can be imported again");
+    assert_eq!(read_all(&root).len(), left.len() + 10);
+}
+
+#[test]
+fn pruning_brings_back_nothing_that_was_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    overlapping(dir.path());
+    let root = dir.path().join("h");
+    let mut history = open(&root);
+    let grace = CompactOptions { now_ms: NOW, grace_ms: Some(900_000), before_ms: None };
+    history.writer().unwrap().compact(&grace).unwrap();
+    // A second round replaces what the first one made, while all of it still lies there.
+    let more = csv([("i-a", "CPUUtilization", AT + 30 * 60_000, 5.0)]);
+    import(&root, &[write(dir.path(), "4.csv", &more)], &ImportOptions::at(NOW)).unwrap();
+    history.writer().unwrap().compact(&grace).unwrap();
+    history.writer().unwrap().prune(AT + DAY, NOW).unwrap();
+    assert!(read_all(&root).iter().all(|s| s.1 >= AT + DAY), "{:?}", read_all(&root));
+    let lies: Vec<_> = history.store().list("metrics/date=2026-02-10").unwrap();
+    assert!(lies.is_empty(), "{lies:?}");
+}
+
+#[test]
+fn a_file_that_would_be_replaced_by_other_bytes_is_refused_in_words_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let objects: Arc<dyn object_store::ObjectStore> = Arc::new(object_store::memory::InMemory::new());
+    let remote = Store::Remote(RemoteStore::new(objects, "h", "s3://bucket/h").unwrap());
+    for store in [Store::open(dir.path().to_str().unwrap()).unwrap(), remote] {
+        store.create("a/b.parquet", b"first".to_vec()).unwrap();
+        store.create("a/b.parquet", b"first".to_vec()).unwrap();
+        let refused = store.create("a/b.parquet", b"other".to_vec()).unwrap_err().to_string();
+        assert!(refused.contains("a/b.parquet is there already with other content, and is not replaced"), "{refused}");
+        assert_eq!(store.read("a/b.parquet").unwrap().unwrap().as_ref(), b"first");
+    }
 }
 
 #[test]
