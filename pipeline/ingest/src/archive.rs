@@ -13,7 +13,7 @@ pub use set_aside::{SetAside, SetAsideError};
 pub use shell::{Gap, drain};
 
 use crate::event_log as events;
-use crate::stream::{Consumer, Intent, Limit, Stored, StreamError};
+use crate::stream::{Consumer, Intent, Limit, RecordError, Stored, StreamError};
 use forewarn_history::{History, HistoryError};
 use forewarn_log::{LogError, SqliteLog};
 use forewarn_runtime::failpoint;
@@ -50,6 +50,18 @@ pub enum ArchiveError {
     /// What can't be read could not be set aside.
     #[error(transparent)]
     SetAside(#[from] SetAsideError),
+    /// A newer forewarn wrote a record: the shard waits before it, the others went on.
+    #[error(
+        "shard {shard}: record {seq} has version {version}, newer than this forewarn knows; upgrade forewarn: the shard waits here, and \
+         what came before is in the history"
+    )]
+    Newer {
+        shard: String,
+        /// The record.
+        seq: String,
+        /// What the record says it is.
+        version: u8,
+    },
     /// A range that was written down before a crash is not in the stream any more as it was.
     #[error(
         "shard {shard}: the range {first} to {last} was begun before, and reading it again ends at {found}; the stream has lost records"
@@ -76,6 +88,8 @@ pub struct ArchiveReport {
     pub rows: u64,
     /// Samples that repeated a value of the same range.
     pub repeated: u64,
+    /// Samples of days that the history has pruned, which were left out.
+    pub expired: u64,
     /// Events taken into log and history.
     pub events: u64,
     /// Instances described.
@@ -114,6 +128,7 @@ impl Archive<'_> {
         self.resume(consumer, &mut report)?;
         let mut shards: BTreeMap<String, RangeBuffer> = BTreeMap::new();
         let mut held = (0, 0);
+        let mut waiting: BTreeMap<String, ArchiveError> = BTreeMap::new();
         while !stop.is_raised() {
             let Some(batch) = consumer.read(READ)? else {
                 if shards.is_empty() {
@@ -124,9 +139,18 @@ impl Archive<'_> {
                 held = (0, 0);
                 continue;
             };
-            let range_buffer = shards.entry(batch.shard).or_default();
+            if waiting.contains_key(&batch.shard) {
+                continue;
+            }
+            let range_buffer = shards.entry(batch.shard.clone()).or_default();
             let before = range_buffer.size();
-            self.add(range_buffer, batch.records)?;
+            match self.add(&batch.shard, range_buffer, batch.records) {
+                Err(newer @ ArchiveError::Newer { .. }) => {
+                    tracing::error!(%newer, "a shard waits");
+                    waiting.insert(batch.shard, newer);
+                }
+                added => added?,
+            }
             let after = range_buffer.size();
             held = (held.0 + after.0 - before.0, held.1 + after.1 - before.1);
             if held.0 >= MOST_SAMPLES || held.1 >= MOST_BYTES {
@@ -136,7 +160,10 @@ impl Archive<'_> {
         }
         self.deal_with(consumer, shards, &mut report)?;
         consumer.trim()?;
-        Ok(report)
+        match waiting.pop_first() {
+            Some((_, newer)) => Err(newer),
+            None => Ok(report),
+        }
     }
 
     /// Takes records that were handed over rather than read, such as an invocation's; nothing is checkpointed.
@@ -146,7 +173,7 @@ impl Archive<'_> {
     pub fn take(&mut self, shard: &str, records: Vec<Stored>) -> Result<ArchiveReport, ArchiveError> {
         let mut report = ArchiveReport::default();
         let mut range_buffer = RangeBuffer::default();
-        self.add(&mut range_buffer, records)?;
+        self.add(shard, &mut range_buffer, records)?;
         if let Some(intent) = range_buffer.intent(shard) {
             self.carry_out(&intent, &range_buffer, &mut report)?;
         }
@@ -164,8 +191,8 @@ impl Archive<'_> {
             );
             let batch = consumer.read_range(&intent.shard, &intent.first, &intent.last)?;
             let mut range_buffer = RangeBuffer::default();
-            self.add(&mut range_buffer, batch.records)?;
-            if range_buffer.intent(&intent.shard).as_ref() != Some(&intent) {
+            self.add(&intent.shard, &mut range_buffer, batch.records)?;
+            if !range_buffer.is_from_to(&intent.first, &intent.last) {
                 let Intent { shard, first, last, .. } = intent;
                 return Err(ArchiveError::Changed { shard, first, last, found: range_buffer.last().to_owned() });
             }
@@ -177,11 +204,18 @@ impl Archive<'_> {
         Ok(())
     }
 
-    fn add(&self, range_buffer: &mut RangeBuffer, records: Vec<Stored>) -> Result<(), ArchiveError> {
+    /// Takes records in, up to one that a newer forewarn wrote.
+    fn add(&self, shard: &str, range_buffer: &mut RangeBuffer, records: Vec<Stored>) -> Result<(), ArchiveError> {
         for stored in records {
-            if let Err((stored, error)) = range_buffer.add(stored) {
-                self.aside.put(&stored, &error, self.now_ms)?;
-                self.metrics.dead_letter("archive");
+            match range_buffer.add(stored) {
+                Ok(()) => {}
+                Err((stored, RecordError::Newer(version))) => {
+                    return Err(ArchiveError::Newer { shard: shard.to_owned(), seq: stored.seq, version });
+                }
+                Err((stored, error)) => {
+                    self.aside.put(&stored, &error, self.now_ms)?;
+                    self.metrics.dead_letter("archive");
+                }
             }
         }
         failpoint::point("archive.read");
@@ -230,6 +264,7 @@ impl Archive<'_> {
             let done = write::commit(&mut writer, &intent.name, range_buffer)?;
             report.rows += done.rows;
             report.repeated += done.repeated;
+            report.expired += done.expired;
             report.files += done.files;
             self.metrics.archived_rows.inc_by(done.rows);
         }

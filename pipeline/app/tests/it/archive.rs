@@ -188,3 +188,79 @@ fn a_kill_at_any_point_is_completed_by_the_next_run() {
         assert!(again.starts_with("0 records"), "{point}: {again}");
     }
 }
+
+/// Puts one hour of one instance, from the hour's first sample on.
+fn put_hour(state: &Path, hour: i64) {
+    let mut producer = open::producer(&StreamSpec::Embedded, state, &RuntimeContext::standalone()).unwrap();
+    producer.put(&[batch(0, None, vec![block("mem_used_percent", None, hour * 12, 12)])]).unwrap();
+}
+
+fn hours(history: &Path) -> Vec<i64> {
+    let mut hours: Vec<i64> = read(history).0.keys().map(|(_, _, ts)| (ts - START) / (12 * STEP)).collect();
+    hours.dedup();
+    hours
+}
+
+#[test]
+fn a_second_a_wiped_and_a_restored_state_add_to_one_history_and_replace_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = |state: &str| done(dir.path(), &["archive", "--history", "h", "--state", state]);
+    let (state, backup) = (dir.path().join("s"), dir.path().join("backup"));
+    put_hour(&state, 0);
+    archive("s");
+    std::fs::create_dir(&backup).unwrap();
+    std::fs::copy(state.join("stream.sqlite"), backup.join("stream.sqlite")).unwrap();
+    // A second state; the first one wiped; the first one as it was after its first hour.
+    put_hour(&dir.path().join("other"), 1);
+    archive("other");
+    std::fs::remove_dir_all(&state).unwrap();
+    put_hour(&state, 2);
+    archive("s");
+    put_hour(&backup, 3);
+    archive("backup");
+    assert_eq!(hours(&dir.path().join("h")), [0, 1, 2, 3]);
+    done(dir.path(), &["history", "compact", "--history", "h"]);
+    assert_eq!(hours(&dir.path().join("h")), [0, 1, 2, 3]);
+    assert_eq!(read(&dir.path().join("h")).0.len(), 48);
+}
+
+#[test]
+fn a_record_of_a_newer_forewarn_waits_in_the_stream_and_is_taken_after_the_upgrade() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("s");
+    for hour in 0..3 {
+        put_hour(&state, hour);
+    }
+    let version = |n: u8| {
+        let db = rusqlite::Connection::open(state.join("stream.sqlite")).unwrap();
+        let (id, mut data): (i64, Vec<u8>) = db
+            .query_row("SELECT seq, data FROM records WHERE seq = 2", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        data[2] = n;
+        db.execute("UPDATE records SET data = ?1 WHERE seq = ?2", rusqlite::params![data, id]).unwrap();
+    };
+    version(9);
+    for _ in 0..2 {
+        let ran = forewarn(dir.path(), &["archive", "--history", "h", "--state", "s"]);
+        assert!(ran.code == 1 && ran.err.contains("has version 9, newer than this forewarn knows; upgrade"), "{ran:?}");
+        assert_eq!(hours(&dir.path().join("h")), [0]);
+        assert!(!state.join("unreadable").exists());
+    }
+    version(1);
+    done(dir.path(), &["archive", "--history", "h", "--state", "s"]);
+    assert_eq!(hours(&dir.path().join("h")), [0, 1, 2]);
+}
+
+#[test]
+fn what_was_pruned_is_not_brought_back_by_a_state_that_pulls_it_again() {
+    let dir = tempfile::tempdir().unwrap();
+    put_hour(&dir.path().join("s"), 0);
+    put_hour(&dir.path().join("s"), 30);
+    done(dir.path(), &["archive", "--history", "h", "--state", "s"]);
+    done(dir.path(), &["history", "prune", "--history", "h", "--older-than", "2026-03-03T00:00:00Z"]);
+    put_hour(&dir.path().join("again"), 0);
+    put_hour(&dir.path().join("again"), 31);
+    let said = done(dir.path(), &["archive", "--history", "h", "--state", "again"]);
+    assert!(said.contains("12 of days that were pruned and left out"), "{said}");
+    assert_eq!(hours(&dir.path().join("h")), [30, 31]);
+}

@@ -4,6 +4,7 @@ use crate::stream::{InstanceSeen, Intent, Record, RecordError, SampleBatch, Seri
 use forewarn_history::{NOT_INGESTED, SeriesKey};
 use forewarn_log::envelope::Envelope;
 use std::collections::BTreeMap;
+use xxhash_rust::xxh64::Xxh64;
 
 /// Samples of one series that came together.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(super) struct SeriesChunk {
 }
 
 /// Everything in a range of one shard.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct RangeBuffer {
     pub(super) series: BTreeMap<SeriesKey, Vec<SeriesChunk>>,
     pub(super) events: Vec<(Box<Envelope>, Option<i64>)>,
@@ -24,18 +25,26 @@ pub(super) struct RangeBuffer {
     samples: usize,
     bytes: usize,
     ends: Option<(String, String)>,
+    content: Xxh64,
 }
 
 impl RangeBuffer {
-    /// Takes a record in; gives it back, with the reason, where it can't be read.
+    /// Takes a record in; gives it back, with the reason, where it can't be read. One that a newer forewarn wrote is no part of the
+    /// range.
     pub(super) fn add(&mut self, stored: Stored) -> Result<(), (Stored, RecordError)> {
+        let record = match Record::decode(&stored.data) {
+            Err(newer @ RecordError::Newer(_)) => return Err((stored, newer)),
+            decoded => decoded,
+        };
         self.records += 1;
         self.bytes += stored.data.len();
+        self.content.update(&(stored.data.len() as u64).to_le_bytes());
+        self.content.update(&stored.data);
         match &mut self.ends {
             Some((_, last)) => last.clone_from(&stored.seq),
             None => self.ends = Some((stored.seq.clone(), stored.seq.clone())),
         }
-        match Record::decode(&stored.data) {
+        match record {
             Ok(Record::Samples(batch)) => self.add_samples(batch),
             Ok(Record::Event(envelope)) => self.events.push((envelope, stored.arrived_at)),
             Ok(Record::Instance(seen)) => self.add_instance(seen),
@@ -57,10 +66,19 @@ impl RangeBuffer {
         self.ends.as_ref().map_or("", |(_, last)| last)
     }
 
+    /// Says whether it begins and ends with these records.
+    pub(super) fn is_from_to(&self, first: &str, last: &str) -> bool {
+        self.ends.as_ref().is_some_and(|ends| (ends.0.as_str(), ends.1.as_str()) == (first, last))
+    }
+
     /// What is to be written down before anything is made of this; none where there is no record.
+    ///
+    /// The name depends on the records themselves too: a stream that begins anew, or goes back to a backup, counts from the same
+    /// places again, and other records there are another range.
     pub(super) fn intent(&self, shard: &str) -> Option<Intent> {
         let (first, last) = self.ends.clone()?;
-        let range = format!("{}:{shard}|{}:{first}|{}:{last}", shard.len(), first.len(), last.len());
+        let content = self.content.digest();
+        let range = format!("{}:{shard}|{}:{first}|{}:{last}|{content:016x}", shard.len(), first.len(), last.len());
         let mut name = forewarn_domain::id::sha256_hex(range.as_bytes());
         name.truncate(32);
         Some(Intent { shard: shard.to_owned(), first, last, name: format!("archive-{name}") })

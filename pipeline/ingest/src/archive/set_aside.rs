@@ -3,7 +3,7 @@
 use crate::event_log::TakeError;
 use crate::stream::{RecordError, Stored};
 use forewarn_log::envelope::Envelope;
-use std::fs;
+use forewarn_runtime::durable;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -50,15 +50,14 @@ impl SetAside {
             let path = path.to_owned();
             move |source| SetAsideError { path, source }
         };
-        fs::create_dir_all(&self.0).map_err(failed(&self.0))?;
         if why.exists() {
             return Ok(());
         }
         let set_aside_at = forewarn_runtime::time::format_ms(now_ms);
         let note =
             serde_json::json!({"what": what, "reason": reason, "set_aside_at": set_aside_at, "bytes": data.len()});
-        fs::write(&raw, data).map_err(failed(&raw))?;
-        fs::write(&why, format!("{note}\n")).map_err(failed(&why))?;
+        durable::write(&raw, data).map_err(failed(&raw))?;
+        durable::write(&why, format!("{note}\n").as_bytes()).map_err(failed(&why))?;
         tracing::warn!(what, reason, "set aside in {}", self.0.display());
         Ok(())
     }

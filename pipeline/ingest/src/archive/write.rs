@@ -15,6 +15,8 @@ use std::ops::Range;
 pub(super) struct Done {
     pub(super) rows: u64,
     pub(super) repeated: u64,
+    /// Samples of days that the history has pruned.
+    pub(super) expired: u64,
     pub(super) files: u64,
 }
 
@@ -28,13 +30,17 @@ pub(super) fn commit(writer: &mut Writer<'_>, name: &str, pile: &RangeBuffer) ->
         done: Done::default(),
         range: None,
     };
+    let kept_from = history.kept_from()?.unwrap_or(i64::MIN);
     let mut buckets: BTreeMap<u16, Vec<Series<'_>>> = BTreeMap::new();
     for (key, pieces) in &pile.series {
         buckets.entry(history.bucket_of(&key.instance_id)).or_default().push((key, pieces));
     }
     for (bucket, series) in buckets {
         // A file at a time: what a writer buffers is held once, not for each day of the range.
-        for day in days_of(&series) {
+        let mut days = days_of(&series);
+        let kept = days.split_off(&kept_from);
+        out.done.expired += days.iter().map(|&day| samples_within(&series, day)).sum::<u64>();
+        for day in kept {
             out.file(&mut staging, bucket, day, &series)?;
         }
         failpoint::point("archive.bucket_written");
@@ -85,6 +91,10 @@ fn days_of(series: &[Series<'_>]) -> BTreeSet<i64> {
 fn within(piece: &SeriesChunk, day: i64) -> Range<usize> {
     let start = piece.ts.partition_point(|t| t.div_euclid(DAY_MS) < day);
     start..piece.ts.partition_point(|t| t.div_euclid(DAY_MS) <= day)
+}
+
+fn samples_within(series: &[Series<'_>], day: i64) -> u64 {
+    series.iter().flat_map(|(_, pieces)| pieces.iter()).map(|piece| within(piece, day).len() as u64).sum()
 }
 
 /// What has been written, and how.
