@@ -1,10 +1,19 @@
 //! Reaches AWS: the SDK's configuration for each account and region, and a runtime to call it from blocking code.
 
 use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{ConfigLoader, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Longest wait for one answer whole: a long poll of SQS takes twenty seconds.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// Longest wait for a call with what the SDK tries again.
+const CALL: Duration = Duration::from_secs(75);
 
 /// Explains why AWS cannot be reached at all.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +78,8 @@ impl Aws {
             .enable_all()
             .build()
             .map_err(AwsError::Runtime)?;
-        let base = runtime.block_on(say(aws_config::defaults(aws_config::BehaviorVersion::latest())).load());
+        let bounded = aws_config::defaults(aws_config::BehaviorVersion::latest()).timeout_config(timeouts());
+        let base = runtime.block_on(say(bounded).load());
         Ok(Self { runtime: Arc::new(runtime), base })
     }
 
@@ -116,6 +126,12 @@ impl Aws {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
     }
+}
+
+/// Gives the bounds of every call of every client: an endpoint that accepts and says nothing holds nobody for ever.
+fn timeouts() -> TimeoutConfig {
+    let bounds = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
+    bounds.operation_timeout(CALL).build()
 }
 
 #[cfg(test)]

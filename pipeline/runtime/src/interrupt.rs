@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long the work may take to end once it was asked to; a service manager is promised ten seconds.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// As shells have it.
+const EXIT_CODE: i32 = 130;
 
 /// Whether Ctrl-C has been pressed.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens from now on for the rest of the process; the signal no longer ends the process by itself.
+    /// Listens from now on for the rest of the process. The signal no longer ends the process by itself, but work that does not look at
+    /// the flag within eight seconds, such as a call that nobody answers, is ended with the process: as after any crash, the next run
+    /// completes it.
     ///
     /// # Errors
     /// When the operating system refuses.
@@ -23,6 +31,12 @@ impl Interrupt {
         std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
             runtime.block_on(signal);
             raised.raise();
+            std::thread::sleep(PATIENCE);
+            tracing::error!(
+                "not ended {} s after it was asked to, so it is ended now; the next run completes what was begun",
+                PATIENCE.as_secs()
+            );
+            std::process::exit(EXIT_CODE);
         })?;
         Ok(flag)
     }
