@@ -1,4 +1,4 @@
-//! Keeps `checklist.toml` true: every row of the checklist has an entry, and what an entry names exists.
+//! Keeps `checklist.toml` and `operation.toml` true: every row has an entry, and what an entry names exists.
 
 use crate::house::rust_files;
 use forewarn_testkit::root;
@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 const TEXT: &str = include_str!("checklist.toml");
+/// The rows of what a critical reading of operation found.
+const OPERATION: &str = include_str!("operation.toml");
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,8 +86,29 @@ fn every_row_has_an_entry_and_what_it_names_exists() {
         Shown::Test(name) => sources.contains(&format!("fn {name}(")),
         Shown::Proof { name, line } => root().join(format!(".ci/proofs/{name}/line{line}.py")).exists(),
     };
-    let bad = faults(&read(TEXT), there);
+    let bad = [TEXT, OPERATION].map(|text| faults(&read(text), there)).concat();
     assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
+
+#[test]
+fn rows_of_operation_are_those_that_were_found() {
+    let Ok(markdown) = std::fs::read_to_string(shared().join("reviews/pipeline.md")) else {
+        println!("skipped: no ../shared/reviews/pipeline.md");
+        return;
+    };
+    let words: BTreeSet<&str> = markdown.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let is_id = |word: &&str| {
+        let (kind, number) = word.split_at(1);
+        ["C", "H", "M"].contains(&kind) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    };
+    let found: BTreeSet<&str> = words.into_iter().filter(|w| !w.is_empty()).filter(is_id).collect();
+    let list = read(OPERATION);
+    // The small ones have no number there: they are counted by what separates them.
+    let (numbered, small): (Vec<&str>, Vec<&str>) =
+        list.ids.iter().map(String::as_str).partition(|id| !id.starts_with('L'));
+    assert_eq!(numbered.into_iter().collect::<BTreeSet<_>>(), found);
+    let low = markdown.split("Low: ").nth(1).and_then(|rest| rest.lines().next_back().and(rest.split(".\n").next()));
+    assert_eq!(small.len(), low.map_or(0, |low| low.split(';').count()));
 }
 
 #[test]

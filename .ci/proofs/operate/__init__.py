@@ -1,0 +1,7 @@
+"""Proves operation: nothing replaced, nothing resurrected, nothing that hangs or lies, for a year."""
+
+from proofs.operate import line1, line2
+
+# The release binary with every AWS adapter.
+CARGO = ()
+LINES = [line1, line2]
