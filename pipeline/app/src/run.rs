@@ -87,7 +87,10 @@ impl Job {
             metrics: &self.ctx.metrics,
         };
         let report = run.catch_up(self.rounds, &turn, &log, now, &self.ctx.stop)?;
-        self.ctx.metrics.lag("analyze", self.ctx.clock.now_ms() - self.rounds.last(now));
+        // A run over an hour without data is held, and is no success.
+        if report.due > report.empty {
+            self.ctx.metrics.success("analyze", self.ctx.clock.now_ms());
+        }
         turn.conclude(&mut history, &log, self.ctx.clock.now_ms());
         Ok(report)
     }

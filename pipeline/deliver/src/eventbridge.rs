@@ -13,7 +13,7 @@ pub use super::fault::Fault;
 use entry::Entry;
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::{Call, Metrics};
+use forewarn_runtime::metrics::{Bus as BusLabel, Call, Metrics};
 use plan::{ATTEMPTS, backoff_ms, next_call};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,7 +51,15 @@ impl<P: PutEvents> EventBridgeBus<P> {
     /// Makes one call; gives which of the entries were taken, and the faults of the others.
     fn call(&mut self, entries: &[&Entry]) -> Vec<Option<Fault>> {
         self.metrics.calls.get_or_create(&CALL).inc();
-        let answer = self.put.put(entries).and_then(|faults| {
+        let answer = self.put.put(entries);
+        if answer.is_ok() {
+            self.metrics.answered(&CALL);
+        } else {
+            // Said at once: it is tried again for minutes.
+            self.metrics.failed(&CALL);
+            self.metrics.buses.failed(&BusLabel { bus: "eventbridge" });
+        }
+        let answer = answer.and_then(|faults| {
             if faults.len() == entries.len() {
                 return Ok(faults);
             }

@@ -5,6 +5,7 @@
 //! once by skipping ids that it finds at its end. [`deliver`] feeds several buses, each with a cursor of its own.
 
 pub mod announcement;
+pub mod backlog;
 pub mod bus;
 pub mod eventbridge;
 pub mod fault;

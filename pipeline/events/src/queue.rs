@@ -10,6 +10,8 @@ pub struct Received {
     /// What deletes it.
     pub receipt: String,
     pub body: String,
+    /// When it was sent, milliseconds, where the queue says so: how long it has waited.
+    pub sent_at: Option<i64>,
 }
 
 /// Explains why a queue did not do what was asked; trying again may help.

@@ -4,7 +4,7 @@ use super::queue::{Queue, QueueError, Received};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
-use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName};
 use forewarn_runtime::aws::Aws;
 
 /// Messages that SQS gives at most at once.
@@ -60,12 +60,15 @@ impl Queue for SqsQueue {
 
     fn receive(&mut self) -> Result<Vec<Received>, QueueError> {
         let call = self.client.receive_message().queue_url(&self.url).max_number_of_messages(MOST);
+        let call = call.message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
         let reply = self.aws.block_on(call.wait_time_seconds(self.wait_s).send());
         let reply = reply.map_err(|e| self.failed("receive", e))?;
         // A message without a receipt could never be deleted; SQS gives none such.
         let message = |m: aws_sdk_sqs::types::Message| {
+            let sent =
+                m.attributes.as_ref().and_then(|a| a.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok());
             let id = m.message_id.unwrap_or_default();
-            Some(Received { id, receipt: m.receipt_handle?, body: m.body.unwrap_or_default() })
+            Some(Received { id, receipt: m.receipt_handle?, body: m.body.unwrap_or_default(), sent_at: sent })
         };
         Ok(reply.messages.unwrap_or_default().into_iter().filter_map(message).collect())
     }

@@ -179,6 +179,7 @@ impl RemoteFile {
             start..end.max(start.saturating_add(BLOCK)).min(self.len)
         };
         let got = self.runtime.block_on(self.objects.get_range(&self.key, wanted.clone()));
+        forewarn_runtime::pulse::beat();
         let got = got.map_err(|e| ParquetError::External(Box::new(e)))?;
         let from = (start - wanted.start) as usize;
         if got.len() < from + length {

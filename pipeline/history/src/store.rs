@@ -5,6 +5,7 @@ use super::error::{HistoryError, Result};
 use super::local::{LocalFile, LocalStore};
 use super::remote::{RemoteFile, RemoteStore};
 use bytes::Bytes;
+use forewarn_runtime::pulse::beat;
 use parquet::file::reader::{ChunkReader, Length};
 use std::path::{Path, PathBuf};
 
@@ -59,6 +60,7 @@ impl Store {
 
     /// Lists every file under a directory, sorted by path; an absent directory is empty.
     pub fn list(&self, dir: &str) -> Result<Vec<Entry>> {
+        beat();
         let mut found = match self {
             Self::Local(s) => s.list(dir)?,
             Self::Remote(s) => s.list(dir)?,
@@ -79,6 +81,7 @@ impl Store {
 
     /// Reads a whole file; none where it is absent.
     pub fn read(&self, path: &str) -> Result<Option<Bytes>> {
+        beat();
         match self {
             Self::Local(s) => s.read(path),
             Self::Remote(s) => s.read(path),
@@ -87,6 +90,7 @@ impl Store {
 
     /// Writes a whole file, which appears complete and durable or not at all.
     pub fn put(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
+        beat();
         match self {
             Self::Local(s) => s.put(path, &bytes),
             Self::Remote(s) => s.put(path, bytes),
@@ -95,6 +99,7 @@ impl Store {
 
     /// Writes a whole file where nothing is in the way, durable or not at all; says whether that was so.
     pub fn put_new(&self, path: &str, bytes: Vec<u8>) -> Result<bool> {
+        beat();
         match self {
             Self::Local(s) => s.put_new(path, &bytes),
             Self::Remote(s) => s.put_new(path, bytes),
@@ -121,6 +126,7 @@ impl Store {
 
     /// Opens a file for reading ranges.
     pub fn open_file(&self, entry: &Entry) -> Result<StoreFile> {
+        beat();
         match self {
             Self::Local(s) => s.open_file(&entry.path).map(StoreFile::Local),
             Self::Remote(s) => Ok(StoreFile::Remote(s.open_file(&entry.path, entry.size))),

@@ -5,7 +5,11 @@ use forewarn_events::queue::{Queue, Received};
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::failpoint;
 use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::metrics::{Metrics, Queue as QueueLabel};
+use forewarn_runtime::pulse::Pulse;
 
+/// What a part that polls is called.
+const PART: &str = "events";
 /// How often deleting is tried.
 const TRIES: u32 = 4;
 /// The first wait before trying again, milliseconds; it doubles.
@@ -51,6 +55,7 @@ pub fn poll(
     let mut report = Poll::default();
     // For each queue, when it may be asked again, and how long the last wait was.
     let mut waits: Vec<(i64, u64)> = vec![(i64::MIN, 0); queues.len()];
+    let queue_metrics = QueueMetrics::begin(queues, intake.metrics, clock.now_ms());
     while !stop.is_raised() && !queues.is_empty() {
         let (mut quiet, mut waiting) = (true, false);
         for (queue, wait) in queues.iter_mut().zip(&mut waits) {
@@ -61,16 +66,22 @@ pub fn poll(
                 waiting = true;
                 continue;
             }
-            match queue.receive() {
+            let waiting_for = queue_metrics.pulse.waits_for(format!("the queue {}", queue.name()));
+            let received = queue.receive();
+            drop(waiting_for);
+            match received {
                 Ok(messages) => {
                     *wait = (i64::MIN, 0);
                     quiet &= messages.is_empty();
+                    queue_metrics.received(queue.name(), &messages, clock.now_ms());
                     if !messages.is_empty() {
                         one_batch(queue.as_mut(), &messages, intake, clock, stop, &mut report)?;
                     }
+                    queue_metrics.succeeded(queue.name(), clock.now_ms());
                 }
                 Err(e) => {
                     report.failures += 1;
+                    queue_metrics.failed(queue.name());
                     waiting = true;
                     let next = (wait.1 * 2).clamp(PAUSE_MS, LONGEST_PAUSE_MS);
                     *wait = (clock.now_ms().saturating_add(next as i64), next);
@@ -78,7 +89,7 @@ pub fn poll(
                 }
             }
         }
-        intake.metrics.success("events", clock.now_ms());
+        queue_metrics.pulse.beat();
         if until == Until::Empty && quiet && !waiting {
             return Ok(report);
         }
@@ -88,6 +99,51 @@ pub fn poll(
         }
     }
     Ok(report)
+}
+
+/// What is told of queues: how each stands, and how far behind all of them are.
+struct QueueMetrics<'a> {
+    metrics: &'a Metrics,
+    pulse: Pulse,
+}
+
+impl<'a> QueueMetrics<'a> {
+    /// Lets each queue grow old from now on, until it is known better.
+    fn begin(queues: &[Box<dyn Queue>], metrics: &'a Metrics, now_ms: i64) -> Self {
+        for queue in queues {
+            metrics.queues.through.begin(label(queue.name()), now_ms);
+        }
+        let begun = Self { metrics, pulse: metrics.pulses.of(PART) };
+        begun.lag();
+        begun
+    }
+
+    /// A queue that gave nothing is empty now; what it gave is as old as the oldest message.
+    fn received(&self, queue: &str, messages: &[Received], now_ms: i64) {
+        let oldest = messages.iter().filter_map(|m| m.sent_at).min();
+        self.metrics.queues.through.set(label(queue), oldest.unwrap_or(now_ms).min(now_ms));
+        self.lag();
+    }
+
+    /// The queue was asked, and what it gave is durable.
+    fn succeeded(&self, queue: &str, now_ms: i64) {
+        self.metrics.queues.succeeded(&label(queue), now_ms);
+        self.metrics.success(PART, now_ms);
+    }
+
+    fn failed(&self, queue: &str) {
+        self.metrics.queues.failed(&label(queue));
+    }
+
+    fn lag(&self) {
+        if let Some(oldest) = self.metrics.queues.through.oldest() {
+            self.metrics.dealt_with(PART, oldest);
+        }
+    }
+}
+
+fn label(queue: &str) -> QueueLabel {
+    QueueLabel { queue: queue.to_owned() }
 }
 
 fn one_batch(

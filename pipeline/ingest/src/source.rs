@@ -35,6 +35,7 @@ mod device;
 mod discover;
 mod fetch;
 mod ledger;
+mod place_metrics;
 mod refresh;
 mod round;
 pub mod state;

@@ -213,7 +213,7 @@ impl PredictionRun<'_> {
             failpoint::point("analyze.progressed");
             report.due += 1;
             report.through = Some(forewarn_runtime::time::format_ms(as_of));
-            self.metrics.success("analyze", as_of);
+            self.metrics.dealt_with("analyze", as_of);
         }
         Ok(report)
     }

@@ -122,9 +122,11 @@ impl Aws {
         self.block_on(provider.provide_credentials()).map(|_| ()).map_err(|_| AwsError::NoCredentials)
     }
 
-    /// Runs a future to its end.
+    /// Runs a future to its end, which is a sign of life of the part that this thread works for.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.runtime.block_on(future)
+        let output = self.runtime.block_on(future);
+        crate::pulse::beat();
+        output
     }
 }
 

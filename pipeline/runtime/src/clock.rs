@@ -1,8 +1,9 @@
 //! The clock as a port: what waits or reads the time is handed one, so that ten minutes of a storm pass in a test at once.
 
 use crate::interrupt::Interrupt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a wait looks whether it is to end early.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -11,6 +12,11 @@ const GLANCE: Duration = Duration::from_millis(50);
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Gives milliseconds since 1970, UTC.
     fn now_ms(&self) -> i64;
+
+    /// Gives milliseconds since some moment, of a clock that nobody sets: how long something lasts is measured by it.
+    fn uptime_ms(&self) -> i64 {
+        self.now_ms()
+    }
 
     /// Waits until `ms` have passed or `stop` is raised; says whether the whole time has passed.
     fn pause(&self, ms: u64, stop: &Interrupt) -> bool;
@@ -22,6 +28,11 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
         crate::time::system_now_ms()
+    }
+
+    fn uptime_ms(&self) -> i64 {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        i64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
     fn pause(&self, ms: u64, stop: &Interrupt) -> bool {

@@ -10,6 +10,7 @@ pub mod failpoint;
 pub mod interrupt;
 pub mod lease;
 pub mod metrics;
+pub mod pulse;
 pub mod schedule;
 pub mod settings;
 pub mod sqlite;

@@ -1,50 +1,27 @@
-//! The process's own vital signs, as Prometheus reads them: what was asked of AWS and what it cost, how far behind everything is,
-//! what was set aside, what was predicted.
+//! The process's own metrics, as Prometheus reads them: what was asked of AWS and what it cost, how far behind everything is, what
+//! fails, what was set aside, what was predicted.
+//!
+//! A success is work done: nothing that was idle, and nothing that was only tried. How far behind something is, is computed when it is
+//! read, from the time through which all is dealt with: a thread that is stuck moves no such time on.
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+mod exposition;
+pub mod label;
+pub mod standing;
+
+pub use label::{Bus, Call, Disk, OfLevel, Part, Place, Queue};
+pub use standing::{Ages, Standings};
+
+use crate::pulse::Pulses;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-/// Which call of which service.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Call {
-    /// The service, such as `cloudwatch`.
-    pub service: &'static str,
-    /// The operation, such as `GetMetricData`.
-    pub operation: &'static str,
-}
-
-/// Which part of the pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Part {
-    /// The part: `ingest`, `archive`, `analyze`, `emit`, `events`.
-    pub part: &'static str,
-}
-
-/// Which level a prediction has.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct OfLevel {
-    /// The level's name.
-    pub confidence: &'static str,
-}
-
-/// Which account and region.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Place {
-    /// The account id, or `unknown`.
-    pub account: String,
-    pub region: String,
-}
 
 /// A gauge that holds a fraction.
 pub type Level = Gauge<f64, AtomicU64>;
 
-/// All vital signs; a clone shares them.
+/// All metrics; a clone shares them.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     /// Calls made.
@@ -53,16 +30,33 @@ pub struct Metrics {
     pub throttles: Family<Call, Counter>,
     /// Calls made again, for whatever reason.
     pub retries: Family<Call, Counter>,
+    /// Failures since the last answer.
+    pub failures_in_sequence: Family<Call, Gauge>,
     /// Metrics that `CloudWatch` bills for.
     pub billed_metrics: Family<Place, Counter>,
-    /// Metrics left of the budget.
+    /// Metrics left of the budget, where the least is left.
     pub budget_left: Gauge,
+    pub place_budget_left: Family<Place, Gauge>,
+    /// Whether the budget stopped the last round there.
+    pub budget_spent: Family<Place, Gauge>,
     /// Samples pulled, those pulled again included.
     pub samples: Counter,
     /// Samples that were there already: late points are looked for by pulling the tail again.
     pub repeated_samples: Counter,
-    /// Seconds between now and what has been dealt with.
-    pub lag_seconds: Family<Part, Level>,
+    /// Through what time each part has dealt with everything.
+    pub through: Ages<Part>,
+    /// How often a part has something to do, seconds: what is normal for its lag.
+    pub period_seconds: Family<Part, Level>,
+    /// Accounts and regions that are pulled.
+    pub places: Standings<Place>,
+    /// Whether an account and region is left alone for a while because it failed.
+    pub breaker_open: Family<Place, Gauge>,
+    /// Queues that are polled.
+    pub queues: Standings<Queue>,
+    /// Buses that are fed.
+    pub buses: Standings<Bus>,
+    /// Entries of the log that a bus has not been given.
+    pub outbox_waiting: Family<Bus, Gauge>,
     /// Records and messages set aside.
     pub dead_letters: Family<Part, Counter>,
     /// Records put into the stream.
@@ -83,37 +77,30 @@ pub struct Metrics {
     pub trimmed: Counter,
     /// Times that a part failed and was started again.
     pub restarts: Family<Part, Counter>,
-    /// When a part last succeeded, seconds since 1970.
+    /// Turns of a part that failed in sequence; none once one did not.
+    pub failed_turns: Family<Part, Gauge>,
+    /// Turns without a sign of life for too long.
+    pub hung_turns: Family<Part, Counter>,
+    /// Signs of life of each part.
+    pub pulses: Pulses,
+    /// When a part last did some work, seconds since 1970.
     pub last_success: Family<Part, Level>,
+    /// When the process began, seconds since 1970.
+    pub started: Level,
+    pub disk_free_bytes: Family<Disk, Gauge>,
+    pub disk_size_bytes: Family<Disk, Gauge>,
 }
 
 impl Metrics {
-    /// Writes them as `OpenMetrics` text.
-    pub fn render(&self) -> String {
-        let mut registry = Registry::with_prefix("forewarn");
-        registry.register("aws_calls", "Calls made to AWS", self.calls.clone());
-        registry.register("aws_throttles", "Calls that AWS throttled", self.throttles.clone());
-        registry.register("aws_retries", "Calls made again", self.retries.clone());
-        registry.register("billed_metrics", "Metrics that CloudWatch bills for", self.billed_metrics.clone());
-        registry.register("budget_left_metrics", "Metrics left of the budget", self.budget_left.clone());
-        registry.register("samples", "Samples pulled", self.samples.clone());
-        registry.register("repeated_samples", "Samples pulled again", self.repeated_samples.clone());
-        registry.register("lag_seconds", "Seconds between now and what has been dealt with", self.lag_seconds.clone());
-        registry.register("dead_letters", "Records and messages set aside", self.dead_letters.clone());
-        registry.register("stream_put", "Records put into the stream", self.stream_put.clone());
-        registry.register("stream_retried", "Stream entries put again", self.stream_retried.clone());
-        registry.register("stream_given_up", "Stream entries given up", self.stream_given_up.clone());
-        registry.register("archived_rows", "Rows written to the history", self.archived_rows.clone());
-        registry.register("predictions", "Predictions made", self.predictions.clone());
-        registry.register("announced", "Announcements sent", self.announced.clone());
-        registry.register("refused_entries", "Announcements a bus refused", self.refused_entries.clone());
-        registry.register("trimmed", "Announcements trimmed to fit", self.trimmed.clone());
-        registry.register("restarts", "Times a part failed and was started again", self.restarts.clone());
-        registry.register("last_success_seconds", "When a part last succeeded", self.last_success.clone());
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        encode(&mut text, &registry).ok();
-        text
+    /// Lets everything that is told of a part begin, so that what never happened reads as none, and what is never dealt with grows old.
+    pub fn begin(&self, part: &'static str, now_ms: i64) {
+        let label = Part { part };
+        self.through.begin(label.clone(), now_ms);
+        drop(self.pulses.of(part));
+        for family in [&self.dead_letters, &self.restarts, &self.hung_turns] {
+            drop(family.get_or_create(&label));
+        }
+        drop(self.failed_turns.get_or_create(&label));
     }
 
     /// Counts a dead letter.
@@ -121,36 +108,33 @@ impl Metrics {
         self.dead_letters.get_or_create(&Part { part }).inc();
     }
 
-    /// Says how far behind a part is.
-    pub fn lag(&self, part: &'static str, millis: i64) {
-        self.lag_seconds.get_or_create(&Part { part }).set(millis as f64 / 1000.0);
+    /// Says through what time a part has dealt with everything.
+    pub fn dealt_with(&self, part: &'static str, through_ms: i64) {
+        self.through.set(Part { part }, through_ms);
     }
 
-    /// Notes that a part succeeded.
+    /// Says how often a part has something to do.
+    pub fn period(&self, part: &'static str, millis: i64) {
+        self.period_seconds.get_or_create(&Part { part }).set(millis as f64 / 1000.0);
+    }
+
+    /// Notes that a part did some work: a turn that found nothing to do is none.
     pub fn success(&self, part: &'static str, now_ms: i64) {
         self.last_success.get_or_create(&Part { part }).set(now_ms as f64 / 1000.0);
     }
+
+    /// Notes that a call was answered.
+    pub fn answered(&self, call: &Call) {
+        self.failures_in_sequence.get_or_create(call).set(0);
+    }
+
+    /// Notes that a call failed, throttled or not.
+    pub fn failed(&self, call: &Call) {
+        self.failures_in_sequence.get_or_create(call).inc();
+    }
 }
 
-/// Vital signs that nobody else sees.
+/// Metrics that nobody else sees.
 pub fn unregistered() -> Arc<Metrics> {
     Arc::new(Metrics::default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_counted_is_written() {
-        let metrics = Metrics::default();
-        metrics.calls.get_or_create(&Call { service: "cloudwatch", operation: "GetMetricData" }).inc();
-        metrics.lag("archive", 1500);
-        let text = metrics.render();
-        assert!(
-            text.contains("forewarn_aws_calls_total{service=\"cloudwatch\",operation=\"GetMetricData\"} 1"),
-            "{text}"
-        );
-        assert!(text.contains("forewarn_lag_seconds{part=\"archive\"} 1.5"), "{text}");
-    }
 }

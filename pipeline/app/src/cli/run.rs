@@ -73,7 +73,8 @@ impl Args {
         let job = self.job(context)?;
         let live = &context.settings.live;
         if let Some(address) = self.metrics_listen.as_ref().or(live.metrics_listen.as_ref()) {
-            let bound = crate::listen::serve(address, Metrics::clone(&job.ctx.metrics)).map_err(CliError::input)?;
+            let bound = crate::listen::serve(address, Metrics::clone(&job.ctx.metrics), Arc::clone(&job.ctx.clock))
+                .map_err(CliError::input)?;
             tracing::info!("serving metrics on http://{bound}/metrics");
         }
         // A bus that is new begins here, before any round.
@@ -90,6 +91,7 @@ impl Args {
         let (ruleset, _) = self.rules.load(context)?;
         let shadow = load_shadow(self.shadow.as_ref(), context);
         let metrics = Arc::new(Metrics::default());
+        metrics.started.set(context.now_ms as f64 / 1000.0);
         let state = self.state.dir(context);
         super::common::create_dir(&state)?;
         Ok(Job {

@@ -3,6 +3,7 @@
 use super::Job;
 use super::gate::Gate;
 use super::supervise::{Failure, Part};
+use forewarn_deliver::backlog;
 use forewarn_history::{CompactOptions, History, HistoryError};
 use forewarn_ingest::archive::{Gap, drain};
 use forewarn_ingest::source::follow::next_round_in;
@@ -12,6 +13,7 @@ use forewarn_ingest::source::state::State;
 use forewarn_ingest::stream::{Producer, open};
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
+use forewarn_runtime::pulse::Waiting;
 use forewarn_runtime::schedule::{Progress, Schedule};
 
 /// Between two pulls, milliseconds: trends need no more, and a poll each minute costs sixty times as much.
@@ -20,13 +22,17 @@ const PULL_MS: i64 = 3_600_000;
 const LOOK_MS: i64 = 10_000;
 /// Between two deliveries of announcements, milliseconds.
 const DELIVER_MS: i64 = 10_000;
+/// Queues are asked this often at least, milliseconds: a poll waits for messages.
+const POLL_MS: i64 = 20_000;
 /// Small files are merged this often: readers are quick with a few files a day and slow with hundreds.
 const COMPACTIONS: Schedule = Schedule { every: 6 * 3_600_000, offset: 30 * 60_000, most: 1 };
 
 /// Takes the stream into the history, and merges small files now and then: both write to the history, so one part does both.
 pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
+    job.ctx.metrics.period("archive", LOOK_MS);
     let turn = move |_: &_| -> Result<i64, Failure> {
         let (ctx, begun) = (&job.ctx, job.ctx.clock.now_ms());
+        let _waiting = waits(job, "archive", format!("the stream {} and the history {}", job.stream, job.history));
         let report = drain(&job.history, &job.state, &job.stream, Gap::Stop, ctx)?;
         if !ctx.stop.is_raised() {
             gate.archived(begun);
@@ -44,6 +50,11 @@ pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
         Ok(ctx.clock.now_ms() + LOOK_MS)
     };
     Part { name: "archive", turn: Box::new(turn) }
+}
+
+/// Says what a part waits for while the guard lives.
+fn waits(job: &Job, part: &'static str, what: String) -> Waiting {
+    job.ctx.metrics.pulses.of(part).waits_for(what)
 }
 
 fn compact(job: &Job) -> Result<(), Failure> {
@@ -67,6 +78,11 @@ fn compact(job: &Job) -> Result<(), Failure> {
 /// Executes the prediction runs that are due.
 pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
     let progress = Progress::of(&job.state, "analyze");
+    job.ctx.metrics.period("analyze", job.rounds.every);
+    // How far it came before it was started says how far behind it is; what can't be read fails its first turn.
+    if let Ok(Some(done)) = progress.read() {
+        job.ctx.metrics.dealt_with("analyze", done);
+    }
     let look = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;
         let now = ctx.clock.now_ms();
@@ -77,6 +93,7 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
         if !gate.opens(slot, slot - job.rounds.offset, now) {
             return Ok(now + LOOK_MS);
         }
+        let _waiting = waits(job, "analyze", format!("the history {}", job.history));
         let history = match History::open(&job.history) {
             Ok(history) => history,
             Err(HistoryError::NotFound { .. }) => return Ok(now + LOOK_MS),
@@ -97,11 +114,18 @@ pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
 
 /// Announces what the log has and a bus has not.
 pub(super) fn emit(job: &Job) -> Part<'_> {
+    job.ctx.metrics.period("emit", DELIVER_MS);
     let turn = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;
         let log = SqliteLog::open(&log_path(&job.state))?;
         let mut sinks = forewarn_deliver::outbox::open(&log, &job.wanted, false, ctx)?;
-        let fed = forewarn_deliver::deliver(&log, &mut sinks, &ctx.metrics).checked()?;
+        backlog::begin(&sinks, &ctx.metrics, ctx.clock.now_ms());
+        let names: Vec<&str> = sinks.iter().map(|sink| sink.name).collect();
+        let waiting = waits(job, "emit", format!("the buses {}", names.join(", ")));
+        let deliveries = forewarn_deliver::deliver(&log, &mut sinks, &ctx.metrics);
+        drop(waiting);
+        backlog::tell(&log, &deliveries.0, &ctx.metrics, ctx.clock.now_ms())?;
+        let fed = deliveries.checked()?;
         for (bus, report) in fed.iter().filter(|(_, r)| r.sent > 0) {
             tracing::info!(bus, sent = report.sent, "announced");
         }
@@ -118,6 +142,7 @@ pub fn events(job: &Job, aws: forewarn_runtime::aws::Aws, queues: String) -> Par
         intake::Intake,
         poll::{Until, poll},
     };
+    job.ctx.metrics.period("events", POLL_MS);
     let turn = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;
         let mut producer = open::producer(&job.stream, &job.state, ctx)?;
@@ -141,6 +166,7 @@ pub struct Pulling<'a> {
 
 /// Pulls metrics every hour.
 pub fn ingest<'a>(job: &'a Job, pulling: Pulling<'a>, gate: &'a Gate) -> Part<'a> {
+    job.ctx.metrics.period("ingest", PULL_MS);
     let mut opened: Option<(State, Box<dyn Producer>)> = None;
     let turn = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;

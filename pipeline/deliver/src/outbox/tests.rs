@@ -1,10 +1,11 @@
 use super::*;
+use crate::backlog::{self, Backlog};
 use crate::{Announcement, MemoryBus, Published};
 use forewarn_log::event::incident::{IncidentClass, IncidentObserved};
 use forewarn_log::{Event, Expected, NewEvent, SqliteLog};
 use forewarn_runtime::clock::ManualClock;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::unregistered;
+use forewarn_runtime::metrics::{Bus as BusLabel, Part, unregistered};
 use std::sync::Arc;
 
 fn happen(log: &SqliteLog, id: &str) {
@@ -75,4 +76,37 @@ fn a_new_bus_starts_at_the_present_unless_asked_and_does_so_only_once() {
     happen(&third, "one");
     open(&third, &wanted, true, &means).unwrap();
     assert_eq!((third.cursor(STDOUT).unwrap(), third.has_cursor(STDOUT).unwrap()), (0, true));
+}
+
+#[test]
+fn a_bus_that_is_down_fails_and_its_outbox_grows_old_while_the_others_succeed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = SqliteLog::open(&dir.path().join("log.sqlite")).unwrap();
+    let sinks = || {
+        [
+            Sink { name: EVENTBRIDGE, bus: Ok(Box::new(Broken) as Box<dyn Bus + Send>) },
+            Sink { name: STDOUT, bus: Ok(Box::new(MemoryBus::default())) },
+        ]
+    };
+    let metrics = unregistered();
+    let (down, fine) = (BusLabel { bus: EVENTBRIDGE }, BusLabel { bus: STDOUT });
+    let turn = |now| {
+        let mut sinks = sinks();
+        backlog::begin(&sinks, &metrics, now);
+        let done = deliver(&log, &mut sinks, &metrics);
+        backlog::tell(&log, &done.0, &metrics, now).unwrap();
+    };
+    turn(1_000);
+    assert!(metrics.last_success.get(&Part { part: "emit" }).is_none(), "nothing was due, so nothing was done");
+    happen(&log, "one");
+    turn(61_000);
+    turn(121_000);
+    assert_eq!((metrics.buses.is_failed(&down), metrics.buses.is_failed(&fine)), (true, false));
+    let through = |bus| metrics.buses.through.get(bus).unwrap();
+    assert_eq!((through(&down), through(&fine)), (1_000, 121_000), "until then everything had been announced");
+    assert_eq!(metrics.through.get(&Part { part: "emit" }), Some(1_000), "the part is as far behind as its worst bus");
+    assert_eq!(Backlog::of(&log, EVENTBRIDGE).unwrap(), Backlog { entries: 1, oldest_ms: Some(0) });
+    assert_eq!(Backlog::of(&log, STDOUT).unwrap(), Backlog::default());
+    let last_success = metrics.last_success.get(&Part { part: "emit" }).map(|g| g.get());
+    assert_eq!(last_success, Some(61.0), "the other bus took it");
 }

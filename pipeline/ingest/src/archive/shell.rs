@@ -49,7 +49,12 @@ pub fn drain(
             other => break other?,
         }
     };
-    metrics.lag(NAME, consumer.lag()?.millis.unwrap_or(0));
+    // As of the last look at the stream: what came since is the next drain's.
+    let behind_ms = consumer.lag()?.millis.unwrap_or(0);
+    metrics.dealt_with(NAME, ctx.clock.now_ms() - behind_ms);
+    if report.records > 0 || report.redone > 0 {
+        metrics.success(NAME, ctx.clock.now_ms());
+    }
     Ok(report)
 }
 

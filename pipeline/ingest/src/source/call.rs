@@ -7,7 +7,7 @@ use super::report::Counts;
 use super::state::{State, StateError};
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::{Call, Metrics};
+use forewarn_runtime::metrics::{Call, Metrics, Place as PlaceLabel};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,6 +60,8 @@ pub(super) struct Caller<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) stop: &'a Interrupt,
     pub(super) metrics: &'a Metrics,
+    /// What the place is called there.
+    pub(super) label: PlaceLabel,
     pub(super) limiter: &'a Mutex<Limiter>,
     pub(super) jitter: Mutex<ChaCha8Rng>,
     /// For how long a call is tried, milliseconds.
@@ -72,6 +74,10 @@ pub(super) struct Caller<'a> {
     pub(super) over: AtomicBool,
 }
 
+/// What the part that pulls is called.
+const PART: &str = "ingest";
+/// From when on a place whose call fails is told to fail, milliseconds: long before its patience ends.
+const TOLD_AFTER_MS: i64 = 45_000;
 /// After how many tries somebody who watches is told that it takes longer.
 const SAID_AFTER: u32 = 4;
 
@@ -128,16 +134,23 @@ impl Caller<'_> {
             tries += 1;
             self.metrics.calls.get_or_create(call).inc();
             Counts::add(self.counts.of(call.operation), 1);
-            let error = match ask() {
+            let reply = ask();
+            self.metrics.pulses.of(PART).beat();
+            let error = match reply {
                 Ok(reply) => {
                     hold(self.limiter).succeeded();
+                    self.metrics.answered(call);
                     return Ok(reply);
                 }
                 Err(e) if e.is_passing() => e,
                 Err(e) => return Err(CallError::Api(e)),
             };
+            self.metrics.failed(call);
             let pause = self.backoff(tries - 1);
             let now = self.clock.now_ms();
+            if now - began >= TOLD_AFTER_MS {
+                self.metrics.places.failed(&self.label);
+            }
             if matches!(error, ApiError::Throttled(_)) {
                 self.metrics.throttles.get_or_create(call).inc();
                 Counts::add(&self.counts.throttles, 1);
@@ -166,10 +179,7 @@ impl Caller<'_> {
         }
         let now = self.clock.now_ms();
         let left = self.state.spend(self.place, metrics, self.budget, now).map_err(CallError::State)?;
-        let left = left.map_err(CallError::Spent)?;
-        if let Some(left) = left {
-            self.metrics.budget_left.set(i64::try_from(left).unwrap_or(i64::MAX));
-        }
+        left.map_err(CallError::Spent)?;
         Counts::add(&self.counts.billed_metrics, metrics);
         Ok(())
     }

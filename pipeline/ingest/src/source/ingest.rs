@@ -4,6 +4,7 @@ use super::call::CallError;
 use super::job::{Job, Mode};
 use super::ledger::{Ledger, Progress};
 use super::place::Place;
+use super::place_metrics;
 use super::report::{PlaceReport, Report};
 use super::round::{Item, Outcome, run};
 use super::state::{State, StateError, Target};
@@ -61,17 +62,15 @@ pub fn pull(job: &Job<'_>, places: &[Place], state: &State, producer: &mut dyn P
     outcomes.sort_by_key(|o| o.0);
     let now = job.clock.now_ms();
     let mut reports = Vec::new();
-    for (_, outcome) in outcomes {
-        reports.push(close(outcome, job, state, now)?);
+    for (i, outcome) in outcomes {
+        let report = close(outcome, job, state, now)?;
+        if let Some(place) = places.get(i) {
+            place_metrics::close(place, &report, job, now);
+        }
+        reports.push(report);
     }
-    let report = report.close(reports, now, job.stop.is_raised());
-    if let Some(lag) = report.lag_ms() {
-        job.metrics.lag("ingest", lag);
-    }
-    if report.complete {
-        job.metrics.success("ingest", now);
-    }
-    Ok(report)
+    place_metrics::round(&reports, job, now);
+    Ok(report.close(reports, now, job.stop.is_raised()))
 }
 
 /// Puts again exactly what an earlier run was about to put when it ended.
@@ -150,8 +149,9 @@ fn close(outcome: Outcome, job: &Job<'_>, state: &State, now: i64) -> Result<Pla
     report.series_left = ledger.left() as u64;
     report.complete = error.is_none() && ledger.is_complete();
     report.billed_this_month = state.billed(row.id, now)?;
-    let place = forewarn_runtime::metrics::Place { account: report.account.clone(), region: report.region.clone() };
-    job.metrics.billed_metrics.get_or_create(&place).inc_by(report.tally.billed_metrics);
+    if report.account.is_empty() {
+        report.account = row.account.clone().unwrap_or_default();
+    }
     if let Some(offset) = report.clock_offset_ms.filter(|o| o.abs() > SKEW_MS) {
         let (seconds, way) = (offset.abs() / 1000, if offset < 0 { "fast" } else { "slow" });
         tracing::warn!(region = report.region, "this machine's clock is {seconds} s {way} by AWS's time; set it (NTP)");
@@ -172,7 +172,7 @@ fn close(outcome: Outcome, job: &Job<'_>, state: &State, now: i64) -> Result<Pla
         state.forget(&target, row.id)?;
     }
     if let Mode::Follow { .. } = job.mode {
-        report.lag_ms = state.oldest(row.id, now - 3 * 3_600_000)?.map(|oldest| now - oldest);
+        report.lag_ms = state.oldest(row.id)?.map(|oldest| now - oldest);
     }
     Ok(report)
 }

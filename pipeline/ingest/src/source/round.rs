@@ -7,6 +7,7 @@ use super::fetch::fetch;
 use super::job::{Job, Mode};
 use super::ledger::Ledger;
 use super::place::Place;
+use super::place_metrics;
 use super::plan::{Call, Want, pack};
 use super::refresh::{Refreshed, is_chosen, listed_since, refresh};
 use super::report::{Counts, PlaceReport};
@@ -71,10 +72,12 @@ pub(super) fn run(place: &Place, job: &Job<'_>, state: &State, out: &SyncSender<
             return outcome;
         }
     };
+    let _waiting = place_metrics::begin(place, &row, job, now);
     let caller = Caller {
         clock: job.clock,
         stop: job.stop,
         metrics: job.metrics,
+        label: place_metrics::label(place, row.account.as_deref()),
         limiter: &place.limiter,
         jitter: Mutex::new(rand_chacha::ChaCha8Rng::seed_from_u64(job.seed ^ row.id.unsigned_abs())),
         patience_ms: job.patience_ms,

@@ -15,7 +15,7 @@ use super::window::Window;
 use crate::stream::Record;
 use forewarn_runtime::clock::{Clock, ManualClock};
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::Metrics;
+use forewarn_runtime::metrics::{Metrics, Part, Place as PlaceLabel};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -35,6 +35,7 @@ struct Fixture {
     budget: Option<u64>,
     volumes: BTreeMap<String, String>,
     places: Vec<Place>,
+    metrics: Metrics,
 }
 
 fn id(i: usize) -> String {
@@ -68,6 +69,7 @@ impl Fixture {
             budget: None,
             volumes: BTreeMap::new(),
             places: Vec::new(),
+            metrics: Metrics::default(),
         };
         stand.places.push(stand.place("own", &stand.world));
         stand
@@ -85,7 +87,7 @@ impl Fixture {
 
     fn try_round(&mut self, mode: Mode) -> Result<Report, super::ingest::PullError> {
         let state = State::open(self.dir.path()).unwrap();
-        let (stop, metrics) = (Interrupt::default(), Metrics::default());
+        let (stop, metrics) = (Interrupt::default(), self.metrics.clone());
         let job = Job {
             mode,
             selection: Selection::default(),
@@ -255,6 +257,58 @@ fn one_broken_account_stops_no_other() {
     assert!(!report.complete && report.places[1].complete);
     assert!(report.places[0].error.as_ref().unwrap().contains("is not allowed"), "{report:?}");
     stand.assert_put(&all);
+}
+
+#[test]
+fn a_place_that_fails_for_hours_stays_in_the_lag_and_is_told_to_fail() {
+    let mut stand = Fixture::new(1);
+    stand.world.lock().unwrap().series.insert(cpu(0), points(T - 3 * HOUR, T + 24 * HOUR, 0));
+    let other = Arc::new(Mutex::new(World {
+        instances: vec![Instance { id: id(9), ..Instance::default() }],
+        ..World::default()
+    }));
+    other.lock().unwrap().series.insert(cpu(9), points(T - 3 * HOUR, T + 24 * HOUR, 0));
+    let place = stand.place("arn:aws:iam::210987654321:role/read", &other);
+    stand.places.push(Place { account: Some("210987654321".to_owned()), ..place });
+    let label = |account: &str| PlaceLabel { account: account.to_owned(), region: "eu-central-1".to_owned() };
+    let (own, broken) = (label("123456789012"), label("210987654321"));
+    stand.to(T + STEP);
+    assert!(stand.round(FOLLOW).complete);
+    let metrics = stand.metrics.clone();
+    let known = metrics.places.through.get(&broken).unwrap();
+    other.lock().unwrap().denied = true;
+    for hour in 1..=9 {
+        stand.to(T + hour * HOUR + STEP);
+        let report = stand.round(FOLLOW);
+        assert!(!report.complete && report.places[0].complete);
+        assert!(report.lag_ms().unwrap() >= hour * HOUR, "hour {hour}: {:?}", report.lag_ms());
+    }
+    let last_success = |part| metrics.last_success.get(&Part { part }).map(|g| g.get());
+    assert_eq!((metrics.places.is_failed(&own), metrics.places.is_failed(&broken)), (false, true));
+    assert_eq!(metrics.places.through.get(&broken), Some(known), "nothing moved it on");
+    assert!(metrics.places.through.get(&own).unwrap() >= T + 9 * HOUR - STEP);
+    assert_eq!(metrics.through.get(&Part { part: "ingest" }), Some(known), "the part is as far behind");
+    assert_eq!(last_success("ingest"), Some((T + 9 * HOUR + STEP) as f64 / 1000.0), "one account was pulled");
+    stand.world.lock().unwrap().denied = true;
+    stand.to(T + 10 * HOUR + STEP);
+    stand.round(FOLLOW);
+    assert_eq!(last_success("ingest"), Some((T + 9 * HOUR + STEP) as f64 / 1000.0), "nothing was pulled anywhere");
+}
+
+#[test]
+fn a_place_that_was_never_pulled_grows_old_from_its_first_round_and_fails_before_patience_ends() {
+    let mut stand = Fixture::new(1);
+    // Throttled for longer than anybody waits.
+    stand.world.lock().unwrap().storm = Some((T, T + HOUR));
+    stand.to(T + STEP);
+    assert!(!stand.round(FOLLOW).complete);
+    let unknown = PlaceLabel { account: "unknown".to_owned(), region: "eu-central-1".to_owned() };
+    assert!(stand.metrics.places.is_failed(&unknown));
+    assert_eq!(stand.metrics.places.through.get(&unknown), Some(T + STEP));
+    stand.world.lock().unwrap().series.insert(cpu(0), points(T - 3 * HOUR, T + 24 * HOUR, 0));
+    stand.to(T + 2 * HOUR);
+    assert!(stand.round(FOLLOW).complete);
+    assert_eq!(stand.metrics.places.through.get(&unknown), None, "its account is known now");
 }
 
 #[test]

@@ -49,6 +49,9 @@ impl Target {
 const COLUMNS: &str =
     "s.id, s.instance_id, s.namespace, s.metric, s.dimensions, s.stat, s.device, s.period_s, s.begins, s.listed_at";
 
+/// Series that were listed so long before the last ones are gone, milliseconds.
+const LISTED_MS: i64 = 3 * 3_600_000;
+
 impl State {
     /// Notes the series that are there now; new ones begin at `begins`, or where another series of the same thing fell silent.
     pub(in crate::source) fn list(
@@ -162,10 +165,12 @@ impl State {
         Ok(found.flatten().unwrap_or(false))
     }
 
-    /// Gives the oldest watermark of the series that were listed at `since` or later.
-    pub(in crate::source) fn oldest(&self, place: i64, since: i64) -> Result<Option<i64>, StateError> {
-        let sql = "SELECT min(done_until) FROM series WHERE place = ?1 AND listed_at >= ?2";
-        self.lock().query_row(sql, params![place, since], |r| r.get(0)).map_err(failed("read watermarks"))
+    /// Gives the oldest watermark of the series that were listed within [`LISTED_MS`] of the last look at the place, whenever that was:
+    /// a place that can't be looked at keeps its series, and so grows old.
+    pub(in crate::source) fn oldest(&self, place: i64) -> Result<Option<i64>, StateError> {
+        let sql = "SELECT min(done_until) FROM series
+                   WHERE place = ?1 AND listed_at >= (SELECT max(listed_at) FROM series WHERE place = ?1) - ?2";
+        self.lock().query_row(sql, params![place, LISTED_MS], |r| r.get(0)).map_err(failed("read watermarks"))
     }
 
     /// Moves watermarks.

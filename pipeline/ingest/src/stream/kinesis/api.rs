@@ -78,9 +78,13 @@ impl Api {
         loop {
             self.ctx.metrics.calls.get_or_create(&label).inc();
             let error = match self.aws.block_on(once(&self.client)) {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.ctx.metrics.answered(&label);
+                    return Ok(answer);
+                }
                 Err(e) => e,
             };
+            self.ctx.metrics.failed(&label);
             failed += 1;
             let trouble = call_error::of(&error);
             if trouble == CallError::Throttled {
