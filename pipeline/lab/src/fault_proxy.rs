@@ -5,6 +5,7 @@
 //! strikes is carried out; every rule counts the calls that it is about, whichever strikes.
 
 mod carry_out;
+mod drip;
 mod error;
 mod faults;
 mod log;

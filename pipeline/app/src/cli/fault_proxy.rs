@@ -15,8 +15,8 @@ use std::path::PathBuf;
   forewarn fault-proxy --listen 127.0.0.1:0 --to http://127.0.0.1:5000 --script faults.json --fault-log faults.jsonl
 
 A script: {\"seed\": 7, \"rules\": [{\"operation\": \"PutRecords\", \"every\": 5, \"action\": {\"partial_put_records\": 0.3}}]}
-Actions: throttle, {http: STATUS}, reset, lose_reply, {delay: MS}, {partial_put_records: SHARE}, {partial_put_events: SHARE},
-expire_iterator. When: operation (or *), nth, every, probability, times.")]
+Actions: throttle, {http: STATUS}, reset, lose_reply, {delay: MS}, silent, drip, {partial_put_records: SHARE},
+{partial_put_events: SHARE}, expire_iterator. When: operation (or *), nth, every, probability, times.")]
 pub(super) struct Args {
     /// Where it listens; port 0 is any that is free
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]

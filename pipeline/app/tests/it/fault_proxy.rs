@@ -2,10 +2,13 @@
 //! else is touched.
 
 use crate::person::forewarn;
+use forewarn_lab::fault_proxy::{FaultProxy, Script};
 use forewarn_testkit::moto::Moto;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const SCRIPT: &str = r#"{"seed": 11, "rules": [
   {"operation": "PutRecords", "nth": 1, "action": "throttle"},
@@ -107,4 +110,49 @@ fn a_script_or_an_address_that_makes_no_sense_is_refused() {
     assert!(bad.code == 2 && bad.err.contains("rule 1"), "{bad:?}");
     let nowhere = forewarn(dir.path(), &["fault-proxy", "--to", "127.0.0.1:1", "--script", "good.json"]);
     assert!(nowhere.code == 1 && nowhere.err.contains("http://HOST:PORT"), "{nowhere:?}");
+}
+
+/// A port that answers each request with `ok`.
+fn answering() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut line = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while reader.read_line(&mut line).unwrap() > 2 {
+                line.clear();
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok").unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn a_silent_port_says_nothing_and_a_dripping_one_a_byte_at_a_time() {
+    let rules = r#"{"rules": [{"operation": "GET", "action": "drip"}, {"operation": "PUT", "action": "silent"}]}"#;
+    let script = Script::parse(rules).unwrap();
+    let proxy = FaultProxy::start("127.0.0.1:0".parse().unwrap(), &answering(), script, None).unwrap();
+    let ask = |method: &str| {
+        let mut stream = TcpStream::connect(proxy.addr()).unwrap();
+        write!(stream, "{method} / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").unwrap();
+        BufReader::new(stream)
+    };
+    let mut dripping = ask("GET");
+    let (mut line, mut length) = (String::new(), 0);
+    while dripping.read_line(&mut line).unwrap() > 2 {
+        length = line.strip_prefix("content-length: ").map_or(length, |n| n.trim().parse().unwrap());
+        line.clear();
+    }
+    assert!(length > 3_000, "what is short is filled up, so that it takes an hour: {length}");
+    for byte in *b"ok" {
+        assert_eq!(dripping.fill_buf().unwrap(), [byte], "one at a time");
+        dripping.consume(1);
+    }
+    let mut silent = ask("PUT");
+    silent.get_ref().set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let heard = silent.read_line(&mut line).unwrap_err();
+    assert!(matches!(heard.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{heard}");
+    assert_eq!(proxy.faults().into_iter().collect::<Vec<_>>(), [("drip".to_owned(), 1), ("silent".to_owned(), 1)]);
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::format_push_string, reason = "test input is built line by line")]
 
+mod alerts;
 mod archive;
 mod backtest;
 mod checklist;
@@ -14,6 +15,8 @@ mod emulator;
 mod eventbridge;
 #[cfg(all(feature = "aws", unix))]
 mod fault_proxy;
+#[cfg(all(feature = "aws", unix))]
+mod health;
 mod house;
 mod invariance;
 mod log_prune;
@@ -28,6 +31,8 @@ mod recovery_tables;
 mod s3;
 mod schema;
 mod scorecard;
+#[cfg(all(feature = "aws", unix))]
+mod silence;
 #[cfg(all(feature = "aws", unix))]
 mod sqs;
 mod units;

@@ -1,5 +1,6 @@
 //! Handles one call: forwards it, or spoils it as the script says.
 
+use super::drip::Answer;
 use super::log::Log;
 use super::operation::Operation;
 use super::partial::{self, PUT_EVENTS, PUT_RECORDS, Shape};
@@ -45,18 +46,18 @@ struct Call {
 }
 
 /// Answers a call; an error closes the connection without an answer.
-pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, ProxyError> {
+pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<Answer>, ProxyError> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, LONGEST).collect().await.map_err(ProxyError::Body)?.to_bytes();
     let path = head.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let operation = Operation::of(head.method.as_str(), head.uri.path(), &head.headers, &body);
     let call = Call { method: head.method, path, headers: head.headers, body, operation };
     let strike = shared.script.lock().unwrap_or_else(PoisonError::into_inner).decide(&call.operation);
-    let response = match strike {
-        Some(strike) => spoil(shared, &call, &strike).await?,
-        None => forward(shared, &call, call.body.clone()).await?,
+    let Some(strike) = strike else {
+        return Ok(forward(shared, &call, call.body.clone()).await?.map(Answer::at_once));
     };
-    Ok(response.map(Full::new))
+    let response = spoil(shared, &call, &strike).await?;
+    Ok(response.map(if strike.action == Action::Drip { Answer::drip } else { Answer::at_once }))
 }
 
 async fn spoil(shared: &Shared, call: &Call, strike: &Strike) -> Result<Response<Bytes>, ProxyError> {
@@ -82,6 +83,14 @@ async fn spoil(shared: &Shared, call: &Call, strike: &Strike) -> Result<Response
             forward(shared, call, call.body.clone()).await?;
             note(None);
             Err(ProxyError::Meant)
+        }
+        Action::Silent => {
+            note(None);
+            std::future::pending().await
+        }
+        Action::Drip => {
+            note(None);
+            forward(shared, call, call.body.clone()).await
         }
         Action::Delay(ms) => {
             note(None);

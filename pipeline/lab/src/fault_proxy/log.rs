@@ -69,6 +69,8 @@ fn name_of(action: Action) -> &'static str {
         Action::Reset => "reset",
         Action::LoseReply => "lose_reply",
         Action::Delay(_) => "delay",
+        Action::Silent => "silent",
+        Action::Drip => "drip",
         Action::PartialPutRecords(_) => "partial_put_records",
         Action::PartialPutEvents(_) => "partial_put_events",
         Action::ExpireIterator => "expire_iterator",

@@ -18,6 +18,10 @@ pub enum Action {
     LoseReply,
     /// Waits so many milliseconds before forwarding, at most 60,000.
     Delay(u64),
+    /// Takes the call and says nothing for as long as the caller holds the line; nothing is forwarded.
+    Silent,
+    /// Forwards the call, and gives the answer's body at a byte a second, and spaces when it is at its end.
+    Drip,
     /// Lets this share of a `PutRecords` call's entries fail, at least one.
     PartialPutRecords(f64),
     /// Lets this share of a `PutEvents` call's entries fail, at least one.
@@ -166,6 +170,8 @@ fn check(when: &Condition) -> Result<Action, &'static str> {
         | Action::Reset
         | Action::LoseReply
         | Action::Delay(_)
+        | Action::Silent
+        | Action::Drip
         | Action::PartialPutRecords(_)
         | Action::PartialPutEvents(_)
         | Action::ExpireIterator => Ok(action),
