@@ -23,6 +23,7 @@ const LOOK_MS: i64 = 10_000;
 /// Between two deliveries of announcements, milliseconds.
 const DELIVER_MS: i64 = 10_000;
 /// Queues are asked this often at least, milliseconds: a poll waits for messages.
+#[cfg(feature = "aws")]
 const POLL_MS: i64 = 20_000;
 /// Small files are merged this often: readers are quick with a few files a day and slow with hundreds.
 const COMPACTIONS: Schedule = Schedule { every: 6 * 3_600_000, offset: 30 * 60_000, most: 1 };
