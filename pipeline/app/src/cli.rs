@@ -19,6 +19,7 @@ mod ingest;
 #[cfg(feature = "aws")]
 mod lambda;
 mod log;
+mod maintain;
 mod mark;
 mod metric_stream;
 mod operator;
@@ -104,6 +105,8 @@ enum Command {
     MetricStream(metric_stream::Args),
     /// Takes events of AWS in, deals with those set aside, and derives incidents
     Events(events::Args),
+    /// Compacts the history and lets go what is older than what is kept
+    Maintain(maintain::Args),
     /// Declares a change, such as a deployment
     Mark(mark::Args),
     /// Keeps announcements back for a while
@@ -134,6 +137,8 @@ struct Context<'a> {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    // A low limit is worked with, so that a refusal is no reason to end.
+    drop(forewarn_runtime::limits::raise_open_files());
     #[cfg(feature = "aws")]
     if std::env::args_os().len() == 1 && std::env::var_os(crate::lambda::RUNTIME_API).is_some() {
         return lambda::main();
@@ -193,6 +198,7 @@ fn run(cli: Cli, out: &mut Out) -> Result<End, CliError> {
         Command::Log(args) => args.run(&mut context),
         Command::MetricStream(args) => args.run(&mut context),
         Command::Events(args) => args.run(&mut context),
+        Command::Maintain(args) => args.run(&mut context),
         Command::Mark(args) => args.run(&mut context),
         Command::Silence(args) => args.run(&mut context),
         Command::Ack(args) => args.run(&mut context),

@@ -1,9 +1,10 @@
 //! The parts of the pipeline as Lambda functions: one bootstrap, the handler's name says which part an invocation is.
 //!
-//! `ingest`, `analyze` and `emit` are for schedules, `archive` for an event source mapping on Kinesis, `events` for one on SQS; both
+//! `ingest`, `analyze`, `emit` and `maintain` are for schedules, `archive` for an event source mapping on Kinesis, `events` for one on SQS; both
 //! answer with a partial batch response. The state directory must outlast an invocation: a file system that the function mounts.
 //! `respond` takes what calls for a recovery, however it comes, and can do without that file system: its log and policies may be tables.
 
+use crate::maintain::{Days, Maintenance};
 use crate::run::Job;
 use crate::run::supervise::Failure;
 use forewarn_events::{JsonLinesDead, lambda as sqs};
@@ -21,6 +22,9 @@ use std::sync::Arc;
 pub const HANDLER: &str = "_HANDLER";
 /// The variable that is there in a Lambda function only.
 pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// How long an invocation merges files, milliseconds: well within the fifteen minutes that one may last.
+const MERGE_MS: i64 = 5 * 60_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handler {
@@ -43,6 +47,8 @@ pub enum Part {
     Analyze,
     /// Announces.
     Emit,
+    /// Merges small files, and lets go what is older than what is kept.
+    Maintain,
 }
 
 impl Handler {
@@ -57,10 +63,11 @@ impl Handler {
             "events" => Part::Events,
             "analyze" => Part::Analyze,
             "emit" => Part::Emit,
+            "maintain" => Part::Maintain,
             "respond" => return Ok(Self::Respond),
             _ => {
                 return Err(format!(
-                    "no handler is called {name:?}; there are ingest, archive, events, analyze, emit and respond"
+                    "no handler is called {name:?}; there are ingest, archive, events, analyze, emit, maintain and respond"
                 ));
             }
         }))
@@ -100,6 +107,7 @@ pub fn answer(job: &Job, part: Part, event: &Value, pull: &Pull) -> Result<Value
         Part::Events => events(job, &serde_json::to_vec(event)?),
         Part::Analyze => analyze(job),
         Part::Emit => emit(job),
+        Part::Maintain => maintain(job),
     }
 }
 
@@ -142,6 +150,25 @@ fn emit(job: &Job) -> Result<Value, Failure> {
     let fed = forewarn_deliver::deliver(&log, &mut sinks, &ctx.metrics).checked()?;
     let sent: u64 = fed.iter().map(|(_, report)| report.sent).sum();
     Ok(json!({ "announced": sent }))
+}
+
+/// Merges for some minutes at most, and the next invocation goes on; then lets go what is old.
+fn maintain(job: &Job) -> Result<Value, Failure> {
+    let (ctx, begun) = (&job.ctx, job.ctx.clock.now_ms());
+    let maintenance = Maintenance { history: &job.history, state: &job.state, keep: job.keep, ctx, dry_run: false };
+    let mut merged = 0;
+    while ctx.clock.now_ms() - begun < MERGE_MS {
+        let step = maintenance.compact(Days::All)?.compacted;
+        merged += step;
+        if step == 0 {
+            break;
+        }
+    }
+    let pruned = maintenance.prune();
+    if let Some(why) = pruned.failed.first() {
+        return Err(why.clone().into());
+    }
+    Ok(json!({ "merged": merged, "pruned": pruned }))
 }
 
 #[cfg(test)]

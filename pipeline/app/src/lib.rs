@@ -5,6 +5,7 @@ pub mod doctor;
 #[cfg(feature = "aws")]
 pub mod lambda;
 pub mod listen;
+pub mod maintain;
 pub mod render;
 pub mod run;
 pub mod schema;

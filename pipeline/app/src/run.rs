@@ -1,11 +1,13 @@
-//! Everything at once: ingest, events, archive, analyze and emit as supervised parts of one process.
+//! Everything at once: ingest, events, metric streams, archive, analyze, emit and maintenance as supervised parts of one process.
 //!
 //! Each part is the same function that its own command calls; here it has turns, and the others go on when it fails.
 
 pub mod gate;
 pub mod parts;
 pub mod supervise;
+pub mod upkeep;
 
+use crate::maintain::keep::Keep;
 use forewarn_deliver::SinkConfig;
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::History;
@@ -34,11 +36,22 @@ pub enum PartName {
     Analyze,
     /// Announces.
     Emit,
+    /// Takes what Metric Streams deliver into the stream.
+    MetricStream,
+    /// Merges small files, lets go what is older than what is kept, and looks whether disks have room.
+    Maintain,
 }
 
 /// Every part.
-pub const PARTS: [PartName; 5] =
-    [PartName::Ingest, PartName::Events, PartName::Archive, PartName::Analyze, PartName::Emit];
+pub const PARTS: [PartName; 7] = [
+    PartName::Ingest,
+    PartName::Events,
+    PartName::MetricStream,
+    PartName::Archive,
+    PartName::Analyze,
+    PartName::Emit,
+    PartName::Maintain,
+];
 
 /// What is run.
 #[derive(Debug)]
@@ -60,6 +73,8 @@ pub struct Job {
     pub rounds: Schedule,
     /// What gives predictions at high their plans, where somebody wants them.
     pub plans: Option<Planner>,
+    /// What is kept, and for how long.
+    pub keep: Keep,
     /// Vital signs, time, and the way to end.
     pub ctx: RuntimeContext,
 }
@@ -106,7 +121,8 @@ pub fn run<'a>(job: &'a Job, only: &[PartName], gate: &'a Gate, sources: Vec<Par
             PartName::Archive => Some(parts::archive(job, gate)),
             PartName::Analyze => Some(parts::analyze(job, gate)),
             PartName::Emit => Some(parts::emit(job)),
-            PartName::Ingest | PartName::Events => None,
+            PartName::Maintain => Some(upkeep::maintain(job)),
+            PartName::Ingest | PartName::Events | PartName::MetricStream => None,
         });
     }
     supervise::supervise(all, job.ctx.clock.as_ref(), &job.ctx.metrics, &job.ctx.stop);

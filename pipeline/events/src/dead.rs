@@ -1,5 +1,6 @@
 //! The place for what can't be understood: kept with its reason, once, and tried again after an upgrade.
 
+use super::bounds::Bounds;
 use super::reason::Reason;
 use forewarn_domain::id::sha256_hex;
 use serde::{Deserialize, Serialize};
@@ -16,12 +17,16 @@ pub const MAX_KEPT: usize = 64 << 10;
 /// Longest line that is read back: base64 and JSON escapes make text longer.
 const MAX_LINE: u64 = 1 << 20;
 
+/// Longest that the file becomes before the oldest letters go: nobody may prune it for a year.
+pub const MOST_BYTES: u64 = 256 << 20;
+
 /// A message that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// SHA-256 of the whole message, in hexadecimal: a message is kept once.
+    /// SHA-256 of the whole message, in hexadecimal: a message is kept once. Of an object that is referred to, SHA-256 of its origin, length
+    /// and `ETag`.
     pub sha256: String,
-    /// Where it came from: a queue, a file, a shard.
+    /// Where it came from: a queue, a file, a shard; of an object that is referred to, its path or URI.
     pub origin: String,
     /// When it was set aside (RFC 3339, UTC).
     pub at: String,
@@ -43,6 +48,15 @@ pub enum StoredLetter {
     Text(String),
     /// What is no text, in hexadecimal.
     Hex(String),
+    /// Nothing: it lies where the origin says.
+    Object(ObjectLetter),
+}
+
+/// What is known of an object that is referred to instead of kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectLetter {
+    /// The `ETag` that S3 gave it; null for a file.
+    pub etag: Option<String>,
 }
 
 impl StoredLetter {
@@ -58,7 +72,7 @@ impl StoredLetter {
         }
     }
 
-    /// Gives the bytes again; none where the hexadecimal is broken.
+    /// Gives the bytes again; none where the hexadecimal is broken, or only referred to.
     pub fn raw(&self) -> Option<Vec<u8>> {
         match self {
             Self::Text(text) => Some(text.clone().into_bytes()),
@@ -66,6 +80,7 @@ impl StoredLetter {
                 let digits = hex.as_bytes().chunks(2);
                 digits.map(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok()).collect()
             }
+            Self::Object(_) => None,
         }
     }
 }
@@ -86,6 +101,20 @@ impl DeadLetter {
             reason: reason.clone(),
             bytes: raw.len() as u64,
             kept: StoredLetter::of(raw),
+        }
+    }
+
+    /// Refers to an object, which stays where it is: `origin` is its path or URI.
+    pub fn of_object(reason: &Reason, origin: &str, bytes: u64, etag: Option<&str>, now_ms: i64) -> Self {
+        let identity = format!("{}:{origin}|{bytes}|{}", origin.len(), etag.unwrap_or_default());
+        Self {
+            sha256: sha256_hex(identity.as_bytes()),
+            origin: origin.to_owned(),
+            at: forewarn_runtime::time::format_ms(now_ms),
+            words: reason.to_string(),
+            reason: reason.clone(),
+            bytes,
+            kept: StoredLetter::Object(ObjectLetter { etag: etag.map(str::to_owned) }),
         }
     }
 
@@ -124,7 +153,15 @@ pub trait DeadLetters: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// When it could not be kept: the message must then not be forgotten.
-    fn put(&self, reason: &Reason, origin: &str, raw: &[u8], now_ms: i64) -> Result<bool, DeadError>;
+    fn put(&self, reason: &Reason, origin: &str, raw: &[u8], now_ms: i64) -> Result<bool, DeadError> {
+        self.keep(&DeadLetter::new(reason, origin, raw, now_ms))
+    }
+
+    /// Does as [`DeadLetters::put`] with a letter.
+    ///
+    /// # Errors
+    /// When it could not be kept.
+    fn keep(&self, letter: &DeadLetter) -> Result<bool, DeadError>;
 
     /// Gives everything that was set aside, oldest first.
     ///
@@ -137,12 +174,20 @@ pub trait DeadLetters: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the place cannot be written.
     fn forget(&self, sha256: &BTreeSet<String>) -> Result<(), DeadError>;
+
+    /// Forgets the oldest beyond bounds, and gives those; with `dry_run` it only says which they are.
+    ///
+    /// # Errors
+    /// When the place cannot be read or written.
+    fn prune(&self, bounds: Bounds, now_ms: i64, dry_run: bool) -> Result<Vec<DeadLetter>, DeadError>;
 }
 
 /// Keeps dead letters in a file, one JSON object a line; several processes may share it.
 #[derive(Debug)]
 pub struct JsonLinesDead {
     path: PathBuf,
+    /// Longest that the file becomes, whoever prunes it.
+    most_bytes: u64,
     /// What is known of the file; one writer at a time in this process, and the file's lock sees to others.
     seen: Mutex<Seen>,
 }
@@ -157,7 +202,13 @@ struct Seen {
 impl JsonLinesDead {
     /// Takes the file in a state's directory; it comes to be with the first dead letter.
     pub fn in_state(dir: &Path) -> Self {
-        Self { path: dir.join(FILE), seen: Mutex::default() }
+        Self { path: dir.join(FILE), most_bytes: MOST_BYTES, seen: Mutex::default() }
+    }
+
+    /// Does as [`JsonLinesDead::in_state`] with another bound of the file's length.
+    #[must_use]
+    pub fn bounded(self, most_bytes: u64) -> Self {
+        Self { most_bytes, ..self }
     }
 
     /// Gives the file's path.
@@ -169,15 +220,30 @@ impl JsonLinesDead {
         move |source| DeadError::Io { path: self.path.display().to_string(), doing, source }
     }
 
-    /// Opens and locks the file.
+    /// Opens and locks the file. Another process may write it anew while this one waits for the lock: then what was opened is no longer the
+    /// file, and it is opened again.
     fn open(&self) -> Result<File, DeadError> {
         if let Some(dir) = self.path.parent() {
             std::fs::create_dir_all(dir).map_err(self.failed("make the directory"))?;
         }
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.path);
-        let file = file.map_err(self.failed("open the file"))?;
-        file.lock().map_err(self.failed("lock the file"))?;
-        Ok(file)
+        loop {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.path);
+            let file = file.map_err(self.failed("open the file"))?;
+            file.lock().map_err(self.failed("lock the file"))?;
+            if is_at(&file, &self.path).map_err(self.failed("look at the file"))? {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Writes the file anew, whole; whoever calls it holds the lock of what it replaces.
+    fn write_again(&self, letters: &[DeadLetter]) -> Result<Seen, DeadError> {
+        let mut text = Vec::new();
+        for letter in letters {
+            text.extend(line(letter).map_err(self.failed("write"))?);
+        }
+        forewarn_runtime::durable::write(&self.path, &text).map_err(self.failed("write again"))?;
+        Ok(Seen { end: text.len() as u64, hashes: letters.iter().map(|l| l.sha256.clone()).collect() })
     }
 
     /// Reads whole lines; gives them and where they end: a line torn by a crash is none.
@@ -199,6 +265,34 @@ impl JsonLinesDead {
     }
 }
 
+/// Says how many letters, as they stand in their file, lie beyond bounds.
+fn beyond(bounds: Bounds, letters: &[DeadLetter], now_ms: i64) -> usize {
+    let piece = |letter: &DeadLetter| {
+        let length = line(letter).map_or(0, |text| text.len() as u64);
+        // One whose time does not read is as old as can be.
+        (forewarn_runtime::time::parse_instant(&letter.at, None).unwrap_or(i64::MIN), length)
+    };
+    bounds.going(&letters.iter().map(piece).collect::<Vec<_>>(), now_ms)
+}
+
+/// Says whether an open file is the one at a path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let opened = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (opened.dev(), opened.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// An open file can't be replaced here.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
 fn line(letter: &DeadLetter) -> io::Result<Vec<u8>> {
     let mut text = serde_json::to_vec(letter)?;
     text.push(b'\n');
@@ -206,9 +300,8 @@ fn line(letter: &DeadLetter) -> io::Result<Vec<u8>> {
 }
 
 impl DeadLetters for JsonLinesDead {
-    fn put(&self, reason: &Reason, origin: &str, raw: &[u8], now_ms: i64) -> Result<bool, DeadError> {
+    fn keep(&self, letter: &DeadLetter) -> Result<bool, DeadError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let letter = DeadLetter::new(reason, origin, raw, now_ms);
         let mut file = self.open()?;
         if seen.end == 0 || file.metadata().map_err(self.failed("look at the file"))?.len() != seen.end {
             // Another process wrote, or a crash tore a line.
@@ -218,15 +311,25 @@ impl DeadLetters for JsonLinesDead {
         if seen.hashes.contains(&letter.sha256) {
             return Ok(false);
         }
+        let text = line(letter).map_err(self.failed("write"))?;
+        if seen.end + text.len() as u64 > self.most_bytes {
+            // To three quarters, so that the file is not written anew for each of the next.
+            let (letters, _) = self.read(&mut file)?;
+            let bounds = Bounds { bytes: (self.most_bytes / 4 * 3).saturating_sub(text.len() as u64), ..Bounds::NONE };
+            let gone = beyond(bounds, &letters, 0);
+            tracing::warn!(letters = gone, file = %self.path.display(), "the oldest dead letters were dropped: the file is full");
+            *seen = self.write_again(&letters[gone..])?;
+            drop(file);
+            file = self.open()?;
+        }
         let end = seen.end;
-        let text = line(&letter).map_err(self.failed("write"))?;
         // Over what a crash tore.
         file.seek(SeekFrom::Start(end)).map_err(self.failed("write"))?;
         file.write_all(&text).map_err(self.failed("write"))?;
         file.set_len(end + text.len() as u64).map_err(self.failed("write"))?;
         file.sync_all().map_err(self.failed("sync the file"))?;
         seen.end = end + text.len() as u64;
-        seen.hashes.insert(letter.sha256);
+        seen.hashes.insert(letter.sha256.clone());
         Ok(true)
     }
 
@@ -240,14 +343,25 @@ impl DeadLetters for JsonLinesDead {
 
     fn forget(&self, sha256: &BTreeSet<String>) -> Result<(), DeadError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = Seen::default();
         let mut file = self.open()?;
-        let (letters, _) = self.read(&mut file)?;
-        let mut text = Vec::new();
-        for letter in letters.iter().filter(|l| !sha256.contains(&l.sha256)) {
-            text.extend(line(letter).map_err(self.failed("write"))?);
+        let (mut letters, _) = self.read(&mut file)?;
+        letters.retain(|l| !sha256.contains(&l.sha256));
+        *seen = self.write_again(&letters)?;
+        Ok(())
+    }
+
+    fn prune(&self, bounds: Bounds, now_ms: i64, dry_run: bool) -> Result<Vec<DeadLetter>, DeadError> {
+        if !self.path.exists() {
+            return Ok(Vec::new());
         }
-        forewarn_runtime::durable::write(&self.path, &text).map_err(self.failed("write again"))
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.open()?;
+        let (mut letters, _) = self.read(&mut file)?;
+        let kept = letters.split_off(beyond(bounds, &letters, now_ms));
+        if !dry_run && !letters.is_empty() {
+            *seen = self.write_again(&kept)?;
+        }
+        Ok(letters)
     }
 }
 

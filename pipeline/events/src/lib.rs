@@ -2,6 +2,7 @@
 //!
 //! [`parse`] is pure: bytes to typed events, or the [`Reason`] why not. Whatever a message is, it ends as events or as a dead letter.
 
+mod bounds;
 pub mod dead;
 mod doc;
 pub mod lambda;
@@ -12,6 +13,7 @@ mod reason;
 pub mod sqs;
 mod unwrap;
 
+pub use bounds::Bounds;
 pub use dead::{DeadLetter, DeadLetters, JsonLinesDead};
 pub use doc::is_id;
 pub use parse::parse;

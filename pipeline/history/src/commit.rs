@@ -6,6 +6,7 @@
 //! id, and the record last, so that doing it again completes exactly the same.
 
 use super::error::{HistoryError, Result};
+use super::leftovers::STAGED;
 use super::lock::Lock;
 use super::manifest::{Manifest, pretty};
 use super::replacement::finish_interrupted;
@@ -155,7 +156,7 @@ impl Writer<'_> {
     pub fn stage(&self, id: &str) -> Result<Staging> {
         let (dir, above) = match self.history.store.local_root() {
             Some(root) => (root.join(STAGING).join(id), Some(root.join(STAGING))),
-            None => (std::env::temp_dir().join(format!("forewarn-{id}-{}", std::process::id())), None),
+            None => (std::env::temp_dir().join(format!("{STAGED}{id}-{}", std::process::id())), None),
         };
         remove_tree(&dir)?;
         fs::create_dir_all(&dir).map_err(|e| HistoryError::io("create the directory", &dir, e))?;
@@ -188,9 +189,7 @@ impl Writer<'_> {
             roll_forward(store, &journal)?;
         } else {
             for file in &journal.files {
-                let path = staging.dir.join(&file.staged);
-                let bytes = fs::read(&path).map_err(|e| HistoryError::io("read", &path, e))?;
-                store.create(&file.target, bytes)?;
+                store.create_from(&file.target, &staging.dir.join(&file.staged))?;
                 failpoint::point("commit.file_placed");
             }
             conclude(store, &journal)?;

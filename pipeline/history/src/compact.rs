@@ -4,6 +4,8 @@
 //! **Invariant:** a note in `_compact/` names the new file and those it replaces before the new file appears. As
 //! soon as it appears, the old ones no longer count, whether they are deleted yet or not.
 
+mod due;
+
 use super::entry::Entry;
 use super::error::{HistoryError, Result};
 use super::files::MetricFile;
@@ -15,10 +17,11 @@ use super::scan::{Run, RunSink, merge};
 use super::store::Store;
 use super::versions::{Sample, from_ordered_bits, keep_versions, ordered_bits};
 use super::{History, MetricWriter, local};
+use due::due;
 use forewarn_runtime::failpoint;
+use forewarn_runtime::time::DAY_MS;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 /// How the names of files begin that a compaction made.
@@ -44,7 +47,16 @@ pub struct CompactOptions {
     pub grace_ms: Option<i64>,
     /// Only days before this time, milliseconds.
     pub before_ms: Option<i64>,
+    /// Only days that touch this time or a later one, milliseconds.
+    pub from_ms: Option<i64>,
+    /// Only days of buckets that have more files than so many, and of these the small ones; of a day that is over, more than a few.
+    pub many: Option<usize>,
+    /// At most so many days of buckets.
+    pub most: Option<u64>,
 }
+
+/// How long after its end a day counts as over: what comes late has come by then, milliseconds.
+const LATE_MS: i64 = 6 * 3_600_000;
 
 /// What a compaction did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -66,27 +78,64 @@ pub struct CompactReport {
     pub duplicates_dropped: u64,
 }
 
+impl History {
+    /// Says which days of buckets [`super::Writer::compact`] would merge, of those that have more than one file.
+    pub fn compactable(&self, options: &CompactOptions) -> Result<CompactReport> {
+        let partitions = self.partitions(options)?;
+        let mut report = CompactReport { partitions: partitions.len() as u64, ..CompactReport::default() };
+        for (partition, files) in partitions {
+            let files = options.of_partition(partition, files);
+            if files.len() > 1 {
+                report.compacted += 1;
+                report.files_before += files.len() as u64;
+                report.bytes_before += files.iter().map(|f| f.entry.size).sum::<u64>();
+            }
+        }
+        Ok(report)
+    }
+
+    fn partitions(&self, options: &CompactOptions) -> Result<BTreeMap<Partition, Vec<MetricFile>>> {
+        let (from, to) = (options.from_ms.unwrap_or(i64::MIN), options.before_ms.unwrap_or(i64::MAX));
+        let mut partitions: BTreeMap<Partition, Vec<MetricFile>> = BTreeMap::new();
+        for file in self.metric_files(None, from, to)? {
+            partitions.entry(file.partition).or_default().push(file);
+        }
+        Ok(partitions)
+    }
+}
+
+impl CompactOptions {
+    /// Gives those files of a day and bucket that are to be merged.
+    fn of_partition(&self, partition: Partition, files: Vec<MetricFile>) -> Vec<MetricFile> {
+        let Some(many) = self.many else { return files };
+        let is_over = (partition.day + 1) * DAY_MS + LATE_MS <= self.now_ms;
+        let sizes: Vec<u64> = files.iter().map(|f| f.entry.size).collect();
+        due(&sizes, is_over, many).into_iter().map(|i| files[i].clone()).collect()
+    }
+}
+
 impl super::Writer<'_> {
     /// Compacts every day and bucket that has more than one file, or one that repeats itself.
     pub fn compact(&mut self, options: &CompactOptions) -> Result<CompactReport> {
         let history = self.history();
         finish_interrupted(history.store(), Some(options.now_ms))?;
-        let mut partitions: BTreeMap<Partition, Vec<MetricFile>> = BTreeMap::new();
-        for file in history.metric_files(None, i64::MIN, options.before_ms.unwrap_or(i64::MAX))? {
-            partitions.entry(file.partition).or_default().push(file);
-        }
+        let partitions = history.partitions(options)?;
         let mut report = CompactReport { partitions: partitions.len() as u64, ..CompactReport::default() };
         let before = self.checked()?;
         let mut checked = before.clone();
-        if options.before_ms.is_none() {
+        if options.before_ms.is_none() && options.from_ms.is_none() {
             let there: BTreeSet<&str> = partitions.values().flatten().map(|f| f.entry.path.as_str()).collect();
             checked.retain(|path, _| there.contains(path.as_str()));
         }
         for (partition, files) in partitions {
-            if let [only] = files.as_slice()
-                && !self.repeats_itself(only, &mut checked)?
-            {
-                continue;
+            if options.most.is_some_and(|most| report.compacted >= most) {
+                break;
+            }
+            let files = options.of_partition(partition, files);
+            match files.as_slice() {
+                [] => continue,
+                [only] if !self.repeats_itself(only, &mut checked)? => continue,
+                _ => {}
             }
             self.compact_partition(partition, files, options, &mut report)?;
         }
@@ -163,8 +212,8 @@ impl super::Writer<'_> {
         merge(self.history().readers_of(files, &Want::default())?, &mut sink)?;
         let (rows, dropped) = sink.finish()?;
         local::sync_dir(staging.dir())?;
-        let (size, digest) = local::digest(&staged)?;
-        let id = format!("{inputs}{digest:016x}");
+        let (size, content) = local::size_and_hash(&staged)?;
+        let id = format!("{inputs}{content:016x}");
         failpoint::point("compact.staged");
 
         let output = format!("{}/{MADE}{id}.parquet", partition.dir());
@@ -193,7 +242,7 @@ impl super::Writer<'_> {
 fn place(store: &Store, staged: &Path, output: &str) -> Result<()> {
     match store.local_root() {
         Some(root) => local::rename(staged, &root.join(output)),
-        None => store.create(output, fs::read(staged).map_err(|e| HistoryError::io("read", staged, e))?),
+        None => store.create_from(output, staged),
     }
 }
 

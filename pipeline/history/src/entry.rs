@@ -17,3 +17,15 @@ impl Entry {
         Path::new(&self.path).extension().is_some_and(|e| e == "json")
     }
 }
+
+/// One object as a listing gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectSeen {
+    /// Path below the prefix; the listing is in its order.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+    pub etag: Option<String>,
+    /// When it was written, milliseconds.
+    pub modified_ms: i64,
+}

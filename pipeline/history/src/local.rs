@@ -10,7 +10,6 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use xxhash_rust::xxh64::Xxh64;
 
 /// A directory that holds a history.
 #[derive(Debug)]
@@ -132,18 +131,19 @@ pub(super) fn same_content(a: &Path, b: &Path) -> Result<bool> {
     Ok(size(a)? == size(b)? && read(a)? == read(b)?)
 }
 
-/// Gives a file's size and the xxh64 (seed 0) of what it holds.
-pub(super) fn digest(path: &Path) -> Result<(u64, u64)> {
-    let fail = |e| HistoryError::io("read", path, e);
-    let mut file = File::open(path).map_err(fail)?;
-    let (mut size, mut hash, mut some) = (0, Xxh64::new(0), vec![0; 64 << 10]);
+/// Gives the size of a file and a hash of its bytes, read some at a time.
+pub(super) fn size_and_hash(path: &Path) -> Result<(u64, u64)> {
+    let failed = |e| HistoryError::io("read", path, e);
+    let mut file = File::open(path).map_err(failed)?;
+    let (mut hash, mut size, mut some) = (xxhash_rust::xxh64::Xxh64::new(0), 0, vec![0; 1 << 20]);
     loop {
-        let n = file.read(&mut some).map_err(fail)?;
-        if n == 0 {
-            return Ok((size, hash.digest()));
+        match file.read(&mut some).map_err(failed)? {
+            0 => return Ok((size, hash.digest())),
+            n => {
+                hash.update(&some[..n]);
+                size += n as u64;
+            }
         }
-        size += n as u64;
-        hash.update(&some[..n]);
     }
 }
 

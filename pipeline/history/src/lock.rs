@@ -4,8 +4,12 @@ use super::error::{HistoryError, Result};
 use forewarn_runtime::durable::missing_dirs;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const FILE: &str = "_lock";
+/// How long a writer waits for another: archive, maintenance and predictions of one process take short turns.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The lock of a directory; it goes with the process, however that ends.
 #[derive(Debug)]
@@ -17,11 +21,12 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock at once or says who stands in the way.
+    /// Takes the lock, waiting a little for a writer that is about to finish, or says that another stands in the way.
     pub(super) fn take(root: &Path) -> Result<Self> {
         let made = missing_dirs(root);
         fs::create_dir_all(root).map_err(|e| HistoryError::io("create the directory", root, e))?;
         let path = root.join(FILE);
+        let begun = Instant::now();
         loop {
             let file = File::options().create(true).truncate(false).write(true).read(true).open(&path);
             let file = file.map_err(|e| HistoryError::io("write", &path, e))?;
@@ -29,6 +34,7 @@ impl Lock {
                 // Who held it may have taken the file away after it was opened here: its lock then keeps nobody out.
                 Ok(()) if is_at(&file, &path) => return Ok(Self { file, root: root.to_owned(), made }),
                 Ok(()) => {}
+                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     return Err(HistoryError::Locked { location: root.display().to_string() });
                 }

@@ -1,11 +1,13 @@
 //! Keeps a history in an object store, behind the same blocking calls as a directory.
 
-use super::entry::Entry;
+use super::entry::{Entry, ObjectSeen};
 use super::error::{HistoryError, Result};
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use parquet::errors::ParquetError;
+use std::io::Read;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Runtime;
@@ -18,7 +20,11 @@ pub struct RemoteStore {
     objects: Arc<dyn ObjectStore>,
     prefix: String,
     location: String,
+    part_bytes: u64,
 }
+
+/// Longest object that is put whole, and length of the parts of a longer one: what is in memory. S3 takes 10,000 parts, 160 GiB then.
+const PART: u64 = 16 << 20;
 
 impl RemoteStore {
     /// Takes any object store; `location` is only for messages.
@@ -28,7 +34,14 @@ impl RemoteStore {
             objects,
             prefix: prefix.trim_matches('/').to_owned(),
             location: location.to_owned(),
+            part_bytes: PART,
         })
+    }
+
+    /// Puts parts of another length; S3 takes none below 5 MiB but the last.
+    #[must_use]
+    pub fn with_parts_of(self, part_bytes: u64) -> Self {
+        Self { part_bytes, ..self }
     }
 
     /// Opens `s3://BUCKET/PREFIX`, given as the part after the scheme.
@@ -42,7 +55,7 @@ impl RemoteStore {
         }
         let objects = runtime.block_on(super::s3::open(location, bucket))?;
         let prefix = prefix.trim_matches('/').to_owned();
-        Ok(Self { runtime: Arc::new(runtime), objects, prefix, location: location.to_owned() })
+        Ok(Self { runtime: Arc::new(runtime), objects, prefix, location: location.to_owned(), part_bytes: PART })
     }
 
     /// Refuses: built without S3.
@@ -81,6 +94,31 @@ impl RemoteStore {
         Ok(found)
     }
 
+    /// Lists the objects below the prefix whose paths come after one, in their order, at most so many.
+    pub(super) fn objects_after(&self, path: Option<&str>, most: usize) -> Result<Vec<ObjectSeen>> {
+        let prefix = Path::from(self.prefix.as_str());
+        let mut listed = match path {
+            Some(path) => self.objects.list_with_offset(Some(&prefix), &self.key(path)),
+            None => self.objects.list(Some(&prefix)),
+        };
+        let listing = async {
+            let mut found = Vec::new();
+            while let Some(object) = listed.try_next().await? {
+                found.push(ObjectSeen {
+                    path: self.relative(&object.location),
+                    size: object.size,
+                    etag: object.e_tag,
+                    modified_ms: object.last_modified.timestamp_millis(),
+                });
+                if found.len() == most {
+                    break;
+                }
+            }
+            Ok(found)
+        };
+        self.runtime.block_on(listing).map_err(self.failed("list", ""))
+    }
+
     pub(super) fn list_dirs(&self, dir: &str) -> Result<Vec<String>> {
         let page = self.runtime.block_on(self.objects.list_with_delimiter(Some(&self.key(dir))));
         let page = page.map_err(self.failed("list", dir))?;
@@ -110,6 +148,43 @@ impl RemoteStore {
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(e) => Err(self.failed("write", path)(e)),
         }
+    }
+
+    pub(super) fn part_bytes(&self) -> u64 {
+        self.part_bytes
+    }
+
+    /// Gives the size of an object; none where it is absent.
+    pub(super) fn size(&self, path: &str) -> Result<Option<u64>> {
+        match self.runtime.block_on(self.objects.head(&self.key(path))) {
+            Ok(object) => Ok(Some(object.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.failed("look at", path)(e)),
+        }
+    }
+
+    /// Puts a file in parts, one after another; it appears whole when the last one is there. What was put of one that fails goes at once.
+    pub(super) fn put_parts(&self, path: &str, from: &std::path::Path) -> Result<()> {
+        let unreadable = |e| HistoryError::io("read", from, e);
+        let mut file = std::fs::File::open(from).map_err(unreadable)?;
+        let upload = self.runtime.block_on(self.objects.put_multipart(&self.key(path)));
+        let mut upload = upload.map_err(self.failed("write", path))?;
+        let parts = (|| loop {
+            let mut part = Vec::new();
+            file.by_ref().take(self.part_bytes).read_to_end(&mut part).map_err(unreadable)?;
+            if part.is_empty() {
+                return Ok(());
+            }
+            self.runtime.block_on(upload.put_part(part.into())).map_err(self.failed("write", path))?;
+            forewarn_runtime::failpoint::point("remote.part_put");
+        })();
+        let done = parts.and_then(|()| self.runtime.block_on(upload.complete()).map_err(self.failed("write", path)));
+        if done.is_err()
+            && let Err(e) = self.runtime.block_on(upload.abort())
+        {
+            tracing::warn!(error = %e, path, "the parts of an upload that failed are left; a lifecycle rule of the bucket deletes them");
+        }
+        done.map(drop)
     }
 
     pub(super) fn delete(&self, path: &str) -> Result<()> {

@@ -6,7 +6,9 @@ use super::local::{LocalFile, LocalStore};
 use super::remote::{RemoteFile, RemoteStore};
 use bytes::Bytes;
 use forewarn_runtime::pulse::beat;
+use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 /// A directory, or a prefix of a bucket.
@@ -116,6 +118,30 @@ impl Store {
         Err(HistoryError::WouldReplace { path: self.describe(path) })
     }
 
+    /// Writes a new file whole from one of this machine, of which no more than a part is in memory. The same bytes already there are as
+    /// good; others stay, and are an error.
+    pub fn create_from(&self, path: &str, from: &Path) -> Result<()> {
+        let len = std::fs::metadata(from).map_err(|e| HistoryError::io("read", from, e))?.len();
+        let Self::Remote(remote) = self else {
+            return self.create(path, std::fs::read(from).map_err(|e| HistoryError::io("read", from, e))?);
+        };
+        if len <= remote.part_bytes() {
+            return self.create(path, std::fs::read(from).map_err(|e| HistoryError::io("read", from, e))?);
+        }
+        // Parts are put together without a condition, so that what is there is looked at before. Whoever puts an object of the same name
+        // meanwhile puts the same bytes: names say what files hold.
+        let there = remote.size(path)?;
+        if let Some(size) = there {
+            let other = remote.open_file(path, size);
+            return if size == len && same_bytes(StoreFile::Remote(other).read_from(0), from)? {
+                Ok(())
+            } else {
+                Err(HistoryError::WouldReplace { path: self.describe(path) })
+            };
+        }
+        remote.put_parts(path, from)
+    }
+
     /// Deletes a file; one that is absent is fine.
     pub fn delete(&self, path: &str) -> Result<()> {
         match self {
@@ -134,6 +160,24 @@ impl Store {
     }
 }
 
+/// Says whether a file of this machine holds the same bytes as what is read, some at a time.
+fn same_bytes(mut there: StoreRead, from: &Path) -> Result<bool> {
+    let failed = |e| HistoryError::io("compare", from, e);
+    let mut file = std::io::BufReader::new(std::fs::File::open(from).map_err(failed)?);
+    loop {
+        let ahead = file.fill_buf().map_err(failed)?;
+        if ahead.is_empty() {
+            let mut one = [0];
+            return Ok(there.read(&mut one).map_err(failed)? == 0);
+        }
+        let mut as_many = vec![0; ahead.len()];
+        if there.read_exact(&mut as_many).is_err() || as_many != ahead {
+            return Ok(false);
+        }
+        file.consume(as_many.len());
+    }
+}
+
 /// An open file of a store, read by ranges.
 #[derive(Debug, Clone)]
 pub enum StoreFile {
@@ -141,6 +185,13 @@ pub enum StoreFile {
     Local(LocalFile),
     /// An object.
     Remote(RemoteFile),
+}
+
+impl StoreFile {
+    /// Reads on from an offset.
+    pub fn read_from(&self, start: u64) -> StoreRead {
+        StoreRead { file: self.clone(), at: start, ahead: Bytes::new() }
+    }
 }
 
 impl Length for StoreFile {
@@ -171,7 +222,7 @@ impl std::io::Read for StoreRead {
             if want == 0 {
                 return Ok(0);
             }
-            self.ahead = self.file.get_bytes(self.at, want as usize).map_err(std::io::Error::other)?;
+            self.ahead = self.file.get_bytes(self.at, want as usize).map_err(as_io)?;
             self.at += want;
         }
         let n = buf.len().min(self.ahead.len());
@@ -180,11 +231,18 @@ impl std::io::Read for StoreRead {
     }
 }
 
+/// Keeps the kind of an error where it matters: an object may go while it is read.
+fn as_io(error: ParquetError) -> std::io::Error {
+    let is_gone = matches!(&error, ParquetError::External(e)
+        if matches!(e.downcast_ref::<object_store::Error>(), Some(object_store::Error::NotFound { .. })));
+    if is_gone { std::io::Error::new(std::io::ErrorKind::NotFound, error) } else { std::io::Error::other(error) }
+}
+
 impl ChunkReader for StoreFile {
     type T = StoreRead;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<StoreRead> {
-        Ok(StoreRead { file: self.clone(), at: start, ahead: Bytes::new() })
+        Ok(self.read_from(start))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {

@@ -5,11 +5,13 @@
 //! everything is durable. A restart redoes exactly that range: the same records make the same files under the same names.
 
 mod range_buffer;
+mod retry;
 mod set_aside;
 mod shell;
 mod write;
 
-pub use set_aside::{SetAside, SetAsideError};
+pub use retry::{RetryReport, retry_set_aside};
+pub use set_aside::{AsideRecord, SetAside, SetAsideError};
 pub use shell::{Gap, drain};
 
 use crate::event_log as events;

@@ -8,7 +8,7 @@ mod exposition;
 pub mod label;
 pub mod standing;
 
-pub use label::{Bus, Call, Disk, OfLevel, Part, Place, Queue};
+pub use label::{Bus, Call, Disk, Kind, OfLevel, Part, Place, Queue, Reason};
 pub use standing::{Ages, Standings};
 
 use crate::pulse::Pulses;
@@ -59,6 +59,10 @@ pub struct Metrics {
     pub outbox_waiting: Family<Bus, Gauge>,
     /// Records and messages set aside.
     pub dead_letters: Family<Part, Counter>,
+    /// Datapoints of metric streams that were skipped, by reason.
+    pub skipped_points: Family<Reason, Counter>,
+    /// What retention let go, by kind.
+    pub pruned: Family<Kind, Counter>,
     /// Records put into the stream.
     pub stream_put: Counter,
     /// Entries that were put again because the stream refused them at first.

@@ -26,7 +26,7 @@ const fn key(name: &'static str, env: &'static str, about: &'static str) -> Sett
 }
 
 /// Every key there is.
-pub const KEYS: [SettingKey; 20] = [
+pub const KEYS: [SettingKey; 28] = [
     key("history", "FOREWARN_HISTORY", "where the history is: a directory or s3://BUCKET/PREFIX"),
     key("state", "FOREWARN_STATE", "the directory of the event log and of everything else that is kept"),
     key("rules", "FOREWARN_RULES", "a rule set to use instead of the one built in"),
@@ -71,6 +71,46 @@ pub const KEYS: [SettingKey; 20] = [
         "policies",
         "FOREWARN_POLICIES",
         "where policies are: dynamodb:TABLE; by default the directory policies in the state",
+    ),
+    key(
+        "metric_stream",
+        "FOREWARN_METRIC_STREAM",
+        "the s3:// prefixes that Metric Streams are delivered below, comma-separated; by default none are taken",
+    ),
+    key(
+        "compact_files",
+        "FOREWARN_COMPACT_FILES",
+        "how many files a day and bucket of the history may have before they are merged; by default 16",
+    ),
+    key(
+        "retain_history",
+        "FOREWARN_RETAIN_HISTORY",
+        "how long metrics and events of the history are kept: a span such as 400d, which is the default, or forever",
+    ),
+    key(
+        "retain_predictions",
+        "FOREWARN_RETAIN_PREDICTIONS",
+        "how long predictions are kept in the history: a span such as 400d, which is the default, or forever",
+    ),
+    key(
+        "retain_log",
+        "FOREWARN_RETAIN_LOG",
+        "how long entries of the event log are kept: a span such as 400d, which is the default, or forever",
+    ),
+    key(
+        "retain_dead_letters",
+        "FOREWARN_RETAIN_DEAD_LETTERS",
+        "how long and how much of the dead letters is kept, the newest: by default 90d,64MiB; or forever",
+    ),
+    key(
+        "retain_set_aside",
+        "FOREWARN_RETAIN_SET_ASIDE",
+        "how long and how much of the records that can't be read is kept, the newest: by default 400d,1GiB; or forever",
+    ),
+    key(
+        "disk_low",
+        "FOREWARN_DISK_LOW",
+        "the share of the disk below which it is said to be nearly full: by default 10%",
     ),
     key(
         "metrics_listen",
@@ -174,6 +214,22 @@ pub struct Live {
     pub recovery_log: Option<String>,
     /// See [`KEYS`].
     pub policies: Option<String>,
+    /// See [`KEYS`].
+    pub metric_stream: Option<String>,
+    /// See [`KEYS`].
+    pub compact_files: Option<String>,
+    /// See [`KEYS`].
+    pub retain_history: Option<String>,
+    /// See [`KEYS`].
+    pub retain_predictions: Option<String>,
+    /// See [`KEYS`].
+    pub retain_log: Option<String>,
+    /// See [`KEYS`].
+    pub retain_dead_letters: Option<String>,
+    /// See [`KEYS`].
+    pub retain_set_aside: Option<String>,
+    /// See [`KEYS`].
+    pub disk_low: Option<String>,
     /// See [`KEYS`].
     pub metrics_listen: Option<String>,
 }
@@ -306,6 +362,14 @@ fn build(mut values: BTreeMap<&'static str, (String, Origin)>) -> Result<Setting
         shadow: text("shadow")?,
         recovery_log: text("recovery_log")?,
         policies: text("policies")?,
+        metric_stream: text("metric_stream")?,
+        compact_files: text("compact_files")?,
+        retain_history: text("retain_history")?,
+        retain_predictions: text("retain_predictions")?,
+        retain_log: text("retain_log")?,
+        retain_dead_letters: text("retain_dead_letters")?,
+        retain_set_aside: text("retain_set_aside")?,
+        disk_low: text("disk_low")?,
         metrics_listen: text("metrics_listen")?,
     };
     let emit = match take("emit") {

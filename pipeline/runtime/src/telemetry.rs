@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::filter::{EnvFilter, ParseError};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// Writes an error and everything below it on one line.
+/// Writes an error and everything below it on one line, with what to do where the disk is full.
 pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -13,6 +13,10 @@ pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
         text.push_str(": ");
         text.push_str(&e.to_string());
         source = e.source();
+    }
+    if crate::disk::is_full(error) {
+        text.push_str("; ");
+        text.push_str(crate::disk::FULL);
     }
     text
 }

@@ -4,7 +4,7 @@ use super::common::{HistoryArg, StateArg};
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
-use forewarn_ingest::archive::{ArchiveReport, Gap, drain};
+use forewarn_ingest::archive::{ArchiveReport, Gap, RetryReport, drain, retry_set_aside};
 use forewarn_ingest::stream::StreamSpec;
 use forewarn_runtime::clock::SystemClock;
 use forewarn_runtime::context::RuntimeContext;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 #[command(after_help = "Examples:
   forewarn archive --history H --state S
   forewarn archive --history s3://bucket/fleet --state S --stream kinesis:fleet
+  forewarn archive --history H --state S --retry-set-aside   (what could not be read, after an upgrade)
 
 It takes what is waiting and ends; a run that was killed is completed by the next. `forewarn run` does it all the time.")]
 pub(super) struct Args {
@@ -29,6 +30,9 @@ pub(super) struct Args {
     /// Goes on with the oldest record that is kept where what follows the last one read is gone; ingest that time again
     #[arg(long)]
     past_lost: bool,
+    /// Tries again records that can't be read and were set aside, after an upgrade, instead of taking what is waiting
+    #[arg(long, conflicts_with = "past_lost")]
+    retry_set_aside: bool,
     /// Prints text or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: ReportFormat,
@@ -54,11 +58,33 @@ impl Args {
         let spec = self.stream.spec(context)?;
         let ctx = RuntimeContext { metrics: unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
         let state = self.state.dir(context);
+        if self.retry_set_aside {
+            let report = retry_set_aside(self.history.location(context), &state, &ctx).map_err(CliError::failed)?;
+            return self.say_retried(&report, context);
+        }
         let gap = if self.past_lost { Gap::Pass } else { Gap::Stop };
         let report = drain(self.history.location(context), &state, &spec, gap, &ctx).map_err(CliError::failed)?;
         match self.format {
             ReportFormat::Json => context.out.json(&report)?,
             ReportFormat::Text => context.out.line(words(&report))?,
+        }
+        Ok(End::Done)
+    }
+}
+
+impl Args {
+    fn say_retried(&self, report: &RetryReport, context: &mut Context<'_>) -> Result<End, CliError> {
+        use super::common::count;
+        match self.format {
+            ReportFormat::Json => context.out.json(report)?,
+            ReportFormat::Text => context.out.line(format_args!(
+                "{} records tried: {} taken ({} samples, {} events), {} left",
+                count(report.tried),
+                count(report.taken),
+                count(report.samples),
+                count(report.events),
+                count(report.left)
+            ))?,
         }
         Ok(End::Done)
     }

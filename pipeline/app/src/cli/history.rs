@@ -77,7 +77,12 @@ impl Args {
             Command::Verify(plain) => verify(plain, context),
             Command::Compact { plain, grace, before } => {
                 let before_ms = before.as_deref().map(|t| time(t, context)).transpose()?;
-                compact(plain, &CompactOptions { now_ms: context.now_ms, grace_ms: *grace, before_ms }, context)
+                let now_ms = context.now_ms;
+                compact(
+                    plain,
+                    &CompactOptions { now_ms, grace_ms: *grace, before_ms, ..CompactOptions::default() },
+                    context,
+                )
             }
             Command::Prune { plain, older_than } => prune(plain, older_than, context),
             Command::KeepFrom { plain, from } => keep_from(plain, time(from, context)?, context),

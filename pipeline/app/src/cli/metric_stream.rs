@@ -2,89 +2,150 @@
 
 use super::archive::StreamArg;
 use super::common::create_dir;
-use super::common::{StateArg, count};
+use super::common::{StateArg, count, time};
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
-use forewarn_events::{DeadLetters, JsonLinesDead};
-use forewarn_ingest::metric_streams::{MAX_BYTES, read};
-use forewarn_ingest::stream::{Record, open};
+use forewarn_events::JsonLinesDead;
+use forewarn_history::Objects;
+use forewarn_ingest::metric_streams::bucket::{BucketError, take_new};
+use forewarn_ingest::metric_streams::cursor::Cursor;
+use forewarn_ingest::metric_streams::take::{ObjectError, ObjectName, PART, TakeReport, Taking};
+use forewarn_ingest::stream::open;
+use forewarn_runtime::clock::SystemClock;
 use forewarn_runtime::context::RuntimeContext;
-use std::io::Read;
+use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::lease::Lease;
+use forewarn_runtime::metrics::unregistered;
+use forewarn_runtime::telemetry::causes;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Puts CloudWatch Metric Streams, as Firehose delivers them, into the stream.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   forewarn metric-stream firehose-2026-02-15-06.gz
-  forewarn metric-stream ./delivered --stream kinesis:forewarn")]
+  forewarn metric-stream ./delivered --stream kinesis:forewarn
+  forewarn metric-stream s3://bucket/metrics/ --follow
+
+Of a bucket each object is taken once: the state remembers which were. Points that say what can't be are skipped and counted; an object that can't be read is
+referred to in the dead letters (`forewarn events dead`).
+
+Exit codes: 0 done, 1 failed (run it again: it goes on where it ended), 2 usage, or nothing of some file could be taken.")]
+#[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     #[command(flatten)]
     state: StateArg,
     #[command(flatten)]
     stream: StreamArg,
+    /// Goes on taking what is delivered below s3:// prefixes, until it is told to end
+    #[arg(long)]
+    follow: bool,
+    /// How long following waits between two looks
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = super::common::span, requires = "follow")]
+    every: i64,
+    /// Passes over objects below s3:// prefixes that were written before this time
+    #[arg(long, value_name = "T")]
+    from: Option<String>,
     /// Prints text or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: ReportFormat,
-    /// Files, or directories of them: JSON or OpenTelemetry 1.0, plain or gzip
-    #[arg(required = true, value_name = "FILE|DIR")]
+    /// Files, directories of them, or s3://BUCKET/PREFIX: JSON or OpenTelemetry 1.0, plain or gzip
+    #[arg(required = true, value_name = "FILE|DIR|S3")]
     files: Vec<PathBuf>,
 }
 
-/// What became of the files.
-#[derive(Debug, Default, serde::Serialize)]
-struct Report {
-    files: u64,
-    samples: u64,
-    /// Datapoints that no signal reads.
-    unread: u64,
-    /// Datapoints of something that is no instance.
-    of_no_instance: u64,
-    /// Files set aside.
-    dead: u64,
+impl From<BucketError> for CliError {
+    fn from(e: BucketError) -> Self {
+        match e {
+            BucketError::Bucket(e) => e.into(),
+            BucketError::Object(_) | BucketError::Cursor(_) | BucketError::Unordered { .. } => Self::failed(e),
+        }
+    }
 }
 
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        let (prefixes, files): (Vec<_>, Vec<_>) =
+            self.files.iter().cloned().partition(|p| p.to_str().is_some_and(|p| p.starts_with("s3://")));
+        if self.follow && !files.is_empty() {
+            return Err(CliError::input("--follow takes s3:// prefixes alone; files are taken once"));
+        }
         let dir = self.state.dir(context);
         create_dir(&dir)?;
         let spec = self.stream.spec(context)?;
-        let ctx = RuntimeContext::standalone();
+        let ctx = RuntimeContext { metrics: unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
+        let from_ms = self.from.as_deref().map(|t| time(t, context)).transpose()?;
         let mut producer = open::producer(&spec, &dir, &ctx).map_err(CliError::failed)?;
         let dead = JsonLinesDead::in_state(&dir);
-        let mut report = Report::default();
-        for path in all_files(&self.files)? {
-            report.files += 1;
-            let raw = load(&path)?;
-            match read(&raw, context.now_ms) {
-                Ok(readings) => {
-                    report.unread += readings.unread;
-                    report.of_no_instance += readings.of_no_instance;
-                    report.samples += readings.batches.iter().map(|b| b.samples() as u64).sum::<u64>();
-                    let records: Vec<Record> = readings.batches.into_iter().map(Record::Samples).collect();
-                    producer.put(&records).map_err(CliError::failed)?;
+        let report = TakeReport::default();
+        let mut taking = Taking { producer: producer.as_mut(), dead: &dead, metrics: &ctx.metrics, report };
+        for path in all_files(&files)? {
+            take_file(&path, &mut taking, context.now_ms)?;
+        }
+        if !prefixes.is_empty() {
+            let _lease = Lease::take(&dir, PART).map_err(CliError::failed)?;
+            let mut sources = sources(&prefixes, &dir)?;
+            loop {
+                for (objects, cursor) in &mut sources {
+                    match take_new(objects, cursor, from_ms, &mut taking, &ctx) {
+                        Err(e) if self.follow => tracing::error!("{}; it goes on from there", causes(&e)),
+                        taken => taken?,
+                    }
                 }
-                Err(reason) => {
-                    dead.put(&reason, &path.display().to_string(), &raw, context.now_ms)?;
-                    tracing::warn!(file = %path.display(), "file set aside: {reason}");
-                    report.dead += 1;
+                if !self.follow || ctx.stop.is_raised() || !ctx.clock.pause(self.every.unsigned_abs(), &ctx.stop) {
+                    break;
                 }
             }
         }
-        if self.format == ReportFormat::Json {
-            context.out.json(&report)?;
-        } else {
-            context.out.line(format_args!(
-                "{} files: {} samples into the stream, {} datapoints that no signal reads, {} of no instance; {} files set aside",
-                count(report.files),
-                count(report.samples),
-                count(report.unread),
-                count(report.of_no_instance),
-                count(report.dead)
-            ))?;
+        let report = taking.report;
+        self.say(&report, context)?;
+        if report.nothing_taken > 0 {
+            context.out.finish()?;
+            return Err(CliError::input(format!(
+                "nothing of {} files could be taken; `forewarn events dead` says why",
+                count(report.nothing_taken)
+            )));
         }
         Ok(End::Done)
     }
+
+    fn say(&self, report: &TakeReport, context: &mut Context<'_>) -> Result<(), CliError> {
+        if self.format == ReportFormat::Json {
+            return context.out.json(report);
+        }
+        let skipped: Vec<String> = report.skipped.iter().map(|(why, n)| format!("{} {why}", count(*n))).collect();
+        let skipped = if skipped.is_empty() { "none".to_owned() } else { skipped.join(", ") };
+        context.out.line(format_args!(
+            "{} files: {} samples into the stream, {} datapoints that no signal reads, {} of no instance; skipped: {skipped}; {} files not \
+             read to their end",
+            count(report.files),
+            count(report.samples),
+            count(report.unread),
+            count(report.of_no_instance),
+            count(report.dead)
+        ))
+    }
+}
+
+fn sources(prefixes: &[PathBuf], state: &Path) -> Result<Vec<(Objects, Cursor)>, CliError> {
+    let open = |prefix: &PathBuf| {
+        let prefix = prefix.display().to_string();
+        Ok((Objects::open(&prefix)?, Cursor::open(state, &prefix).map_err(CliError::failed)?))
+    };
+    prefixes.iter().map(open).collect()
+}
+
+fn take_file(path: &Path, taking: &mut Taking<'_>, now_ms: i64) -> Result<(), CliError> {
+    let uri = path.display().to_string();
+    let failed = |e: std::io::Error| CliError::input(format!("cannot read {uri}: {e}"));
+    let file = File::open(path).map_err(failed)?;
+    let name = ObjectName { uri: &uri, bytes: file.metadata().map_err(failed)?.len(), etag: None };
+    taking.take(name, file, now_ms).map_err(|e| match e {
+        ObjectError::Fetch { .. } => CliError::input(e),
+        ObjectError::Stream(_) | ObjectError::Dead(_) => CliError::failed(e),
+    })
 }
 
 /// Gives the files, those of directories by name.
@@ -104,13 +165,4 @@ fn all_files(given: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
         files.extend(all_files(&inside)?);
     }
     Ok(files)
-}
-
-/// Reads a file, but no more of it than is taken.
-fn load(path: &Path) -> Result<Vec<u8>, CliError> {
-    let failed = |e: std::io::Error| CliError::input(format!("cannot read {}: {e}", path.display()));
-    let mut raw = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut raw).map_err(failed)?;
-    Ok(raw)
 }

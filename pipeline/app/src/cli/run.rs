@@ -7,9 +7,10 @@ use super::error::CliError;
 use super::plans::PlanArgs;
 use super::pull::PullArgs;
 use super::{Context, End};
+use crate::maintain::keep::Keep;
 use crate::run::gate::Gate;
 use crate::run::supervise::Part;
-use crate::run::{Job, PARTS, PartName, parts, run};
+use crate::run::{Job, PARTS, PartName, parts, run, upkeep};
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
 use forewarn_runtime::clock::SystemClock;
@@ -25,7 +26,8 @@ use std::sync::Arc;
 #[command(after_help = "Examples:
   forewarn run --history H --state S --select tag:AutoRecovery=enabled
   forewarn run --history s3://bucket/fleet --state S --stream kinesis:fleet --eventbridge fleet
-  forewarn run --only archive,analyze,emit --history H --state S --metrics-listen 127.0.0.1:9464
+  forewarn run --only archive,analyze,emit,maintain --history H --state S --metrics-listen 127.0.0.1:9464
+  forewarn run --only metric-stream,archive,analyze,emit,maintain --metric-stream s3://bucket/metrics --history H --state S
 
 A part that fails is started again and never stops the others. Ctrl-C and SIGTERM end it when each part has finished what it is at.")]
 pub(super) struct Args {
@@ -48,6 +50,9 @@ pub(super) struct Args {
     /// The URLs of the SQS queues that EC2 events arrive in, comma-separated [default: the setting]
     #[arg(long, value_name = "URL")]
     queue: Option<String>,
+    /// The s3:// prefixes that Metric Streams are delivered below, comma-separated [default: the setting]
+    #[arg(long, value_name = "S3")]
+    metric_stream: Option<String>,
     /// Only these parts
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     only: Vec<PartName>,
@@ -100,6 +105,7 @@ impl Args {
             ruleset,
             shadow,
             names: self.map.names(),
+            keep: Keep::of(&context.settings.live)?,
             wanted: self.buses.wanted(&self.state, context),
             plans: self.plans.planner(&self.state, context)?,
             rounds: Schedule { every: self.every, offset: self.offset, most: self.most },
@@ -131,6 +137,17 @@ impl Args {
                     tracing::info!("no queue is named (--queue), so EC2 events are not taken");
                 }
                 None => return Err(CliError::input("--only events needs --queue, or the setting queue")),
+            }
+        }
+        if only.contains(&PartName::MetricStream) {
+            match self.metric_stream.as_ref().or(context.settings.live.metric_stream.as_ref()) {
+                Some(prefixes) => sources.push(upkeep::metric_stream(job, prefixes)),
+                None if self.only.is_empty() => {}
+                None => {
+                    return Err(CliError::input(
+                        "--only metric-stream needs --metric-stream, or the setting metric_stream",
+                    ));
+                }
             }
         }
         Ok(sources)

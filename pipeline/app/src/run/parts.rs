@@ -4,7 +4,7 @@ use super::Job;
 use super::gate::Gate;
 use super::supervise::{Failure, Part};
 use forewarn_deliver::backlog;
-use forewarn_history::{CompactOptions, History, HistoryError};
+use forewarn_history::{History, HistoryError};
 use forewarn_ingest::archive::{Gap, drain};
 use forewarn_ingest::source::follow::next_round_in;
 use forewarn_ingest::source::ingest::pull;
@@ -14,7 +14,7 @@ use forewarn_ingest::stream::{Producer, open};
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
 use forewarn_runtime::pulse::Waiting;
-use forewarn_runtime::schedule::{Progress, Schedule};
+use forewarn_runtime::schedule::Progress;
 
 /// Between two pulls, milliseconds: trends need no more, and a poll each minute costs sixty times as much.
 const PULL_MS: i64 = 3_600_000;
@@ -25,10 +25,8 @@ const DELIVER_MS: i64 = 10_000;
 /// Queues are asked this often at least, milliseconds: a poll waits for messages.
 #[cfg(feature = "aws")]
 const POLL_MS: i64 = 20_000;
-/// Small files are merged this often: readers are quick with a few files a day and slow with hundreds.
-const COMPACTIONS: Schedule = Schedule { every: 6 * 3_600_000, offset: 30 * 60_000, most: 1 };
 
-/// Takes the stream into the history, and merges small files now and then: both write to the history, so one part does both.
+/// Takes the stream into the history.
 pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
     job.ctx.metrics.period("archive", LOOK_MS);
     let turn = move |_: &_| -> Result<i64, Failure> {
@@ -47,7 +45,6 @@ pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
                 "archived"
             );
         }
-        compact(job)?;
         Ok(ctx.clock.now_ms() + LOOK_MS)
     };
     Part { name: "archive", turn: Box::new(turn) }
@@ -56,24 +53,6 @@ pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
 /// Says what a part waits for while the guard lives.
 fn waits(job: &Job, part: &'static str, what: String) -> Waiting {
     job.ctx.metrics.pulses.of(part).waits_for(what)
-}
-
-fn compact(job: &Job) -> Result<(), Failure> {
-    let now = job.ctx.clock.now_ms();
-    let progress = Progress::of(&job.state, "compact");
-    let done = progress.read()?;
-    let Some(&slot) = COMPACTIONS.due(done, now).last() else { return Ok(()) };
-    let mut history = History::open_or_create(&job.history)?;
-    if done.is_some() && !history.is_fresh() {
-        let report = history.writer()?.compact(&CompactOptions { now_ms: now, ..CompactOptions::default() })?;
-        tracing::info!(
-            files_before = report.files_before,
-            files_after = report.files_after,
-            repeated = report.duplicates_dropped,
-            "compacted"
-        );
-    }
-    Ok(progress.write(slot)?)
 }
 
 /// Executes the prediction runs that are due.

@@ -264,3 +264,37 @@ fn what_was_pruned_is_not_brought_back_by_a_state_that_pulls_it_again() {
     assert!(said.contains("12 of days that were pruned and left out"), "{said}");
     assert_eq!(hours(&dir.path().join("h")), [30, 31]);
 }
+
+#[test]
+fn what_was_set_aside_and_reads_by_now_is_taken_once_and_the_rest_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let aside = dir.path().join("s/unreadable");
+    std::fs::create_dir_all(&aside).unwrap();
+    let keep = |name: &str, data: &[u8]| {
+        std::fs::write(aside.join(format!("{name}.bin")), data).unwrap();
+        std::fs::write(aside.join(format!("{name}.json")), r#"{"set_aside_at":"2026-03-02T01:00:00Z"}"#).unwrap();
+    };
+    let hour = |h: i64| batch(0, None, vec![block("mem_used_percent", None, h * 12, 12)]);
+    for h in 0..3 {
+        keep(&format!("0{h}"), &hour(h).encode().unwrap()[0]);
+    }
+    keep("03", b"nobody reads this");
+    let retry = ["archive", "--retry-set-aside", "--history", "h", "--state", "s"];
+    for point in ["archive.committed", "archive.retried"] {
+        let killed = Command::new(env!("CARGO_BIN_EXE_forewarn"))
+            .args(retry)
+            .current_dir(dir.path())
+            .env_clear()
+            .env("FOREWARN_CRASH_AT", point)
+            .output()
+            .unwrap();
+        assert!(!killed.status.success(), "{point} was never passed");
+    }
+    let said = done(dir.path(), &retry);
+    assert!(said.starts_with("4 records tried: 3 taken (36 samples, 0 events), 1 left"), "{said}");
+    assert!(done(dir.path(), &retry).starts_with("1 records tried: 0 taken"));
+    let all = read(&dir.path().join("h"));
+    assert!(all.0.len() == 36 && all.0.values().all(|v| v.len() == 1), "each sample is there once");
+    let left: Vec<_> = std::fs::read_dir(&aside).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}

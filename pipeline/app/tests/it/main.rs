@@ -21,6 +21,10 @@ mod house;
 mod invariance;
 mod log_prune;
 mod lookahead;
+#[cfg(unix)]
+mod maintain;
+#[cfg(all(feature = "aws", unix))]
+mod metric_stream;
 mod person;
 mod pilot;
 #[cfg(all(feature = "aws", unix))]

@@ -75,3 +75,69 @@ fn every_reason_reads_back() {
     let names: BTreeSet<&str> = reasons.iter().map(Reason::name).collect();
     assert_eq!(names.len(), reasons.len());
 }
+
+#[test]
+fn an_object_is_referred_to_once_and_nothing_of_it_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let dead = JsonLinesDead::in_state(dir.path());
+    let letter = |etag| DeadLetter::of_object(&missing(), "s3://b/k", 128 << 20, etag, 5);
+    assert!(dead.keep(&letter(Some("a"))).unwrap() && !dead.keep(&letter(Some("a"))).unwrap());
+    assert!(dead.keep(&letter(Some("b"))).unwrap(), "other bytes are another object");
+    let letters = dead.list().unwrap();
+    assert_eq!((letters.len(), letters[0].kept.raw(), letters[0].is_whole()), (2, None, false));
+    assert_eq!(letters[0].kept, StoredLetter::Object(ObjectLetter { etag: Some("a".to_owned()) }));
+    assert!(std::fs::metadata(dead.path()).unwrap().len() < 1000);
+}
+
+#[test]
+fn the_oldest_letters_go_by_age_and_by_bytes_and_a_dry_run_keeps_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let dead = JsonLinesDead::in_state(dir.path());
+    for at in 0..5 {
+        dead.put(&missing(), "q", at.to_string().as_bytes(), at * 1000).unwrap();
+    }
+    let aged = Bounds { age_ms: 2000, ..Bounds::NONE };
+    assert_eq!(dead.prune(aged, 4000, true).unwrap().len(), 2);
+    assert_eq!(dead.list().unwrap().len(), 5);
+    let gone = dead.prune(aged, 4000, false).unwrap();
+    assert_eq!(gone.iter().map(|l| l.kept.raw().unwrap()).collect::<Vec<_>>(), [b"0", b"1"]);
+    let one = std::fs::metadata(dead.path()).unwrap().len() / 3;
+    assert_eq!(dead.prune(Bounds { bytes: one + 1, ..Bounds::NONE }, 4000, false).unwrap().len(), 2);
+    assert!(!dead.put(&missing(), "q", b"4", 9).unwrap(), "what is kept is still known");
+    assert!(dead.put(&missing(), "q", b"0", 9).unwrap());
+}
+
+#[test]
+fn the_file_stays_within_its_bound_where_nobody_prunes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dead = JsonLinesDead::in_state(dir.path()).bounded(4096);
+    for n in 0..200 {
+        assert!(dead.put(&missing(), "q", n.to_string().as_bytes(), n).unwrap());
+        assert!(std::fs::metadata(dead.path()).unwrap().len() <= 4096);
+    }
+    let kept = dead.list().unwrap();
+    assert!(kept.len() > 5 && kept.last().unwrap().kept.raw().unwrap() == b"199", "{}", kept.len());
+}
+
+#[test]
+fn a_letter_that_is_put_while_another_writes_the_file_anew_is_not_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let dead = JsonLinesDead::in_state(dir.path());
+            for n in 0..200 {
+                assert!(dead.put(&missing(), "q", format!("kept {n}").as_bytes(), 5).unwrap());
+            }
+            done.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        scope.spawn(|| {
+            let dead = JsonLinesDead::in_state(dir.path());
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                dead.put(&missing(), "q", b"gone", 5).unwrap();
+                dead.forget(&BTreeSet::from([sha256_hex(b"gone")])).unwrap();
+            }
+        });
+    });
+    assert_eq!(JsonLinesDead::in_state(dir.path()).list().unwrap().len(), 200);
+}

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The consumer of the stream that the archive is, and the part of the work that a lease is taken for.
-const NAME: &str = "archive";
+pub(super) const NAME: &str = "archive";
 
 /// What to do where the stream no longer keeps what follows the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,49 +1,62 @@
 //! From datapoints to batches of samples, one for each instance.
 
-use super::{PERIOD_S, Point, Readings};
-use crate::stream::{SampleBatch, SeriesBlock};
+use super::{Point, Put, Tally, period};
+use crate::stream::{SampleBatch, SeriesBlock, StreamError};
 use forewarn_domain::id::is_name;
 use forewarn_domain::signal::{Reading, source_of};
 use forewarn_events::Reason;
 use forewarn_events::is_id;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Dimensions that say what the instance is, not what of it is measured.
 const OF_THE_INSTANCE: [&str; 5] = ["InstanceId", "ImageId", "InstanceType", "AutoScalingGroupName", "instance"];
 /// Dimensions that a path makes needless.
 const OF_THE_PATH: [&str; 2] = ["device", "fstype"];
-/// 1970 and 2999, milliseconds.
-const TIMES: std::ops::Range<i64> = 0..32_503_680_000_000;
+/// 2006 and 2100, milliseconds.
+const TIMES: std::ops::Range<i64> = 1_136_073_600_000..4_102_444_800_000;
 
 type InstanceKey = (String, String, String);
-type SeriesKey = (String, String, &'static str, Option<String>);
+/// Namespace, metric, statistic, device, and the period where the records say it.
+type SeriesKey = (String, String, &'static str, Option<String>, Option<i32>);
 
-/// Collects datapoints.
-#[derive(Debug)]
-pub(super) struct Batches {
+/// Samples collected before they are handed on: what is in memory of an object, however long that is.
+const MOST_SAMPLES: usize = 200_000;
+
+/// Collects datapoints, and hands them on as batches.
+pub(super) struct Batches<'a> {
+    pub(super) tally: Tally,
     ingested_at: i64,
+    put: Put<'a>,
     found: BTreeMap<InstanceKey, BTreeMap<SeriesKey, BTreeMap<i64, f64>>>,
-    unread: u64,
-    of_no_instance: u64,
+    held: usize,
 }
 
-impl Batches {
-    pub(super) const fn new(ingested_at: i64) -> Self {
-        Self { ingested_at, found: BTreeMap::new(), unread: 0, of_no_instance: 0 }
+impl<'a> Batches<'a> {
+    pub(super) fn new(ingested_at: i64, put: Put<'a>) -> Self {
+        Self { tally: Tally::default(), ingested_at, put, found: BTreeMap::new(), held: 0 }
     }
 
-    /// Adds a datapoint; of several at one time the greater value holds.
-    pub(super) fn add(&mut self, point: &Point<'_>) -> Result<(), Reason> {
+    /// Adds a datapoint, or skips it where it says what can't be.
+    pub(super) fn add(&mut self, record: u64, point: &Point<'_>) -> Result<(), StreamError> {
+        if let Err(reason) = self.collect(point) {
+            self.tally.skip(record, reason);
+        }
+        if self.held >= MOST_SAMPLES { self.flush() } else { Ok(()) }
+    }
+
+    /// Of several at one time the greater value holds.
+    fn collect(&mut self, point: &Point<'_>) -> Result<(), Reason> {
         let bad = |path: &str, found: String, expected: &str| {
             Err(Reason::BadValue { path: path.to_owned(), expected: expected.to_owned(), found })
         };
         let Some(source) = source_of(Some(point.namespace), point.metric) else {
-            self.unread += 1;
+            self.tally.unread += 1;
             return Ok(());
         };
         let dimension = |name: &str| point.dimensions.iter().find(|d| d.0 == name).map(|d| d.1);
         let Some(instance) = dimension("InstanceId") else {
-            self.of_no_instance += 1;
+            self.tally.of_no_instance += 1;
             return Ok(());
         };
         if !is_id(instance, "i-") {
@@ -55,7 +68,7 @@ impl Batches {
             });
         }
         if dimension("cpu").is_some_and(|cpu| cpu != "cpu-total") {
-            self.unread += 1;
+            self.tally.unread += 1;
             return Ok(());
         }
         if !TIMES.contains(&point.ts) {
@@ -68,7 +81,7 @@ impl Batches {
         };
         // A period without a sample says nothing.
         if point.count <= 0.0 {
-            self.unread += 1;
+            self.tally.unread += 1;
             return Ok(());
         }
         let Some(value) = value.filter(|v| v.is_finite()) else {
@@ -80,31 +93,50 @@ impl Batches {
             return bad("a name", String::new(), "1 to 512 bytes without control characters");
         }
         let instance = (instance.to_owned(), point.account.to_owned(), point.region.to_owned());
-        let series = (point.namespace.to_owned(), point.metric.to_owned(), stat, device);
-        let held = self.found.entry(instance).or_default().entry(series).or_default().entry(point.ts).or_insert(value);
-        *held = held.max(value);
+        let series = (point.namespace.to_owned(), point.metric.to_owned(), stat, device, point.period_s);
+        match self.found.entry(instance).or_default().entry(series).or_default().entry(point.ts) {
+            Entry::Occupied(mut held) => {
+                let greater = held.get().max(value);
+                held.insert(greater);
+            }
+            Entry::Vacant(free) => {
+                free.insert(value);
+                self.held += 1;
+            }
+        }
         Ok(())
     }
 
-    /// Gives the batches, in the order of the instances.
-    pub(super) fn finish(self) -> Readings {
-        let block = |((namespace, metric, stat, device), points): (SeriesKey, BTreeMap<i64, f64>)| SeriesBlock {
-            namespace,
-            metric,
-            stat: stat.to_owned(),
-            device,
-            period_s: PERIOD_S,
-            ts: points.keys().copied().collect(),
-            values: points.values().copied().collect(),
-        };
-        let batches = self.found.into_iter().map(|((instance_id, account, region), series)| SampleBatch {
+    /// Hands on what is held, in the order of the instances.
+    pub(super) fn flush(&mut self) -> Result<(), StreamError> {
+        let held = std::mem::take(&mut self.held);
+        let found = std::mem::take(&mut self.found);
+        if held == 0 {
+            return Ok(());
+        }
+        let batches = found.into_iter().map(|((instance_id, account, region), series)| SampleBatch {
             account,
             region,
             instance_id,
             ingested_at: Some(self.ingested_at),
             series: series.into_iter().map(block).collect(),
         });
-        Readings { batches: batches.collect(), unread: self.unread, of_no_instance: self.of_no_instance }
+        (self.put)(batches.collect())?;
+        self.tally.samples += held as u64;
+        Ok(())
+    }
+}
+
+fn block(((namespace, metric, stat, device, period_s), points): (SeriesKey, BTreeMap<i64, f64>)) -> SeriesBlock {
+    let ts: Vec<i64> = points.keys().copied().collect();
+    SeriesBlock {
+        namespace,
+        metric,
+        stat: stat.to_owned(),
+        device,
+        period_s: period_s.unwrap_or_else(|| period::of_starts(&ts)),
+        ts,
+        values: points.values().copied().collect(),
     }
 }
 

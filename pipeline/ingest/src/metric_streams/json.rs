@@ -1,11 +1,12 @@
 //! The form `json`: one object a line.
 
-use super::Point;
 use super::batch::Batches;
+use super::{Halt, Point, read_line};
 use forewarn_events::Reason;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::BufRead;
 
 /// Longest line.
 const MAX_LINE: usize = 64 << 10;
@@ -32,25 +33,41 @@ struct Value {
     count: f64,
 }
 
-pub(super) fn read(plain: &[u8], batches: &mut Batches) -> Result<(), Reason> {
-    let text = std::str::from_utf8(plain).map_err(|e| Reason::NotUtf8 { at: e.valid_up_to() })?;
-    for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        if line.len() > MAX_LINE {
-            return Err(Reason::Oversized { bytes: line.len(), most: MAX_LINE });
+pub(super) fn read(plain: &mut impl BufRead, batches: &mut Batches<'_>) -> Result<(), Halt> {
+    for record in 1.. {
+        let Some(line) = read_line(plain, MAX_LINE)? else { break };
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
         }
-        let line: Line<'_> =
-            serde_json::from_str(line).map_err(|e| Reason::NotJson { what: format!("line {}: {e}", n + 1) })?;
-        batches.add(&Point {
-            account: &line.account_id,
-            region: &line.region,
-            namespace: &line.namespace,
-            metric: &line.metric_name,
-            dimensions: line.dimensions.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect(),
-            ts: line.timestamp,
-            max: Some(line.value.max),
-            sum: line.value.sum,
-            count: line.value.count,
-        })?;
+        match parse(&line) {
+            Ok(line) => batches.add(record, &line.point())?,
+            Err(reason) => batches.tally.skip(record, reason),
+        }
     }
     Ok(())
+}
+
+fn parse(line: &[u8]) -> Result<Line<'_>, Reason> {
+    if line.len() > MAX_LINE {
+        return Err(Reason::Oversized { bytes: line.len(), most: MAX_LINE });
+    }
+    let text = std::str::from_utf8(line).map_err(|e| Reason::NotUtf8 { at: e.valid_up_to() })?;
+    serde_json::from_str(text).map_err(|e| Reason::NotJson { what: e.to_string() })
+}
+
+impl Line<'_> {
+    fn point(&self) -> Point<'_> {
+        Point {
+            account: &self.account_id,
+            region: &self.region,
+            namespace: &self.namespace,
+            metric: &self.metric_name,
+            dimensions: self.dimensions.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect(),
+            ts: self.timestamp,
+            period_s: None,
+            max: Some(self.value.max),
+            sum: self.value.sum,
+            count: self.value.count,
+        }
+    }
 }

@@ -3,6 +3,7 @@ use super::otlp::message::{
     SummaryDataPoint, ValueAtQuantile,
 };
 use super::*;
+use forewarn_events::Reason;
 use prost::Message;
 use std::io::Write;
 
@@ -68,7 +69,7 @@ fn json_lines_become_samples_with_the_statistic_that_the_signal_needs() {
         line("AWS/Lambda", "Errors", "{}"),
     ]
     .concat();
-    let readings = read(raw.as_bytes(), 7).unwrap();
+    let readings = read(raw.as_bytes(), 7);
     let series_of = series_of(&readings);
     let series_of: Vec<_> = series_of.iter().map(|(m, s, d, v)| (m.as_str(), s.as_str(), d.as_deref(), *v)).collect();
     assert_eq!(
@@ -79,7 +80,7 @@ fn json_lines_become_samples_with_the_statistic_that_the_signal_needs() {
             ("net_drop_in", "Sum", Some("interface=eth0"), 4.0),
         ]
     );
-    assert_eq!((readings.unread, readings.of_no_instance), (1, 1));
+    assert_eq!((readings.tally.unread, readings.tally.of_no_instance), (1, 1));
     let batch = &readings.batches[0];
     assert_eq!((batch.instance_id.as_str(), batch.account.as_str(), batch.ingested_at), (I, "123456789012", Some(7)));
     assert_eq!((batch.series[0].ts.as_slice(), batch.series[0].period_s), (&[TS][..], 60));
@@ -91,11 +92,11 @@ fn both_forms_plain_or_packed_say_the_same() {
     let otlp = request("CPUUtilization").encode_length_delimited_to_vec();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&otlp).unwrap();
-    let expected = read(json.as_bytes(), 7).unwrap();
+    let expected = read(json.as_bytes(), 7);
     assert_eq!(series_of(&expected)[0].3.to_bits(), 2.0_f64.to_bits());
-    assert_eq!(read(&otlp, 7).unwrap(), expected);
-    assert_eq!(read(&gzip.finish().unwrap(), 7).unwrap(), expected);
-    assert_eq!(read(&[otlp.clone(), otlp].concat(), 7).unwrap(), expected, "the same twice is the same");
+    assert_eq!(read(&otlp, 7), expected);
+    assert_eq!(read(&gzip.finish().unwrap(), 7), expected);
+    assert_eq!(read(&[otlp.clone(), otlp].concat(), 7), expected, "the same twice is the same");
 }
 
 #[test]
@@ -114,19 +115,136 @@ fn the_wire_is_opentelemetrys_byte_for_byte() {
     let scope = ScopeMetrics { metrics: vec![metric] };
     let resource = ResourceMetrics { resource: None, scope_metrics: vec![scope] };
     assert_eq!(Request { resource_metrics: vec![resource] }.encode_length_delimited_to_vec(), bytes);
-    assert_eq!(read(&bytes, 7).unwrap_err().to_string(), "attributes.Namespace is missing");
+    assert_eq!(read(&bytes, 7).tally.nothing_taken().unwrap().to_string(), "attributes.Namespace is missing");
+}
+
+/// A sound line, `odd`, and a sound line of a minute later.
+fn around(odd: &[u8]) -> Vec<u8> {
+    let fine = line("AWS/EC2", "CPUUtilization", &format!(r#"{{"InstanceId":"{I}"}}"#));
+    let later = fine.replace(&TS.to_string(), &(TS + 60_000).to_string());
+    [fine.as_bytes(), odd, b"\n", later.as_bytes()].concat()
 }
 
 #[test]
-fn a_broken_object_gives_its_reason_and_nothing_else() {
+fn an_odd_point_is_skipped_and_counted_and_every_other_one_is_taken() {
     let fine = line("AWS/EC2", "CPUUtilization", &format!(r#"{{"InstanceId":"{I}"}}"#));
-    let reason = |raw: &[u8]| read(raw, 7).unwrap_err().name();
-    assert_eq!(reason(&[fine.as_bytes(), b"{\"account_id\":"].concat()), "not_json");
-    assert_eq!(reason(&[fine.as_bytes(), b"{\xff}"].concat()), "not_utf8");
-    assert_eq!(reason(fine.replace(I, "i-1").as_bytes()), "bad_id");
-    assert_eq!(reason(fine.replace(&TS.to_string(), "-5").as_bytes()), "bad_time");
+    let odd = [
+        ("not_json", b"{\"account_id\":".to_vec()),
+        ("not_utf8", b"{\xff}".to_vec()),
+        ("bad_id", fine.trim().replace(I, "i-1").into_bytes()),
+        ("bad_time", fine.trim().replace(&TS.to_string(), "-5").into_bytes()),
+        ("bad_value", fine.trim().replace("4.0", "1e308").replace("2.0", "1e-308").into_bytes()),
+        ("bad_value", fine.trim().replace("eu-west-1", "eu\\u0000").into_bytes()),
+        ("oversized", vec![b'x'; 100_000]),
+    ];
+    for (reason, odd) in odd {
+        let Readings { batches, tally } = read(&around(&odd), 7);
+        assert_eq!(batches[0].series[0].ts, [TS, TS + 60_000], "{reason}");
+        assert_eq!((tally.samples, tally.skipped.get(reason)), (2, Some(&1)), "{reason}: {tally:?}");
+        assert_eq!((tally.first_skipped[0].record, tally.incomplete()), (2, None));
+    }
+}
+
+#[test]
+fn an_odd_point_of_opentelemetry_is_skipped_as_one_of_json_is() {
+    let fine = request("CPUUtilization").encode_length_delimited_to_vec();
+    let mut nameless = request("CPUUtilization");
+    nameless.resource_metrics[0].scope_metrics[0].metrics[0].summary.as_mut().unwrap().data_points[0]
+        .attributes
+        .clear();
+    let mut early = request("CPUUtilization");
+    let point = &mut early.resource_metrics[0].scope_metrics[0].metrics[0].summary.as_mut().unwrap().data_points[0];
+    (point.start_time_unix_nano, point.time_unix_nano) = (u64::MAX, 0);
+    for (reason, odd) in [
+        ("missing", nameless.encode_length_delimited_to_vec()),
+        ("bad_time", early.encode_length_delimited_to_vec()),
+        ("damaged", vec![3, 0x0a, 0x7f, 0]),
+    ] {
+        let Readings { batches, tally } = read(&[&odd, &fine[..]].concat(), 7);
+        assert_eq!((batches.len(), tally.samples, tally.skipped.get(reason)), (1, 1, Some(&1)), "{reason}: {tally:?}");
+        assert_eq!((tally.first_skipped[0].record, tally.incomplete()), (1, None));
+    }
+}
+
+#[test]
+fn what_comes_before_the_place_where_an_object_breaks_off_is_taken() {
     let otlp = request("CPUUtilization").encode_length_delimited_to_vec();
-    assert_eq!(reason(&otlp[..otlp.len() - 1]), "damaged");
-    assert_eq!(reason(&[0x1f, 0x8b, 8, 0]), "damaged");
-    assert_eq!(read(b"", 7).unwrap(), Readings::default());
+    let other = request("StatusCheckFailed").encode_length_delimited_to_vec();
+    let cut = read(&[&otlp[..], &other[..other.len() - 1]].concat(), 7).tally;
+    assert_eq!((cut.samples, cut.broken.as_ref().map(Reason::name), cut.nothing_taken()), (1, Some("damaged"), None));
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&around(b"").repeat(2000)).unwrap();
+    let packed = packed.finish().unwrap();
+    let cut = read(&packed[..packed.len() - 9], 7).tally;
+    assert_eq!((cut.samples, cut.broken.as_ref().map(Reason::name)), (2, Some("damaged")));
+}
+
+#[test]
+fn of_an_object_that_is_none_nothing_is_taken_and_the_reason_is_said() {
+    let fine = line("AWS/EC2", "CPUUtilization", &format!(r#"{{"InstanceId":"{I}"}}"#));
+    let otlp = request("CPUUtilization").encode_length_delimited_to_vec();
+    let reason = |raw: &[u8]| read(raw, 7).tally.nothing_taken().map(Reason::name);
+    assert_eq!(reason(fine.replace(I, "i-1").as_bytes()), Some("bad_id"));
+    assert_eq!(reason(&otlp[..otlp.len() - 1]), Some("damaged"));
+    assert_eq!(reason(&[0x1f, 0x8b, 8, 0]), Some("damaged"));
+    assert_eq!(reason(b"Not Found"), Some("not_json"));
+    assert_eq!(read(b"", 7), Readings::default());
+}
+
+#[test]
+fn an_object_without_end_is_cut_off_and_what_came_before_is_taken() {
+    let long = [vec![b'x'; 1 << 20], vec![b'\n']].concat();
+    let fine = around(b"");
+    let raw = std::io::Read::chain(fine.as_slice(), Endless { line: &long, at: 0 });
+    let tally = read_object(raw, 7, &mut |_| Ok(())).unwrap();
+    assert_eq!((tally.samples, tally.broken.as_ref().map(Reason::name)), (2, Some("oversized")));
+    assert!(tally.skipped["oversized"] <= MAX_BYTES >> 20);
+}
+
+/// The same bytes for ever.
+struct Endless<'a> {
+    line: &'a [u8],
+    at: usize,
+}
+
+impl std::io::Read for Endless<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = buf.len().min(self.line.len() - self.at);
+        buf[..n].copy_from_slice(&self.line[self.at..self.at + n]);
+        self.at = (self.at + n) % self.line.len();
+        Ok(n)
+    }
+}
+
+#[test]
+fn an_object_that_cannot_be_fetched_is_no_broken_object() {
+    struct Reset;
+    impl std::io::Read for Reset {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::ConnectionReset.into())
+        }
+    }
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&around(b"")).unwrap();
+    let packed = packed.finish().unwrap();
+    for begin in [&around(b"")[..40], &packed[..20]] {
+        let read = read_object(std::io::Read::chain(begin, Reset), 7, &mut |_| Ok(()));
+        assert!(matches!(read, Err(ReadError::Fetch(e)) if e.kind() == std::io::ErrorKind::ConnectionReset));
+    }
+}
+
+#[test]
+fn points_have_the_period_that_their_records_say() {
+    let mut five = request("CPUUtilization");
+    let point = &mut five.resource_metrics[0].scope_metrics[0].metrics[0].summary.as_mut().unwrap().data_points[0];
+    point.time_unix_nano = (TS as u64 + 300_000) * 1_000_000;
+    let periods = |raw: &[u8]| -> Vec<i32> { read(raw, 7).batches[0].series.iter().map(|s| s.period_s).collect() };
+    assert_eq!(periods(&five.encode_length_delimited_to_vec()), [300]);
+    assert_eq!(periods(&request("CPUUtilization").encode_length_delimited_to_vec()), [60]);
+    // JSON has no period; points of a high-resolution metric lie closer together than a minute.
+    let fine = line("AWS/EC2", "CPUUtilization", &format!(r#"{{"InstanceId":"{I}"}}"#));
+    let at = |ms: i64| fine.replace(&TS.to_string(), &(TS + ms).to_string());
+    assert_eq!(periods([at(0), at(10_000), at(20_000)].concat().as_bytes()), [10]);
+    assert_eq!(periods([at(0), at(1_000)].concat().as_bytes()), [1]);
+    assert_eq!(periods([at(0), at(300_000)].concat().as_bytes()), [60]);
 }

@@ -3,7 +3,7 @@
 //! Places are decimal numbers of twenty digits, so that as text they stand in the same order as the records. They have no gaps.
 
 mod consumer;
-pub(in crate::stream) mod file;
+pub(crate) mod file;
 
 pub use consumer::SqliteConsumer;
 

@@ -23,6 +23,8 @@ impl Metrics {
         let age = ("outbox_lag_seconds", "Age of the oldest announcement that the bus has not been given");
         self.buses.register(&mut registry, "bus", age, now);
         registry.register("outbox_waiting", "Log entries the bus has not been given", self.outbox_waiting.clone());
+        registry.register("skipped_points", "Datapoints of metric streams skipped", self.skipped_points.clone());
+        registry.register("pruned", "What retention let go", self.pruned.clone());
         registry.register("disk_free_bytes", "Bytes free on the disk", self.disk_free_bytes.clone());
         registry.register("disk_size_bytes", "Bytes of the disk", self.disk_size_bytes.clone());
         registry.register("start_time_seconds", "When the process began", self.started.clone());

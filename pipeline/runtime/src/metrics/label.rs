@@ -18,6 +18,20 @@ pub struct Part {
     pub part: &'static str,
 }
 
+/// Why something was skipped.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+pub struct Reason {
+    /// The reason's name, as in dead letters.
+    pub reason: &'static str,
+}
+
+/// Which of the things that are kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+pub struct Kind {
+    /// Its name, such as `dead_letters`.
+    pub kind: &'static str,
+}
+
 /// Which level a prediction has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 pub struct OfLevel {

@@ -128,7 +128,7 @@ fn within_the_grace_replaced_files_stay_but_do_not_count() {
     let mut expected = read_all(&root);
     expected.dedup();
     let mut history = open(&root);
-    let at = |now_ms| CompactOptions { now_ms, grace_ms: Some(1000), before_ms: None };
+    let at = |now_ms| CompactOptions { now_ms, grace_ms: Some(1000), ..CompactOptions::default() };
     history.writer().unwrap().compact(&at(NOW)).unwrap();
     let count = || open(&root).store().list("metrics").unwrap().len();
     assert_eq!((count(), read_all(&root)), (5, expected.clone()));
@@ -253,7 +253,7 @@ fn pruning_brings_back_nothing_that_was_replaced() {
     overlapping(dir.path());
     let root = dir.path().join("h");
     let mut history = open(&root);
-    let grace = CompactOptions { now_ms: NOW, grace_ms: Some(900_000), before_ms: None };
+    let grace = CompactOptions { now_ms: NOW, grace_ms: Some(900_000), ..CompactOptions::default() };
     history.writer().unwrap().compact(&grace).unwrap();
     // A second round replaces what the first one made, while all of it still lies there.
     let more = csv([("i-a", "CPUUtilization", AT + 30 * 60_000, 5.0)]);
@@ -277,6 +277,69 @@ fn a_file_that_would_be_replaced_by_other_bytes_is_refused_in_words_and_stays() 
         assert!(refused.contains("a/b.parquet is there already with other content, and is not replaced"), "{refused}");
         assert_eq!(store.read("a/b.parquet").unwrap().unwrap().as_ref(), b"first");
     }
+}
+
+#[test]
+fn a_long_object_is_put_in_parts_and_replaces_nothing_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let objects: Arc<dyn object_store::ObjectStore> = Arc::new(object_store::memory::InMemory::new());
+    let store = Store::Remote(RemoteStore::new(objects, "h", "s3://bucket/h").unwrap().with_parts_of(100));
+    let (long, other) = (dir.path().join("long"), dir.path().join("other"));
+    let bytes: Vec<u8> = (0..1_050_u32).flat_map(u32::to_le_bytes).collect();
+    std::fs::write(&long, &bytes).unwrap();
+    std::fs::write(&other, [&bytes[..4_199], &[7]].concat()).unwrap();
+    store.create_from("a/b.parquet", &long).unwrap();
+    store.create_from("a/b.parquet", &long).unwrap();
+    assert_eq!(store.read("a/b.parquet").unwrap().unwrap().as_ref(), bytes);
+    std::fs::write(dir.path().join("longer"), [&bytes[..], &[7]].concat()).unwrap();
+    for other in [other, dir.path().join("longer")] {
+        let refused = store.create_from("a/b.parquet", &other).unwrap_err().to_string();
+        assert!(refused.contains("a/b.parquet is there already with other content, and is not replaced"), "{refused}");
+    }
+    assert_eq!(store.read("a/b.parquet").unwrap().unwrap().as_ref(), bytes);
+}
+
+#[test]
+fn compaction_by_the_number_of_files_leaves_days_with_few_alone_and_does_some_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("h");
+    for n in 0..12 {
+        let ts = AT + n * 60_000;
+        let rows = csv([("i-a", "CPUUtilization", ts, n as f64), ("i-a", "CPUUtilization", ts + DAY, n as f64)]);
+        import(&root, &[write(dir.path(), &format!("{n}.csv"), &rows)], &ImportOptions::at(NOW)).unwrap();
+    }
+    let before = read_all(&root);
+    let mut history = open(&root);
+    let options =
+        |many| CompactOptions { now_ms: AT + DAY, many: Some(many), most: Some(1), ..CompactOptions::default() };
+    assert_eq!(history.compactable(&options(12)).unwrap().compacted, 0);
+    let due = history.compactable(&options(10)).unwrap();
+    assert_eq!((due.compacted, due.files_before), (2, 24));
+    for (compacted, files) in [(1, 12), (1, 12), (0, 0)] {
+        let report = history.writer().unwrap().compact(&options(10)).unwrap();
+        assert_eq!((report.compacted, report.files_before), (compacted, files));
+    }
+    assert_eq!(read_all(&root), before);
+    assert_eq!(history.metric_files(None, i64::MIN, i64::MAX).unwrap().len(), 2);
+}
+
+#[test]
+fn predictions_are_pruned_by_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = History::create(dir.path().to_str().unwrap(), &Manifest::default()).unwrap();
+    for day in 0..3 {
+        let as_of = AT + day * DAY + 3_600_000;
+        let name = format!(
+            "{}-0123456789abcdef-1.parquet",
+            ["20260210T010000Z", "20260211T010000Z", "20260212T010000Z"][day as usize]
+        );
+        history.put_predictions(as_of, &name, vec![1, 2, 3]).unwrap();
+    }
+    let old = AT + 2 * DAY + 5;
+    assert_eq!(history.prunable_predictions(old).unwrap().files, 2);
+    assert_eq!(history.writer().unwrap().prune_predictions(old).unwrap().files, 2);
+    let left: Vec<i64> = history.rounds().unwrap().iter().map(|r| r.as_of).collect();
+    assert_eq!(left, [AT + 2 * DAY + 3_600_000]);
 }
 
 #[test]

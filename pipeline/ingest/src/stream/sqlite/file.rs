@@ -12,20 +12,20 @@ const PAGE_BYTES: i32 = 16_384;
 
 /// One kind of file.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::stream) struct Kind {
+pub(crate) struct Kind {
     /// What marks the file.
-    pub(in crate::stream) application_id: i32,
+    pub(crate) application_id: i32,
     /// Its tables.
-    pub(in crate::stream) schema: &'static [&'static str],
+    pub(crate) schema: &'static [&'static str],
 }
 
 /// Wraps a SQLite error, saying of which file it is and what was tried.
-pub(in crate::stream) fn failed<'a>(path: &'a str, doing: &'a str) -> impl Fn(rusqlite::Error) -> StreamError + 'a {
+pub(crate) fn failed<'a>(path: &'a str, doing: &'a str) -> impl Fn(rusqlite::Error) -> StreamError + 'a {
     move |source| StreamError::unavailable(path, doing, source)
 }
 
 /// Opens a file, making it where there is none; nothing is changed in a file that is not ours.
-pub(in crate::stream) fn open(path: &Path, kind: Kind) -> Result<Connection, StreamError> {
+pub(crate) fn open(path: &Path, kind: Kind) -> Result<Connection, StreamError> {
     let shown = path.display().to_string();
     let fail = |doing| failed(&shown, doing);
     if let Some(dir) = path.parent() {

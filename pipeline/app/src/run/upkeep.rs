@@ -1,0 +1,100 @@
+//! The turns of maintenance, and of what Metric Streams deliver.
+
+use super::Job;
+use super::supervise::{Failure, Part};
+use crate::maintain::{Days, Maintenance};
+use forewarn_events::JsonLinesDead;
+use forewarn_history::Objects;
+use forewarn_ingest::metric_streams::bucket::take_new;
+use forewarn_ingest::metric_streams::cursor::Cursor;
+use forewarn_ingest::metric_streams::take::{self, TakeReport, Taking};
+use forewarn_ingest::stream::open;
+use forewarn_runtime::lease::Lease;
+use forewarn_runtime::schedule::{Progress, Schedule};
+use std::collections::BTreeMap;
+
+/// Between two looks at the disks, milliseconds.
+const LOOK_MS: i64 = 60_000;
+/// How often a disk that stays nearly full is said to be, milliseconds.
+const SAY_AGAIN_MS: i64 = 3_600_000;
+/// Small files are merged this often: readers are quick with a few files a day and slow with hundreds.
+const COMPACTIONS: Schedule = Schedule { every: 15 * 60_000, offset: 5 * 60_000, most: 1 };
+/// What is old goes, and all days are looked at, once a day.
+const PRUNINGS: Schedule = Schedule { every: 24 * 3_600_000, offset: 3 * 3_600_000, most: 1 };
+/// Between two looks at what was delivered, milliseconds: Firehose delivers each minute at most.
+const DELIVERED_MS: i64 = 30_000;
+
+/// Keeps the history in few files, and everything within what is kept. On a history without a lock it is the only one to compact.
+pub(super) fn maintain(job: &Job) -> Part<'_> {
+    job.ctx.metrics.period("maintain", LOOK_MS);
+    let mut said = BTreeMap::new();
+    let turn = move |_: &_| -> Result<i64, Failure> {
+        let ctx = &job.ctx;
+        let now = ctx.clock.now_ms();
+        let _waiting = ctx.metrics.pulses.of("maintain").waits_for(format!("the history {}", job.history));
+        let maintenance = Maintenance { history: &job.history, state: &job.state, keep: job.keep, ctx, dry_run: false };
+        for room in maintenance.look_at_disks().into_iter().filter(|r| r.low) {
+            let last = said.get(&room.path).copied().unwrap_or(i64::MIN);
+            if now.saturating_sub(last) >= SAY_AGAIN_MS {
+                let percent = (room.free_share * 100.0).floor();
+                tracing::warn!(
+                    path = room.path,
+                    free_bytes = room.free_bytes,
+                    "nearly full: {percent} % free; free space on it, or keep less"
+                );
+                said.insert(room.path, now);
+            }
+        }
+        for (name, schedule, days) in [("compact", COMPACTIONS, Days::Recent), ("prune", PRUNINGS, Days::All)] {
+            let progress = Progress::of(&job.state, name);
+            let Some(&slot) = schedule.due(progress.read()?, now).last() else { continue };
+            let report = maintenance.compact(days)?;
+            if report.compacted > 0 {
+                let (files_before, files_after) = (report.files_before, report.files_after);
+                tracing::info!(files_before, files_after, repeated = report.duplicates_dropped, "compacted");
+                return Ok(now);
+            }
+            if days == Days::All {
+                let pruned = maintenance.prune();
+                if let Some(why) = pruned.failed.first() {
+                    return Err(why.clone().into());
+                }
+            }
+            progress.write(slot)?;
+            ctx.metrics.success("maintain", now);
+        }
+        ctx.metrics.dealt_with("maintain", now);
+        Ok(now + LOOK_MS)
+    };
+    Part { name: "maintain", turn: Box::new(turn) }
+}
+
+/// Takes what Metric Streams deliver below s3:// prefixes into the stream.
+pub fn metric_stream<'a>(job: &'a Job, prefixes: &str) -> Part<'a> {
+    let prefixes: Vec<String> = prefixes.split(',').map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect();
+    job.ctx.metrics.period(take::PART, DELIVERED_MS);
+    let turn = move |_: &_| -> Result<i64, Failure> {
+        let ctx = &job.ctx;
+        let begun = ctx.clock.now_ms();
+        let _waiting = ctx.metrics.pulses.of(take::PART).waits_for(format!("the bucket {}", prefixes.join(", ")));
+        let _lease = Lease::take(&job.state, take::PART)?;
+        let mut producer = open::producer(&job.stream, &job.state, ctx)?;
+        let dead = JsonLinesDead::in_state(&job.state);
+        let report = TakeReport::default();
+        let mut taking = Taking { producer: producer.as_mut(), dead: &dead, metrics: &ctx.metrics, report };
+        for prefix in &prefixes {
+            let (objects, mut cursor) = (Objects::open(prefix)?, Cursor::open(&job.state, prefix)?);
+            take_new(&objects, &mut cursor, None, &mut taking, ctx)?;
+        }
+        let TakeReport { files, samples, dead, .. } = taking.report;
+        if files > 0 {
+            ctx.metrics.success(take::PART, begun);
+            tracing::info!(files, samples, not_whole = dead, "taken from metric streams");
+        }
+        Ok(ctx.clock.now_ms() + DELIVERED_MS)
+    };
+    Part { name: take::PART, turn: Box::new(turn) }
+}
+
+#[cfg(test)]
+mod tests;
