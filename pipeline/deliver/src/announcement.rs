@@ -48,6 +48,10 @@ pub struct Detail {
     /// What was taken away so that the detail fits its bus, such as `factors: 12 of 20`; absent where nothing was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trimmed: Vec<String>,
+    /// How many seconds after it happened it was announced, where that is longer than the setting `stale_after`: it is no longer news,
+    /// and what it speaks of may have changed; absent where it is fresh, and in the file and on stdout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_s: Option<i64>,
 }
 
 /// An event as `EventBridge` delivers it.
@@ -166,6 +170,28 @@ impl Announcement {
             event_type: envelope.type_.clone(),
             detail: with_routing_fields(envelope),
         }))
+    }
+}
+
+impl Announcement {
+    /// Says what it is about: its episode, or whatever comes nearest.
+    pub fn about(&self) -> &str {
+        self.course().or_else(|| self.field("instance_id")).unwrap_or(&self.id)
+    }
+
+    /// Gives the episode or recovery that it belongs to, where there is one.
+    pub fn course(&self) -> Option<&str> {
+        ["episode_id", "workload_episode_id", "recovery_id"].iter().find_map(|name| self.field(name))
+    }
+
+    /// Says whether it ends its episode or recovery: what was said before is then no longer so.
+    pub fn ends_its_course(&self) -> bool {
+        let name = split_type(&self.event_type).map_or(self.event_type.as_str(), |(name, _)| name);
+        [".cleared", ".resolved", "recovery.completed", "recovery.denied"].iter().any(|end| name.ends_with(end))
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.detail.get(name).and_then(Value::as_str)
     }
 }
 

@@ -10,6 +10,8 @@ pub struct Published {
     pub sent: u64,
     /// Announcements that it had already.
     pub skipped: u64,
+    /// Announcements that it refused for good and that were set aside.
+    pub parked: u64,
 }
 
 /// Explains why a batch was not published.
@@ -39,7 +41,7 @@ pub enum BusError {
         #[source]
         source: serde_json::Error,
     },
-    /// The bus refused an announcement, for good or as often as it was tried; those before it in the log may go out again.
+    /// The bus refused an announcement, as often as it was tried or until somebody changes something.
     #[error("bus {bus}: announcement {id} was refused after {attempts} tries; what is due stays due")]
     Refused {
         bus: String,
@@ -76,6 +78,14 @@ pub trait Bus {
     /// # Errors
     /// When the bus fails.
     fn publish(&mut self, batch: &[Announcement]) -> Result<Published, BusError>;
+
+    /// Hears that the cursor stands at the end of the log: what the bus remembers of what it took is needed no more.
+    ///
+    /// # Errors
+    /// When that can't be written down.
+    fn caught_up(&mut self) -> Result<(), BusError> {
+        Ok(())
+    }
 }
 
 /// A bus in memory, for tests; it skips ids that it has, as the others do.

@@ -114,7 +114,7 @@ impl Bus for JsonLinesBus {
         }
         let sent = fresh.len() as u64;
         self.ids.append(&mut fresh);
-        Ok(Published { sent, skipped: batch.len() as u64 - sent })
+        Ok(Published { sent, skipped: batch.len() as u64 - sent, parked: 0 })
     }
 }
 

@@ -1,14 +1,18 @@
 //! Feeds several buses from the log, each with a cursor of its own: a broken one never stops the others.
 
-use super::bus::{Bus, BusError};
+use super::bus::{Bus, BusError, Published};
+use super::freshness::mark;
 use super::jsonl::JsonLinesBus;
+use super::memory::FileMemory;
+use super::pump::{Horizon, PumpError, PumpReport, pump_fresh};
 use super::stdout::LinesBus;
-use super::{PumpError, PumpReport, pump};
 use forewarn_log::{Cursors, EventLog, Filter, LogError};
+use forewarn_runtime::clock::Clock;
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::metrics::Metrics;
 use forewarn_runtime::telemetry::causes;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The cursor of the JSON Lines file.
 pub const FILE: &str = "bus";
@@ -26,6 +30,22 @@ pub struct Sink {
     pub name: &'static str,
     /// The bus, or why there is none.
     pub bus: Result<Box<dyn Bus + Send>, BusError>,
+    /// Says what is news, where the bus wakes people; the file and stdout are records, and have everything in its order.
+    pub news: Option<News>,
+}
+
+/// How old what is announced may be to count as news, and by whose clock.
+#[derive(Debug, Clone)]
+pub struct News {
+    pub clock: Arc<dyn Clock>,
+    /// How old news may be, milliseconds.
+    pub stale_after_ms: i64,
+}
+
+impl News {
+    fn horizon(&self) -> Horizon {
+        Horizon { now_ms: self.clock.now_ms(), stale_after_ms: self.stale_after_ms }
+    }
 }
 
 impl std::fmt::Debug for Sink {
@@ -43,12 +63,16 @@ pub struct SinkConfig {
     pub eventbridge: Option<String>,
     /// Whether standard output is one.
     pub stdout: bool,
+    /// The directory of the state, where a bus remembers what it took and what it refused.
+    pub state: PathBuf,
+    /// How old what is announced may be to count as news, milliseconds.
+    pub stale_after_ms: i64,
 }
 
 impl SinkConfig {
     /// Names the cursors of the buses that are wanted beside the file: these can be told to begin with the whole log.
     pub fn replayable_cursors(&self) -> Vec<&'static str> {
-        let Self { file: _, eventbridge, stdout } = self;
+        let Self { file: _, eventbridge, stdout, state: _, stale_after_ms: _ } = self;
         [(EVENTBRIDGE, eventbridge.is_some()), (STDOUT, *stdout)]
             .into_iter()
             .filter(|(_, is)| *is)
@@ -70,14 +94,15 @@ pub fn open<L: Cursors + EventLog>(
     from_start: bool,
     ctx: &RuntimeContext,
 ) -> Result<Vec<Sink>, LogError> {
-    let SinkConfig { file, eventbridge: events_to, stdout } = wanted;
+    let SinkConfig { file, eventbridge: events_to, stdout, state, stale_after_ms } = wanted;
     let file = JsonLinesBus::open(file).map(|b| Box::new(b) as Box<dyn Bus + Send>);
-    let mut sinks = vec![Sink { name: FILE, bus: file }];
+    let mut sinks = vec![Sink { name: FILE, bus: file, news: None }];
     if let Some(bus) = events_to {
-        sinks.push(Sink { name: EVENTBRIDGE, bus: eventbridge(bus, ctx) });
+        let news = News { clock: Arc::clone(&ctx.clock), stale_after_ms: *stale_after_ms };
+        sinks.push(Sink { name: EVENTBRIDGE, bus: eventbridge(bus, state, ctx), news: Some(news) });
     }
     if *stdout {
-        sinks.push(Sink { name: STDOUT, bus: Ok(Box::new(LinesBus::stdout())) });
+        sinks.push(Sink { name: STDOUT, bus: Ok(Box::new(LinesBus::stdout())), news: None });
     }
     for sink in sinks.iter().filter(|o| o.name != FILE) {
         if !log.has_cursor(sink.name)? {
@@ -88,11 +113,12 @@ pub fn open<L: Cursors + EventLog>(
 }
 
 #[cfg(feature = "aws")]
-fn eventbridge(bus: &str, ctx: &RuntimeContext) -> Result<Box<dyn Bus + Send>, BusError> {
+fn eventbridge(bus: &str, state: &Path, ctx: &RuntimeContext) -> Result<Box<dyn Bus + Send>, BusError> {
     use super::eventbridge::EventBridgeBus;
     let RuntimeContext { clock, stop, metrics } = ctx.clone();
-    let opened =
-        forewarn_runtime::aws::Aws::load().and_then(|aws| EventBridgeBus::open(&aws, bus, clock, stop, metrics));
+    let memory = Box::new(parked_of(state));
+    let opened = forewarn_runtime::aws::Aws::load()
+        .and_then(|aws| EventBridgeBus::open(&aws, bus, clock, stop, metrics, memory));
     match opened {
         Ok(bus) => Ok(Box::new(bus)),
         Err(source) => Err(BusError::Unreachable { bus: format!("eventbridge {bus}"), source: Box::new(source) }),
@@ -100,9 +126,34 @@ fn eventbridge(bus: &str, ctx: &RuntimeContext) -> Result<Box<dyn Bus + Send>, B
 }
 
 #[cfg(not(feature = "aws"))]
-fn eventbridge(bus: &str, _: &RuntimeContext) -> Result<Box<dyn Bus + Send>, BusError> {
+fn eventbridge(bus: &str, _: &Path, _: &RuntimeContext) -> Result<Box<dyn Bus + Send>, BusError> {
     let source = "this forewarn was built without AWS; build it with the feature `aws`";
     Err(BusError::Unreachable { bus: format!("eventbridge {bus}"), source: source.into() })
+}
+
+/// Gives what `EventBridge` refused for good, in a state's directory.
+pub fn parked_of(state: &Path) -> FileMemory {
+    FileMemory::in_state(state, EVENTBRIDGE)
+}
+
+/// Publishes again what `EventBridge` refused for good, oldest first; what it takes now is set aside no longer.
+///
+/// # Errors
+/// When the bus or its memory fails.
+pub fn retry_parked(sink: &mut Sink, state: &Path) -> Result<Published, BusError> {
+    let parked = parked_of(state).parked()?;
+    let mut batch: Vec<_> = parked.into_values().map(|p| p.announcement).collect();
+    batch.sort_by(|a, b| (&a.time, &a.id).cmp(&(&b.time, &b.id)));
+    if let Some(horizon) = sink.news.as_ref().map(News::horizon) {
+        batch = batch
+            .into_iter()
+            .map(|a| horizon.age_s(&a).map_or_else(|| a.clone(), |age| mark(a.clone(), age)))
+            .collect();
+    }
+    match &mut sink.bus {
+        Ok(bus) => bus.publish(&batch),
+        Err(e) => Err(std::mem::replace(e, BusError::Closed { bus: sink.name.to_owned() })),
+    }
 }
 
 /// What became of one bus.
@@ -137,12 +188,23 @@ impl Deliveries {
 pub fn deliver<L: EventLog + Cursors>(log: &L, sinks: &mut [Sink], metrics: &Metrics) -> Deliveries {
     let feed = |sink: &mut Sink| {
         let outcome = match &mut sink.bus {
-            Ok(bus) => pump(log, sink.name, bus.as_mut(), &Filter::default()),
+            Ok(bus) => {
+                let horizon = sink.news.as_ref().map(News::horizon);
+                pump_fresh(log, sink.name, bus.as_mut(), &Filter::default(), horizon)
+            }
             Err(e) => Err(PumpError::Bus(std::mem::replace(e, BusError::Closed { bus: sink.name.to_owned() }))),
         };
         match &outcome {
             Ok(report) => {
                 metrics.announced.inc_by(report.sent);
+                if report.stale + report.superseded > 0 {
+                    tracing::warn!(
+                        bus = sink.name,
+                        stale = report.stale,
+                        superseded = report.superseded,
+                        "what was due is no longer news: `stale` were announced with their age, `superseded` are of episodes that are over"
+                    );
+                }
             }
             Err(error) => tracing::warn!(bus = sink.name, error = %causes(error), "a bus was not fed to the end"),
         }

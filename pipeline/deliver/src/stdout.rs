@@ -35,6 +35,6 @@ impl<W: Write> Bus for LinesBus<W> {
         }
         let failed = |source| BusError::Unavailable { bus: self.name.to_owned(), doing: "write", source };
         self.out.write_all(&text).and_then(|()| self.out.flush()).map_err(failed)?;
-        Ok(Published { sent: batch.len() as u64, skipped: 0 })
+        Ok(Published { sent: batch.len() as u64, ..Published::default() })
     }
 }

@@ -17,6 +17,7 @@ const LONGEST_ID: usize = forewarn_domain::id::MAX_NAME_BYTES;
 /// Fields that only this bus adds or that name, grade or place the event: never touched.
 const KEPT: &[&str] = &[
     "account",
+    "age_s",
     "as_of",
     "at",
     "cause",

@@ -7,7 +7,7 @@ use forewarn_log::event::health::{HealthEvent, HealthStatus};
 use forewarn_log::event::instance::{Check, LeftCause};
 use forewarn_log::event::spot::SpotAction;
 use forewarn_log::{AppendError, DecodeError, Envelope, Event, EventLog, Expected, InvalidEvent, NewEvent};
-use forewarn_runtime::time::parse_instant;
+use forewarn_runtime::time::{format_ms, parse_instant};
 
 /// Explains why an event did not come into the log.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,11 @@ impl TakeError {
 /// When the event cannot be read or the log does not take it; [`TakeError::is_poison`] tells which.
 pub fn take(log: &dyn EventLog, envelope: &Envelope, received_at: i64) -> Result<Vec<EventRow>, TakeError> {
     envelope.check()?;
-    let event = envelope.event().map_err(|source| TakeError::Decode { id: envelope.id.clone(), source })?;
+    let mut event = envelope.event().map_err(|source| TakeError::Decode { id: envelope.id.clone(), source })?;
+    if let Event::ChangeMarked(change) = &mut event {
+        // Nobody knew of it before it arrived.
+        change.marked_at.get_or_insert_with(|| format_ms(received_at));
+    }
     let new = NewEvent {
         id: envelope.id.clone(),
         source: envelope.source.clone(),

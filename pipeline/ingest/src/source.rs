@@ -1,6 +1,6 @@
 //! The CloudWatch source: which instances are observed, which series they have, and how their samples are pulled.
 //!
-//! What to ask is decided by pure functions (`select`, `wanted`, `discover`, `window`, `plan`, `limit`, `budget`); `round` carries it
+//! What to ask is decided by pure functions (`select`, `wanted`, `discover`, `window`, `plan`, `limit`, `budget`, `breaker`); `round` carries it
 //! out for one account and region, `ingest` for all of them, and `state` remembers how far everything has come.
 
 pub mod api;
@@ -13,11 +13,13 @@ pub mod ec2;
 #[cfg(feature = "aws")]
 mod offset;
 
+pub mod breaker;
 pub mod follow;
 pub mod ingest;
 pub mod job;
 pub mod place;
 pub mod report;
+pub mod watch;
 
 pub mod accounts;
 pub mod metric_scope;
@@ -34,7 +36,9 @@ mod deliver;
 mod device;
 mod discover;
 mod fetch;
+mod gap;
 mod ledger;
+mod permits;
 mod place_metrics;
 mod refresh;
 mod round;

@@ -32,6 +32,8 @@ pub struct DeclaredChange {
     pub ts: i64,
     /// When it ended, where it lasted, milliseconds.
     pub until: Option<i64>,
+    /// When it became known, milliseconds.
+    pub known_at: i64,
     /// What it was.
     pub words: String,
 }
@@ -50,9 +52,11 @@ impl DeclaredChange {
         for row in log.table(Table::Changes)?.into_values() {
             let Row::Change(change) = row else { continue };
             let Some(target) = change.instance_id.or(change.workload) else { continue };
+            let ts = time(&change.at)?;
             out.push(Self {
                 target,
-                ts: time(&change.at)?,
+                ts,
+                known_at: change.marked_at.as_deref().map(time).transpose()?.unwrap_or(ts),
                 until: change.until.as_deref().map(time).transpose()?,
                 words: format!("{}: {}", change.kind.name(), change.text),
             });
@@ -90,7 +94,7 @@ impl Fleet {
                 pending.push(Maintenance { announced: known_at, due, over: None });
             }
         }
-        for change in changes.iter().filter(|c| c.ts <= as_of) {
+        for change in changes.iter().filter(|c| c.ts.max(c.known_at) <= as_of) {
             // An instance may have metrics and nothing else that speaks of it.
             if !fleet.known.values().any(|k| k.workload.as_deref() == Some(change.target.as_str())) {
                 fleet.known.entry(change.target.clone()).or_default();
@@ -156,7 +160,8 @@ mod tests {
     }
 
     fn change(target: &str, ts: i64) -> DeclaredChange {
-        DeclaredChange { target: target.to_owned(), ts, until: None, words: format!("deployment:\n {target}") }
+        let words = format!("deployment:\n {target}");
+        DeclaredChange { target: target.to_owned(), ts, until: None, known_at: ts, words }
     }
 
     fn fleet(events: &[EventRow], changes: &[DeclaredChange], as_of: i64) -> Fleet {
@@ -192,6 +197,16 @@ mod tests {
         assert_eq!(at(HOUR), (Some(HOUR), Some("deployment: web".to_owned())));
         assert_eq!(at(2 * HOUR), (Some(2 * HOUR), Some("deployment: i-a".to_owned())));
         assert_eq!(at(9 * HOUR), (Some(3 * HOUR), Some("deployment: web".to_owned())));
+    }
+
+    #[test]
+    fn a_change_that_was_declared_late_counts_at_its_own_time_and_from_when_it_was_known() {
+        let late = DeclaredChange { known_at: 5 * HOUR, ..change("web", HOUR) };
+        let at = |as_of: i64| fleet(&[], std::slice::from_ref(&late), as_of).attributes("i-a").changes.clone();
+        assert!(at(4 * HOUR).is_empty(), "what was predicted then is predicted again in the same way");
+        assert_eq!(at(5 * HOUR), [HOUR]);
+        let planned = DeclaredChange { known_at: HOUR, ..change("web", 3 * HOUR) };
+        assert!(fleet(&[], std::slice::from_ref(&planned), 2 * HOUR).attributes("i-a").changes.is_empty());
     }
 
     #[test]

@@ -26,7 +26,7 @@ const fn key(name: &'static str, env: &'static str, about: &'static str) -> Sett
 }
 
 /// Every key there is.
-pub const KEYS: [SettingKey; 28] = [
+pub const KEYS: [SettingKey; 29] = [
     key("history", "FOREWARN_HISTORY", "where the history is: a directory or s3://BUCKET/PREFIX"),
     key("state", "FOREWARN_STATE", "the directory of the event log and of everything else that is kept"),
     key("rules", "FOREWARN_RULES", "a rule set to use instead of the one built in"),
@@ -45,6 +45,11 @@ pub const KEYS: [SettingKey; 28] = [
         "eventbridge",
         "FOREWARN_EVENTBRIDGE",
         "the EventBridge bus that announcements go to beside the file: a name or an ARN",
+    ),
+    key(
+        "stale_after",
+        "FOREWARN_STALE_AFTER",
+        "how old what is announced on EventBridge may be to count as news, such as 6h, which is the default: what is older says so",
     ),
     key(
         "budget",
@@ -203,6 +208,8 @@ pub struct Live {
     /// See [`KEYS`].
     pub eventbridge: Option<String>,
     /// See [`KEYS`].
+    pub stale_after: Option<String>,
+    /// See [`KEYS`].
     pub budget: Option<String>,
     /// See [`KEYS`].
     pub plans: Option<String>,
@@ -356,6 +363,7 @@ fn build(mut values: BTreeMap<&'static str, (String, Origin)>) -> Result<Setting
         stream: text("stream")?,
         queue: text("queue")?,
         eventbridge: text("eventbridge")?,
+        stale_after: text("stale_after")?,
         budget: text("budget")?,
         plans: text("plans")?,
         plans_external_id: text("plans_external_id")?,

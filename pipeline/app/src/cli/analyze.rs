@@ -155,7 +155,7 @@ impl Args {
     ) -> Result<(), CliError> {
         let system_context = buses::system_context()?;
         // A bus that is new begins here, before what this round says.
-        let mut sinks = buses::open(log, &self.buses.wanted(&self.state, context), false, &system_context)?;
+        let mut sinks = buses::open(log, &self.buses.wanted(&self.state, context)?, false, &system_context)?;
         let mut report = RunReport::default();
         run.write(log, prepared, &mut report).map_err(of_run)?;
         // What was printed so far comes before the announcements on stdout.

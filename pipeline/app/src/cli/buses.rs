@@ -1,7 +1,7 @@
 //! Which buses announcements go to, and opening them: the same for every command that announces.
 
 use super::Context;
-use super::common::StateArg;
+use super::common::{StateArg, span};
 use super::error::CliError;
 use forewarn_deliver::outbox::{self, Sink, SinkConfig};
 use forewarn_deliver::{Deliveries, PumpReport};
@@ -11,6 +11,9 @@ use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
 use forewarn_runtime::metrics::unregistered;
 use std::sync::Arc;
+
+/// How old what is announced on EventBridge may be to count as news unless the setting says otherwise, milliseconds.
+const STALE_AFTER_MS: i64 = 6 * 3_600_000;
 
 /// Where announcements go beside the JSON Lines file.
 #[derive(Debug, clap::Args)]
@@ -25,12 +28,16 @@ pub(super) struct BusArgs {
 
 impl BusArgs {
     /// Says which buses are wanted: flags over settings.
-    pub(super) fn wanted(&self, state: &StateArg, context: &Context<'_>) -> SinkConfig {
-        SinkConfig {
+    pub(super) fn wanted(&self, state: &StateArg, context: &Context<'_>) -> Result<SinkConfig, CliError> {
+        let live = &context.settings.live;
+        let stale_after = live.stale_after.as_deref().map(span).transpose();
+        Ok(SinkConfig {
             file: state.bus(context),
-            eventbridge: self.eventbridge.clone().or_else(|| context.settings.live.eventbridge.clone()),
+            eventbridge: self.eventbridge.clone().or_else(|| live.eventbridge.clone()),
             stdout: self.stdout,
-        }
+            state: state.dir(context),
+            stale_after_ms: stale_after.map_err(|e| format!("stale_after: {e}"))?.unwrap_or(STALE_AFTER_MS),
+        })
     }
 }
 

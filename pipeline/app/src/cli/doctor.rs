@@ -4,8 +4,10 @@ use super::common::{HistoryArg, RulesArg, StateArg};
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
+use crate::doctor::judge::failing_place;
 use crate::doctor::{Finding, Verdict};
 use forewarn_history::{History, HistoryError};
+use forewarn_ingest::source::state::failing;
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
 use forewarn_runtime::settings::Live;
@@ -44,6 +46,7 @@ impl Args {
             self.check_log(context),
             temp(),
         ];
+        findings.extend(self.check_pulling(context));
         let live = &context.settings.live;
         if self.live || *live != Live::default() {
             findings.extend(examine(live));
@@ -81,6 +84,18 @@ impl Args {
             }
             Err(e) => {
                 Finding::fault("history", CliError::failed(e).to_string(), "give another --history, or mend this one")
+            }
+        }
+    }
+
+    fn check_pulling(&self, context: &Context<'_>) -> Vec<Finding> {
+        match failing(&self.state.dir(context)) {
+            Ok(None) => Vec::new(),
+            Ok(Some(places)) if places.is_empty() => vec![Finding::good("pulling", "no account or region fails")],
+            Ok(Some(places)) => places.iter().map(|p| failing_place(p, context.now_ms)).collect(),
+            Err(e) => {
+                let fix = "give another --state, or move the file away: ingest begins anew";
+                vec![Finding::fault("pulling", CliError::failed(e).to_string(), fix)]
             }
         }
     }

@@ -13,7 +13,9 @@ use forewarn_log::{Event, EventLog, Expected, NewEvent, SqliteLog};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   forewarn mark --workload web \"deploy 4.2.0\"
-  forewarn mark --instance i-0123456789abcdef0 --kind resize --at now-2h \"m5.large to m5.xlarge\"")]
+  forewarn mark --instance i-0123456789abcdef0 --kind resize --at now-2h \"m5.large to m5.xlarge\"
+
+A change that is declared late counts from now on: predictions of earlier times stay as they were.")]
 pub(super) struct Args {
     #[command(flatten)]
     state: StateArg,
@@ -63,6 +65,7 @@ impl Args {
             text: self.text.clone(),
             at: at_text.clone(),
             until: until.map(forewarn_runtime::time::format_ms),
+            marked_at: (at != context.now_ms).then(|| forewarn_runtime::time::format_ms(context.now_ms)),
             by: None,
         });
         let when = at_text.parse().map_err(CliError::failed)?;

@@ -6,7 +6,7 @@ use super::Context;
 use super::common::span;
 use super::error::CliError;
 use forewarn_ingest::source::job::{
-    DEFAULT_DISCOVERY_AGE_MS, DEFAULT_LOOKBACK_MS, DEFAULT_PATIENCE_MS, DEFAULT_TAIL_MS, Job, Mode,
+    DEFAULT_DISCOVERY_AGE_MS, DEFAULT_LOOKBACK_MS, DEFAULT_PATIENCE_MS, DEFAULT_TAIL_MS, FOLLOW_DEADLINE_MS, Job, Mode,
 };
 use forewarn_ingest::source::metric_scope::{MetricScope, NAMESPACES, parse_delay, parse_period};
 use forewarn_ingest::source::select::Selection;
@@ -91,6 +91,11 @@ impl Settled {
             budget: self.budget,
             workers: self.workers,
             patience_ms: DEFAULT_PATIENCE_MS,
+            deadline_ms: match self.mode {
+                Mode::Follow { .. } => Some(FOLLOW_DEADLINE_MS),
+                Mode::Once { .. } => None,
+            },
+            watch: None,
             seed: self.seed,
             clock: &SystemClock,
             stop: &ctx.stop,

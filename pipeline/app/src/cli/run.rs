@@ -106,7 +106,7 @@ impl Args {
             shadow,
             names: self.map.names(),
             keep: Keep::of(&context.settings.live)?,
-            wanted: self.buses.wanted(&self.state, context),
+            wanted: self.buses.wanted(&self.state, context)?,
             plans: self.plans.planner(&self.state, context)?,
             rounds: Schedule { every: self.every, offset: self.offset, most: self.most },
             ctx: RuntimeContext { metrics, clock: Arc::new(SystemClock), stop: Interrupt::listen()? },

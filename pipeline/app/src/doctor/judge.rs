@@ -1,6 +1,8 @@
 //! Makes findings of what calls came to; pure.
 
 use super::Finding;
+use forewarn_ingest::source::breaker::Position;
+use forewarn_ingest::source::state::FailingPlace;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a call came to.
@@ -130,6 +132,21 @@ pub fn queue(url: &str, attributes: &BTreeMap<String, String>) -> Finding {
         check,
         format!("{text}; no dead-letter queue"),
         "set a RedrivePolicy with a dead-letter queue, so that a message nobody can read does not come back for days",
+    )
+}
+
+/// Judges a place that could not be pulled.
+pub fn failing_place(place: &FailingPlace, now_ms: i64) -> Finding {
+    use forewarn_runtime::time::format_ms;
+    let FailingPlace { label, region, breaker } = place;
+    let next = match breaker.position(now_ms) {
+        Position::Open { until } => format!("asked again after {}", format_ms(until)),
+        Position::Closed | Position::HalfOpen => "asked again by the next round".to_owned(),
+    };
+    Finding::fault(
+        format!("pulling {label} {region}"),
+        format!("failed {} times since {}; {next}", breaker.failures, format_ms(breaker.since)),
+        "the log of ingest or run says why (`not pulled`); a role must exist, trust this account, and allow reading CloudWatch and EC2",
     )
 }
 

@@ -42,6 +42,7 @@ pub fn examine(live: &Live, now_ms: &dyn Fn() -> i64) -> Vec<Finding> {
         retain_dead_letters: _,
         retain_set_aside: _,
         disk_low: _,
+        stale_after: _,
         plans: _,
         plans_external_id: _,
         shadow: _,

@@ -145,8 +145,10 @@ pub struct Pulling<'a> {
 }
 
 /// Pulls metrics every hour.
-pub fn ingest<'a>(job: &'a Job, pulling: Pulling<'a>, gate: &'a Gate) -> Part<'a> {
+pub fn ingest<'a>(job: &'a Job, mut pulling: Pulling<'a>, gate: &'a Gate) -> Part<'a> {
     job.ctx.metrics.period("ingest", PULL_MS);
+    gate.expect(pulling.places.iter().map(Place::key));
+    pulling.job.watch = Some(gate);
     let mut opened: Option<(State, Box<dyn Producer>)> = None;
     let turn = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;
@@ -156,16 +158,17 @@ pub fn ingest<'a>(job: &'a Job, pulling: Pulling<'a>, gate: &'a Gate) -> Part<'a
         };
         let report = pull(&pulling.job, &pulling.places, state, producer.as_mut())?;
         let now = ctx.clock.now_ms();
-        for place in &report.places {
-            if let Some(error) = &place.error {
-                tracing::error!(account = place.account, region = place.region, "not pulled: {error}");
-            }
-        }
-        tracing::info!(samples = report.tally.samples, records = report.records, complete = report.complete, "pulled");
-        if report.complete {
-            gate.pulled(now);
-        } else if report.places.iter().all(|p| p.error.is_some()) {
-            return Err("nothing could be pulled from any account or region".into());
+        let failed = report.places.iter().filter(|p| p.error.is_some()).count();
+        tracing::info!(
+            samples = report.tally.samples,
+            records = report.records,
+            places = report.places.len(),
+            failed,
+            "pulled"
+        );
+        if !report.complete && failed == report.places.len() {
+            let error = report.places.iter().find_map(|p| p.error.as_deref()).unwrap_or("it was interrupted");
+            return Err(format!("nothing could be pulled from any account or region; the first: {error}").into());
         }
         let wait = next_round_in(now, PULL_MS, pulling.job.wanted.longest_delay_ms());
         Ok(now + i64::try_from(wait).unwrap_or(PULL_MS))

@@ -2,6 +2,7 @@
 //! repeats see each event once.
 
 mod proxy;
+mod refused;
 
 use crate::person::Ran;
 use forewarn_domain::prediction::Level;

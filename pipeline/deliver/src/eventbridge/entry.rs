@@ -1,6 +1,7 @@
 //! Shapes an announcement as an entry of `PutEvents`, within AWS's sizes.
 
 use crate::announcement::Announcement;
+use crate::fault::Fault;
 use crate::trim::trim;
 use serde_json::Value;
 
@@ -42,7 +43,7 @@ impl Entry {
         let detail = trim(announcement.detail.clone(), ENTRY_BYTES, &size);
         Self {
             id: announcement.id.clone(),
-            key: key(announcement),
+            key: announcement.about().to_owned(),
             source: announcement.source.clone(),
             detail_type: announcement.detail_type.clone(),
             time: announcement.time.clone(),
@@ -50,6 +51,14 @@ impl Entry {
             trimmed: detail != announcement.detail,
             detail: detail.to_string(),
         }
+    }
+
+    /// Says why no bus would take it, where that is known without asking.
+    pub fn fault(&self) -> Option<Fault> {
+        let too_large = self.bytes() > ENTRY_BYTES;
+        too_large.then(|| {
+            Fault::of_entry("TooLarge", &format!("{} bytes, also trimmed; {ENTRY_BYTES} are allowed", self.bytes()))
+        })
     }
 
     /// Weighs it as AWS does: 14 bytes for the time, and the UTF-8 of everything else.
@@ -62,13 +71,6 @@ impl Entry {
 fn weight(announcement: &Announcement, detail: &str, resources: &[String]) -> usize {
     let resources: usize = resources.iter().map(String::len).sum();
     TIME_BYTES + announcement.source.len() + announcement.detail_type.len() + detail.len() + resources
-}
-
-/// Says what an announcement is about: its episode, or whatever comes nearest.
-fn key(announcement: &Announcement) -> String {
-    let names = ["episode_id", "workload_episode_id", "recovery_id", "instance_id"];
-    let found = names.iter().find_map(|name| announcement.detail.get(*name).and_then(Value::as_str));
-    found.unwrap_or(&announcement.id).to_owned()
 }
 
 /// Names the instances that the detail still speaks of.

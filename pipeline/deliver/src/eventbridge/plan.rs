@@ -10,11 +10,17 @@ pub const ATTEMPTS: u32 = 8;
 const WAITS_MS: (u64, u64) = (200, 20_000);
 
 /// Chooses the entries of the next call, by index: in order, at most ten, within the call's size, and of each episode only the
-/// first that is left. A later one waits, so that a failure of the first cannot let it overtake.
-pub fn next_call(pending: &[Entry]) -> Vec<usize> {
+/// first that is left. A later one waits, so that a failure of the first cannot let it overtake. One in `single` has a call of its own.
+pub fn next_call(pending: &[Entry], single: &BTreeSet<String>) -> Vec<usize> {
     let (mut chosen, mut bytes, mut keys) = (Vec::new(), 0, BTreeSet::new());
     for (i, entry) in pending.iter().enumerate() {
         if chosen.len() == CALL_ENTRIES {
+            break;
+        }
+        if single.contains(&entry.id) {
+            if chosen.is_empty() {
+                return vec![i];
+            }
             break;
         }
         let fits = bytes + entry.bytes() <= CALL_BYTES;
@@ -70,7 +76,7 @@ mod tests {
             let all = pending.clone();
             let mut sent: Vec<Entry> = Vec::new();
             while !pending.is_empty() {
-                let chosen = next_call(&pending);
+                let chosen = next_call(&pending, &BTreeSet::new());
                 prop_assert!(!chosen.is_empty() && chosen.len() <= CALL_ENTRIES);
                 prop_assert!(chosen.iter().map(|i| pending[*i].bytes()).sum::<usize>() <= CALL_BYTES);
                 for i in chosen.into_iter().rev() {

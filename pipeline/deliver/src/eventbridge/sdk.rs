@@ -2,6 +2,8 @@
 
 use super::entry::Entry;
 use super::{EventBridgeBus, Fault, PutEvents};
+use crate::fault::Remedy;
+use crate::memory::BusMemory;
 use aws_sdk_eventbridge::config::retry::RetryConfig;
 use aws_sdk_eventbridge::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_eventbridge::primitives::{DateTime, DateTimeFormat};
@@ -32,6 +34,7 @@ impl EventBridgeBus<SdkPutEvents> {
         clock: Arc<dyn Clock>,
         stop: Interrupt,
         metrics: Arc<Metrics>,
+        memory: Box<dyn BusMemory>,
     ) -> Result<Self, AwsError> {
         let region = match region_of(bus) {
             Some(region) => region,
@@ -42,7 +45,7 @@ impl EventBridgeBus<SdkPutEvents> {
             .retry_config(RetryConfig::disabled())
             .build();
         let put = SdkPutEvents { aws: aws.clone(), client: Client::from_conf(config), bus: bus.to_owned() };
-        Ok(Self::new(format!("eventbridge {bus}"), put, clock, stop, metrics))
+        Ok(Self::new(bus.to_owned(), put, clock, stop, metrics, memory))
     }
 }
 
@@ -56,9 +59,9 @@ impl PutEvents for SdkPutEvents {
         let mut call = self.client.put_events();
         for entry in entries {
             let time = DateTime::from_str(&entry.time, DateTimeFormat::DateTime).map_err(|e| Fault {
-                code: "Time".to_owned(),
+                code: "InvalidTime".to_owned(),
                 message: e.to_string(),
-                transient: false,
+                remedy: Remedy::Park,
             })?;
             let entry = PutEventsRequestEntry::builder()
                 .event_bus_name(&self.bus)
@@ -84,16 +87,16 @@ fn fault<E: ProvideErrorMetadata + std::error::Error + 'static>(e: &SdkError<E>)
     let message = aws_sdk_eventbridge::error::DisplayErrorContext(e).to_string();
     match e {
         SdkError::ServiceError(s) => {
-            let code = s.err().code().unwrap_or("ServiceError");
-            let transient = s.raw().status().is_server_error() || Fault::of_entry(code, "").transient;
-            Fault { code: code.to_owned(), message: s.err().message().unwrap_or(&message).to_owned(), transient }
+            let fault = Fault::of_call(s.err().code().unwrap_or("ServiceError"), s.err().message().unwrap_or(&message));
+            let failed = s.raw().status().is_server_error();
+            Fault { remedy: if failed { Remedy::Retry } else { fault.remedy }, ..fault }
         }
-        SdkError::ConstructionFailure(_) => Fault { code: "Construction".to_owned(), message, transient: false },
-        SdkError::ResponseError(_) => Fault { code: "UnreadableReply".to_owned(), message, transient: true },
+        SdkError::ConstructionFailure(_) => Fault { code: "Construction".to_owned(), message, remedy: Remedy::Hold },
+        SdkError::ResponseError(_) => Fault { code: "UnreadableReply".to_owned(), message, remedy: Remedy::Retry },
         _ => {
             // Without credentials no try will help.
-            let transient = !message.contains("credentials");
-            Fault { code: "Unreachable".to_owned(), message, transient }
+            let remedy = if message.contains("credentials") { Remedy::Hold } else { Remedy::Retry };
+            Fault { code: "Unreachable".to_owned(), message, remedy }
         }
     }
 }

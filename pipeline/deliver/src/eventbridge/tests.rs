@@ -1,4 +1,6 @@
 use super::*;
+use crate::eventbridge::plan::ATTEMPTS;
+use crate::memory::ShortMemory;
 use forewarn_runtime::clock::ManualClock;
 use forewarn_runtime::metrics::unregistered;
 use serde_json::json;
@@ -47,7 +49,8 @@ fn bus(script: Vec<Result<Vec<Option<Fault>>, Fault>>) -> (EventBridgeBus<Script
     let clock = Arc::new(ManualClock::at(0));
     let put = Scripted { script: script.into(), ..Scripted::default() };
     let handed: Arc<dyn Clock> = clock.clone();
-    (EventBridgeBus::new("test".to_owned(), put, handed, Interrupt::default(), unregistered()), clock)
+    let memory = Box::new(ShortMemory::default());
+    (EventBridgeBus::new("test".to_owned(), put, handed, Interrupt::default(), unregistered(), memory), clock)
 }
 
 #[test]
@@ -56,7 +59,7 @@ fn refused_entries_are_sent_again_alone_and_order_within_an_episode_holds() {
     let script = vec![Ok(vec![fault("ThrottlingException"), None, None]), Ok(vec![fault("InternalFailure")])];
     let (mut bus, clock) = bus(script);
     let batch = [("a1", "a"), ("b1", "b"), ("a2", "a"), ("c1", "c")].map(|(id, e)| announcement(id, e));
-    assert_eq!(bus.publish(&batch).unwrap(), Published { sent: 4, skipped: 0 });
+    assert_eq!(bus.publish(&batch).unwrap(), Published { sent: 4, skipped: 0, parked: 0 });
     assert_eq!(bus.put.took, ["b1", "c1", "a1", "a2"]);
     assert_eq!(bus.put.calls, 4);
     assert!(clock.now_ms() > 0, "it waited between the tries");
@@ -66,27 +69,58 @@ fn refused_entries_are_sent_again_alone_and_order_within_an_episode_holds() {
 
 #[test]
 fn a_failed_call_is_made_again_and_a_denied_one_is_not() {
-    let lost = Fault { code: "UnreadableReply".to_owned(), message: "reset".to_owned(), transient: true };
+    let lost = Fault { code: "UnreadableReply".to_owned(), message: "reset".to_owned(), remedy: Remedy::Retry };
     let (mut lossy, _) = bus(vec![Err(lost)]);
     assert_eq!(lossy.publish(&[announcement("a", "a")]).unwrap().sent, 1);
-    let (mut denied, clock) = bus(vec![Err(Fault::of_entry("AccessDeniedException", "no"))]);
+    let (mut denied, clock) = bus(vec![Err(Fault::of_call("AccessDeniedException", "no"))]);
     let error = denied.publish(&[announcement("a", "a")]).unwrap_err();
     assert!(matches!(error, BusError::Refused { attempts: 1, .. }), "{error}");
     assert_eq!((denied.put.calls, clock.now_ms()), (1, 0));
 }
 
 #[test]
-fn it_gives_up_in_the_end_and_does_not_repeat_what_was_taken() {
-    let script: Vec<_> = std::iter::once(Ok(vec![fault("InternalFailure"), None]))
-        .chain((1..ATTEMPTS).map(|_| Ok(vec![fault("InternalFailure")])))
+fn it_gives_up_in_the_end_where_nothing_is_taken_and_does_not_repeat_what_was() {
+    let script: Vec<_> = std::iter::once(Ok(vec![fault("ThrottlingException"), None]))
+        .chain((1..ATTEMPTS).map(|_| Ok(vec![fault("ThrottlingException")])))
         .collect();
     let (mut bus, clock) = bus(script);
     let batch = [announcement("a", "a"), announcement("b", "b")];
     let error = bus.publish(&batch).unwrap_err();
     assert!(matches!(&error, BusError::Refused { attempts: ATTEMPTS, id, .. } if id == "a"), "{error}");
     assert!(clock.now_ms() < 120_000, "bounded");
-    assert_eq!(bus.publish(&batch).unwrap(), Published { sent: 1, skipped: 1 });
+    assert_eq!(bus.publish(&batch).unwrap(), Published { sent: 1, skipped: 1, parked: 0 });
     assert_eq!(bus.put.took, ["b", "a"]);
+    bus.caught_up().unwrap();
+    assert_eq!(bus.publish(&batch[..1]).unwrap().skipped, 0, "behind the cursor nothing is remembered");
+}
+
+#[test]
+fn one_that_fails_for_ever_while_others_are_taken_is_set_aside_and_its_episode_goes_on() {
+    let failing = (0..ATTEMPTS)
+        .map(|n| Ok(if n == 0 { vec![fault("InternalFailure"), None] } else { vec![fault("InternalFailure")] }));
+    let (mut bus, _) = bus(failing.collect());
+    let batch = [("a1", "a"), ("b1", "b"), ("a2", "a")].map(|(id, e)| announcement(id, e));
+    assert_eq!(bus.publish(&batch).unwrap(), Published { sent: 2, skipped: 0, parked: 1 });
+    assert_eq!(bus.put.took, ["b1", "a2"]);
+}
+
+#[test]
+fn a_call_refused_as_a_whole_is_taken_apart_and_only_the_unfit_entry_is_set_aside() {
+    let unfit = || Fault::of_call("ValidationException", "said the double");
+    let (mut bus, _) = bus(vec![Err(unfit()), Ok(vec![None]), Err(unfit())]);
+    let batch = [("a", "a"), ("b", "b"), ("c", "c")].map(|(id, e)| announcement(id, e));
+    assert_eq!(bus.publish(&batch).unwrap(), Published { sent: 2, skipped: 0, parked: 1 });
+    assert_eq!((bus.put.took.as_slice(), bus.put.calls), (["a".to_owned(), "c".to_owned()].as_slice(), 4));
+}
+
+#[test]
+fn an_entry_that_must_wait_for_people_holds_its_episode_and_no_other() {
+    let (mut bus, _) = bus(vec![Ok(vec![fault("NotAuthorizedForSourceException"), None])]);
+    let batch = [("a1", "a"), ("b1", "b"), ("a2", "a"), ("b2", "b")].map(|(id, e)| announcement(id, e));
+    assert!(matches!(bus.publish(&batch), Err(BusError::Refused { attempts: 1, .. })));
+    assert_eq!(bus.put.took, ["b1", "b2"]);
+    assert_eq!(bus.publish(&batch).unwrap(), Published { sent: 2, skipped: 2, parked: 0 });
+    assert_eq!(bus.put.took, ["b1", "b2", "a1", "a2"]);
 }
 
 #[test]

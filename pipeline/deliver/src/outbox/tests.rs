@@ -40,9 +40,9 @@ fn a_broken_bus_holds_its_own_cursor_and_no_other() {
     happen(&log, "one");
     let closed = Err(BusError::Busy { bus: "file".to_owned() });
     let mut sinks = [
-        Sink { name: FILE, bus: closed },
-        Sink { name: EVENTBRIDGE, bus: Ok(Box::new(Broken)) },
-        Sink { name: STDOUT, bus: Ok(Box::new(MemoryBus::default())) },
+        Sink { name: FILE, bus: closed, news: None },
+        Sink { name: EVENTBRIDGE, bus: Ok(Box::new(Broken)), news: None },
+        Sink { name: STDOUT, bus: Ok(Box::new(MemoryBus::default())), news: None },
     ];
     let metrics = unregistered();
     let done = deliver(&log, &mut sinks, &metrics);
@@ -60,7 +60,8 @@ fn a_new_bus_starts_at_the_present_unless_asked_and_does_so_only_once() {
     let log = SqliteLog::open(&dir.path().join("log.sqlite")).unwrap();
     let means =
         RuntimeContext { clock: Arc::new(ManualClock::default()), stop: Interrupt::default(), metrics: unregistered() };
-    let wanted = SinkConfig { file: dir.path().join("events.jsonl"), eventbridge: None, stdout: true };
+    let (file, state) = (dir.path().join("events.jsonl"), dir.path().to_owned());
+    let wanted = SinkConfig { file, eventbridge: None, stdout: true, state, stale_after_ms: 3_600_000 };
     // Opened on an empty log, and cut short before anything was delivered: what came meanwhile is still due.
     open(&log, &wanted, false, &means).unwrap();
     happen(&log, "one");
@@ -84,8 +85,8 @@ fn a_bus_that_is_down_fails_and_its_outbox_grows_old_while_the_others_succeed() 
     let log = SqliteLog::open(&dir.path().join("log.sqlite")).unwrap();
     let sinks = || {
         [
-            Sink { name: EVENTBRIDGE, bus: Ok(Box::new(Broken) as Box<dyn Bus + Send>) },
-            Sink { name: STDOUT, bus: Ok(Box::new(MemoryBus::default())) },
+            Sink { name: EVENTBRIDGE, bus: Ok(Box::new(Broken) as Box<dyn Bus + Send>), news: None },
+            Sink { name: STDOUT, bus: Ok(Box::new(MemoryBus::default())), news: None },
         ]
     };
     let metrics = unregistered();

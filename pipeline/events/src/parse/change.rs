@@ -86,6 +86,7 @@ fn marked(head: &Head<'_>, id: &str, target: Target, kind: ChangeKind, text: Str
         text,
         at: head.time_text(),
         until: None,
+        marked_at: None,
         by: None,
     };
     (subject, Event::ChangeMarked(change))

@@ -110,6 +110,9 @@ pub enum ApiError {
     /// The service or the network failed: ask again.
     #[error("failed for now: {0}")]
     Passing(String),
+    /// Nothing answered: ask again, but not for long.
+    #[error("no answer: {0}")]
+    Silent(String),
     /// The page token is no longer good: begin with the first page again.
     #[error("the page token is no longer good")]
     Token,
@@ -132,7 +135,7 @@ pub enum ApiError {
 impl ApiError {
     /// Says whether asking again may help.
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Throttled(_) | Self::Passing(_))
+        matches!(self, Self::Throttled(_) | Self::Passing(_) | Self::Silent(_))
     }
 }
 

@@ -48,7 +48,7 @@ pub fn month(ms: i64) -> String {
 }
 
 /// Gives the first moment of the next calendar month (UTC); the time itself where there is none.
-fn next_month(ms: i64) -> i64 {
+pub(super) fn next_month(ms: i64) -> i64 {
     let next = || {
         let first = Timestamp::from_millisecond(ms).ok()?.to_zoned(TimeZone::UTC).date().first_of_month();
         let next = first.checked_add(jiff::Span::new().months(1)).ok()?;

@@ -2,15 +2,17 @@
 
 use super::api::ApiError;
 use super::budget::Spent;
-use super::limit::{Limiter, pause_ms};
+use super::limit::{Pace, pause_ms};
+use super::permits::Permit;
 use super::report::Counts;
 use super::state::{State, StateError};
+use super::watch::{PlaceEvent, PlaceKey, PlaceWatch};
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::interrupt::Interrupt;
 use forewarn_runtime::metrics::{Call, Metrics, Place as PlaceLabel};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Explains why a call came to nothing.
@@ -35,6 +37,21 @@ pub(super) enum CallError {
     /// The budget would be passed.
     #[error("{0}")]
     Spent(Spent),
+    /// The round has taken so long in this place that the rest waits for the next.
+    #[error("not done after {minutes} minutes; what is missing is asked for next time")]
+    OutOfTime {
+        /// How long it took.
+        minutes: i64,
+    },
+    /// Nothing was asked: it failed too often.
+    #[error("not asked: it has failed {failures} times since {since}, and is asked again from {until} on")]
+    NotAsked {
+        failures: u32,
+        /// Since when.
+        since: String,
+        /// When it is asked again.
+        until: String,
+    },
     /// Somebody wants it to end, or another call of the same round has failed for good.
     #[error("ended before it was done")]
     Ended,
@@ -54,6 +71,57 @@ pub(super) struct Need {
     pub(super) billed: u64,
 }
 
+/// How a place answers, and who is told where it doesn't; threads share it.
+#[derive(Debug)]
+pub(super) struct Trouble<'a> {
+    /// When the round began here, milliseconds.
+    pub(super) began: i64,
+    /// For how long it is asked without any answer, milliseconds.
+    pub(super) silence_ms: i64,
+    /// How long it may take here, milliseconds.
+    pub(super) deadline_ms: Option<i64>,
+    /// When anything was last answered, or the round began.
+    pub(super) answered_at: AtomicI64,
+    /// Whether the last call was not answered.
+    pub(super) silent: AtomicBool,
+    /// Whether the first call that fails ends the round: the breaker is half open.
+    pub(super) probing: AtomicBool,
+    /// The permit that others may have as soon as something fails here.
+    pub(super) permit: &'a Permit<'a>,
+    /// Who hears that nothing answers.
+    pub(super) watch: Option<&'a dyn PlaceWatch>,
+    pub(super) key: PlaceKey,
+}
+
+impl Trouble<'_> {
+    /// Notes an answer, whatever it says.
+    fn answered(&self, now: i64) {
+        self.answered_at.fetch_max(now, Ordering::Relaxed);
+        if self.silent.swap(false, Ordering::Relaxed) {
+            self.tell(PlaceEvent::Answers, now);
+        }
+    }
+
+    /// Notes a call that is to be made again: others may begin meanwhile. Says for how long nothing has answered.
+    fn failed(&self, error: &ApiError, now: i64) -> i64 {
+        self.permit.give_up();
+        if !matches!(error, ApiError::Silent(_)) {
+            self.answered(now);
+            return 0;
+        }
+        if !self.silent.swap(true, Ordering::Relaxed) {
+            self.tell(PlaceEvent::Silent, now);
+        }
+        now - self.answered_at.load(Ordering::Relaxed)
+    }
+
+    fn tell(&self, event: PlaceEvent, now: i64) {
+        if let Some(watch) = self.watch {
+            watch.heard(&self.key, event, now);
+        }
+    }
+}
+
 /// Makes the calls of one place; threads share it.
 #[derive(Debug)]
 pub(super) struct Caller<'a> {
@@ -62,10 +130,11 @@ pub(super) struct Caller<'a> {
     pub(super) metrics: &'a Metrics,
     /// What the place is called there.
     pub(super) label: PlaceLabel,
-    pub(super) limiter: &'a Mutex<Limiter>,
+    pub(super) pace: &'a Pace,
     pub(super) jitter: Mutex<ChaCha8Rng>,
     /// For how long a call is tried, milliseconds.
     pub(super) patience_ms: i64,
+    pub(super) trouble: Trouble<'a>,
     pub(super) counts: &'a Counts,
     pub(super) state: &'a State,
     pub(super) place: i64,
@@ -128,7 +197,11 @@ impl Caller<'_> {
         let began = self.clock.now_ms();
         let mut tries = 0;
         loop {
-            let wait = hold(self.limiter).reserve(self.clock.now_ms(), need.points, need.recent);
+            let now = self.clock.now_ms();
+            if self.trouble.deadline_ms.is_some_and(|most| now - self.trouble.began >= most) {
+                return Err(CallError::OutOfTime { minutes: (now - self.trouble.began) / 60_000 });
+            }
+            let wait = self.pace.of(call.operation).reserve(now, need.points, need.recent);
             self.pause(wait)?;
             self.spend(need.billed)?;
             tries += 1;
@@ -138,8 +211,10 @@ impl Caller<'_> {
             self.metrics.pulses.of(PART).beat();
             let error = match reply {
                 Ok(reply) => {
-                    hold(self.limiter).succeeded();
                     self.metrics.answered(call);
+                    self.pace.of(call.operation).succeeded();
+                    self.trouble.answered(self.clock.now_ms());
+                    self.trouble.probing.store(false, Ordering::Relaxed);
                     return Ok(reply);
                 }
                 Err(e) if e.is_passing() => e,
@@ -154,9 +229,11 @@ impl Caller<'_> {
             if matches!(error, ApiError::Throttled(_)) {
                 self.metrics.throttles.get_or_create(call).inc();
                 Counts::add(&self.counts.throttles, 1);
-                hold(self.limiter).throttled(now, pause);
+                self.pace.of(call.operation).throttled(now, pause);
             }
-            if now - began >= self.patience_ms {
+            let silent_for = self.trouble.failed(&error, now);
+            let probes = self.trouble.probing.load(Ordering::Relaxed);
+            if probes || (tries > 1 && silent_for >= self.trouble.silence_ms) || now - began >= self.patience_ms {
                 let minutes = (now - began) / 60_000;
                 return Err(CallError::GivenUp { operation: call.operation, tries, minutes, last: error });
             }

@@ -67,13 +67,13 @@ pub(super) fn named<E: ProvideErrorMetadata>(error: &SdkError<E>, operation: &'s
         SdkError::ConstructionFailure(_) => {
             ApiError::Denied { operation, why: "the request could not be signed: there are no credentials".to_owned() }
         }
-        SdkError::TimeoutError(_) => ApiError::Passing("no reply in time".to_owned()),
+        SdkError::TimeoutError(_) => ApiError::Silent("no reply in time".to_owned()),
         SdkError::ResponseError(e) => {
             ApiError::Passing(format!("the reply can't be read (HTTP status {})", e.raw().status().as_u16()))
         }
         SdkError::DispatchFailure(e) => {
             let why = e.as_connector_error().map_or_else(|| "no credentials".to_owned(), |c| deepest(c));
-            ApiError::Passing(why)
+            ApiError::Silent(why)
         }
         // The SDK may learn to fail in further ways.
         _ => ApiError::Passing("the SDK failed".to_owned()),

@@ -2,6 +2,7 @@
 
 use super::clean::{Faults, clean};
 use super::fetch::Raw;
+use super::gap::{Course, GapNews, found};
 use super::ledger::Progress;
 use super::plan::Want;
 use super::state::Series;
@@ -22,6 +23,8 @@ pub(super) struct Delivery {
     pub(super) repeated: u64,
     /// What was left out.
     pub(super) faults: Faults,
+    /// What was learned of gaps.
+    pub(super) gaps: GapNews,
 }
 
 /// What all batches of a call have in common.
@@ -44,12 +47,17 @@ pub(super) fn deliver(
     settled: impl Fn(&Series) -> i64,
 ) -> Delivery {
     let mut out = Delivery::default();
-    let mut batch: Option<SampleBatch> = None;
+    let mut batches = Batches::new(stamp);
     for (want, mut raw) in wants.iter().zip(raws) {
         let one = &series[want.series];
         clean(&mut raw.ts, &mut raw.values, want.window, &mut out.faults);
         out.samples += raw.ts.len() as u64;
         let last_ts = raw.ts.last().copied();
+        if let Some(now) = stamp.ingested_at {
+            let course =
+                Course { series: one.id, begins: one.begins, last_ts: one.last_ts, done_until: one.done_until };
+            out.gaps.found.extend(found(course, want.window, want.period_s, &raw.ts, now));
+        }
         let stretch = Window { from: want.window.from.max(want.window.to - stamp.tail_ms), to: want.window.to };
         let tail = Tail::of(&raw.ts, &raw.values, stretch, want.period_s).encode();
         if stamp.ingested_at.is_some() && !one.tail.is_empty() {
@@ -58,17 +66,37 @@ pub(super) fn deliver(
         // A window never ends after AWS's own time: what a clock that is fast took for whole is asked for again.
         let done_until = want.window.to.min(settled(one).max(want.window.from));
         out.progress.push((want.series, want.window, Progress { series: one.id, done_until, last_ts, tail }));
+        batches.push(one, want.period_s, raw);
+    }
+    out.records = batches.finish();
+    out
+}
+
+/// Collects samples as a batch for each instance; those of one instance follow one another.
+#[derive(Debug)]
+pub(super) struct Batches<'a> {
+    stamp: Stamp<'a>,
+    open: Option<SampleBatch>,
+    done: Vec<Record>,
+}
+
+impl<'a> Batches<'a> {
+    pub(super) const fn new(stamp: Stamp<'a>) -> Self {
+        Self { stamp, open: None, done: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, one: &Series, period_s: i32, raw: Raw) {
         if raw.ts.is_empty() {
-            continue;
+            return;
         }
-        if batch.as_ref().is_some_and(|b| b.instance_id != one.instance_id) {
-            out.records.extend(batch.take().map(Record::Samples));
+        if self.open.as_ref().is_some_and(|b| b.instance_id != one.instance_id) {
+            self.done.extend(self.open.take().map(Record::Samples));
         }
-        let batch = batch.get_or_insert_with(|| SampleBatch {
-            account: stamp.account.to_owned(),
-            region: stamp.region.to_owned(),
+        let batch = self.open.get_or_insert_with(|| SampleBatch {
+            account: self.stamp.account.to_owned(),
+            region: self.stamp.region.to_owned(),
             instance_id: one.instance_id.clone(),
-            ingested_at: stamp.ingested_at,
+            ingested_at: self.stamp.ingested_at,
             series: Vec::new(),
         });
         batch.series.push(SeriesBlock {
@@ -76,11 +104,14 @@ pub(super) fn deliver(
             metric: one.metric.metric.clone(),
             stat: one.stat.clone(),
             device: one.device.clone(),
-            period_s: want.period_s,
+            period_s,
             ts: raw.ts,
             values: raw.values,
         });
     }
-    out.records.extend(batch.take().map(Record::Samples));
-    out
+
+    pub(super) fn finish(mut self) -> Vec<Record> {
+        self.done.extend(self.open.take().map(Record::Samples));
+        self.done
+    }
 }

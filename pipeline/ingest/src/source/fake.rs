@@ -27,6 +27,10 @@ pub(super) struct World {
     pub(super) data_calls: usize,
     pub(super) asked: u64,
     pub(super) denied: bool,
+    /// Says nothing for so long to each call, milliseconds.
+    pub(super) hangs: Option<i64>,
+    /// Names one page of a listing as the next for ever.
+    pub(super) endless: bool,
 }
 
 /// A clone shares the world.
@@ -40,6 +44,10 @@ impl Fake {
     fn trouble(&self, world: &mut World) -> Result<(), ApiError> {
         use forewarn_runtime::clock::Clock;
         let now = self.clock.now_ms();
+        if let Some(ms) = world.hangs {
+            self.clock.advance(ms);
+            return Err(ApiError::Silent("no reply in time".to_owned()));
+        }
         if world.denied {
             return Err(ApiError::Denied { operation: "cloudwatch:ListMetrics", why: "no".to_owned() });
         }
@@ -63,7 +71,7 @@ impl MetricApi for Fake {
         });
         let all: Vec<MetricName> = named.map(|(m, _)| m.clone()).collect();
         let at: usize = request.token.as_ref().map_or(0, |t| t.parse().unwrap());
-        let next = (at + 2 < all.len()).then(|| (at + 2).to_string());
+        let next = (at + 2 < all.len() || world.endless).then(|| (at + 2).to_string());
         Ok(MetricPage { metrics: all.into_iter().skip(at).take(2).collect(), next })
     }
 

@@ -1,21 +1,24 @@
 //! Pulls what is due from all accounts and regions through the stream: the one function that the command, `run` and Lambda share.
 
+use super::breaker::{Breaker, Change, Position};
 use super::call::CallError;
 use super::job::{Job, Mode};
 use super::ledger::{Ledger, Progress};
+use super::permits::Permits;
 use super::place::Place;
 use super::place_metrics;
 use super::report::{PlaceReport, Report};
 use super::round::{Item, Outcome, run};
 use super::state::{State, StateError, Target};
+use super::watch::PlaceEvent;
 use super::window::Window;
 use crate::stream::{Producer, PutReport, Record, StreamError};
 use forewarn_runtime::failpoint;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use forewarn_runtime::time::format_ms;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-/// How many places are dealt with at a time.
+/// How many places are dealt with at a time; one where something fails is beyond count until it answers.
 const PLACES_AT_ONCE: usize = 4;
 /// How many calls' samples wait for the stream at most: memory is bounded by this, not by the fleet.
 const WAITING: usize = 2;
@@ -38,24 +41,29 @@ pub enum PullError {
 pub fn pull(job: &Job<'_>, places: &[Place], state: &State, producer: &mut dyn Producer) -> Result<Report, PullError> {
     let mut report = Report { began_at: job.clock.now_ms(), ..Report::default() };
     resume(state, producer, &mut report)?;
-    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::<(usize, Outcome)>::new()));
+    let (permits, outcomes) = (Permits::new(PLACES_AT_ONCE), Mutex::new(Vec::<(usize, Outcome)>::new()));
     let put = std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(WAITING);
-        for _ in 0..PLACES_AT_ONCE.min(places.len()) {
+        for (i, place) in places.iter().enumerate() {
             let sender = sender.clone();
-            let (next, outcomes) = (&next, &outcomes);
+            let (permits, outcomes) = (&permits, &outcomes);
             scope.spawn(move || {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(place) = places.get(i) else { break };
-                    let outcome = run(place, job, state, &sender);
-                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((i, outcome));
-                }
+                let permit = permits.take();
+                let outcome = run(place, job, state, &permit, &sender);
+                let complete = outcome.error.is_none();
+                outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((i, outcome));
+                // Where nobody listens any more, nobody waits either.
+                sender.send(Item::Done { place: i, complete }).ok();
             });
         }
         drop(sender);
         // When this fails the receiver goes, and with it everybody who sends.
-        put_all(receiver, state, producer, &mut report)
+        put_all(receiver, state, producer, &mut report, &|i, complete| {
+            let event = if complete { PlaceEvent::Pulled } else { PlaceEvent::Failed };
+            if let (Some(watch), Some(place)) = (job.watch, places.get(i)) {
+                watch.heard(&place.key(), event, job.clock.now_ms());
+            }
+        })
     });
     put?;
     let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -94,6 +102,7 @@ fn put_all(
     state: &State,
     producer: &mut dyn Producer,
     report: &mut Report,
+    done: &dyn Fn(usize, bool),
 ) -> Result<(), PullError> {
     for item in receiver {
         match item {
@@ -106,7 +115,9 @@ fn put_all(
             Item::Samples { target, delivery, ledger } => {
                 let progress = settle(delivery.progress, &ledger);
                 put_samples(&target, &delivery.records, &progress, (state, producer), report)?;
+                state.note_gaps(&delivery.gaps)?;
             }
+            Item::Done { place, complete } => done(place, complete),
         }
     }
     Ok(())
@@ -144,7 +155,7 @@ fn put_samples(
 }
 
 fn close(outcome: Outcome, job: &Job<'_>, state: &State, now: i64) -> Result<PlaceReport, StateError> {
-    let Outcome { row, mut report, error, ledger, target } = outcome;
+    let Outcome { row, mut report, error, ledger, target, breaker } = outcome;
     let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
     report.series_left = ledger.left() as u64;
     report.complete = error.is_none() && ledger.is_complete();
@@ -156,6 +167,10 @@ fn close(outcome: Outcome, job: &Job<'_>, state: &State, now: i64) -> Result<Pla
         let (seconds, way) = (offset.abs() / 1000, if offset < 0 { "fast" } else { "slow" });
         tracing::warn!(region = report.region, "this machine's clock is {seconds} s {way} by AWS's time; set it (NTP)");
     }
+    let news = learn(&mut report, error.as_ref(), breaker, now);
+    if let Some(breaker) = news.0 {
+        state.keep_breaker(row.id, breaker)?;
+    }
     match error {
         None => {}
         Some(CallError::State(e)) => return Err(e),
@@ -163,10 +178,15 @@ fn close(outcome: Outcome, job: &Job<'_>, state: &State, now: i64) -> Result<Pla
             report.error = Some(format!("account {}, region {}: {spent}", report.account, report.region));
             report.spent = Some(spent);
         }
-        Some(e @ (CallError::Api(_) | CallError::GivenUp { .. } | CallError::Ended)) => {
-            report.error = Some(e.to_string());
-        }
+        Some(
+            e @ (CallError::Api(_)
+            | CallError::GivenUp { .. }
+            | CallError::OutOfTime { .. }
+            | CallError::NotAsked { .. }
+            | CallError::Ended),
+        ) => report.error = Some(e.to_string()),
     }
+    say(&report, news.1);
     // What is still missing is pulled by the next run alone, once it can be.
     if report.is_whole() {
         state.forget(&target, row.id)?;
@@ -175,6 +195,49 @@ fn close(outcome: Outcome, job: &Job<'_>, state: &State, now: i64) -> Result<Pla
         report.lag_ms = state.oldest(row.id)?.map(|oldest| now - oldest);
     }
     Ok(report)
+}
+
+/// Settles how it stands with a place after a round; gives what is to be remembered, and what is to be said.
+fn learn(
+    report: &mut PlaceReport,
+    error: Option<&CallError>,
+    before: Breaker,
+    now: i64,
+) -> (Option<Breaker>, Option<Change>) {
+    let succeeded = match error {
+        None => true,
+        // It answers, and there is more than a round can take.
+        Some(CallError::OutOfTime { .. }) => report.tally.samples > 0,
+        Some(CallError::Api(_) | CallError::GivenUp { .. }) => false,
+        // These say nothing of the place.
+        Some(CallError::NotAsked { .. } | CallError::Spent(_) | CallError::Ended | CallError::State(_)) => {
+            report.breaker = before.position(now);
+            return (None, None);
+        }
+    };
+    let (after, change) = before.note(succeeded, now);
+    report.breaker = after.position(now);
+    ((after != before).then_some(after), change)
+}
+
+/// Says once that a place fails, that it is asked more rarely, and that it answers again.
+fn say(report: &PlaceReport, change: Option<Change>) {
+    let (account, region) = (&report.account, &report.region);
+    let error = report.error.as_deref().unwrap_or_default();
+    match (change, report.breaker) {
+        (Some(Change::Fails), _) => tracing::error!(account, region, "not pulled: {error}"),
+        (Some(Change::Opens), Position::Open { until }) => tracing::error!(
+            account,
+            region,
+            "not pulled again, so it is asked more rarely from now on, next after {}; predictions go on without it, and what it has \
+             missed is made up for: {error}",
+            format_ms(until)
+        ),
+        (Some(Change::Recovers { since }), _) => {
+            tracing::info!(account, region, "pulled again; it had failed since {}", format_ms(since));
+        }
+        (Some(Change::Opens) | None, _) => {}
+    }
 }
 
 /// From here on a clock is said to be wrong, milliseconds.

@@ -2,6 +2,7 @@
 
 use super::metric_scope::MetricScope;
 use super::select::Selection;
+use super::watch::PlaceWatch;
 use super::window::Window;
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::interrupt::Interrupt;
@@ -16,6 +17,10 @@ pub const DEFAULT_LOOKBACK_MS: i64 = 3 * 3_600_000;
 pub const DEFAULT_DISCOVERY_AGE_MS: i64 = 3_600_000;
 /// For how long a call is tried unless told otherwise, milliseconds.
 pub const DEFAULT_PATIENCE_MS: i64 = 20 * 60_000;
+/// For how long a place is asked that doesn't answer at all, milliseconds: a call without an answer takes more than a minute.
+pub const SILENCE_MS: i64 = 2 * 60_000;
+/// How long following may take in one place, milliseconds: the next round goes on where this one ended.
+pub const FOLLOW_DEADLINE_MS: i64 = 45 * 60_000;
 
 /// What a round is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +59,10 @@ pub struct Job<'a> {
     pub workers: usize,
     /// For how long a call is tried, milliseconds.
     pub patience_ms: i64,
+    /// How long the round may take in one place, milliseconds; none where it takes what it takes.
+    pub deadline_ms: Option<i64>,
+    /// Who hears how it goes in each place.
+    pub watch: Option<&'a dyn PlaceWatch>,
     /// What the jitter of waits is drawn from.
     pub seed: u64,
     pub clock: &'a dyn Clock,

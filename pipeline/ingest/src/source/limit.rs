@@ -1,4 +1,6 @@
-//! Keeps to the pace that AWS allows an account in a region, and slows down when AWS says so.
+//! Keeps to the pace that AWS allows an account in a region, by operation, and slows down when AWS says so.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The pace that AWS allows; both quotas can be raised on request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,6 +16,11 @@ impl Default for Quota {
         Self { calls: 50.0, points: 180_000.0 }
     }
 }
+
+/// `ListMetrics` calls a second.
+const LIST_CALLS: f64 = 25.0;
+/// `DescribeInstances` calls a second, once the bucket that EC2 grants is empty.
+const DESCRIBE_CALLS: f64 = 20.0;
 
 /// Slowest pace, as a share of the quota.
 const SLOWEST: f64 = 1.0 / 64.0;
@@ -44,7 +51,38 @@ impl Bucket {
     }
 }
 
-/// The pace of one account in one region, for everything that asks there.
+/// The pace of one account in one region, for everything that asks there: a limiter for each operation, because AWS counts them apart. A
+/// clone is the same pace.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    data: Arc<Mutex<Limiter>>,
+    list: Arc<Mutex<Limiter>>,
+    describe: Arc<Mutex<Limiter>>,
+}
+
+impl Pace {
+    /// Makes a pace whose whole quota is there.
+    pub fn new(quota: Quota, now: i64) -> Self {
+        let of = |calls| Arc::new(Mutex::new(Limiter::new(Quota { calls, ..quota }, now)));
+        Self {
+            data: of(quota.calls),
+            list: of(LIST_CALLS.min(quota.calls)),
+            describe: of(DESCRIBE_CALLS.min(quota.calls)),
+        }
+    }
+
+    /// Gives the limiter of an operation.
+    pub fn of(&self, operation: &str) -> MutexGuard<'_, Limiter> {
+        let limiter = match operation {
+            "ListMetrics" => &self.list,
+            "DescribeInstances" => &self.describe,
+            _ => &self.data,
+        };
+        limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The pace of one operation.
 #[derive(Debug, Clone)]
 pub struct Limiter {
     calls: Bucket,
@@ -123,6 +161,26 @@ mod tests {
             calls += 1;
         }
         assert!((3000..=3051).contains(&calls), "{calls} calls a minute");
+    }
+
+    #[test]
+    fn operations_have_a_pace_of_their_own_and_a_clone_shares_it() {
+        let pace = Pace::new(Quota::default(), 0);
+        let same = pace.clone();
+        pace.of("ListMetrics").throttled(0, 30_000);
+        assert_eq!(same.of("ListMetrics").reserve(0, 0, true), 30_000);
+        assert_eq!(same.of("GetMetricData").reserve(0, 1, true), 0, "listing is throttled, data is not");
+        assert_eq!(same.of("DescribeInstances").reserve(0, 0, true), 0);
+        let in_a_minute = |operation: &str| {
+            let (pace, mut now, mut calls) = (Pace::new(Quota::default(), 0), 0_i64, 0);
+            while now < 60_000 {
+                now += pace.of(operation).reserve(now, 1, true) as i64;
+                calls += 1;
+            }
+            calls
+        };
+        assert!((1500..=1526).contains(&in_a_minute("ListMetrics")), "{}", in_a_minute("ListMetrics"));
+        assert!((3000..=3051).contains(&in_a_minute("GetMetricData")));
     }
 
     #[test]

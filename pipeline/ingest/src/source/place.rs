@@ -1,8 +1,8 @@
 //! One account in one region, with the ways there.
 
 use super::api::{InstanceApi, MetricApi};
-use super::limit::{Limiter, Quota};
-use std::sync::Mutex;
+use super::limit::Pace;
+use super::watch::PlaceKey;
 
 /// One account in one region.
 #[derive(Debug)]
@@ -17,21 +17,24 @@ pub struct Place {
     /// EC2 there.
     pub instances: Box<dyn InstanceApi>,
     /// The pace there, kept from round to round.
-    pub(super) limiter: Mutex<Limiter>,
+    pub(super) pace: Pace,
 }
 
 impl Place {
-    /// Makes a place.
+    /// Makes a place; those of the same account and region share one pace.
     pub fn new(
         label: impl Into<String>,
         account: Option<String>,
         region: impl Into<String>,
         apis: (Box<dyn MetricApi>, Box<dyn InstanceApi>),
-        quota: Quota,
-        now_ms: i64,
+        pace: Pace,
     ) -> Self {
         let (metrics, instances) = apis;
-        let limiter = Mutex::new(Limiter::new(quota, now_ms));
-        Self { label: label.into(), account, region: region.into(), metrics, instances, limiter }
+        Self { label: label.into(), account, region: region.into(), metrics, instances, pace }
+    }
+
+    /// Gives what it is known by.
+    pub fn key(&self) -> PlaceKey {
+        PlaceKey { label: self.label.clone(), region: self.region.clone() }
     }
 }

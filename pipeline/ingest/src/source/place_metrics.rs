@@ -1,5 +1,6 @@
 //! What is told of each account and region: how old its oldest watermark is, whether it fails, what is left of its budget.
 
+use super::breaker::Position;
 use super::job::{Job, Mode};
 use super::place::Place;
 use super::report::PlaceReport;
@@ -52,6 +53,8 @@ fn follows(metrics: &Metrics, label: &PlaceLabel, report: &PlaceReport, now_ms: 
         None if report.complete => metrics.places.through.set(label.clone(), now_ms),
         None => {}
     }
+    let open = !matches!(report.breaker, Position::Closed);
+    metrics.breaker_open.get_or_create(label).set(i64::from(open));
     if report.complete {
         metrics.places.succeeded(label, now_ms);
     } else if report.error.is_some() {

@@ -5,6 +5,7 @@ use super::call::{CallError, Caller, Need};
 use super::discover::Listing;
 use super::job::{Job, Mode};
 use super::place::Place;
+use super::report::MAX_PAGES;
 use super::state::PlaceRow;
 use crate::stream::InstanceSeen;
 use forewarn_runtime::metrics::Call;
@@ -12,8 +13,6 @@ use forewarn_runtime::time::DAY_MS;
 use std::collections::{BTreeMap, BTreeSet};
 
 const HOUR: i64 = 3_600_000;
-/// Most pages of one listing: half a million metrics of one name, or instances.
-const MAX_PAGES: u32 = 1000;
 /// Below this age `ListMetrics` still names everything that fell silent.
 const REMEMBERED: i64 = 13 * DAY_MS;
 
@@ -29,6 +28,8 @@ pub(super) struct Refreshed {
     pub(super) new_series: u64,
     pub(super) unmapped: u64,
     pub(super) odd: u64,
+    /// Listings that had more pages than are read.
+    pub(super) cut: u64,
 }
 
 /// After so long a silence `ListMetrics` names a series no more.
@@ -68,8 +69,9 @@ pub(super) fn refresh(
     let (state, now) = (caller.state, caller.clock.now_ms());
     let mut account = place.account.clone().or_else(|| row.account.clone());
     let fresh = is_fresh(job, row, now);
+    let mut cut = 0;
     if !fresh && job.selection.asks_ec2() {
-        let instances = describe(caller, place)?;
+        let instances = describe(caller, place, &mut cut)?;
         account = account.or_else(|| instances.iter().find_map(|i| i.account.clone()));
         state.remember(row.id, &instances, now).map_err(CallError::State)?;
         forewarn_runtime::failpoint::point("ingest.described");
@@ -79,7 +81,7 @@ pub(super) fn refresh(
         state.set_account(row.id, &account).map_err(CallError::State)?;
     }
     let known = state.known(row.id).map_err(CallError::State)?;
-    let mut out = Refreshed { account, known, ..Refreshed::default() };
+    let mut out = Refreshed { account, known, cut, ..Refreshed::default() };
     if fresh {
         // What nobody could be found for last time is missing this time too.
         out.unmapped = if matches!(job.mode, Mode::Once { .. }) { row.unmapped_all } else { 0 };
@@ -104,17 +106,40 @@ fn crash_listed() {
     forewarn_runtime::failpoint::point("ingest.discovered");
 }
 
-fn describe(caller: &Caller<'_>, place: &Place) -> Result<Vec<Instance>, CallError> {
-    let call = Call { service: "ec2", operation: "DescribeInstances" };
-    let (mut all, mut token) = (Vec::new(), None::<String>);
+/// Reads all pages of a listing; gives whether there were more than are read. A page that names itself as the next is more, too.
+fn pages(mut read: impl FnMut(Option<String>) -> Result<Option<String>, CallError>) -> Result<bool, CallError> {
+    let mut token = None::<String>;
     for _ in 0..MAX_PAGES {
+        let next = read(token.clone())?;
+        if next.is_none() || next == token {
+            return Ok(next.is_some());
+        }
+        token = next;
+    }
+    Ok(true)
+}
+
+/// Says what is left off; gives 1 where something is.
+fn note_cut(is_cut: bool, operation: &'static str, of: &str, place: &Place) -> u64 {
+    if is_cut {
+        tracing::warn!(
+            operation,
+            region = place.region,
+            "{of}: more than {MAX_PAGES} pages; what lies beyond is not observed"
+        );
+    }
+    u64::from(is_cut)
+}
+
+fn describe(caller: &Caller<'_>, place: &Place, cut: &mut u64) -> Result<Vec<Instance>, CallError> {
+    let call = Call { service: "ec2", operation: "DescribeInstances" };
+    let mut all = Vec::new();
+    let is_cut = pages(|token| {
         let page = caller.make(&call, Need::default(), || place.instances.describe_instances(token.as_deref()))?;
         all.extend(page.instances.into_iter().filter(|i| super::select::is_instance_id(&i.id)));
-        match page.next {
-            Some(next) if token.as_ref() != Some(&next) => token = Some(next),
-            Some(_) | None => break,
-        }
-    }
+        Ok(page.next)
+    })?;
+    *cut += note_cut(is_cut, call.operation, "instances", place);
     Ok(all)
 }
 
@@ -137,21 +162,19 @@ fn list(
     let once = matches!(job.mode, Mode::Once { .. });
     let recently_active = !once && last.is_some_and(|at| now - at < 2 * HOUR);
     let mut listing = Listing::new(wanted, &volumes);
+    let mut cut = 0;
     for namespace in &wanted.namespaces {
         for metric in wanted.names(namespace) {
-            let mut token = None::<String>;
-            for _ in 0..MAX_PAGES {
-                let request = ListRequest { namespace, metric, recently_active, token: token.clone() };
-                let call = Call { service: "cloudwatch", operation: "ListMetrics" };
+            let call = Call { service: "cloudwatch", operation: "ListMetrics" };
+            let is_cut = pages(|token| {
+                let request = ListRequest { namespace, metric, recently_active, token };
                 let page = caller.make(&call, Need::default(), || place.metrics.list_metrics(&request))?;
                 for metric in page.metrics {
                     listing.add(metric, &chosen);
                 }
-                match page.next {
-                    Some(next) if token.as_ref() != Some(&next) => token = Some(next),
-                    Some(_) | None => break,
-                }
-            }
+                Ok(page.next)
+            })?;
+            cut += note_cut(is_cut, call.operation, metric.unwrap_or(namespace), place);
         }
     }
     if let Mode::Once { range } = job.mode {
@@ -162,6 +185,7 @@ fn list(
         listing.add_forgotten(&forgotten);
     }
     (out.unmapped, out.odd) = (listing.unmapped.len() as u64, listing.odd);
+    out.cut += cut;
     if once {
         state.note_unmapped(row.id, out.unmapped).map_err(CallError::State)?;
     }

@@ -1,9 +1,13 @@
 //! Says what a round did: what was asked, what it costs, what came, what is missing.
 
+use super::breaker::Position;
 use super::budget::Spent;
 use super::clean::Faults;
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Most pages of one listing: half a million metrics of one name, or a million instances.
+pub(super) const MAX_PAGES: u32 = 1000;
 
 /// What is counted while a place is dealt with; threads share it.
 #[derive(Debug, Default)]
@@ -18,6 +22,7 @@ pub(super) struct Counts {
     pub(super) failed_queries: AtomicU64,
     pub(super) samples: AtomicU64,
     pub(super) repeated: AtomicU64,
+    pub(super) late: AtomicU64,
     pub(super) doubled: AtomicU64,
     pub(super) not_finite: AtomicU64,
     pub(super) outside: AtomicU64,
@@ -56,6 +61,7 @@ impl Counts {
             failed_queries: get(&self.failed_queries),
             samples: get(&self.samples),
             repeated: get(&self.repeated),
+            late: get(&self.late),
             doubled: get(&self.doubled),
             not_finite: get(&self.not_finite),
             outside: get(&self.outside),
@@ -86,6 +92,8 @@ pub struct Tally {
     pub samples: u64,
     /// Samples that had been sent before and were not sent again: the tail is read again for late points.
     pub repeated: u64,
+    /// Samples that came so late that following had gone on: gaps are asked for again.
+    pub late: u64,
     /// Points that came twice in one answer.
     pub doubled: u64,
     /// Points that are no finite number.
@@ -107,6 +115,7 @@ impl Tally {
             failed_queries: self.failed_queries + o.failed_queries,
             samples: self.samples + o.samples,
             repeated: self.repeated + o.repeated,
+            late: self.late + o.late,
             doubled: self.doubled + o.doubled,
             not_finite: self.not_finite + o.not_finite,
             outside: self.outside + o.outside,
@@ -124,6 +133,9 @@ pub struct PlaceReport {
     pub complete: bool,
     /// Why not, in words.
     pub error: Option<String>,
+    /// Whether it is asked next time.
+    #[serde(flatten)]
+    pub breaker: Position,
     /// The budget, where it stopped the round.
     pub spent: Option<Spent>,
     /// Metrics billed this month, as counted here.
@@ -144,6 +156,8 @@ pub struct PlaceReport {
     pub planned_points: u64,
     /// Volumes with metrics that no known instance has had.
     pub unmapped_volumes: u64,
+    /// Listings that had more pages than are read.
+    pub listings_cut: u64,
     /// Series that fell silent before this are no longer listed, and the range reaches further back, milliseconds.
     pub listed_since: Option<i64>,
     /// Metrics whose names can't be kept.
@@ -160,7 +174,7 @@ pub struct PlaceReport {
 impl PlaceReport {
     /// Says whether everything was pulled that CloudWatch still names.
     pub const fn is_whole(&self) -> bool {
-        self.complete && self.unmapped_volumes == 0
+        self.complete && self.unmapped_volumes == 0 && self.listings_cut == 0
     }
 
     /// Says in sentences what may be missing although nothing failed, and what helps.
@@ -171,6 +185,13 @@ impl PlaceReport {
                 "{} volumes have metrics and belong to no instance that is known, so these are missing; give --ids FILE with lines \
                  `INSTANCE VOLUME…` and run it again",
                 self.unmapped_volumes
+            ));
+        }
+        if self.listings_cut > 0 {
+            gaps.push(format!(
+                "{} listings have more than {MAX_PAGES} pages; the instances and metrics beyond are not observed: narrow --select or \
+                 --namespaces, or observe the rest with another forewarn",
+                self.listings_cut
             ));
         }
         if let Some(since) = self.listed_since {

@@ -1,11 +1,15 @@
 //! Deals with one account in one region: looks, plans, and fetches with several threads.
 
+mod refill;
+
 use super::api::Query;
-use super::call::{CallError, Caller};
+use super::breaker::{Breaker, Position};
+use super::call::{CallError, Caller, Trouble};
 use super::deliver::{Delivery, Stamp, deliver};
 use super::fetch::fetch;
-use super::job::{Job, Mode};
+use super::job::{Job, Mode, SILENCE_MS};
 use super::ledger::Ledger;
+use super::permits::Permit;
 use super::place::Place;
 use super::place_metrics;
 use super::plan::{Call, Want, pack};
@@ -14,8 +18,10 @@ use super::report::{Counts, PlaceReport};
 use super::state::{PlaceRow, Series, State, Target};
 use super::window::{by_age, live, once, settled};
 use crate::stream::InstanceSeen;
+use forewarn_runtime::time::format_ms;
 use rand::SeedableRng;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use refill::refill;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,6 +40,12 @@ pub(super) enum Item {
         delivery: Delivery,
         ledger: Arc<Mutex<Ledger>>,
     },
+    /// Nothing more comes from a place.
+    Done {
+        place: usize,
+        /// Whether everything came that was due.
+        complete: bool,
+    },
 }
 
 /// What is left when the threads of a place have ended; the ledger is looked at once everything has been put.
@@ -44,6 +56,8 @@ pub(super) struct Outcome {
     pub(super) error: Option<CallError>,
     pub(super) ledger: Arc<Mutex<Ledger>>,
     pub(super) target: Target,
+    /// How the place stood before.
+    pub(super) breaker: Breaker,
 }
 
 /// Gives what progress a job moves.
@@ -55,7 +69,7 @@ fn target(job: &Job<'_>, now: i64) -> Target {
 }
 
 /// Deals with a place; what it finds goes to `out`, and what goes wrong stays within it.
-pub(super) fn run(place: &Place, job: &Job<'_>, state: &State, out: &SyncSender<Item>) -> Outcome {
+pub(super) fn run(place: &Place, job: &Job<'_>, state: &State, permit: &Permit<'_>, out: &SyncSender<Item>) -> Outcome {
     let counts = Counts::default();
     let now = job.clock.now_ms();
     let mut outcome = Outcome {
@@ -64,6 +78,7 @@ pub(super) fn run(place: &Place, job: &Job<'_>, state: &State, out: &SyncSender<
         error: None,
         ledger: Arc::default(),
         target: target(job, now),
+        breaker: Breaker::default(),
     };
     let row = match state.place(&place.label, &place.region) {
         Ok(row) => row,
@@ -72,15 +87,47 @@ pub(super) fn run(place: &Place, job: &Job<'_>, state: &State, out: &SyncSender<
             return outcome;
         }
     };
+    let position = match state.breaker(row.id) {
+        Ok(breaker) => {
+            outcome.breaker = breaker;
+            breaker.position(now)
+        }
+        Err(e) => {
+            outcome.error = Some(CallError::State(e));
+            return outcome;
+        }
+    };
+    if let (Position::Open { until }, Mode::Follow { .. }) = (position, job.mode) {
+        let Breaker { failures, since, .. } = outcome.breaker;
+        let (since, until) = (format_ms(since), format_ms(until));
+        outcome.error = Some(CallError::NotAsked { failures, since, until });
+        outcome.report.account = place.account.clone().or_else(|| row.account.clone()).unwrap_or_default();
+        outcome.row = row;
+        return outcome;
+    }
     let _waiting = place_metrics::begin(place, &row, job, now);
     let caller = Caller {
         clock: job.clock,
         stop: job.stop,
         metrics: job.metrics,
         label: place_metrics::label(place, row.account.as_deref()),
-        limiter: &place.limiter,
+        pace: &place.pace,
         jitter: Mutex::new(rand_chacha::ChaCha8Rng::seed_from_u64(job.seed ^ row.id.unsigned_abs())),
         patience_ms: job.patience_ms,
+        trouble: Trouble {
+            began: now,
+            silence_ms: match job.mode {
+                Mode::Follow { .. } => SILENCE_MS,
+                Mode::Once { .. } => job.patience_ms,
+            },
+            deadline_ms: job.deadline_ms,
+            answered_at: AtomicI64::new(now),
+            silent: AtomicBool::new(false),
+            probing: AtomicBool::new(position == Position::HalfOpen && matches!(job.mode, Mode::Follow { .. })),
+            permit,
+            watch: job.watch,
+            key: place.key(),
+        },
         counts: &counts,
         state,
         place: row.id,
@@ -106,6 +153,7 @@ fn work(
     let report = &mut outcome.report;
     report.account.clone_from(&found.account);
     (report.new_series, report.unmapped_volumes, report.odd_metrics) = (found.new_series, found.unmapped, found.odd);
+    report.listings_cut = found.cut;
     report.listed_since = listed_since(job.mode, job.clock.now_ms());
     if !found.changed.is_empty() {
         let item = Item::Instances { place: row.id, seen: found.changed.clone() };
@@ -123,7 +171,11 @@ fn work(
     outcome.ledger = Arc::new(Mutex::new(Ledger::of(&calls)));
     forewarn_runtime::failpoint::point("ingest.planned");
     let shared = Shared { caller, place, job, series: &series, calls: &calls, account: &found.account, out };
-    shared.fetch_all(outcome)
+    shared.fetch_all(outcome)?;
+    if let Mode::Follow { .. } = job.mode {
+        refill(&shared, outcome.report.planned_metrics);
+    }
+    Ok(())
 }
 
 /// Gives the series that are pulled: of observed instances, at the period that is wanted, and for following those alone that had data
@@ -173,17 +225,22 @@ fn plan(job: &Job<'_>, series: &[Series], now: i64) -> Vec<Call> {
 }
 
 /// What the threads of a place share.
-struct Shared<'a> {
-    caller: &'a Caller<'a>,
-    place: &'a Place,
-    job: &'a Job<'a>,
-    series: &'a [Series],
+pub(super) struct Shared<'a> {
+    pub(super) caller: &'a Caller<'a>,
+    pub(super) place: &'a Place,
+    pub(super) job: &'a Job<'a>,
+    pub(super) series: &'a [Series],
     calls: &'a [Call],
     account: &'a str,
-    out: &'a SyncSender<Item>,
+    pub(super) out: &'a SyncSender<Item>,
 }
 
 impl Shared<'_> {
+    /// Gives what all batches of a call have in common.
+    pub(super) fn stamp(&self, ingested_at: Option<i64>, tail_ms: i64) -> Stamp<'_> {
+        Stamp { account: self.account, region: &self.place.region, ingested_at, tail_ms }
+    }
+
     fn fetch_all(&self, outcome: &Outcome) -> Result<(), CallError> {
         let (next, first) = (AtomicUsize::new(0), Mutex::new(None::<CallError>));
         let threads = self.job.workers.clamp(1, 64).min(self.calls.len().max(1));
@@ -221,8 +278,7 @@ impl Shared<'_> {
             Mode::Follow { tail_ms, .. } => (Some(now), tail_ms),
             Mode::Once { .. } => (None, self.job.tail_ms),
         };
-        let stamp = Stamp { account: self.account, region: &self.place.region, ingested_at, tail_ms };
-        let delivery = deliver(self.series, &call.wants, raws, stamp, |s| {
+        let delivery = deliver(self.series, &call.wants, raws, self.stamp(ingested_at, tail_ms), |s| {
             settled(aws_now, self.job.wanted.timing(&s.metric.namespace))
         });
         let counts = self.caller.counts;

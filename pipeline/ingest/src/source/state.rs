@@ -1,10 +1,13 @@
 //! Remembers, durably, what was discovered and how far everything has come: `STATE/ingest.sqlite`.
 
+mod breakers;
+mod gaps;
 mod known;
 mod outbox;
 mod series;
 mod tables;
 
+pub use breakers::{FailingPlace, failing};
 pub(super) use series::{Series, Target};
 
 use super::budget::{Spent, admit, month};

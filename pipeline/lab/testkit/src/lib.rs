@@ -1,6 +1,7 @@
 //! What tests of several rooms need: a server that answers as AWS, the recovery test world, a log that dies, and one event of every type.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
+pub mod event_bridge;
 pub mod exposition;
 pub mod mortal;
 pub mod moto;

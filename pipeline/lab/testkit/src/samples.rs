@@ -265,6 +265,7 @@ fn other_events() -> Vec<Event> {
             text: t("web 1.2"),
             at: time(),
             until: None,
+            marked_at: None,
             by: blob(),
         }),
         Event::IncidentObserved(incident::IncidentObserved {

@@ -50,6 +50,9 @@ pub struct ChangeMarked {
     pub at: String,
     /// When it ended, where it lasted (RFC 3339, UTC).
     pub until: Option<String>,
+    /// When it was declared, where that was not when it was made (RFC 3339, UTC): nobody knew of it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marked_at: Option<String>,
     /// Who declared it, kept outside the chain.
     pub by: Option<BlobRef>,
 }

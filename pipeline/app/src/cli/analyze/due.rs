@@ -58,7 +58,7 @@ impl Args {
         }
         let system_context = buses::system_context()?;
         // Opened before anything is appended, so that a bus that is new hears of it.
-        let wanted = self.buses.wanted(&self.state, context);
+        let wanted = self.buses.wanted(&self.state, context)?;
         let mut sinks =
             if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &system_context)? };
         let map = self.map.over(&history);

@@ -25,6 +25,9 @@ pub(super) fn write(report: &Report, out: &mut Out) -> Result<(), CliError> {
         count(t.failed_queries),
         report.lag_ms().map_or_else(|| "-".to_owned(), |ms| format!("{} s", ms / 1000)),
     ))?;
+    if t.late > 0 {
+        out.line(format_args!("{} samples came late, into gaps that were asked for again", count(t.late)))?;
+    }
     if t.doubled + t.not_finite + t.outside > 0 {
         out.line(format_args!(
             "left out: {} points given twice in a reply, {} not finite, {} outside their window",

@@ -19,9 +19,10 @@ impl PullArgs {
         use forewarn_ingest::source::accounts::{Account, is_region, parse};
         use forewarn_ingest::source::cloudwatch::CloudWatch;
         use forewarn_ingest::source::ec2::Ec2;
-        use forewarn_ingest::source::limit::Quota;
+        use forewarn_ingest::source::limit::{Pace, Quota};
         use forewarn_runtime::aws::{Aws, Role};
         use forewarn_runtime::clock::SystemClock;
+        use std::collections::BTreeMap;
         use std::sync::Arc;
 
         let aws = Aws::load().map_err(CliError::failed)?;
@@ -43,6 +44,7 @@ impl PullArgs {
         }
         let quota = Quota { calls: self.quota_calls, points: self.quota_points };
         let mut places: Vec<Place> = Vec::new();
+        let mut paces = BTreeMap::new();
         for account in accounts {
             let role = account.role.map(|arn| Role { arn, external_id: account.external_id.clone() });
             let label = role.as_ref().map_or("own", |r| r.arn.as_str()).to_owned();
@@ -54,7 +56,10 @@ impl PullArgs {
                 let config = aws.config(region, role.as_ref());
                 let metrics = Box::new(CloudWatch::new(&aws, &config, Arc::new(SystemClock)));
                 let apis = (metrics as _, Box::new(Ec2::new(&aws, &config)) as _);
-                places.push(Place::new(label.clone(), id.clone(), region.clone(), apis, quota, context.now_ms));
+                // AWS counts by account, whichever role asks.
+                let asked = (id.clone().unwrap_or_else(|| label.clone()), region.clone());
+                let pace = paces.entry(asked).or_insert_with(|| Pace::new(quota, context.now_ms)).clone();
+                places.push(Place::new(label.clone(), id.clone(), region.clone(), apis, pace));
             }
         }
         Ok(places)

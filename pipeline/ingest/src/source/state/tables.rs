@@ -68,6 +68,24 @@ CREATE TABLE billed(
 CREATE TABLE outbox(id INTEGER PRIMARY KEY, records BLOB NOT NULL, progress BLOB NOT NULL) STRICT;
 ";
 
+/// Tables that a file may lack: an earlier forewarn had none of them, and does without them.
+const LATER: &str = "
+CREATE TABLE IF NOT EXISTS breakers(
+  place INTEGER PRIMARY KEY,
+  failures INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  tried_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS gaps(
+  series INTEGER NOT NULL,
+  begins INTEGER NOT NULL,
+  ends INTEGER NOT NULL,
+  tries INTEGER NOT NULL,
+  next_at INTEGER NOT NULL,
+  PRIMARY KEY (series, begins)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Sets up a connection, and the file when it is empty; nothing is changed in a file that is not ours.
 pub(super) fn prepare(connection: &mut Connection, path: &str) -> Result<(), StateError> {
     let e = || failed("open it");
@@ -90,6 +108,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &str) -> Result<(), Sta
         _ => return Err(StateError::Foreign(path.to_owned(), "not the state of an ingest; choose --state".to_owned())),
     }
     write_ahead(connection).map_err(e())?;
+    connection.execute_batch(LATER).map_err(e())?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(e())
 }
 

@@ -1,0 +1,64 @@
+use super::*;
+use serde_json::json;
+
+fn parked(id: &str) -> Parked {
+    let announcement = Announcement {
+        version: "0".to_owned(),
+        id: id.to_owned(),
+        detail_type: "Prediction Updated".to_owned(),
+        source: "forewarn".to_owned(),
+        account: "123456789012".to_owned(),
+        time: "2026-02-15T06:00:00Z".to_owned(),
+        region: "eu-central-1".to_owned(),
+        resources: Vec::new(),
+        event_type: "forewarn.prediction.updated.v1".to_owned(),
+        detail: json!({ "event_id": id }),
+    };
+    Parked {
+        bus: "fleet".to_owned(),
+        at: "2026-02-15T06:00:01Z".to_owned(),
+        code: "MalformedDetail".to_owned(),
+        message: "no".to_owned(),
+        announcement,
+    }
+}
+
+#[test]
+fn a_restart_remembers_what_was_sent_and_a_torn_id_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || FileMemory::in_state(dir.path(), "eventbridge");
+    open().note_sent(&["a", "b"]).unwrap();
+    let path = dir.path().join("eventbridge.sent");
+    std::fs::write(&path, "a\nb\nc-and-then-the-lig").unwrap();
+    let mut memory = open();
+    assert_eq!(memory.sent().unwrap().iter().collect::<Vec<_>>(), ["a", "b"]);
+    memory.note_sent(&["d"]).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\nb\nd\n");
+    memory.forget_sent().unwrap();
+    memory.note_sent(&["e"]).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "e\n");
+}
+
+#[test]
+fn one_process_at_a_time_feeds_a_bus_and_the_list_of_what_was_set_aside_disturbs_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = FileMemory::in_state(dir.path(), "eventbridge");
+    first.park(parked("a")).unwrap();
+    let mut second = FileMemory::in_state(dir.path(), "eventbridge");
+    assert!(matches!(second.sent(), Err(BusError::Busy { .. })));
+    assert_eq!(second.parked().unwrap().len(), 1);
+    drop(first);
+    second.sent().unwrap();
+}
+
+#[test]
+fn what_was_taken_in_the_end_is_set_aside_no_longer() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut memory = FileMemory::in_state(dir.path(), "eventbridge");
+    for id in ["a", "b", "a"] {
+        memory.park(parked(id)).unwrap();
+    }
+    assert_eq!(memory.parked().unwrap().len(), 2, "once each");
+    memory.note_sent(&["a"]).unwrap();
+    assert_eq!(memory.parked().unwrap().into_values().collect::<Vec<_>>(), [parked("b")]);
+}
