@@ -1,5 +1,6 @@
 //! Feeds several buses from the log, each with a cursor of its own: a broken one never stops the others.
 
+use super::Announcement;
 use super::bus::{Bus, BusError, Published};
 use super::freshness::mark;
 use super::jsonl::JsonLinesBus;
@@ -95,7 +96,7 @@ pub fn open<L: Cursors + EventLog>(
     ctx: &RuntimeContext,
 ) -> Result<Vec<Sink>, LogError> {
     let SinkConfig { file, eventbridge: events_to, stdout, state, stale_after_ms } = wanted;
-    let file = JsonLinesBus::open(file).map(|b| Box::new(b) as Box<dyn Bus + Send>);
+    let file = FileWhenDue::of(file).map(|b| Box::new(b) as Box<dyn Bus + Send>);
     let mut sinks = vec![Sink { name: FILE, bus: file, news: None }];
     if let Some(bus) = events_to {
         let news = News { clock: Arc::clone(&ctx.clock), stale_after_ms: *stale_after_ms };
@@ -110,6 +111,30 @@ pub fn open<L: Cursors + EventLog>(
         }
     }
     Ok(sinks)
+}
+
+/// The JSON Lines file, opened when there is something to announce: opening reads its end, which a turn without news can do without.
+struct FileWhenDue {
+    path: PathBuf,
+    open: Option<JsonLinesBus>,
+}
+
+impl FileWhenDue {
+    /// Makes the file where there is none, so that readers find it.
+    fn of(path: &Path) -> Result<Self, BusError> {
+        let open = if path.exists() { None } else { Some(JsonLinesBus::open(path)?) };
+        Ok(Self { path: path.to_owned(), open })
+    }
+}
+
+impl Bus for FileWhenDue {
+    fn publish(&mut self, batch: &[Announcement]) -> Result<Published, BusError> {
+        let bus = match self.open.take() {
+            Some(bus) => self.open.insert(bus),
+            None => self.open.insert(JsonLinesBus::open(&self.path)?),
+        };
+        bus.publish(batch)
+    }
 }
 
 #[cfg(feature = "aws")]

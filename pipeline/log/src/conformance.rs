@@ -1,10 +1,13 @@
 //! Says in code what every [`EventLog`] must do; each adapter, ours or another's, runs [`run`].
 
+mod upkeep;
+
 use super::chain;
 use super::envelope::{InvalidEvent, NewEvent};
 use super::event::Event;
 use super::event::policy::PolicyChanged;
-use super::port::{AppendError, Cursors, EventLog, Expected, Recorded};
+use super::maintain::{Maintain, Snapshots};
+use super::port::{AppendError, Batch, Cursors, EventLog, Expected, Recorded};
 use jiff::Timestamp;
 use std::thread;
 
@@ -27,9 +30,10 @@ fn samples(ids: &[&str]) -> Vec<NewEvent> {
 ///
 /// # Panics
 /// When the log does not do what the port demands.
-pub fn run<L: EventLog + Cursors + Sync>(make: impl Fn() -> L) {
+pub fn run<L: EventLog + Cursors + Maintain + Snapshots + Sync>(make: impl Fn() -> L) {
     appends_and_reads(&make());
     empty_append_does_nothing(&make());
+    several_streams_at_once(&make());
     expected_versions(&make());
     first_write_wins(&make());
     a_repeated_append_succeeds_whatever_it_expected(&make());
@@ -37,6 +41,10 @@ pub fn run<L: EventLog + Cursors + Sync>(make: impl Fn() -> L) {
     bad_input_leaves_nothing(&make());
     pages(&make());
     cursors_only_move_forward(&make());
+    a_cursor_at_the_beginning_is_there(&make());
+    upkeep::a_pruned_log_goes_on(&make());
+    upkeep::readers_hold_back_a_pruning(&make());
+    upkeep::snapshots_shorten_the_way_and_change_nothing(&make());
     let shared = make();
     concurrent(&[&shared, &shared, &shared, &shared]);
     let contended = make();
@@ -89,6 +97,27 @@ fn empty_append_does_nothing(log: &impl EventLog) {
     let appended = log.append("a", Expected::Version(7), &[]).expect("nothing to write is nothing to refuse");
     assert_eq!((appended.written, appended.entries.len()), (0, 0));
     assert_eq!(log.head().expect("head"), 0);
+}
+
+fn several_streams_at_once(log: &impl EventLog) {
+    let batch =
+        |stream: &str, expected, of: &[&str]| Batch { stream: stream.to_owned(), expected, events: samples(of) };
+    let batches = [
+        batch("a", Expected::NoStream, &["1", "2"]),
+        batch("b", Expected::Any, &["3", "1"]),
+        batch("a", Expected::Version(2), &["4"]),
+    ];
+    let appended = log.append_each(&batches).expect("append");
+    assert_eq!(
+        appended.iter().map(|a| (a.written, ids(&a.entries))).collect::<Vec<_>>(),
+        [(2, vec!["1", "2"]), (1, vec!["3", "1"]), (1, vec!["4"])]
+    );
+    let again = log.append_each(&batches).expect("an answer may have been lost");
+    assert!(again.iter().all(|a| a.written == 0));
+    let error = log.append_each(&[batch("c", Expected::Version(1), &["5"])]).expect_err("a conflict");
+    assert!(matches!(error, AppendError::Conflict { actual: 0, .. }), "{error}");
+    assert_eq!(ids(&log.read("a", 1, 9).expect("read")), ["1", "2", "4"]);
+    check_chain(&log.read_all(0, 9).expect("read all"));
 }
 
 fn expected_versions(log: &impl EventLog) {
@@ -164,6 +193,14 @@ fn cursors_only_move_forward(log: &impl Cursors) {
     log.advance("bus", 3).expect("advance");
     assert_eq!(log.cursor("bus").expect("cursor"), 5);
     assert_eq!(log.cursor("other").expect("cursor"), 0);
+}
+
+/// A reader of a log that is empty stands at 0, and is there all the same.
+fn a_cursor_at_the_beginning_is_there(log: &impl Cursors) {
+    assert!(!log.has_cursor("bus").expect("has cursor"));
+    log.advance("bus", 0).expect("advance");
+    assert_eq!((log.has_cursor("bus").expect("has cursor"), log.cursor("bus").expect("cursor")), (true, 0));
+    assert!(!log.has_cursor("other").expect("has cursor"));
 }
 
 /// Lets each handle to one empty log append from its own thread while a reader follows all of them.

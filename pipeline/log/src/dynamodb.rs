@@ -1,22 +1,30 @@
 //! Keeps a log in one DynamoDB table, with its cursors, for many writers at once.
 //!
 //! Each append is one transaction onto the head that it looked at: positions have no gaps, the chain is right, and of two writers one
-//! begins again. Tables of current state are not kept here: a reader folds the entries into a [`Projection`](super::Projection).
+//! begins again. Tables of current state are not kept here: a reader folds the entries into a [`Projection`](super::Projection), from the
+//! newest snapshot on.
 //! What the items look like stands in `item`.
 
 mod api;
 mod append;
 mod call_error;
+mod cursors;
 mod item;
 mod plan;
+mod prune;
+mod pruned;
 mod read;
+mod rebuild;
 mod signs;
+mod snapshot;
 mod table;
 mod verify;
 
+use super::checkpoint::Prefix;
 use super::envelope::NewEvent;
+use super::maintain::{Maintain, Snapshots};
 use super::port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
-use super::sqlite::VerifyReport;
+use super::report::{PruneReport, RebuildReport, VerifyReport};
 pub use api::Api;
 use append::Append;
 use aws_config::SdkConfig;
@@ -25,7 +33,7 @@ use forewarn_domain::id::is_name;
 use forewarn_domain::id::sha256_hex;
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::context::RuntimeContext;
-use item::Key;
+use jiff::Timestamp;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -43,6 +51,8 @@ pub struct DynamoLog {
     appends: AtomicU64,
     /// Threads of one handle need not come in each other's way.
     turn: Mutex<()>,
+    /// The readers that this handle has named.
+    readers: cursors::Named,
 }
 
 impl DynamoLog {
@@ -72,7 +82,13 @@ impl DynamoLog {
     fn reach(aws: Aws, config: &SdkConfig, table: &str, ctx: RuntimeContext) -> Self {
         let now = ctx.clock.now_ms();
         let api = Api::new(aws, config, table, ctx);
-        Self { api, writer: writer(now), appends: AtomicU64::new(0), turn: Mutex::new(()) }
+        Self {
+            api,
+            writer: writer(now),
+            appends: AtomicU64::new(0),
+            turn: Mutex::new(()),
+            readers: cursors::Named::default(),
+        }
     }
 
     /// Checks positions, versions, hashes, envelopes, streams and ids as far as the log goes now, and names the first bad entry. Reads every
@@ -82,6 +98,54 @@ impl DynamoLog {
     /// When the table cannot be read.
     pub fn verify(&self) -> Result<VerifyReport, LogError> {
         verify::verify(&self.api)
+    }
+
+    /// Folds the log from its beginning, or its checkpoint, compares the newest snapshot with what the log says at its place, and keeps a
+    /// new one.
+    ///
+    /// # Errors
+    /// When the table cannot be read or written, or an entry cannot be understood.
+    pub fn rebuild(&self) -> Result<RebuildReport, LogError> {
+        rebuild::rebuild(&self.api, &self.mark())
+    }
+
+    /// Forgets the oldest entries: all before the first that happened at `before` or later, as far as every cursor has read.
+    /// A checkpoint stands in their place, and an entry that names it is appended.
+    ///
+    /// # Errors
+    /// When the table cannot be read or written, an entry cannot be understood, or another pruning came first. One that is cut short leaves
+    /// a log that verifies; the next one goes on from there.
+    pub fn prune(&self, before: Timestamp, now: Timestamp) -> Result<PruneReport, AppendError> {
+        prune::prune(&self.api, self.mark(), before, now)
+    }
+
+    /// Names an append, a pruning or a snapshot, and no other.
+    fn mark(&self) -> String {
+        format!("{}-{}", self.writer, self.appends.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Maintain for DynamoLog {
+    fn verify(&self) -> Result<VerifyReport, LogError> {
+        Self::verify(self)
+    }
+
+    fn rebuild(&self) -> Result<RebuildReport, LogError> {
+        Self::rebuild(self)
+    }
+
+    fn prune(&self, before: Timestamp, now: Timestamp) -> Result<PruneReport, AppendError> {
+        Self::prune(self, before, now)
+    }
+}
+
+impl Snapshots for DynamoLog {
+    fn newest(&self) -> Result<Prefix, LogError> {
+        snapshot::newest(&self.api)
+    }
+
+    fn keep(&self, prefix: &Prefix) -> Result<(), LogError> {
+        snapshot::keep(&self.api, prefix, &self.mark())
     }
 }
 
@@ -101,8 +165,7 @@ impl EventLog for DynamoLog {
         let sealed = events.iter().map(NewEvent::seal).collect::<Result<Vec<_>, _>>()?;
         // What a panic cut short is in the table or not; nothing is held here.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mark = format!("{}-{}", self.writer, self.appends.fetch_add(1, Ordering::Relaxed));
-        Append { api: &self.api, stream, expected, sealed: &sealed, mark }.run()
+        Append { api: &self.api, stream, expected, sealed: &sealed, beside: &[], mark: self.mark() }.run()
     }
 
     fn read(&self, stream: &str, from_version: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
@@ -122,41 +185,16 @@ impl EventLog for DynamoLog {
     }
 }
 
-impl DynamoLog {
-    fn find_cursor(&self, name: &str) -> Result<Option<u64>, LogError> {
-        let Some(item) = self.api.get(&Key::of_cursor(name), "read a cursor")? else { return Ok(None) };
-        let position = item::number(&item, "position");
-        let unread =
-            || LogError::unavailable(self.api.doing("read a cursor"), format!("cursor {name:?} has no position"));
-        position.map(Some).ok_or_else(unread)
-    }
-}
-
 impl Cursors for DynamoLog {
     fn cursor(&self, name: &str) -> Result<u64, LogError> {
-        Ok(self.find_cursor(name)?.unwrap_or(0))
+        Ok(self.readers.find(&self.api, name)?.unwrap_or(0))
     }
 
     fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
-        Ok(self.find_cursor(name)?.is_some())
+        Ok(self.readers.find(&self.api, name)?.is_some())
     }
 
     fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
-        let moved = self.api.call("UpdateItem", "move a cursor", |client| {
-            client
-                .update_item()
-                .table_name(&self.api.table)
-                .set_key(Some(Key::of_cursor(name).item()))
-                .update_expression("SET #p = :p")
-                .condition_expression("attribute_not_exists(#p) OR #p < :p")
-                .expression_attribute_names("#p", "position")
-                .expression_attribute_values(":p", item::n(position))
-                .send()
-        });
-        match moved {
-            // It stands there already, or further on.
-            Err(failed) if failed.trouble != CallError::Refused => Err(failed.into()),
-            _ => Ok(()),
-        }
+        self.readers.advance(&self.api, name, position)
     }
 }

@@ -6,30 +6,38 @@
 //! append, and [`SqliteLog::rebuild`] makes them again through the same function.
 
 pub mod chain;
+pub mod checkpoint;
 pub mod conformance;
 #[cfg(feature = "aws")]
 pub mod dynamodb;
 pub mod envelope;
 pub mod event;
 pub mod filter;
+pub mod maintain;
 pub mod memory;
 pub mod port;
 pub mod projection;
+pub mod report;
 pub mod row;
+pub mod spec;
 pub mod sqlite;
 pub mod table;
 pub mod walk;
 
+pub use checkpoint::{Checkpoint, Prefix};
 #[cfg(feature = "aws")]
 pub use dynamodb::DynamoLog;
 pub use envelope::{Envelope, InvalidEvent, NewEvent};
 pub use event::{DecodeError, Event};
 pub use filter::Filter;
+pub use maintain::{Maintain, Snapshots};
 pub use memory::MemoryLog;
-pub use port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
+pub use port::{AppendError, Appended, Batch, Cursors, EventLog, Expected, LogError, Recorded};
 pub use projection::Projection;
+pub use report::{Difference, Fault, PruneReport, RebuildReport, VerifyReport};
 pub use row::Row;
-pub use sqlite::{Checkpoint, PruneReport, RebuildReport, SqliteLog, VerifyReport};
+pub use spec::{Log, LogSpec};
+pub use sqlite::SqliteLog;
 pub use table::{Key, Table};
 
 use std::path::{Path, PathBuf};

@@ -1,12 +1,19 @@
 //! Keeps a log in memory, for tests and for runs that leave nothing behind.
 
 use super::chain;
+use super::checkpoint::{Bound, Checkpoint, Fate, Prefix, STREAM};
 use super::envelope::{Envelope, NewEvent};
 use super::filter::Filter;
+use super::maintain::{Maintain, Snapshots};
 use super::port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
 use super::projection::Projection;
-use forewarn_domain::id::is_name;
+use super::report::{Fault, PruneReport, RebuildReport, VerifyReport};
+use super::table::TABLES;
+use super::walk::Walk;
+use forewarn_domain::id::{event_id, is_name};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A log in memory; clones share it.
@@ -17,11 +24,16 @@ pub struct MemoryLog {
 
 #[derive(Debug, Clone, Default)]
 struct Inner {
-    entries: Vec<Recorded>,
-    by_id: BTreeMap<String, usize>,
-    streams: BTreeMap<String, Vec<usize>>,
+    entries: BTreeMap<u64, Recorded>,
+    by_id: BTreeMap<String, u64>,
+    /// The positions of each stream's entries, by version.
+    streams: BTreeMap<String, BTreeMap<u64, u64>>,
+    /// Where the log ends, pruned or not.
+    walk: Walk,
     cursors: BTreeMap<String, u64>,
     projection: Projection,
+    checkpoint: Option<Checkpoint>,
+    snapshot: Option<Prefix>,
 }
 
 impl MemoryLog {
@@ -38,7 +50,7 @@ impl MemoryLog {
     /// Gives the entries that a filter chooses.
     pub fn list(&self, filter: &Filter) -> Vec<Recorded> {
         let inner = self.lock();
-        let chosen = inner.entries.iter().filter(|e| filter.matches(e));
+        let chosen = inner.entries.values().filter(|e| filter.matches(e));
         chosen.take(filter.limit.unwrap_or(usize::MAX)).cloned().collect()
     }
 
@@ -51,9 +63,9 @@ impl MemoryLog {
 impl Inner {
     /// Makes the entries that `fresh` events become, without touching anything.
     fn prepare(&self, stream: &str, fresh: Vec<Envelope>) -> Result<Vec<Recorded>, LogError> {
-        let mut position = self.entries.len() as u64;
+        let mut position = self.walk.position;
         let mut version = self.length(stream);
-        let mut previous_hash = self.entries.last().map_or(chain::GENESIS, |e| &e.hash).to_owned();
+        let mut previous_hash = self.walk.hash.clone();
         let mut entries = Vec::with_capacity(fresh.len());
         for envelope in fresh {
             position += 1;
@@ -67,7 +79,51 @@ impl Inner {
     }
 
     fn length(&self, stream: &str) -> u64 {
-        self.streams.get(stream).map_or(0, Vec::len) as u64
+        self.walk.versions.get(stream).copied().unwrap_or(0)
+    }
+
+    /// Appends events, sealed already.
+    fn append(
+        &mut self,
+        stream: &str,
+        expected: Expected,
+        events: &[NewEvent],
+        sealed: &[Envelope],
+    ) -> Result<Appended, AppendError> {
+        let mut seen = BTreeSet::new();
+        let is_new: Vec<bool> =
+            sealed.iter().map(|e| !self.by_id.contains_key(&e.id) && seen.insert(e.id.clone())).collect();
+        let actual = self.length(stream);
+        if !seen.is_empty() && !expected.allows(actual) {
+            return Err(AppendError::Conflict { stream: stream.to_owned(), expected, actual });
+        }
+        let fresh = sealed.iter().zip(&is_new).filter(|(_, new)| **new).map(|(e, _)| e.clone()).collect();
+        let fresh = self.prepare(stream, fresh)?;
+        let written = fresh.len();
+        let typed = events.iter().zip(&is_new).filter(|(_, new)| **new).map(|(e, _)| &e.event);
+        for (entry, event) in fresh.into_iter().zip(typed) {
+            self.projection.fold(&entry.envelope, event);
+            self.walk.pass(&entry);
+            self.by_id.insert(entry.envelope.id.clone(), entry.position);
+            self.streams.entry(stream.to_owned()).or_default().insert(entry.version, entry.position);
+            self.entries.insert(entry.position, entry);
+        }
+        let found = sealed.iter().filter_map(|e| self.entries.get(self.by_id.get(&e.id)?));
+        Ok(Appended { entries: found.cloned().collect(), written })
+    }
+
+    /// Forgets an entry.
+    fn forget(&mut self, position: u64) {
+        let Some(entry) = self.entries.remove(&position) else { return };
+        self.by_id.remove(&entry.envelope.id);
+        if let Some(versions) = self.streams.get_mut(&entry.stream) {
+            versions.remove(&entry.version);
+        }
+    }
+
+    fn slowest(&self) -> Option<(String, u64)> {
+        let slowest = self.cursors.iter().min_by_key(|(name, position)| (**position, *name));
+        slowest.map(|(name, position)| (name.clone(), *position))
     }
 }
 
@@ -77,39 +133,18 @@ impl EventLog for MemoryLog {
             return Err(AppendError::Stream(stream.to_owned()));
         }
         let sealed = events.iter().map(NewEvent::seal).collect::<Result<Vec<_>, _>>()?;
-        let mut inner = self.lock();
-        let mut seen = BTreeSet::new();
-        let is_new: Vec<bool> =
-            sealed.iter().map(|e| !inner.by_id.contains_key(&e.id) && seen.insert(e.id.clone())).collect();
-        let actual = inner.length(stream);
-        if !seen.is_empty() && !expected.allows(actual) {
-            return Err(AppendError::Conflict { stream: stream.to_owned(), expected, actual });
-        }
-        let fresh = sealed.iter().zip(&is_new).filter(|(_, new)| **new).map(|(e, _)| e.clone()).collect();
-        let fresh = inner.prepare(stream, fresh)?;
-        let written = fresh.len();
-        let typed = events.iter().zip(&is_new).filter(|(_, new)| **new).map(|(e, _)| &e.event);
-        for (entry, event) in fresh.into_iter().zip(typed) {
-            let place = inner.entries.len();
-            inner.projection.fold(&entry.envelope, event);
-            inner.by_id.insert(entry.envelope.id.clone(), place);
-            inner.streams.entry(stream.to_owned()).or_default().push(place);
-            inner.entries.push(entry);
-        }
-        let entries = sealed.iter().filter_map(|e| inner.by_id.get(&e.id)).map(|&i| inner.entries[i].clone()).collect();
-        Ok(Appended { entries, written })
+        self.lock().append(stream, expected, events, &sealed)
     }
 
     fn read(&self, stream: &str, from_version: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
         let inner = self.lock();
-        let skip = from_version.saturating_sub(1) as usize;
-        let places = inner.streams.get(stream).map_or(&[][..], Vec::as_slice);
-        Ok(places.iter().skip(skip).take(limit).map(|&i| inner.entries[i].clone()).collect())
+        let places = inner.streams.get(stream).into_iter().flat_map(|versions| versions.range(from_version..));
+        Ok(places.take(limit).filter_map(|(_, position)| inner.entries.get(position)).cloned().collect())
     }
 
     fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
         let inner = self.lock();
-        Ok(inner.entries.iter().skip(usize::try_from(after).unwrap_or(usize::MAX)).take(limit).cloned().collect())
+        Ok(inner.entries.range((Excluded(after), Unbounded)).take(limit).map(|(_, e)| e.clone()).collect())
     }
 
     fn length(&self, stream: &str) -> Result<u64, LogError> {
@@ -117,7 +152,7 @@ impl EventLog for MemoryLog {
     }
 
     fn head(&self) -> Result<u64, LogError> {
-        Ok(self.lock().entries.len() as u64)
+        Ok(self.lock().walk.position)
     }
 }
 
@@ -135,5 +170,93 @@ impl Cursors for MemoryLog {
         let cursor = inner.cursors.entry(name.to_owned()).or_default();
         *cursor = (*cursor).max(position);
         Ok(())
+    }
+}
+
+impl Snapshots for MemoryLog {
+    fn newest(&self) -> Result<Prefix, LogError> {
+        let inner = self.lock();
+        let from = inner.checkpoint.as_ref().map_or(0, |c| c.position);
+        match &inner.snapshot {
+            Some(prefix) if prefix.walk.position > from => Ok(prefix.clone()),
+            _ => Prefix::after(inner.checkpoint.as_ref()),
+        }
+    }
+
+    fn keep(&self, prefix: &Prefix) -> Result<(), LogError> {
+        self.lock().snapshot = Some(prefix.clone());
+        Ok(())
+    }
+}
+
+impl Maintain for MemoryLog {
+    fn verify(&self) -> Result<VerifyReport, LogError> {
+        let inner = self.lock();
+        let mut check = Prefix::after(inner.checkpoint.as_ref())?;
+        let mut fault = None;
+        let mut entries = 0;
+        for entry in inner.entries.values() {
+            match check.check_and_take(entry) {
+                Ok(()) => entries += 1,
+                Err(LogError::Corrupt { position, what }) => {
+                    fault = Some(Fault { position, what });
+                    break;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(VerifyReport {
+            entries,
+            checkpoint: inner.checkpoint.clone(),
+            streams: check.walk.versions.len() as u64,
+            hash: check.walk.hash,
+            unknown: check.projection.unknown,
+            fault,
+        })
+    }
+
+    fn rebuild(&self) -> Result<RebuildReport, LogError> {
+        let mut inner = self.lock();
+        let mut made = Prefix::after(inner.checkpoint.as_ref())?;
+        for entry in inner.entries.values() {
+            made.take(entry)?;
+        }
+        let mut report = RebuildReport { entries: inner.entries.len() as u64, ..RebuildReport::default() };
+        report.identical = made.projection.rows == inner.projection.rows;
+        for table in TABLES {
+            report.rows.insert(table.name(), made.projection.table(table).count() as u64);
+        }
+        report.unknown.clone_from(&made.projection.unknown);
+        inner.projection = made.projection;
+        Ok(report)
+    }
+
+    fn prune(&self, before: Timestamp, now: Timestamp) -> Result<PruneReport, AppendError> {
+        let mut inner = self.lock();
+        let start = inner.checkpoint.as_ref().map_or(0, |c| c.position);
+        let bound = Bound { before, reader: inner.slowest() };
+        let (mut prefix, mut waits_for) = (Prefix::after(inner.checkpoint.as_ref())?, None);
+        for entry in inner.entries.values() {
+            match bound.fate(entry)? {
+                Fate::Goes => prefix.take(entry)?,
+                Fate::Stays => break,
+                Fate::WaitsFor(reader) => {
+                    waits_for = Some(reader);
+                    break;
+                }
+            }
+        }
+        let end = prefix.walk.position;
+        if end > start {
+            let new = prefix.checkpoint()?;
+            let event = bound.event(&new, end - start);
+            let event = [NewEvent::new(event_id(event.type_(), &[&new.hash]), STREAM, now, event)];
+            let sealed = event.iter().map(NewEvent::seal).collect::<Result<Vec<_>, _>>()?;
+            inner.append(STREAM, Expected::Any, &event, &sealed)?;
+            (start + 1..=end).for_each(|position| inner.forget(position));
+            inner.checkpoint = Some(new);
+        }
+        let left = inner.entries.len() as u64;
+        Ok(PruneReport { entries: end - start, left, waits_for, checkpoint: inner.checkpoint.clone() })
     }
 }

@@ -63,6 +63,14 @@ pub struct Appended {
     pub written: usize,
 }
 
+/// One of several appends that are made together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    pub stream: String,
+    pub expected: Expected,
+    pub events: Vec<NewEvent>,
+}
+
 /// Explains why nothing was appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
@@ -150,6 +158,15 @@ pub trait EventLog {
     /// [`AppendError::Conflict`] when the stream is not as expected; otherwise as the variants say.
     fn append(&self, stream: &str, expected: Expected, events: &[NewEvent]) -> Result<Appended, AppendError>;
 
+    /// Appends to several streams, each as [`EventLog::append`] does, in their order. A store that can makes one transaction of them, which is
+    /// made durable once; elsewhere, after an error, those before the one that failed are written.
+    ///
+    /// # Errors
+    /// As [`EventLog::append`].
+    fn append_each(&self, batches: &[Batch]) -> Result<Vec<Appended>, AppendError> {
+        batches.iter().map(|b| self.append(&b.stream, b.expected, &b.events)).collect()
+    }
+
     /// Reads a stream from `from_version` on (1 is the first), at most `limit` entries, in order.
     ///
     /// # Errors
@@ -189,11 +206,12 @@ pub trait Cursors {
     ///
     /// # Errors
     /// When the store fails.
-    fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
-        Ok(self.cursor(name)? > 0)
-    }
+    fn has_cursor(&self, name: &str) -> Result<bool, LogError>;
 
-    /// Moves a cursor forward, durably; a cursor never moves back.
+    /// Moves a cursor forward; a cursor never moves back.
+    ///
+    /// The move outlives the process. It is sure to outlive a failure of power only once something was appended after it: a reader may
+    /// then see entries again, and never misses one.
     ///
     /// # Errors
     /// When the store fails.

@@ -2,26 +2,28 @@
 
 mod blobs;
 mod checkpoint;
+mod pace;
 mod prune;
 mod query;
 mod rebuild;
+mod structure;
 mod tables;
 mod verify;
 
-pub use checkpoint::Checkpoint;
-pub use prune::PruneReport;
-pub use rebuild::{Difference, RebuildReport};
-pub use verify::{Fault, VerifyReport};
-
 use super::chain;
+use super::checkpoint::Prefix;
 use super::envelope::{Envelope, NewEvent};
 use super::filter::Filter;
-use super::port::{AppendError, Appended, Cursors, EventLog, Expected, LogError, Recorded};
+use super::maintain::{Maintain, Snapshots};
+use super::port::{AppendError, Appended, Batch, Cursors, EventLog, Expected, LogError, Recorded};
+use super::report::{PruneReport, RebuildReport, VerifyReport};
 use forewarn_domain::id::is_name;
-use forewarn_runtime::sqlite::BUSY;
+use forewarn_runtime::context::RuntimeContext;
+use forewarn_runtime::sqlite::patient;
+use pace::Pace;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Marks the file as a forewarn log: `FWLG`.
@@ -32,6 +34,7 @@ pub const SCHEMA_VERSION: i32 = 5;
 /// A log in a SQLite file; threads may share it, and processes may open the same file.
 #[derive(Debug)]
 pub struct SqliteLog {
+    path: PathBuf,
     connection: Mutex<Connection>,
 }
 
@@ -50,9 +53,9 @@ impl SqliteLog {
         let doing = format!("open {shown}");
         let unavailable = |source: rusqlite::Error| LogError::unavailable(doing.clone(), source);
         let mut connection = Connection::open(path).map_err(unavailable)?;
-        connection.busy_timeout(BUSY).map_err(unavailable)?;
+        patient(&mut connection).map_err(unavailable)?;
         tables::prepare(&mut connection, &shown)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection) })
     }
 
     /// Gives the entries that a filter chooses, in order.
@@ -63,29 +66,60 @@ impl SqliteLog {
         query::list(&self.lock(), filter)
     }
 
-    /// Makes every table of current state again from the log, and says whether anything differed.
+    /// Makes every table of current state again from the log, and says whether anything differed. Others read and append meanwhile.
     ///
     /// # Errors
-    /// When the file cannot be read or written, or an entry cannot be understood; the tables then stay as they were.
+    /// When the file cannot be read or written, another forewarn rebuilds or prunes it, or an entry cannot be understood; the tables then
+    /// stay as they were. One that is cut short leaves rows that are right beside rows as they were.
     pub fn rebuild(&self) -> Result<RebuildReport, LogError> {
-        rebuild::rebuild(&mut self.lock())
+        self.rebuild_in(&RuntimeContext::standalone())
     }
 
-    /// Checks positions, versions, hashes, envelopes and cursors, and names the first bad entry.
+    /// As [`SqliteLog::rebuild`], by this clock, and until this stop.
+    ///
+    /// # Errors
+    /// As [`SqliteLog::rebuild`]; also when it was asked to end.
+    pub fn rebuild_in(&self, ctx: &RuntimeContext) -> Result<RebuildReport, LogError> {
+        rebuild::rebuild(&self.path, &mut Pace::new(ctx.clone()))
+    }
+
+    /// Checks positions, versions, hashes, envelopes and cursors, and names the first bad entry. Others read and append meanwhile.
     ///
     /// # Errors
     /// When the file cannot be read at all.
     pub fn verify(&self) -> Result<VerifyReport, LogError> {
-        verify::verify(&mut self.lock())
+        self.verify_in(&RuntimeContext::standalone())
+    }
+
+    /// As [`SqliteLog::verify`], until this stop.
+    ///
+    /// # Errors
+    /// As [`SqliteLog::verify`]; also when it was asked to end.
+    pub fn verify_in(&self, ctx: &RuntimeContext) -> Result<VerifyReport, LogError> {
+        verify::verify(&self.path, &Pace::new(ctx.clone()))
     }
 
     /// Forgets the oldest entries: all before the first that happened at `before` or later, as far as every cursor has read.
-    /// A checkpoint stands in their place, and an entry that names it is appended.
+    /// A checkpoint stands in their place, and an entry that names it is appended. Others read and append meanwhile.
     ///
     /// # Errors
-    /// When the file cannot be read or written, or an entry cannot be understood; nothing has changed then.
+    /// When the file cannot be read or written, another forewarn rebuilds or prunes it, or an entry cannot be understood. One that is cut
+    /// short leaves a log that verifies; the next one goes on from there.
     pub fn prune(&self, before: jiff::Timestamp, now: jiff::Timestamp) -> Result<PruneReport, AppendError> {
-        prune::prune(&mut self.lock(), before, now)
+        self.prune_in(&RuntimeContext::standalone(), before, now)
+    }
+
+    /// As [`SqliteLog::prune`], by this clock, and until this stop.
+    ///
+    /// # Errors
+    /// As [`SqliteLog::prune`]; also when it was asked to end.
+    pub fn prune_in(
+        &self,
+        ctx: &RuntimeContext,
+        before: jiff::Timestamp,
+        now: jiff::Timestamp,
+    ) -> Result<PruneReport, AppendError> {
+        prune::prune(&self.path, &mut Pace::new(ctx.clone()), before, now)
     }
 
     /// Gives the rows of a table of current state as stored, by key.
@@ -142,6 +176,23 @@ impl EventLog for SqliteLog {
         Ok(appended)
     }
 
+    fn append_each(&self, batches: &[Batch]) -> Result<Vec<Appended>, AppendError> {
+        let mut appended = Vec::with_capacity(batches.len());
+        let mut connection = self.lock();
+        let tx = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed("begin an append; is another process holding the log?"))?;
+        for Batch { stream, expected, events } in batches {
+            if !is_name(stream) {
+                return Err(AppendError::Stream(stream.clone()));
+            }
+            let sealed = events.iter().map(NewEvent::seal).collect::<Result<Vec<_>, _>>()?;
+            appended.push(append(&tx, stream, *expected, events, sealed)?);
+        }
+        tx.commit().map_err(failed("commit an append"))?;
+        Ok(appended)
+    }
+
     fn read(&self, stream: &str, from_version: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
         query::stream(&self.lock(), stream, from_version, limit)
     }
@@ -171,8 +222,45 @@ impl Cursors for SqliteLog {
     fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
         let sql = "INSERT INTO cursors(name, position) VALUES (?1, ?2)
                    ON CONFLICT(name) DO UPDATE SET position = max(position, excluded.position)";
-        self.lock().execute(sql, params![name, position as i64]).map_err(failed("move a cursor"))?;
+        let connection = self.lock();
+        // Synced with the next append: what a reader sees again after a failure of power, it has seen before.
+        pace::durable(&connection, false)?;
+        let moved = connection.execute(sql, params![name, position as i64]).map_err(failed("move a cursor"));
+        pace::durable(&connection, true)?;
+        moved.map(drop)
+    }
+}
+
+impl Snapshots for SqliteLog {
+    fn newest(&self) -> Result<Prefix, LogError> {
+        Prefix::after(checkpoint::read(&self.lock())?.as_ref())
+    }
+
+    /// The tables are in the file.
+    fn keep(&self, _: &Prefix) -> Result<(), LogError> {
         Ok(())
+    }
+}
+
+impl Maintain for SqliteLog {
+    fn select(&self, filter: &Filter) -> Result<Vec<Recorded>, LogError> {
+        self.list(filter)
+    }
+
+    fn expire_texts(&self, now: jiff::Timestamp) -> Result<usize, LogError> {
+        self.expire_blobs(now)
+    }
+
+    fn verify(&self) -> Result<VerifyReport, LogError> {
+        Self::verify(self)
+    }
+
+    fn rebuild(&self) -> Result<RebuildReport, LogError> {
+        Self::rebuild(self)
+    }
+
+    fn prune(&self, before: jiff::Timestamp, now: jiff::Timestamp) -> Result<PruneReport, AppendError> {
+        Self::prune(self, before, now)
     }
 }
 

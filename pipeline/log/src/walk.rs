@@ -48,7 +48,10 @@ impl Walk {
     pub fn pass(&mut self, entry: &Recorded) {
         self.position = entry.position;
         self.hash.clone_from(&entry.hash);
-        self.versions.insert(entry.stream.clone(), entry.version);
+        match self.versions.get_mut(&entry.stream) {
+            Some(version) => *version = entry.version,
+            None => drop(self.versions.insert(entry.stream.clone(), entry.version)),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use forewarn_history::{History, HistoryError};
 use forewarn_log::event::prediction::Observed;
 use forewarn_log::event::workload::{Cleared, Predicted, Updated};
 use forewarn_log::table::Table;
-use forewarn_log::{AppendError, Event, EventLog, Expected, LogError, NewEvent, Row, SqliteLog};
+use forewarn_log::{AppendError, Batch, Event, EventLog, Expected, LogError, NewEvent, Row, SqliteLog};
 use forewarn_rules::predict::ENGINE;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::failpoint;
@@ -22,6 +22,9 @@ use serde::Serialize;
 mod quiet;
 
 use quiet::{Quiet, release, release_workloads};
+
+/// Observations that are written, and made durable, together. Cut short before it, the next run decides the same again.
+const TOGETHER: usize = 256;
 
 /// What emission did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -143,6 +146,7 @@ pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
         report.workloads +=
             append_workload(log, event, forewarn_domain::silence::of_workload(&quiet.silences, &event.episode))?;
     }
+    let mut observed = Vec::new();
     for taken in &round.taken {
         let before = quiet.episode(&taken.prediction);
         let what: Vec<EpisodeEvent> = taken.events.iter().map(EpisodeEvent::of).collect();
@@ -161,9 +165,20 @@ pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
             report.released += release(log, &taken.prediction, &silence)?;
         }
         if taken.keep {
-            observe(log, &taken.prediction, taken.after.clone())?;
+            let after = observation(&taken.prediction, taken.after.clone())?;
+            if what.is_empty() {
+                observed.push(after);
+            } else {
+                // At once: that its episode opened must not outlive where it stands by more than this.
+                log.append_each(&[after])?;
+            }
+        }
+        if observed.len() == TOGETHER {
+            log.append_each(&observed)?;
+            observed.clear();
         }
     }
+    log.append_each(&observed)?;
     report.released += release_workloads(log, round, &quiet)?;
     for event in over {
         let before = quiet.workloads.get(&event.episode.workload_episode_id);
@@ -220,8 +235,8 @@ pub fn keep_predictions(
     Ok(history.put_predictions(as_of, &name, bytes)?)
 }
 
-/// Keeps where the episode stands after a prediction, so that hysteresis goes on from there in the next run.
-fn observe(log: &SqliteLog, prediction: &Prediction, state: EpisodeState) -> Result<(), AnnounceError> {
+/// Says where the episode stands after a prediction, so that hysteresis goes on from there in the next run.
+fn observation(prediction: &Prediction, state: EpisodeState) -> Result<Batch, AnnounceError> {
     let event = Event::PredictionObserved(Observed {
         instance_id: prediction.instance_id.clone(),
         prediction_id: prediction.prediction_id.clone(),
@@ -236,8 +251,7 @@ fn observe(log: &SqliteLog, prediction: &Prediction, state: EpisodeState) -> Res
         source,
     })?;
     let new = NewEvent::new(id, prediction.instance_id.clone(), time, event);
-    log.append(&format!("instance/{}", prediction.instance_id), Expected::Any, &[new])?;
-    Ok(())
+    Ok(Batch { stream: format!("instance/{}", prediction.instance_id), expected: Expected::Any, events: vec![new] })
 }
 
 #[cfg(test)]

@@ -68,13 +68,12 @@ pub fn stream_of(id: &str) -> String {
 /// # Errors
 /// When the log fails.
 pub fn events(store: &dyn Store, id: &str) -> Result<Vec<Recorded>, LogError> {
-    let (stream, mut all) = (stream_of(id), Vec::new());
+    let (stream, mut all, mut from) = (stream_of(id), Vec::new(), 1);
     loop {
-        // A page may be short though there is more.
-        let page = store.read(&stream, all.len() as u64 + 1, PAGE)?;
-        if page.is_empty() {
-            return Ok(all);
-        }
+        // A page may be short though there is more, and the beginning of the stream may be pruned.
+        let page = store.read(&stream, from, PAGE)?;
+        let Some(last) = page.last() else { return Ok(all) };
+        from = last.version + 1;
         all.extend(page);
     }
 }
@@ -151,6 +150,8 @@ impl Ledger {
     /// When the log fails.
     pub fn admission(&self) -> Result<(Admission, u64), LedgerError> {
         let mut known = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before anything is read: what then is not there, though the stream has it, was pruned.
+        let had = if known.1 == 0 { self.store.length(&self.admission_stream())? } else { 0 };
         loop {
             let page = self.store.read(&self.admission_stream(), known.1 + 1, PAGE)?;
             for entry in &page {
@@ -162,6 +163,7 @@ impl Ledger {
             }
             // A page may be short though there is more.
             if page.is_empty() {
+                known.1 = known.1.max(had);
                 return Ok(known.clone());
             }
         }

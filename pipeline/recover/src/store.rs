@@ -1,15 +1,17 @@
 //! A log that also answers where things stand now.
 
 use forewarn_log::event::blob::BlobRef;
-use forewarn_log::walk::Walk;
-use forewarn_log::{AppendError, Appended, Cursors, EventLog, Expected, Key, LogError, NewEvent, Projection, Recorded};
-use forewarn_log::{Row, SqliteLog, Table};
+use forewarn_log::{AppendError, Appended, Cursors, EventLog, Expected, Key, LogError, NewEvent, Prefix, Projection};
+use forewarn_log::{Recorded, Row, Snapshots, SqliteLog, Table};
+use forewarn_runtime::telemetry::causes;
 use jiff::Timestamp;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Entries read at a time.
 const PAGE: usize = 1000;
+/// Entries after which another snapshot is kept: what a start folds at most, some ten megabytes.
+const SNAPSHOT_EVERY: u64 = 10_000;
 
 /// A log, how far its readers have come, and the tables that follow from it.
 pub trait Store: EventLog + Cursors + Send + Sync + fmt::Debug {
@@ -79,32 +81,69 @@ impl Store for SqliteLog {
 }
 
 /// A log that keeps no tables, with the tables made in memory: each question first reads, and checks, what has been appended since the last.
+/// The first begins at the newest snapshot; whoever has folded many entries past it keeps another.
 #[derive(Debug)]
 pub struct ProjectedLog<L> {
     log: L,
-    known: Mutex<(Projection, Walk)>,
+    /// Keeps a snapshot after so many entries.
+    every: u64,
+    known: Mutex<Option<Known>>,
 }
 
-impl<L: EventLog> ProjectedLog<L> {
+#[derive(Debug)]
+struct Known {
+    prefix: Prefix,
+    /// Where the newest snapshot is, as far as is known.
+    kept: u64,
+}
+
+impl<L: EventLog + Snapshots> ProjectedLog<L> {
     /// Takes a log; nothing is read yet.
     pub fn new(log: L) -> Self {
-        Self { log, known: Mutex::new((Projection::default(), Walk::default())) }
+        Self::keeping_every(log, SNAPSHOT_EVERY)
     }
 
-    fn current(&self) -> Result<MutexGuard<'_, (Projection, Walk)>, LogError> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let page = self.log.read_all(known.1.position, PAGE)?;
-            for entry in &page {
-                let position = entry.position;
-                known.1.check(entry).map_err(|what| LogError::Corrupt { position, what })?;
-                known.0.apply(entry)?;
-                known.1.pass(entry);
+    /// Takes a log of which a snapshot is kept after so many entries.
+    pub fn keeping_every(log: L, entries: u64) -> Self {
+        Self { log, every: entries, known: Mutex::new(None) }
+    }
+
+    fn newest(&self) -> Result<Known, LogError> {
+        let prefix = self.log.newest()?;
+        let kept = prefix.walk.position;
+        Ok(Known { prefix, kept })
+    }
+
+    /// Answers from the tables as they are now.
+    fn ask<T>(&self, answer: impl FnOnce(&Projection) -> T) -> Result<T, LogError> {
+        let mut held = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = match held.take() {
+            Some(known) => held.insert(known),
+            None => held.insert(self.newest()?),
+        };
+        while self.log.head()? > known.prefix.walk.position {
+            let page = self.log.read_all(known.prefix.walk.position, PAGE)?;
+            let Some(first) = page.first() else { break };
+            if first.position > known.prefix.walk.position + 1 {
+                // What comes next was pruned since; the checkpoint, or a snapshot after it, has it.
+                let newest = self.newest()?;
+                if newest.prefix.walk.position > known.prefix.walk.position {
+                    *known = newest;
+                    continue;
+                }
             }
-            if page.is_empty() {
-                return Ok(known);
+            for entry in &page {
+                known.prefix.check_and_take(entry)?;
             }
         }
+        if known.prefix.walk.position >= known.kept + self.every {
+            // It makes the next start quicker and nothing else.
+            if let Err(e) = self.log.keep(&known.prefix) {
+                tracing::warn!(error = %causes(&e), "no snapshot of the log was kept");
+            }
+            known.kept = known.prefix.walk.position;
+        }
+        Ok(answer(&known.prefix.projection))
     }
 }
 
@@ -144,9 +183,9 @@ impl<L: Cursors> Cursors for ProjectedLog<L> {
     }
 }
 
-impl<L: EventLog + Cursors + Send + Sync + fmt::Debug> Store for ProjectedLog<L> {
+impl<L: EventLog + Cursors + Snapshots + Send + Sync + fmt::Debug> Store for ProjectedLog<L> {
     fn check(&self) -> Result<(), LogError> {
-        self.current().map(drop)
+        self.ask(|_| ())
     }
 
     fn keep_name(&self, _: &str, _: Timestamp) -> Result<Option<BlobRef>, LogError> {
@@ -154,26 +193,28 @@ impl<L: EventLog + Cursors + Send + Sync + fmt::Debug> Store for ProjectedLog<L>
     }
 
     fn row(&self, table: Table, key: &str) -> Result<Option<Row>, LogError> {
-        Ok(self.current()?.0.rows.get(&Key { table, id: key.to_owned() }).cloned())
+        self.ask(|tables| tables.rows.get(&Key { table, id: key.to_owned() }).cloned())
     }
 
     fn rows(&self, table: Table) -> Result<Vec<Row>, LogError> {
-        Ok(self.current()?.0.table(table).map(|(_, row)| row.clone()).collect())
+        self.ask(|tables| tables.table(table).map(|(_, row)| row.clone()).collect())
     }
 
     fn open_recoveries(&self) -> Result<Vec<String>, LogError> {
-        let known = self.current()?;
-        let open = known.0.table(Table::Recoveries).filter(|(_, row)| matches!(row, Row::Recovery(r) if r.open));
-        Ok(open.map(|(id, _)| id.to_owned()).collect())
+        self.ask(|tables| {
+            let open = tables.table(Table::Recoveries).filter(|(_, row)| matches!(row, Row::Recovery(r) if r.open));
+            open.map(|(id, _)| id.to_owned()).collect()
+        })
     }
 
     fn recovery_of(&self, lineage: &str, trigger_id: &str) -> Result<Option<String>, LogError> {
-        let known = self.current()?;
-        let of_it = known.0.table(Table::Recoveries).filter_map(|(_, row)| {
-            let Row::Recovery(r) = row else { return None };
-            let has = r.state.triggers.contains(trigger_id);
-            (r.lineage == lineage && (has || r.open)).then_some((!has, &r.opened_at, &r.recovery_id))
-        });
-        Ok(of_it.min().map(|(_, _, id)| id.clone()))
+        self.ask(|tables| {
+            let of_it = tables.table(Table::Recoveries).filter_map(|(_, row)| {
+                let Row::Recovery(r) = row else { return None };
+                let has = r.state.triggers.contains(trigger_id);
+                (r.lineage == lineage && (has || r.open)).then_some((!has, &r.opened_at, &r.recovery_id))
+            });
+            of_it.min().map(|(_, _, id)| id.clone())
+        })
     }
 }

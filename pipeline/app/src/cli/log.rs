@@ -1,12 +1,13 @@
 //! `forewarn log`: lists, checks and replays the event log.
 
+use super::buses::system_context;
 use super::common::{StateArg, count, time};
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
 use clap::Subcommand;
-use forewarn_log::log_path;
-use forewarn_log::{Filter, SqliteLog};
+use forewarn_log::{Filter, Log, LogSpec};
+use std::sync::Arc;
 
 /// Lists, checks and replays the event log.
 #[derive(Debug, clap::Args)]
@@ -58,21 +59,27 @@ enum Command {
 struct Plain {
     #[command(flatten)]
     state: StateArg,
+    /// A log in a table instead of the state: dynamodb:TABLE
+    #[arg(long, value_name = "PLACE")]
+    event_log: Option<String>,
     /// Prints text or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: ReportFormat,
 }
 
 impl Plain {
-    fn open(&self, context: &Context<'_>) -> Result<SqliteLog, CliError> {
-        let path = log_path(&self.state.dir(context));
-        if !path.exists() {
-            return Err(CliError::input(format!(
+    fn open(&self, context: &Context<'_>) -> Result<Arc<dyn Log>, CliError> {
+        let spec = match &self.event_log {
+            Some(place) => LogSpec::parse(place).map_err(CliError::input)?,
+            None => LogSpec::in_state(&self.state.dir(context)),
+        };
+        match &spec {
+            LogSpec::Sqlite(path) if !path.exists() => Err(CliError::input(format!(
                 "no event log at {}; `forewarn analyze --emit` or `forewarn mark` makes one",
                 path.display()
-            )));
+            ))),
+            LogSpec::Sqlite(_) | LogSpec::DynamoDb { .. } => Ok(spec.open(&system_context()?)?),
         }
-        Ok(SqliteLog::open(&path)?)
     }
 }
 
@@ -103,7 +110,7 @@ fn instant(text: &str, context: &Context<'_>) -> Result<jiff::Timestamp, CliErro
 }
 
 fn list(plain: &Plain, filter: &Filter, context: &mut Context<'_>) -> Result<End, CliError> {
-    let entries = plain.open(context)?.list(filter)?;
+    let entries = plain.open(context)?.select(filter)?;
     if plain.format == ReportFormat::Json {
         context.out.json(&entries)?;
         return Ok(End::Done);
@@ -125,7 +132,7 @@ fn prune(plain: &Plain, older_than: &str, context: &mut Context<'_>) -> Result<E
     let at = |ms| jiff::Timestamp::from_millisecond(ms).map_err(CliError::input);
     let (before, now) = (at(before)?, at(context.now_ms)?);
     let log = plain.open(context)?;
-    let texts = log.expire_blobs(now)? as u64;
+    let texts = log.expire_texts(now)? as u64;
     let report = log.prune(before, now).map_err(CliError::failed)?;
     if plain.format == ReportFormat::Json {
         context.out.json(&report)?;

@@ -4,6 +4,7 @@ use super::Context;
 use super::common::StateArg;
 use super::error::CliError;
 use super::operator;
+use forewarn_log::spec::is_table;
 use forewarn_recover::policies::environment::Environment;
 use forewarn_recover::policies::{Policies, PolicyDir};
 use forewarn_recover::store::Store;
@@ -41,11 +42,6 @@ impl Named<'_> {
         let wrong = || CliError::input(format!("{} is {name:?}, which is no name of a table", self.variable));
         if is_table(&name) { Ok(Some(name)) } else { Err(wrong()) }
     }
-}
-
-/// Says whether DynamoDB would take a name.
-fn is_table(name: &str) -> bool {
-    (3..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
 }
 
 impl StorageArgs {

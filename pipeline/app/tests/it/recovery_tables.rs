@@ -147,6 +147,16 @@ fn every_command_works_on_tables_as_it_does_on_files() {
     assert!(run(&["respond", "why", &id]).contains("over: handed over"));
     assert!(run(&["policy", "get", &id]).contains("\"act\""));
     assert!(!dir.path().join("state").join("policies").exists(), "nothing is kept beside the tables");
+    let table = ["--event-log", "dynamodb:recoveries"];
+    let log = |args: &[&str]| run(&[&["log"], args, &table].concat());
+    assert!(log(&["list", "--type", "recovery"]).contains("forewarn.recovery.requested"));
+    assert!(log(&["verify"]).contains("no fault"));
+    assert!(log(&["rebuild"]).contains("identical"));
+    let pruned = log(&["prune", "--older-than", "2099-01-01T00:00:00Z"]);
+    assert!(pruned.contains("checkpoint at entry") || pruned.contains("older ones stay"), "{pruned}");
+    assert!(log(&["verify"]).contains("no fault"));
+    assert!(log(&["rebuild"]).contains("identical"));
+    assert!(run(&["recoveries", "list", "--all"]).contains("over: handed over"), "the tables are what they were");
     let wrong = forewarn(&world, dir.path(), &["recoveries", "list", "--recovery-log", "sqlite:x"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("dynamodb:TABLE"), "{wrong:?}");

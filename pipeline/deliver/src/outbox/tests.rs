@@ -1,12 +1,13 @@
 use super::*;
 use crate::backlog::{self, Backlog};
-use crate::{Announcement, MemoryBus, Published};
+use crate::{Announcement, JsonLinesBus, MemoryBus, Published};
 use forewarn_log::event::incident::{IncidentClass, IncidentObserved};
-use forewarn_log::{Event, Expected, NewEvent, SqliteLog};
+use forewarn_log::{AppendError, Appended, Event, Expected, NewEvent, Recorded, SqliteLog};
 use forewarn_runtime::clock::ManualClock;
 use forewarn_runtime::interrupt::Interrupt;
 use forewarn_runtime::metrics::{Bus as BusLabel, Part, unregistered};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn happen(log: &SqliteLog, id: &str) {
     let event = Event::IncidentObserved(IncidentObserved {
@@ -110,4 +111,66 @@ fn a_bus_that_is_down_fails_and_its_outbox_grows_old_while_the_others_succeed() 
     assert_eq!(Backlog::of(&log, STDOUT).unwrap(), Backlog::default());
     let last_success = metrics.last_success.get(&Part { part: "emit" }).map(|g| g.get());
     assert_eq!(last_success, Some(61.0), "the other bus took it");
+}
+
+/// A log that counts how often its entries are read.
+struct Counted(SqliteLog, AtomicUsize);
+
+impl EventLog for Counted {
+    fn append(&self, stream: &str, expected: Expected, events: &[NewEvent]) -> Result<Appended, AppendError> {
+        self.0.append(stream, expected, events)
+    }
+
+    fn read(&self, stream: &str, from_version: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
+        self.0.read(stream, from_version, limit)
+    }
+
+    fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read_all(after, limit)
+    }
+
+    fn length(&self, stream: &str) -> Result<u64, LogError> {
+        self.0.length(stream)
+    }
+
+    fn head(&self) -> Result<u64, LogError> {
+        self.0.head()
+    }
+}
+
+impl Cursors for Counted {
+    fn cursor(&self, name: &str) -> Result<u64, LogError> {
+        self.0.cursor(name)
+    }
+
+    fn has_cursor(&self, name: &str) -> Result<bool, LogError> {
+        self.0.has_cursor(name)
+    }
+
+    fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
+        self.0.advance(name, position)
+    }
+}
+
+#[test]
+fn a_turn_without_news_reads_neither_entries_nor_the_end_of_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Counted(SqliteLog::open(&dir.path().join("log.sqlite")).unwrap(), AtomicUsize::new(0));
+    let ctx =
+        RuntimeContext { clock: Arc::new(ManualClock::default()), stop: Interrupt::default(), metrics: unregistered() };
+    let (file, state) = (dir.path().join("events.jsonl"), dir.path().to_owned());
+    let wanted = SinkConfig { file, eventbridge: None, stdout: false, state, stale_after_ms: 3_600_000 };
+    happen(&log.0, "one");
+    let turn = || deliver(&log, &mut open(&log, &wanted, false, &ctx).unwrap(), &ctx.metrics).checked();
+    assert_eq!(turn().unwrap()[0].1.sent, 1);
+    assert_eq!(log.1.load(Ordering::Relaxed), 1, "the page that had the news");
+    // Whoever opens the file locks it, and is turned away where another has.
+    let other = JsonLinesBus::open(&wanted.file).unwrap();
+    assert_eq!(turn().unwrap()[0].1, PumpReport { position: 1, ..PumpReport::default() });
+    assert_eq!(log.1.load(Ordering::Relaxed), 1);
+    happen(&log.0, "two");
+    assert!(matches!(turn(), Err(PumpError::Bus(BusError::Busy { .. }))));
+    drop(other);
+    assert_eq!(turn().unwrap()[0].1.sent, 1);
 }

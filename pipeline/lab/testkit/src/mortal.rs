@@ -1,6 +1,7 @@
 //! A log as a process that dies leaves it: so many appends and moves of a cursor succeed, and then none.
 
-use forewarn_log::{AppendError, Appended, Cursors, EventLog, Expected, LogError, MemoryLog, NewEvent, Recorded};
+use forewarn_log::{AppendError, Appended, Cursors, EventLog, Expected, LogError, MemoryLog, NewEvent, Prefix};
+use forewarn_log::{Recorded, Snapshots};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -77,5 +78,15 @@ impl Cursors for MortalLog {
     fn advance(&self, name: &str, position: u64) -> Result<(), LogError> {
         self.moves.take("move a cursor")?;
         self.log.advance(name, position)
+    }
+}
+
+impl Snapshots for MortalLog {
+    fn newest(&self) -> Result<Prefix, LogError> {
+        self.log.newest()
+    }
+
+    fn keep(&self, prefix: &Prefix) -> Result<(), LogError> {
+        self.log.keep(prefix)
     }
 }

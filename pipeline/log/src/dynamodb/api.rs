@@ -2,14 +2,14 @@
 
 use super::super::port::LogError;
 use super::call_error::{self, Answer, CallError};
-use super::item::{Item, Key};
+use super::item::{Item, Key, n};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, WriteRequest};
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::backoff::{Backoff, TRIES};
 use forewarn_runtime::context::RuntimeContext;
@@ -28,6 +28,8 @@ const PATIENCE_MS: i64 = 30_000;
 const OVERTAKEN_MS: (u64, u64) = (20, 1000);
 /// Most keys of one `BatchGetItem`.
 const BATCH: usize = 100;
+/// Most items of one `BatchWriteItem`.
+const WRITES: usize = 25;
 
 /// A call that failed for good.
 #[derive(Debug)]
@@ -176,5 +178,58 @@ impl Api {
             left.extend(rest);
         }
         Ok(found)
+    }
+
+    /// Writes one item, whatever stood there.
+    pub(super) fn put(&self, item: &Item, doing: &str) -> Result<(), LogError> {
+        self.call("PutItem", doing, |client| {
+            client.put_item().table_name(&self.table).set_item(Some(item.clone())).send()
+        })?;
+        Ok(())
+    }
+
+    /// Raises a number of an item; one that is as high or higher stays.
+    pub(super) fn raise(&self, key: &Key, name: &str, to: u64, doing: &str) -> Result<(), LogError> {
+        let raised = self.call("UpdateItem", doing, |client| {
+            client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(key.item()))
+                .update_expression("SET #n = :n")
+                .condition_expression("attribute_not_exists(#n) OR #n < :n")
+                .expression_attribute_names("#n", name)
+                .expression_attribute_values(":n", n(to))
+                .send()
+        });
+        match raised {
+            // It stands there already, or further on.
+            Err(failed) if failed.trouble != CallError::Refused => Err(failed.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes items; those that are not there are no error.
+    pub(super) fn delete_many(&self, keys: &[Key], doing: &str) -> Result<(), LogError> {
+        let delete = |key: &Key| {
+            let delete = DeleteRequest::builder().set_key(Some(key.item())).build()?;
+            Ok(WriteRequest::builder().delete_request(delete).build())
+        };
+        let all = keys.iter().map(delete).collect::<Result<Vec<_>, BuildError>>();
+        let all = all.map_err(|e| LogError::unavailable(self.doing(doing), e))?;
+        for part in all.chunks(WRITES) {
+            let (mut left, mut without_progress) = (part.to_vec(), 0);
+            while !left.is_empty() {
+                let answer = self.call("BatchWriteItem", doing, |client| {
+                    client.batch_write_item().request_items(&self.table, left.clone()).send()
+                })?;
+                let before = left.len();
+                left = answer.unprocessed_items.into_iter().flatten().flat_map(|(_, items)| items).collect();
+                without_progress = if left.len() < before { 0 } else { without_progress + 1 };
+                if without_progress > 0 && (without_progress >= TRIES || !self.give_way(without_progress)) {
+                    return Err(LogError::unavailable(self.doing(doing), "DynamoDB deletes none of the items"));
+                }
+            }
+        }
+        Ok(())
     }
 }

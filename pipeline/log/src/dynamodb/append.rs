@@ -28,6 +28,8 @@ pub(super) struct Append<'a> {
     pub(super) stream: &'a str,
     pub(super) expected: Expected,
     pub(super) sealed: &'a [Envelope],
+    /// What is written in the same transaction, where anything new is.
+    pub(super) beside: &'a [Write],
     /// Names this append and no other, in at most 32 ASCII characters.
     pub(super) mark: String,
 }
@@ -91,11 +93,16 @@ impl Append<'_> {
             return Err(AppendError::Conflict { stream: self.stream.to_owned(), expected: self.expected, actual });
         }
         if refused == Some(&seen.head) {
+            if !self.beside.is_empty() {
+                let what = "what was to change with it was changed by another; begin again";
+                return Err(LogError::unavailable(self.api.doing("append"), what).into());
+            }
             // Nobody came first, and yet something stands where nothing should.
             let what = "the log ends before it, but an item of it, or of its stream or id, is there".to_owned();
             return Err(LogError::Corrupt { position: seen.head.position + 1, what }.into());
         }
-        let plan = plan(&seen.head, self.stream, seen.tail, &fresh, &self.mark)?;
+        let mut plan = plan(&seen.head, self.stream, seen.tail, &fresh, &self.mark)?;
+        plan.writes.extend(self.beside.iter().cloned());
         match self.write(&plan, turn) {
             Ok(()) => Ok(Turn::Done(self.appended(&seen.known, before, plan.entries))),
             Err(failed) if failed.trouble == CallError::Refused => Ok(Turn::Overtaken(Some(seen.head))),

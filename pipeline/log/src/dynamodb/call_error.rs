@@ -2,9 +2,11 @@
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
+use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -40,9 +42,11 @@ pub trait Answer: ProvideErrorMetadata {
 }
 
 impl Answer for BatchGetItemError {}
+impl Answer for BatchWriteItemError {}
 impl Answer for CreateTableError {}
 impl Answer for DescribeTableError {}
 impl Answer for GetItemError {}
+impl Answer for PutItemError {}
 impl Answer for QueryError {}
 impl Answer for UpdateContinuousBackupsError {}
 impl Answer for UpdateItemError {}

@@ -8,6 +8,12 @@
 //! | id of an event | `id#ID` | 0 | `stream, version, position` of its entry, and the `mark` of the append that wrote it |
 //! | head of the log | `head` | 0 | `position, hash` of the last entry, and the `format` of all this |
 //! | cursor | `cursor#NAME` | 0 | `position` |
+//! | names of all cursors | `cursors` | 0 | `names` |
+//! | checkpoint of a pruned log | `checkpoint` | 0 | `position, hash` of the last entry that counts no more, where it is (`place, parts, sha256`), and up to where entries are deleted (`swept`) |
+//! | checkpoint that is written | `checkpoint` | 1 | its `place` |
+//! | how far a stream is pruned | `pruned#STREAM` | 0 | `version` |
+//! | snapshot | `snapshot` | position | its `place`; once it is complete, its `format, parts, sha256`, and the `hash` of its entry |
+//! | part of either | `snapshot#PLACE` | from 0 | `body`: compressed lines of JSON |
 
 use super::super::chain;
 use super::super::port::{LogError, Recorded};
@@ -55,6 +61,11 @@ impl Key {
     /// Where an event's id is.
     pub(super) fn of_id(id: &str) -> Self {
         Self { pk: format!("id#{id}"), sk: 0 }
+    }
+
+    /// Where it is said how far a stream is pruned.
+    pub(super) fn of_pruned(stream: &str) -> Self {
+        Self { pk: format!("pruned#{stream}"), sk: 0 }
     }
 
     /// Where a cursor is.

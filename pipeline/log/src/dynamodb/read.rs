@@ -7,6 +7,7 @@
 use super::super::port::{LogError, Recorded};
 use super::api::Api;
 use super::item::{self, Item, Key, PK, SHARD, SK};
+use super::pruned::Pruned;
 use super::signs::{Head, Tail};
 use std::collections::BTreeSet;
 
@@ -30,7 +31,7 @@ impl Run {
     }
 }
 
-/// Reads all streams from position `first` on, at most `limit` entries.
+/// Reads all streams from position `first` on, which is not pruned, at most `limit` entries.
 pub(super) fn all(api: &Api, first: u64, limit: usize) -> Result<Run, LogError> {
     let goes_on = || Ok((head(api)?.position >= first).then(|| (first, "it is missing".to_owned())));
     settled(api, || across(api, first, limit), goes_on)
@@ -38,10 +39,17 @@ pub(super) fn all(api: &Api, first: u64, limit: usize) -> Result<Run, LogError> 
 
 /// Reads all streams after a position, at most `limit` entries.
 pub(super) fn after(api: &Api, position: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {
-    match position.checked_add(1) {
-        Some(first) if limit > 0 => all(api, first, limit)?.whole(),
-        _ => Ok(Vec::new()),
+    let Some(first) = position.checked_add(1).filter(|_| limit > 0) else { return Ok(Vec::new()) };
+    let run = across(api, first, limit)?;
+    if run.damage.is_some() || !run.entries.is_empty() {
+        return run.whole();
     }
+    if head(api)?.position < first {
+        return Ok(Vec::new());
+    }
+    // The log goes on, so what is not there was pruned, or is missing.
+    let pruned = Pruned::read(api)?.map_or(0, |p| p.position);
+    all(api, first.max(pruned + 1), limit)?.whole()
 }
 
 /// Reads a stream from a version on, at most `limit` entries.
@@ -50,6 +58,15 @@ pub(super) fn stream(api: &Api, stream: &str, from_version: u64, limit: usize) -
     if limit == 0 {
         return Ok(Vec::new());
     }
+    let found = run(api, &Key::in_stream(stream, first), limit)?;
+    if found.damage.is_some() || !found.entries.is_empty() {
+        return found.whole();
+    }
+    if tail(api, stream)?.version < first {
+        return Ok(Vec::new());
+    }
+    let pruned = api.get(&Key::of_pruned(stream), "read how far a stream is pruned")?;
+    let first = first.max(pruned.and_then(|item| item::number(&item, "version")).unwrap_or(0) + 1);
     let goes_on = || {
         let tail = tail(api, stream)?;
         let missing = || (tail.position, format!("version {first} of its stream {stream:?} is missing"));

@@ -1,23 +1,46 @@
 //! Checks that the log is whole and unaltered: every entry in the order of all, and what the table says of it elsewhere.
 
+use super::super::checkpoint::Checkpoint;
 use super::super::event::Event;
+use super::super::event::pruned::LogPruned;
 use super::super::port::{LogError, Recorded};
-use super::super::sqlite::{Fault, VerifyReport};
+use super::super::report::{Fault, VerifyReport};
 use super::super::walk::Walk;
 use super::api::Api;
 use super::item::{self, Item, Key};
-use super::read;
+use super::pruned::Pruned;
 use super::signs::{Place, Tail};
+use super::{cursors, read, snapshot};
 use std::collections::BTreeMap;
 
 /// Entries checked at a time: each has two further items, and `BatchGetItem` takes a hundred.
 const PAGE: usize = 50;
 
 /// Checks the log as it is now, from the first entry on, until something is wrong; what is appended meanwhile is left for the next time.
+/// What is pruned meanwhile makes the check begin again, at the new checkpoint.
 pub(super) fn verify(api: &Api) -> Result<VerifyReport, LogError> {
+    loop {
+        let pruned = Pruned::read(api)?;
+        let report = from(api, pruned.as_ref())?;
+        if Pruned::read(api)?.map(|p| p.position) == pruned.map(|p| p.position) {
+            return Ok(report);
+        }
+        tracing::info!("the log was pruned while it was checked; the check begins again");
+    }
+}
+
+fn from(api: &Api, pruned: Option<&Pruned>) -> Result<VerifyReport, LogError> {
     let head = read::head(api)?;
-    let mut check = Check::new(head.position);
     let mut fault = None;
+    let checkpoint = match pruned.map(|p| snapshot::checkpoint(api, p)).transpose() {
+        Ok(checkpoint) => checkpoint,
+        Err(damage) => {
+            fault = Some(fault_of(damage)?);
+            None
+        }
+    };
+    let mut check = Check::new(head.position, checkpoint.as_ref());
+    let start = check.walk.position;
     while fault.is_none() && check.walk.position < head.position {
         let left = usize::try_from(head.position - check.walk.position).unwrap_or(PAGE);
         let run = read::all(api, check.walk.position + 1, left.min(PAGE))?;
@@ -33,9 +56,16 @@ pub(super) fn verify(api: &Api) -> Result<VerifyReport, LogError> {
     if fault.is_none() {
         fault = check.tails(api)?;
     }
+    if fault.is_none() {
+        let what = Checkpoint::fault(check.pruned.as_ref(), checkpoint.as_ref());
+        fault = what.map(|what| Fault { position: start, what });
+    }
+    if fault.is_none() {
+        fault = check.cursors(api)?;
+    }
     Ok(VerifyReport {
-        entries: check.walk.position,
-        checkpoint: None,
+        entries: check.walk.position - start,
+        checkpoint,
         streams: check.walk.versions.len() as u64,
         hash: check.walk.hash,
         unknown: check.unknown,
@@ -60,11 +90,18 @@ struct Check {
     /// The position of each stream's last entry.
     last: BTreeMap<String, u64>,
     unknown: BTreeMap<String, u64>,
+    /// What the last entry about a pruning says.
+    pruned: Option<LogPruned>,
 }
 
 impl Check {
-    fn new(until: u64) -> Self {
-        Self { walk: Walk::default(), until, last: BTreeMap::new(), unknown: BTreeMap::new() }
+    fn new(until: u64, checkpoint: Option<&Checkpoint>) -> Self {
+        let walk = checkpoint.map_or_else(Walk::default, |c| Walk {
+            position: c.position,
+            hash: c.hash.clone(),
+            versions: c.streams.clone(),
+        });
+        Self { walk, until, last: BTreeMap::new(), unknown: BTreeMap::new(), pruned: None }
     }
 
     /// Goes past entries as long as they are good.
@@ -83,9 +120,25 @@ impl Check {
             }
             if let Event::Unknown { type_, .. } = event {
                 *self.unknown.entry(type_).or_default() += 1;
+            } else if let Event::LogPruned(pruned) = event {
+                self.pruned = Some(pruned);
             }
             self.walk.pass(entry);
             self.last.insert(entry.stream.clone(), position);
+        }
+        Ok(None)
+    }
+
+    /// A reader cannot be ahead of the log, unless the log has lost its end.
+    fn cursors(&self, api: &Api) -> Result<Option<Fault>, LogError> {
+        for (name, position) in cursors::each(api)? {
+            let head = self.walk.position;
+            if position > head && position > read::head(api)?.position {
+                let what = format!(
+                    "cursor {name:?} stands at {position}, past the head {head}: the end of the log is missing"
+                );
+                return Ok(Some(Fault { position: head + 1, what }));
+            }
         }
         Ok(None)
     }

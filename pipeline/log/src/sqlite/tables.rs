@@ -7,7 +7,7 @@ use super::super::projection::{evolve, keys};
 use super::super::row::Row;
 use super::super::table::{Key, TABLES, Table};
 use super::{APPLICATION_ID, SCHEMA_VERSION, failed};
-use forewarn_runtime::sqlite::write_ahead;
+use forewarn_runtime::sqlite::{patient, write_ahead};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 const EVENTS: &str = "
@@ -97,7 +97,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &str) -> Result<(), Log
         let what = format!("made by a newer forewarn (tables {version}, known {SCHEMA_VERSION}); upgrade forewarn");
         return Err(foreign(what));
     }
-    write_ahead(connection).map_err(failed("switch to write-ahead logging"))?;
+    write_ahead(connection).and_then(|()| patient(connection)).map_err(failed("switch to write-ahead logging"))?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed("set synchronous=FULL"))
 }
 

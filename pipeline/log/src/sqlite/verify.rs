@@ -1,71 +1,71 @@
 //! Checks that the log is whole and unaltered.
 
 use super::super::chain;
+use super::super::checkpoint::Checkpoint;
 use super::super::event::Event;
 use super::super::event::pruned::LogPruned;
 use super::super::port::{LogError, Recorded};
+use super::super::report::{Fault, VerifyReport};
 use super::super::walk::Walk;
-use super::{Checkpoint, failed};
-use rusqlite::{Connection, TransactionBehavior};
-use serde::Serialize;
+use super::pace::{Pace, connect};
+use super::{checkpoint, failed, structure};
+use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
+use std::path::Path;
 
-/// The first thing found wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fault {
-    /// The entry; 0 when it is about the file.
-    pub position: u64,
-    /// What is wrong.
-    pub what: String,
-}
-
-/// Says what a check found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct VerifyReport {
-    /// Entries checked and found good.
-    pub entries: u64,
-    /// What stands in the place of pruned entries; null where none were.
-    pub checkpoint: Option<Checkpoint>,
-    /// Streams seen.
-    pub streams: u64,
-    /// The hash of the last good entry; keep it elsewhere to notice a shortened log.
-    pub hash: String,
-    /// Entries of types that this forewarn does not know.
-    pub unknown: BTreeMap<String, u64>,
-    /// The first thing found wrong; null when all is well.
-    pub fault: Option<Fault>,
-}
+/// Entries read at a time.
+const PAGE: usize = 1000;
 
 /// Checks the file and every entry, from the first on, until something is wrong.
-pub(super) fn verify(connection: &mut Connection) -> Result<VerifyReport, LogError> {
-    // One read transaction: what is checked is one state of the log, however busy its writers are.
-    let tx = connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed("begin a check"))?;
-    let checkpoint = Checkpoint::read(&tx)?;
-    let mut report = VerifyReport {
-        entries: 0,
-        hash: checkpoint.as_ref().map_or_else(|| chain::GENESIS.to_owned(), |c| c.hash.clone()),
-        checkpoint,
-        streams: 0,
-        unknown: BTreeMap::new(),
-        fault: file_fault(&tx)?,
-    };
-    let mut check = Check::from(&report);
-    if report.fault.is_none() {
-        report.fault = check.entries(&tx, &mut report)?;
+///
+/// Entries never change, so each page is read by itself, and no reader stays in the way of whoever shortens the write-ahead log. What is
+/// pruned meanwhile makes the check begin again, at the new checkpoint.
+pub(super) fn verify(path: &Path, pace: &Pace) -> Result<VerifyReport, LogError> {
+    let connection = connect(path)?;
+    let broken = structure::fault(&connection, pace)?;
+    loop {
+        let checkpoint = checkpoint::read(&connection)?;
+        let mut report = VerifyReport {
+            entries: 0,
+            hash: checkpoint.as_ref().map_or_else(|| chain::GENESIS.to_owned(), |c| c.hash.clone()),
+            checkpoint,
+            streams: 0,
+            unknown: BTreeMap::new(),
+            fault: broken.clone(),
+        };
+        if report.fault.is_some() {
+            return Ok(report);
+        }
+        let mut check = Check::from(&report);
+        let pages = loop {
+            pace.look()?;
+            match check.page(&connection, &mut report)? {
+                Page::Good => {}
+                other @ (Page::End | Page::Fault(_)) => break other,
+            }
+        };
+        // The rest, the checkpoint and the cursors as of one moment.
+        let tx = connection.unchecked_transaction().map_err(failed("end a check"))?;
+        let began = report.checkpoint.as_ref().map(|c| (c.position, c.hash.clone()));
+        if checkpoint::place(&tx)? != began {
+            tracing::info!("the log was pruned while it was checked; the check begins again");
+            continue;
+        }
+        report.fault = match pages {
+            Page::Fault(fault) => Some(fault),
+            Page::Good | Page::End => check.rest(&tx, &mut report)?,
+        };
+        report.streams = check.walk.versions.len() as u64;
+        return Ok(report);
     }
-    if report.fault.is_none() {
-        report.fault = check.checkpoint_fault(&report);
-    }
-    if report.fault.is_none() {
-        report.fault = cursor_fault(&tx, check.walk.position)?;
-    }
-    Ok(report)
 }
 
-fn file_fault(connection: &Connection) -> Result<Option<Fault>, LogError> {
-    let said: String =
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed("check the file"))?;
-    Ok((said != "ok").then(|| Fault { position: 0, what: format!("SQLite says: {said}") }))
+/// How a page of entries turned out.
+enum Page {
+    Good,
+    /// There are no more.
+    End,
+    Fault(Fault),
 }
 
 /// How far a check has come.
@@ -88,11 +88,13 @@ impl Check {
         Self { walk, pruned: None }
     }
 
-    fn entries(&mut self, connection: &Connection, report: &mut VerifyReport) -> Result<Option<Fault>, LogError> {
+    fn page(&mut self, connection: &Connection, report: &mut VerifyReport) -> Result<Page, LogError> {
         let sql = "SELECT position, stream, version, envelope, previous_hash, hash, id, type, subject, time_ms
-                   FROM events ORDER BY position";
+                   FROM events WHERE position > ?1 ORDER BY position LIMIT ?2";
         let mut statement = connection.prepare(sql).map_err(failed("ask for entries"))?;
-        let mut rows = statement.query([]).map_err(failed("read entries"))?;
+        let mut rows =
+            statement.query(params![self.walk.position as i64, PAGE as i64]).map_err(failed("read entries"))?;
+        let mut read = 0;
         while let Some(row) = rows.next().map_err(failed("read an entry"))? {
             let position = row.get::<_, i64>(0).map_err(failed("read a position"))? as u64;
             let found = match stored(row) {
@@ -100,24 +102,27 @@ impl Check {
                 Err(e) => Some(format!("it cannot be read: {e}")),
             };
             if let Some(what) = found {
-                return Ok(Some(Fault { position, what }));
+                return Ok(Page::Fault(Fault { position, what }));
             }
+            read += 1;
         }
-        report.streams = self.walk.versions.len() as u64;
-        Ok(None)
+        // A page that is not full ends with the log: what is appended from now on is not waited for.
+        Ok(if read < PAGE { Page::End } else { Page::Good })
     }
 
-    /// The chain vouches for the checkpoint: its last entry about a pruning names position and hash of it.
-    fn checkpoint_fault(&self, report: &VerifyReport) -> Option<Fault> {
-        let said = self.pruned.as_ref().map(|p| (p.position, p.hash.as_str(), p.checkpoint_sha256.as_str()));
-        let found = report.checkpoint.as_ref().map(|c| (c.position, c.hash.as_str(), c.sha256.as_str()));
-        let what = match (said, found) {
-            (said, found) if said == found => return None,
-            (Some(_), Some(_)) => "the checkpoint is not the one that the log names: it was altered",
-            (None, _) => "no entry of the log names the checkpoint",
-            (_, None) => "the log names a checkpoint that is missing",
-        };
-        Some(Fault { position: report.checkpoint.as_ref().map_or(0, |c| c.position), what: what.to_owned() })
+    /// Checks what is left, and that checkpoint and cursors go with it.
+    fn rest(&mut self, tx: &Connection, report: &mut VerifyReport) -> Result<Option<Fault>, LogError> {
+        loop {
+            match self.page(tx, report)? {
+                Page::Good => {}
+                Page::Fault(fault) => return Ok(Some(fault)),
+                Page::End => break,
+            }
+        }
+        if let Some(what) = Checkpoint::fault(self.pruned.as_ref(), report.checkpoint.as_ref()) {
+            return Ok(Some(Fault { position: report.checkpoint.as_ref().map_or(0, |c| c.position), what }));
+        }
+        cursor_fault(tx, self.walk.position)
     }
 
     /// Says what is wrong with an entry, or counts it as good.

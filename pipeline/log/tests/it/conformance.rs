@@ -2,7 +2,7 @@
 
 use forewarn_log::conformance::{self, sample};
 use forewarn_log::sqlite::{APPLICATION_ID, SCHEMA_VERSION};
-use forewarn_log::{Cursors, EventLog, Expected, LogError, MemoryLog, SqliteLog};
+use forewarn_log::{AppendError, Batch, Cursors, EventLog, Expected, LogError, MemoryLog, SqliteLog};
 use rusqlite::Connection;
 use std::cell::Cell;
 use std::fs;
@@ -68,6 +68,20 @@ fn what_was_appended_is_there_after_reopening() {
     log.append("a", Expected::Version(2), &[sample("3")]).unwrap();
     conformance::check_chain(&log.read_all(0, 10).unwrap());
     assert_eq!(log.verify().unwrap().fault, None);
+}
+
+#[test]
+fn several_appends_are_one_transaction_and_a_moved_cursor_leaves_the_next_append_durable() {
+    let dir = tempdir().unwrap();
+    let log = SqliteLog::open(&dir.path().join("log.db")).unwrap();
+    let batch =
+        |stream: &str, expected, id: &str| Batch { stream: stream.to_owned(), expected, events: vec![sample(id)] };
+    let error = log.append_each(&[batch("a", Expected::Any, "1"), batch("b", Expected::Version(1), "2")]).unwrap_err();
+    assert!(matches!(error, AppendError::Conflict { .. }), "{error}");
+    assert_eq!(log.head().unwrap(), 0, "the first went with the second");
+    log.advance("bus", 0).unwrap();
+    log.append_each(&[batch("a", Expected::Any, "1"), batch("b", Expected::Any, "2")]).unwrap();
+    assert_eq!((log.head().unwrap(), log.verify().unwrap().fault), (2, None));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The event log in DynamoDB over the wire: it conforms, writers do not get into each other's way, and lost replies write nothing twice.
 
 mod tamper;
+mod upkeep;
 
 use forewarn_lab::fault_proxy::{FaultProxy, Script};
 use forewarn_log::conformance::{self, sample};

@@ -6,5 +6,6 @@ mod append_and_read;
 mod conformance;
 #[cfg(all(feature = "aws", unix))]
 mod dynamodb;
+mod maintenance;
 mod old_log;
 mod tamper;

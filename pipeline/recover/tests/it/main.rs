@@ -9,3 +9,4 @@ mod executor;
 mod instances;
 #[cfg(all(feature = "aws", unix))]
 mod network_and_storage;
+mod pruned;
