@@ -143,7 +143,7 @@ pub fn learn(
         let truth = Truth::new(&source.incidents.list, &source.history.events()?, end);
         let mut map = source.history.manifest().signal_map.clone();
         map.extend(names.clone());
-        let fleet = Fleet::read(&source.history, &[], steps.to)?;
+        let fleet = Fleet::read_over(&source.history, &[], steps.from..steps.to)?;
         let mut ids = BTreeSet::new();
         replay(
             &source.history,

@@ -50,11 +50,13 @@ pub fn replay(
     for bucket in 0..history.buckets() {
         let mut gather = SeriesCollector::new(map, delay_ms(history), |g| {
             let mut table = FeatureTable::new();
-            let attributes = fleet.attributes(g.instance_id);
-            let prepared = builder.prepare(g.tracks, attributes, steps.from, steps.to);
-            for as_of in steps.times() {
-                let row = builder.row(&prepared, attributes, as_of);
-                table.push(g.instance_id, as_of, &row.values, &row.devices);
+            for (attributes, times) in fleet.stretches(g.instance_id, steps.times()) {
+                let (Some(&first), Some(&last)) = (times.first(), times.last()) else { continue };
+                let prepared = builder.prepare(g.tracks, &attributes, first, last);
+                for as_of in times {
+                    let row = builder.row(&prepared, &attributes, as_of);
+                    table.push(g.instance_id, as_of, &row.values, &row.devices);
+                }
             }
             let identity = fleet.identity(g.instance_id, g.account, g.region);
             Ok(each(&table, identity.workload.as_deref(), g.tracks)?)

@@ -1,10 +1,11 @@
-//! Merges the small files of a day and bucket into one. What repeats a known value goes, within a single file too; versions that
+//! Merges the small files of a day and bucket into one, and those of the small tables. What repeats a known value goes, within a single file too; versions that
 //! differ stay.
 //!
 //! **Invariant:** a note in `_compact/` names the new file and those it replaces before the new file appears. As
 //! soon as it appears, the old ones no longer count, whether they are deleted yet or not.
 
 mod due;
+mod tables;
 
 use super::entry::Entry;
 use super::error::{HistoryError, Result};
@@ -105,6 +106,11 @@ impl History {
 }
 
 impl CompactOptions {
+    /// Says whether a day has come to many files: while more come, as many as the options say; then any two.
+    fn is_many(&self, day: i64, files: usize) -> bool {
+        self.many.is_none_or(|many| files >= many || (day + 1) * DAY_MS + LATE_MS <= self.now_ms)
+    }
+
     /// Gives those files of a day and bucket that are to be merged.
     fn of_partition(&self, partition: Partition, files: Vec<MetricFile>) -> Vec<MetricFile> {
         let Some(many) = self.many else { return files };
@@ -142,6 +148,7 @@ impl super::Writer<'_> {
         if checked != before {
             self.history().store().put(CHECKED, pretty(&checked, CHECKED)?)?;
         }
+        self.compact_tables(options, &mut report)?;
         Ok(report)
     }
 
@@ -204,8 +211,7 @@ impl super::Writer<'_> {
         options: &CompactOptions,
         report: &mut CompactReport,
     ) -> Result<MetricFile> {
-        let store = self.history().store();
-        let inputs = compaction_id(files);
+        let inputs = compaction_id(files.iter().map(|f| &f.entry));
         let staging = self.stage(&format!("compact-{inputs}"))?;
         let staged = staging.dir().join("merged");
         let mut sink = Merged::new(self.history(), Some(MetricWriter::create(&staged)?));
@@ -217,24 +223,36 @@ impl super::Writer<'_> {
         failpoint::point("compact.staged");
 
         let output = format!("{}/{MADE}{id}.parquet", partition.dir());
-        let grace = options.grace_ms.unwrap_or(if store.local_root().is_some() { 0 } else { REMOTE_GRACE_MS });
-        let note = Replacement {
-            output: output.clone(),
-            replaces: files.iter().map(|f| f.entry.path.clone()).collect(),
-            delete_after_ms: options.now_ms.saturating_add(grace),
-        };
-        let note_path = format!("{NOTES}/{id}.json");
-        store.put(&note_path, pretty(&note, NOTES)?)?;
-        failpoint::point("compact.noted");
-        place(store, &staged, &output)?;
-        failpoint::point("compact.placed");
-        drop(staging);
-        if grace <= 0 {
-            Replacements::load(store)?.delete_replaced(store, &note_path, &note)?;
-        }
+        let replaces = files.iter().map(|f| f.entry.path.clone()).collect();
+        self.replace(&id, output.clone(), replaces, options, |store| place(store, &staged, &output))?;
         report.rows_read += rows;
         report.duplicates_dropped += dropped;
         Ok(MetricFile { entry: Entry { path: output, size }, partition })
+    }
+}
+
+impl super::Writer<'_> {
+    /// Notes which file stands for which, places it, and deletes the others when their grace is over.
+    fn replace(
+        &self,
+        id: &str,
+        output: String,
+        replaces: Vec<String>,
+        options: &CompactOptions,
+        place: impl FnOnce(&Store) -> Result<()>,
+    ) -> Result<()> {
+        let store = self.history().store();
+        let grace = options.grace_ms.unwrap_or(if store.local_root().is_some() { 0 } else { REMOTE_GRACE_MS });
+        let note = Replacement { output, replaces, delete_after_ms: options.now_ms.saturating_add(grace) };
+        let note_path = format!("{NOTES}/{id}.json");
+        store.put(&note_path, pretty(&note, NOTES)?)?;
+        failpoint::point("compact.noted");
+        place(store)?;
+        failpoint::point("compact.placed");
+        if grace <= 0 {
+            Replacements::load(store)?.delete_replaced(store, &note_path, &note)?;
+        }
+        Ok(())
     }
 }
 
@@ -247,11 +265,11 @@ fn place(store: &Store, staged: &Path, output: &str) -> Result<()> {
 }
 
 /// The same files give the same id, so that a compaction done again after a crash is the same compaction.
-fn compaction_id(files: &[MetricFile]) -> String {
+fn compaction_id<'a>(files: impl Iterator<Item = &'a Entry>) -> String {
     let mut hash = xxhash_rust::xxh64::Xxh64::new(0);
     for file in files {
-        hash.update(file.entry.path.as_bytes());
-        hash.update(&file.entry.size.to_le_bytes());
+        hash.update(file.path.as_bytes());
+        hash.update(&file.size.to_le_bytes());
     }
     format!("{:016x}", hash.digest())
 }

@@ -138,13 +138,8 @@ impl HistoryError {
     }
 
     /// Says whether a file that was listed has gone since.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "no other error says that a file is gone")]
     pub(crate) fn is_gone(&self) -> bool {
-        match self {
-            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-            Self::Remote { source, .. } => matches!(source, object_store::Error::NotFound { .. }),
-            _ => false,
-        }
+        says_gone(self)
     }
 
     pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
@@ -158,6 +153,18 @@ impl HistoryError {
     pub(crate) fn corrupt(file: &str, fault: impl Into<String>) -> Self {
         Self::Corrupt { file: file.to_owned(), fault: fault.into() }
     }
+}
+
+/// Looks for an absent file through everything that an error was wrapped in: reading Parquet wraps what the store said twice over.
+fn says_gone(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(io) = error.downcast_ref::<std::io::Error>() {
+        let inner = io.get_ref().is_some_and(|inner| says_gone(inner));
+        return inner || io.kind() == std::io::ErrorKind::NotFound;
+    }
+    if let Some(parquet::errors::ParquetError::External(inner)) = error.downcast_ref() {
+        return says_gone(inner.as_ref());
+    }
+    matches!(error.downcast_ref(), Some(object_store::Error::NotFound { .. })) || error.source().is_some_and(says_gone)
 }
 
 /// The result of an operation on a history.

@@ -5,12 +5,9 @@ use super::History;
 use super::entry::Entry;
 use super::error::Result;
 use super::key::{METRICS, Partition, day_of_dir};
-use super::replacement::Replacements;
+use super::replacement::{Replacements, listed_again};
 use forewarn_runtime::time::DAY_MS;
 use std::collections::BTreeSet;
-
-/// How often a listing that compactions overtook is made again.
-const LISTED_AGAIN: usize = 5;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricFile {
@@ -25,15 +22,8 @@ impl History {
     pub fn metric_files(&self, bucket: Option<u16>, from_ms: i64, to_ms: i64) -> Result<Vec<MetricFile>> {
         let kept_from = self.kept_from()?.map_or(i64::MIN, |day| day.saturating_mul(DAY_MS));
         let from_ms = from_ms.max(kept_from);
-        let mut files = self.all_metric_files(bucket, from_ms, to_ms)?;
-        let mut replaced = Replacements::load(self.store())?;
-        for _ in 0..LISTED_AGAIN {
-            if !overtaken(&files, &replaced) {
-                break;
-            }
-            files = self.all_metric_files(bucket, from_ms, to_ms)?;
-            replaced = Replacements::load(self.store())?;
-        }
+        let list = || self.all_metric_files(bucket, from_ms, to_ms);
+        let (mut files, replaced) = listed_again(self.store(), &self.notes, list, overtaken)?;
         let seen: BTreeSet<String> = files.iter().map(|f| f.entry.path.clone()).collect();
         let hidden = replaced.hidden(&seen.iter().map(String::as_str).collect());
         files.retain(|f| !hidden.contains(f.entry.path.as_str()));

@@ -1,8 +1,8 @@
 //! The history: metrics and tables as plain Parquet in a directory or under `s3://`, laid out so that `DuckDB`, Spark,
 //! Athena and pandas read it as it stands.
 //!
-//! Layout under the root: `metrics/date=YYYY-MM-DD/bucket=BB/*.parquet`, the tables `events/`, `predictions/`,
-//! `incidents/`, `anomaly/`, `instances/`, and `_forewarn.json`. What begins with `_` belongs to forewarn alone.
+//! Layout under the root: `metrics/date=YYYY-MM-DD/bucket=BB/*.parquet`, the tables `events/`, `instances/`, `incidents/` and
+//! `predictions/`, each as `date=YYYY-MM-DD/*.parquet`, and `_forewarn.json`. What begins with `_` belongs to forewarn alone.
 //!
 //! One process writes at a time: a directory is locked for it. Object stores have no such lock; there, run one
 //! writer (import, archive, compact) at a time for a prefix. Readers need no lock anywhere.
@@ -17,6 +17,7 @@ mod constant;
 mod entry;
 mod error;
 mod files;
+mod instances;
 mod key;
 mod leftovers;
 mod local;
@@ -30,6 +31,7 @@ mod read;
 mod remote;
 mod replacement;
 mod retention;
+mod rows;
 #[cfg(feature = "aws")]
 mod s3;
 mod scan;
@@ -37,6 +39,8 @@ mod schema;
 mod stats;
 mod store;
 mod summary;
+mod table_codec;
+mod table_files;
 mod tables;
 mod verify;
 pub mod versions;
@@ -47,6 +51,7 @@ pub use compact::{CompactOptions, CompactReport};
 pub use entry::{Entry, ObjectSeen};
 pub use error::{HistoryError, Result};
 pub use files::MetricFile;
+pub use instances::InstanceVersions;
 pub use key::{NOT_INGESTED, Partition, SeriesKey, bucket_of};
 pub use leftovers::sweep;
 pub use local::{LocalFile, LocalStore};
@@ -55,11 +60,11 @@ pub use objects::Objects;
 pub use predictions::{PredictionFile, PredictionRow};
 pub use prune::{PruneNote, PruneReport};
 pub use remote::{RemoteFile, RemoteStore};
+pub use rows::{EventKey, EventRow, IncidentRow, InstanceRow};
 pub use scan::{Run, RunSink, ScanOptions};
 pub use schema::{TEXT_COLUMNS, metric_schema};
 pub use stats::{HistoryStats, MetricStats};
 pub use store::{Store, StoreFile, StoreRead};
-pub use tables::{EventRow, IncidentRow, InstanceRow};
 pub use verify::{Fault, VerifyReport};
 
 pub use write::MetricWriter;
@@ -70,6 +75,7 @@ pub struct History {
     store: Store,
     manifest: Manifest,
     fresh: bool,
+    notes: replacement::KnownNotes,
 }
 
 impl History {
@@ -81,7 +87,7 @@ impl History {
     /// Opens the history of a store.
     pub fn with_store(store: Store) -> Result<Self> {
         match Manifest::load(&store)? {
-            Some(manifest) => Ok(Self { store, manifest, fresh: false }),
+            Some(manifest) => Ok(Self { store, manifest, fresh: false, notes: replacement::KnownNotes::default() }),
             None => Err(HistoryError::NotFound { location: store.location() }),
         }
     }
@@ -95,7 +101,8 @@ impl History {
     /// Does as [`History::open_or_create`] on a store.
     pub fn open_or_create_in(store: Store) -> Result<Self> {
         let found = Manifest::load(&store)?;
-        Ok(Self { fresh: found.is_none(), manifest: found.unwrap_or_default(), store })
+        let notes = replacement::KnownNotes::default();
+        Ok(Self { fresh: found.is_none(), manifest: found.unwrap_or_default(), store, notes })
     }
 
     /// Makes an empty history; one that exists is an error.

@@ -3,10 +3,14 @@
 use super::History;
 use super::entry::Entry;
 use super::error::{HistoryError, Result};
-use super::tables::{PREDICTIONS, Table, for_each_batch_of, parquet_files};
+use super::key::day_of_dir;
+use super::table_codec::{Table, for_each_batch_of};
+use super::tables::PREDICTIONS;
 use forewarn_domain::prediction::{FailureType, Level};
+use forewarn_runtime::time::DAY_MS;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::ops::Range;
 
 /// Digits of the rule set's SHA-256 in a file's name.
 const SHA_DIGITS: usize = 16;
@@ -78,10 +82,35 @@ fn compact_time(text: &str) -> Option<i64> {
 impl History {
     /// Lists the rounds kept, in order of time, rule set and engine.
     pub fn rounds(&self) -> Result<Vec<PredictionFile>> {
-        let mut found: Vec<PredictionFile> =
-            parquet_files(self, PREDICTIONS)?.into_iter().filter_map(|e| PredictionFile::of(&e)).collect();
+        self.rounds_in(i64::MIN..i64::MAX)
+    }
+
+    /// Lists the rounds of a range of time, in order of time, rule set and engine; only its days are listed.
+    pub fn rounds_in(&self, range: Range<i64>) -> Result<Vec<PredictionFile>> {
+        let days = range.start.div_euclid(DAY_MS)..=range.end.saturating_sub(1).div_euclid(DAY_MS);
+        let mut found = Vec::new();
+        for name in self.store().list_dirs(PREDICTIONS)? {
+            if day_of_dir(&name).is_some_and(|day| days.contains(&day)) {
+                found.extend(self.rounds_of(&name)?.into_iter().filter(|r| range.contains(&r.as_of)));
+            }
+        }
         found.sort();
         Ok(found)
+    }
+
+    /// Gives the time of the first round kept.
+    pub fn first_round(&self) -> Result<Option<i64>> {
+        for name in self.store().list_dirs(PREDICTIONS)? {
+            if let Some(first) = self.rounds_of(&name)?.into_iter().min() {
+                return Ok(Some(first.as_of));
+            }
+        }
+        Ok(None)
+    }
+
+    fn rounds_of(&self, day: &str) -> Result<Vec<PredictionFile>> {
+        let listed = self.store().list(&format!("{PREDICTIONS}/{day}"))?;
+        Ok(listed.iter().filter_map(PredictionFile::of).collect())
     }
 
     /// Reads a round, in the order of its file.

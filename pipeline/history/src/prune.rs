@@ -1,4 +1,4 @@
-//! Forgets metrics by age, and keeps a note of what was forgotten.
+//! Forgets metrics and events by age, and keeps a note of what was forgotten.
 //!
 //! **Invariant:** what lies in days before the last note's `kept_from` counts for no reader, deleted or not.
 
@@ -6,6 +6,8 @@ use super::error::{HistoryError, Result};
 use super::key::Partition;
 use super::manifest::pretty;
 use super::replacement::Replacements;
+use super::rows::{EventRow, TableRow};
+use super::table_files::day_of;
 use super::{Writer, commit};
 use forewarn_runtime::time::{DAY_MS, format_day, format_ms, parse_day};
 use serde::{Deserialize, Serialize};
@@ -43,16 +45,21 @@ pub struct PruneReport {
 }
 
 impl Writer<'_> {
-    /// Deletes the metrics of days that ended before a time. The note is written first: from then on no reader counts them, and a
+    /// Deletes the metrics and events of days that ended before a time. The note is written first: from then on no reader counts them, and a
     /// crash in between leaves files that the next pruning deletes.
     pub fn prune(&mut self, older_than_ms: i64, now_ms: i64) -> Result<PruneReport> {
         let first_kept = older_than_ms.div_euclid(DAY_MS);
         let limit_ms = first_kept.saturating_mul(DAY_MS);
-        let counted = self.history().metric_files(None, i64::MIN, limit_ms)?;
-        let bytes = counted.iter().map(|f| f.entry.size).sum();
+        let metrics = self.history().metric_files(None, i64::MIN, limit_ms)?;
+        let events = self.history().table_files(EventRow::TABLE, &(i64::MIN..=first_kept - 1))?;
+        let counted: Vec<(i64, u64)> = (metrics.iter().map(|f| (f.partition.day, f.entry.size)))
+            .chain(events.iter().filter_map(|f| Some((f.day?, f.entry.size))))
+            .collect();
+        let bytes = counted.iter().map(|(_, size)| size).sum();
         let report = PruneReport { kept_from: format_day(first_kept), files: counted.len() as u64, bytes };
-        if let (Some(first), Some(last)) = (counted.first(), counted.last()) {
-            let days = (format_day(first.partition.day), format_day(last.partition.day));
+        let days = counted.iter().map(|(day, _)| *day);
+        if let (Some(first), Some(last)) = (days.clone().min(), days.max()) {
+            let days = (format_day(first), format_day(last));
             let (at, kept_from) = (format_ms(now_ms), report.kept_from.clone());
             self.note(PruneNote { at, kept_from, days, files: report.files, bytes })?;
         }
@@ -87,16 +94,24 @@ impl Writer<'_> {
         let limit_ms = kept_from.saturating_mul(DAY_MS);
         let (history, store) = (self.history(), self.history().store());
         commit::forget_records(store, |r| r.range.is_some_and(|(from, _)| from < limit_ms))?;
-        let files = history.all_metric_files(None, i64::MIN, limit_ms)?;
+        let metrics = history.all_metric_files(None, i64::MIN, limit_ms)?.into_iter().map(|f| f.entry.path);
+        let mut paths: BTreeSet<String> = metrics.collect();
+        // Events that have no day yet are pruned row by row, when a compaction gives them one.
+        let events = history.all_table_files(EventRow::TABLE, &(i64::MIN..=kept_from - 1))?;
+        paths.extend(events.into_iter().filter(|f| f.day.is_some()).map(|f| f.entry.path));
         let replaced = Replacements::load(store)?;
-        let paths: BTreeSet<&str> = files.iter().map(|f| f.entry.path.as_str()).collect();
+        let paths: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
         let hidden = replaced.hidden(&paths);
         let (first, then): (Vec<&str>, Vec<&str>) = paths.iter().partition(|path| hidden.contains(*path));
         for path in first.into_iter().chain(then) {
             store.delete(path)?;
             forewarn_runtime::failpoint::point("prune.deleted");
         }
-        replaced.delete_where(store, |output| Partition::from_path(output).is_some_and(|p| p.day < kept_from))
+        let day = |output: &str| match Partition::from_path(output) {
+            Some(partition) => Some(partition.day),
+            None => day_of(EventRow::TABLE, output),
+        };
+        replaced.delete_where(store, |output| day(output).is_some_and(|day| day < kept_from))
     }
 }
 

@@ -83,15 +83,9 @@ impl RemoteStore {
     }
 
     pub(super) fn list(&self, dir: &str) -> Result<Vec<Entry>> {
-        let mut found = Vec::new();
-        let mut open = vec![self.key(dir)];
-        while let Some(at) = open.pop() {
-            let page = self.runtime.block_on(self.objects.list_with_delimiter(Some(&at)));
-            let page = page.map_err(self.failed("list", dir))?;
-            open.extend(page.common_prefixes);
-            found.extend(page.objects.iter().map(|o| Entry { path: self.relative(&o.location), size: o.size }));
-        }
-        Ok(found)
+        let listed: Result<Vec<_>, _> = self.runtime.block_on(self.objects.list(Some(&self.key(dir))).try_collect());
+        let listed = listed.map_err(self.failed("list", dir))?;
+        Ok(listed.iter().map(|o| Entry { path: self.relative(&o.location), size: o.size }).collect())
     }
 
     /// Lists the objects below the prefix whose paths come after one, in their order, at most so many.

@@ -8,9 +8,13 @@ use super::error::{HistoryError, Result};
 use super::store::Store;
 use forewarn_runtime::failpoint;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 pub(super) const NOTES: &str = "_compact";
+
+/// How often a listing that compactions overtook is made again.
+const LISTED_AGAIN: usize = 5;
 
 /// A compaction's note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,10 @@ pub(super) struct Replacement {
     pub(super) delete_after_ms: i64,
 }
 
+/// Notes that were read before, by path: the name of a note depends on what it says.
+#[derive(Debug, Default)]
+pub(super) struct KnownNotes(Mutex<BTreeMap<String, Replacement>>);
+
 /// All notes of a history, each with its path.
 #[derive(Debug, Default)]
 pub(super) struct Replacements(Vec<(String, Replacement)>);
@@ -28,13 +36,24 @@ pub(super) struct Replacements(Vec<(String, Replacement)>);
 impl Replacements {
     /// Reads the notes.
     pub(super) fn load(store: &Store) -> Result<Self> {
+        Self::load_new(store, &KnownNotes::default())
+    }
+
+    /// Reads the notes that were not read before: a listing is made for each bucket, and each would ask for all of them.
+    fn load_new(store: &Store, known: &KnownNotes) -> Result<Self> {
+        let mut known = known.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         for entry in store.list(NOTES)?.into_iter().filter(Entry::is_json) {
+            if let Some(note) = known.get(&entry.path) {
+                found.push((entry.path, note.clone()));
+                continue;
+            }
             let Some(bytes) = store.read(&entry.path)? else { continue };
             let bad =
                 |e: serde_json::Error| HistoryError::Json { path: store.describe(&entry.path), why: e.to_string() };
             found.push((entry.path.clone(), serde_json::from_slice(&bytes).map_err(bad)?));
         }
+        *known = found.iter().cloned().collect();
         Ok(Self(found))
     }
 
@@ -103,6 +122,35 @@ impl Replacements {
     /// Deletes the notes with such an output; the files have gone.
     pub(super) fn delete_where(&self, store: &Store, output: impl Fn(&str) -> bool) -> Result<()> {
         self.0.iter().filter(|(_, n)| output(&n.output)).try_for_each(|(path, _)| store.delete(path))
+    }
+}
+
+/// Lists files, again while compactions overtake the listing, with the notes that say which of them count.
+pub(super) fn listed_again<F>(
+    store: &Store,
+    known: &KnownNotes,
+    list: impl Fn() -> Result<Vec<F>>,
+    overtaken: impl Fn(&[F], &Replacements) -> bool,
+) -> Result<(Vec<F>, Replacements)> {
+    let mut again = LISTED_AGAIN;
+    loop {
+        let files = list()?;
+        let replaced = Replacements::load_new(store, known)?;
+        if again == 0 || !overtaken(&files, &replaced) {
+            return Ok((files, replaced));
+        }
+        again -= 1;
+    }
+}
+
+/// Lists and reads; again where a file was compacted away after it was listed: what replaced it is listed then.
+pub(super) fn not_gone<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut again = LISTED_AGAIN;
+    loop {
+        match attempt() {
+            Err(e) if e.is_gone() && again > 0 => again -= 1,
+            done => return done,
+        }
     }
 }
 

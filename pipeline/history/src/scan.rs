@@ -5,6 +5,7 @@ use super::error::{HistoryError, Result};
 use super::files::MetricFile;
 use super::key::SeriesKey;
 use super::read::{RunReader, Want};
+use super::replacement::not_gone;
 
 /// Samples of one series in sequence, in the order of time within one file.
 #[derive(Debug, Clone, Copy)]
@@ -56,12 +57,7 @@ impl History {
         }
         let bounded = options.from_ms.is_some() || options.to_ms.is_some();
         let want = Want { time: bounded.then_some(from..to), instance: options.instance.clone(), ..Want::default() };
-        // A file that was compacted away after it was listed: what replaced it is listed now.
-        let readers = match self.open_readers(bucket, from, to, &want) {
-            Err(e) if e.is_gone() => self.open_readers(bucket, from, to, &want)?,
-            opened => opened?,
-        };
-        merge(readers, sink)
+        merge(not_gone(|| self.open_readers(bucket, from, to, &want))?, sink)
     }
 
     fn open_readers(&self, bucket: u16, from: i64, to: i64, want: &Want) -> Result<Vec<RunReader>> {

@@ -6,8 +6,10 @@ use super::error::{HistoryError, Result};
 use super::files::MetricFile;
 use super::key::{METRICS, Partition, SeriesKey, bucket_of};
 use super::read::{RunReader, Want, open_metadata};
+use super::rows::{EventRow, IncidentRow, InstanceRow, TableRow};
 use super::schema::{INSTANCE, TS};
-use forewarn_runtime::time::format_ms;
+use super::table_files::EVER;
+use forewarn_runtime::time::{format_day, format_ms};
 use serde::Serialize;
 
 /// What is wrong with a file.
@@ -47,12 +49,28 @@ impl History {
                 Err(e) => report.faults.push(Fault { file: file.entry.path, fault: words(e)? }),
             }
         }
-        for table in [self.instances().map(|_| ()), self.events().map(|_| ()), self.incidents().map(|_| ())] {
-            if let Err(e) = table {
-                report.faults.push(Fault { file: file_of(&e), fault: words(e)? });
+        self.verify_table::<InstanceRow>(&mut report)?;
+        self.verify_table::<EventRow>(&mut report)?;
+        self.verify_table::<IncidentRow>(&mut report)?;
+        Ok(report)
+    }
+
+    fn verify_table<R: TableRow>(&self, report: &mut VerifyReport) -> Result<()> {
+        for file in self.table_files(R::TABLE, &EVER)? {
+            let read = self.each_row(std::slice::from_ref(&file), |table, i| {
+                let row = R::decode(table, i)?;
+                // What is known of instances is gathered in a file of a later day.
+                if file.day.is_none_or(|day| if R::GATHERED { row.day() <= day } else { row.day() == day }) {
+                    return Ok(());
+                }
+                let fault = format!("a row of {} stands in the wrong day", format_day(row.day()));
+                Err(HistoryError::corrupt(&file.entry.path, fault))
+            });
+            if let Err(e) = read {
+                report.faults.push(Fault { file: file.entry.path.clone(), fault: words(e)? });
             }
         }
-        Ok(report)
+        Ok(())
     }
 
     fn check(&self, file: &MetricFile) -> Result<u64> {
@@ -134,14 +152,6 @@ fn check_place(history: &History, partition: Partition, key: &SeriesKey, ts: &[i
     match ts.iter().find(|&&t| Partition::of(bucket, t).day != partition.day) {
         Some(&t) => Err(format!("a sample of {} stands in the wrong day", format_ms(t))),
         None => Ok(()),
-    }
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "no other error is about one file's content")]
-fn file_of(e: &HistoryError) -> String {
-    match e {
-        HistoryError::Parquet { file, .. } | HistoryError::Corrupt { file, .. } => file.clone(),
-        _ => String::new(),
     }
 }
 

@@ -271,13 +271,8 @@ impl Archive<'_> {
             self.metrics.archived_rows.inc_by(done.rows);
         }
         failpoint::point("archive.committed");
-        if !rows.is_empty() {
-            writer.put_events(&rows)?;
-        }
-        let news = write::news_of(writer.history(), range_buffer)?;
-        if !news.is_empty() {
-            writer.put_instances(&news)?;
-        }
+        writer.put_events(&rows)?;
+        writer.put_instances(&write::seen_rows(range_buffer))?;
         failpoint::point("archive.tables_written");
         // The checkpoint remembers from here on; until it moves, the intent makes the same again.
         writer.forget(&intent.name)?;

@@ -1,16 +1,23 @@
 //! What is known of the fleet besides its metrics: attributes, scheduled events and declared changes.
 
-use forewarn_history::{History, Result};
+use forewarn_history::{EventRow, History, InstanceVersions, Result};
 use forewarn_log::table::Table;
 use forewarn_log::{LogError, Row, SqliteLog};
 use forewarn_rules::instance::{Attributes, Maintenance};
 use forewarn_rules::predict::Identity;
+use forewarn_runtime::time::DAY_MS;
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
-/// Attributes of every instance that a history or a log speaks of.
+/// How long before it begins work is announced at most, milliseconds: what was announced earlier is not looked for.
+pub const ANNOUNCED_AHEAD_MS: i64 = 90 * DAY_MS;
+
+/// Attributes of every instance that a history or a log speaks of, as they were known at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Fleet {
     known: BTreeMap<String, Known>,
+    instances: Arc<InstanceVersions>,
     nothing: Attributes,
 }
 
@@ -20,7 +27,7 @@ struct Known {
     attributes: Attributes,
     workload: Option<String>,
     /// The newest declared change: its time and its words.
-    change: Option<(i64, String)>,
+    change: Option<(i64, Arc<str>)>,
 }
 
 /// A declared change, as the log has it.
@@ -73,19 +80,41 @@ impl Fleet {
     /// # Errors
     /// When the history does not read.
     pub fn read(history: &History, changes: &[DeclaredChange], as_of: i64) -> Result<Self> {
-        let mut fleet = Self::default();
-        for (id, instance) in history.instances()? {
+        Self::read_over(history, changes, as_of..as_of)
+    }
+
+    /// Does as [`Fleet::read`] at the end of a range, for a look at every time of the range.
+    ///
+    /// # Errors
+    /// When the history does not read.
+    pub fn read_over(history: &History, changes: &[DeclaredChange], range: Range<i64>) -> Result<Self> {
+        let announced = range.start.saturating_sub(ANNOUNCED_AHEAD_MS)..range.end.saturating_add(1);
+        let events = history.events_in(announced, |event| event.is_maintenance())?;
+        Ok(Self::of(&Arc::new(history.instance_versions()?), &events, changes, range.end))
+    }
+
+    /// Says what was known at `as_of` of instances, of events and of declared changes.
+    pub fn of(instances: &Arc<InstanceVersions>, events: &[EventRow], changes: &[DeclaredChange], as_of: i64) -> Self {
+        let mut fleet = Self { instances: Arc::clone(instances), ..Self::default() };
+        for instance in instances.ids().filter_map(|id| instances.at(id, as_of)) {
             let attributes = Attributes {
                 launched_at: instance.launched_at,
                 instance_type: instance.instance_type,
                 ..Attributes::default()
             };
-            fleet.known.insert(id, Known { attributes, workload: instance.workload, change: None });
+            let known = Known { attributes, workload: instance.workload, change: None };
+            fleet.known.insert(instance.instance_id, known);
         }
-        for event in history.events()? {
+        fleet.announce(events, as_of);
+        fleet.declare(changes, as_of);
+        fleet
+    }
+
+    fn announce(&mut self, events: &[EventRow], as_of: i64) {
+        for event in events {
             let known_at = event.ingested_at.unwrap_or(event.ts);
             let Some(due) = event.starts_at.filter(|_| event.is_maintenance() && known_at <= as_of) else { continue };
-            let pending = &mut fleet.known.entry(event.instance_id.clone()).or_default().attributes.maintenance;
+            let pending = &mut self.known.entry(event.instance_id.clone()).or_default().attributes.maintenance;
             if event.is_over() {
                 for m in pending.iter_mut().filter(|m| m.due == due) {
                     m.over.get_or_insert(known_at);
@@ -94,24 +123,57 @@ impl Fleet {
                 pending.push(Maintenance { announced: known_at, due, over: None });
             }
         }
+    }
+
+    fn declare(&mut self, changes: &[DeclaredChange], as_of: i64) {
+        let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (id, known) in self.known.iter().filter(|_| !changes.is_empty()) {
+            if let Some(workload) = &known.workload {
+                members.entry(workload.clone()).or_default().push(id.clone());
+            }
+        }
         for change in changes.iter().filter(|c| c.ts.max(c.known_at) <= as_of) {
+            let team = members.get(&change.target).map_or(&[][..], Vec::as_slice);
             // An instance may have metrics and nothing else that speaks of it.
-            if !fleet.known.values().any(|k| k.workload.as_deref() == Some(change.target.as_str())) {
-                fleet.known.entry(change.target.clone()).or_default();
+            if team.is_empty() {
+                self.known.entry(change.target.clone()).or_default();
             }
             // One that lasts is as new as it was last at work.
             let at = change.until.map_or(change.ts, |until| until.clamp(change.ts, as_of));
-            for (id, known) in &mut fleet.known {
-                if *id == change.target || known.workload.as_deref() == Some(change.target.as_str()) {
-                    known.attributes.changes.push(at);
-                    if known.change.as_ref().is_none_or(|(newest, _)| at >= *newest) {
-                        let words = change.words.split_whitespace().collect::<Vec<_>>().join(" ");
-                        known.change = Some((at, words));
-                    }
+            let words: Arc<str> = change.words.split_whitespace().collect::<Vec<_>>().join(" ").into();
+            let itself = (!team.contains(&change.target)).then_some(&change.target);
+            for id in team.iter().chain(itself) {
+                let Some(known) = self.known.get_mut(id) else { continue };
+                known.attributes.changes.push(at);
+                if known.change.as_ref().is_none_or(|(newest, _)| at >= *newest) {
+                    known.change = Some((at, Arc::clone(&words)));
                 }
             }
         }
-        Ok(fleet)
+    }
+
+    /// Parts ascending times, none after the fleet's own, wherever what was known of an instance changed.
+    pub fn stretches(&self, instance_id: &str, times: impl Iterator<Item = i64>) -> Vec<(Attributes, Vec<i64>)> {
+        let news = self.instances.times(instance_id);
+        let (mut heard, mut out) = (None, Vec::<(Attributes, Vec<i64>)>::new());
+        for time in times {
+            let by_then = news.partition_point(|at| *at <= time);
+            if heard.replace(by_then) != Some(by_then) {
+                let then = self.instances.at(instance_id, time).unwrap_or_default();
+                let attributes = Attributes {
+                    launched_at: then.launched_at,
+                    instance_type: then.instance_type,
+                    ..self.attributes(instance_id).clone()
+                };
+                if out.last().is_none_or(|(last, _)| *last != attributes) {
+                    out.push((attributes, Vec::new()));
+                }
+            }
+            if let Some((_, times)) = out.last_mut() {
+                times.push(time);
+            }
+        }
+        out
     }
 
     /// Gives the attributes of an instance; empty ones where nothing is known.
@@ -126,7 +188,7 @@ impl Fleet {
             account: account.to_owned(),
             region: region.to_owned(),
             workload: known.and_then(|k| k.workload.clone()),
-            change: known.and_then(|k| k.change.as_ref()).map(|(_, words)| words.clone()),
+            change: known.and_then(|k| k.change.as_ref()).map(|(_, words)| words.to_string()),
         }
     }
 }
@@ -134,7 +196,7 @@ impl Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forewarn_history::{EventRow, InstanceRow};
+    use forewarn_history::InstanceRow;
 
     const HOUR: i64 = 3_600_000;
 
@@ -144,6 +206,7 @@ mod tests {
             workload: workload.map(str::to_owned),
             instance_type: Some("t3.large".to_owned()),
             launched_at: Some(HOUR),
+            ..InstanceRow::default()
         }
     }
 
@@ -227,5 +290,80 @@ mod tests {
         );
         assert_eq!(fleet.identity("i-x", "1", "eu").workload, None);
         assert_eq!(fleet.attributes("i-a").instance_type.as_deref(), Some("t3.large"));
+    }
+
+    #[test]
+    fn what_is_known_of_an_instance_is_what_had_been_seen_by_then_and_the_future_does_not_show() {
+        let seen = |at: i64, workload: &str, kind: &str| InstanceRow {
+            seen_at: Some(at),
+            workload: Some(workload.to_owned()),
+            instance_type: Some(kind.to_owned()),
+            ..instance("i-a", None)
+        };
+        let past = vec![seen(HOUR, "web", "t3.small"), seen(4 * HOUR, "api", "t3.large")];
+        let future = [past.clone(), vec![seen(8 * HOUR, "corrupt", "m5.large"), seen(9 * HOUR, "web", "x")]].concat();
+        let at = |rows: &[InstanceRow], as_of: i64| {
+            let instances = Arc::new(InstanceVersions::of(rows.to_vec()));
+            let fleet = Fleet::of(&instances, &[], &[change("web", HOUR)], as_of);
+            (fleet.identity("i-a", "1", "eu"), fleet.attributes("i-a").clone())
+        };
+        let (web, api) = (at(&past, 3 * HOUR), at(&past, 5 * HOUR));
+        assert_eq!((web.0.workload.as_deref(), web.1.instance_type.as_deref()), (Some("web"), Some("t3.small")));
+        assert_eq!((api.0.workload.as_deref(), api.1.instance_type.as_deref()), (Some("api"), Some("t3.large")));
+        assert_eq!((web.1.changes.len(), api.1.changes.len()), (1, 0), "a change reaches who was a member by then");
+        for hour in 0..8 {
+            assert_eq!(at(&past, hour * HOUR), at(&future, hour * HOUR), "hour {hour}");
+        }
+    }
+
+    #[test]
+    fn a_replay_sees_at_each_time_what_an_analysis_of_that_time_sees() {
+        let seen = |at: i64, kind: &str| InstanceRow {
+            seen_at: Some(at),
+            instance_type: Some(kind.to_owned()),
+            ..instance("i-a", None)
+        };
+        let rows = [seen(3 * HOUR, "t3.small"), seen(5 * HOUR, "t3.large"), seen(7 * HOUR, "t3.small")];
+        let instances = Arc::new(InstanceVersions::of(rows));
+        let replayed = Fleet::of(&instances, &[], &[], 9 * HOUR);
+        let parts = replayed.stretches("i-a", (0..9).map(|h| h * HOUR));
+        assert_eq!(parts.iter().map(|(_, times)| times.len()).collect::<Vec<_>>(), [5, 2, 2]);
+        for (attributes, times) in &parts {
+            for time in times {
+                assert_eq!(attributes, Fleet::of(&instances, &[], &[], *time).attributes("i-a"));
+            }
+        }
+        assert_eq!(replayed.stretches("i-unknown", 0..3).len(), 1);
+    }
+
+    proptest::proptest! {
+        /// Every change against every instance, one by one.
+        #[test]
+        fn a_change_reaches_whom_it_would_if_each_instance_were_asked(
+            workloads in proptest::collection::vec(proptest::option::of(0_usize..4), 1..9),
+            targets in proptest::collection::vec((0_usize..12, 0_i64..9), 0..12),
+        ) {
+            let rows: Vec<InstanceRow> = workloads.iter().enumerate()
+                .map(|(n, w)| InstanceRow { workload: w.map(|w| format!("w{w}")), ..instance(&format!("i-{n}"), None) })
+                .collect();
+            let name = |n: usize| if n < 4 { format!("w{n}") } else { format!("i-{}", n - 4) };
+            let changes: Vec<DeclaredChange> = targets.iter().map(|&(n, h)| change(&name(n), h * HOUR)).collect();
+            let fleet = Fleet::of(&Arc::new(InstanceVersions::of(rows.clone())), &[], &changes, 5 * HOUR);
+            for row in &rows {
+                let its = |c: &&DeclaredChange| c.target == row.instance_id || row.workload.as_ref() == Some(&c.target);
+                let wanted: Vec<i64> = changes.iter().filter(|c| c.ts <= 5 * HOUR).filter(its).map(|c| c.ts).collect();
+                proptest::prop_assert_eq!(&fleet.attributes(&row.instance_id).changes, &wanted);
+            }
+        }
+    }
+
+    /// A thousand million pairs: asking each instance about each change would not come to an end here.
+    #[test]
+    fn changes_cost_what_they_reach_and_not_the_whole_fleet_each() {
+        let rows = (0..50_000).map(|n| instance(&format!("i-{n}"), Some(&format!("w{}", n % 10_000))));
+        let instances = Arc::new(InstanceVersions::of(rows));
+        let changes: Vec<DeclaredChange> = (0..20_000).map(|n| change(&format!("w{}", n % 10_000), HOUR)).collect();
+        let fleet = Fleet::of(&instances, &[], &changes, 2 * HOUR);
+        assert_eq!(fleet.attributes("i-7").changes.len(), 2);
     }
 }

@@ -6,6 +6,7 @@
 mod known;
 mod read;
 
+use crate::turn_tables::{Needs, TurnTables};
 use forewarn_domain::id::event_id;
 use forewarn_history::{EventRow, History, HistoryError, IncidentRow};
 use forewarn_log::event::incident::{IncidentClass, IncidentObserved};
@@ -20,6 +21,9 @@ pub use read::{seen_of, series_of};
 const LEAD_MS: i64 = DAY_MS;
 /// How far before a range incidents are still looked for: a check may have been failing for too short a time when it was last looked at.
 const BACK_MS: i64 = 6 * 3_600_000;
+
+/// How long an account and region that fell silent is waited for, milliseconds.
+const PATIENCE_MS: i64 = 7 * DAY_MS;
 
 /// Explains why incidents could not be found or written down.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +114,8 @@ pub struct Report {
     pub logged: usize,
     /// Rows that are new in the history.
     pub kept: usize,
+    /// The time through which everything was looked at that is there or can still be expected, milliseconds.
+    pub through: i64,
 }
 
 /// Finds the incidents that began in `[from, to)`, milliseconds, in the order of instance and time. Nothing is written.
@@ -117,26 +123,46 @@ pub struct Report {
 /// # Errors
 /// When the history does not read.
 pub fn derive_from(history: &History, from: i64, to: i64, settings: &Settings) -> Result<Vec<Found>, HistoryError> {
-    let workloads = history.instances()?;
+    let needs = Needs { since: Some(from.saturating_sub(LEAD_MS)), ..Needs::default() };
+    Ok(derive(history, &TurnTables::read(history, &needs)?, from, to, settings)?.0)
+}
+
+/// Gives the first time of which [`observe_in`] needs the tables' rows to find what began from `from` on.
+pub(crate) fn needed_since(from: i64) -> i64 {
+    from.saturating_sub(BACK_MS + LEAD_MS)
+}
+
+/// As [`derive_from`], and says when each account and region was last heard of.
+fn derive(
+    history: &History,
+    tables: &TurnTables,
+    from: i64,
+    to: i64,
+    settings: &Settings,
+) -> Result<(Vec<Found>, Heard), HistoryError> {
     let mut events: BTreeMap<String, Vec<EventRow>> = BTreeMap::new();
-    for row in history.events()?.into_iter().filter(|r| (from.saturating_sub(LEAD_MS)..to).contains(&r.ts)) {
-        events.entry(row.instance_id.clone()).or_default().push(row);
+    for row in tables.events.iter().filter(|r| (from.saturating_sub(LEAD_MS)..to).contains(&r.ts)) {
+        events.entry(row.instance_id.clone()).or_default().push(row.clone());
     }
-    let mut found = Vec::new();
+    let (mut found, mut heard) = (Vec::new(), Heard::new());
     read::each_instance(history, from.saturating_sub(LEAD_MS), to, events, |one| {
+        if let Some(last) = one.last {
+            let known = heard.entry((one.account.clone(), one.region.clone())).or_insert(last);
+            *known = last.max(*known);
+        }
         for incident in forewarn_rules::incident::derive(&one.series, &one.seen, settings) {
             if (from..to).contains(&incident.ts) {
                 found.push(Found {
                     account: one.account.clone(),
                     region: one.region.clone(),
-                    workload: workloads.get(&incident.instance_id).and_then(|i| i.workload.clone()),
+                    workload: tables.instances.at(&incident.instance_id, incident.ts).and_then(|i| i.workload),
                     incident,
                 });
             }
         }
     })?;
     found.sort_by(|a, b| (&a.incident.instance_id, a.incident.ts).cmp(&(&b.incident.instance_id, b.incident.ts)));
-    Ok(found)
+    Ok((found, heard))
 }
 
 /// Finds the incidents of `[from, to)` and of the hours before, and writes down those that are new: as `incident.observed` into the log,
@@ -151,7 +177,22 @@ pub fn observe(
     to: i64,
     settings: &Settings,
 ) -> Result<Report, IncidentsError> {
-    let found = derive_from(history, from.saturating_sub(BACK_MS), to, settings)?;
+    let since = Some(needed_since(from));
+    let needs = Needs { since, incidents_since: since, ..Needs::default() };
+    let tables = TurnTables::read(history, &needs)?;
+    observe_in(history, &tables, log, from, to, settings)
+}
+
+/// As [`observe`], with the tables read.
+pub(crate) fn observe_in(
+    history: &mut History,
+    tables: &TurnTables,
+    log: &dyn EventLog,
+    from: i64,
+    to: i64,
+    settings: &Settings,
+) -> Result<Report, IncidentsError> {
+    let (found, heard) = derive(history, tables, from.saturating_sub(BACK_MS), to, settings)?;
     let mut report = Report::default();
     for one in &found {
         let told = known::in_log(log, &one.incident.instance_id)?;
@@ -168,7 +209,7 @@ pub fn observe(
         report.logged += log.append(&stream, Expected::Any, &[event]).map_err(failed)?.written;
     }
     forewarn_runtime::failpoint::point("events.incidents_logged");
-    let kept = known::in_history(history)?;
+    let kept = known::of_rows(&tables.incidents);
     let fresh = news(found.iter().map(|f| f.incident.clone()).collect(), &kept, settings);
     let rows: Vec<IncidentRow> = found.iter().filter(|f| fresh.contains(&f.incident)).filter_map(Found::row).collect();
     if !rows.is_empty() {
@@ -176,7 +217,18 @@ pub fn observe(
     }
     report.kept = rows.len();
     report.found = found;
+    report.through = through(&heard, to);
     Ok(report)
+}
+
+/// When each account and region was last heard of, milliseconds.
+pub(crate) type Heard = BTreeMap<(String, String), i64>;
+
+/// Says through which time everything that there will be has been looked at: what an account and region that fell silent has to say of
+/// the time since may still come, but not for ever.
+pub(crate) fn through(heard: &Heard, now: i64) -> i64 {
+    let waited_for = heard.values().copied().filter(|at| *at >= now.saturating_sub(PATIENCE_MS));
+    waited_for.min().unwrap_or(now.saturating_sub(PATIENCE_MS)).min(now)
 }
 
 #[cfg(test)]

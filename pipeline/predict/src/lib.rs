@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod fleet;
 pub mod gather;
+pub mod turn_tables;
 
 pub mod announce;
 pub mod episode_events;

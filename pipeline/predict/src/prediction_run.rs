@@ -8,11 +8,13 @@ use crate::announce::{self, AnnounceError, Emitted};
 use crate::fleet::{DeclaredChange, Fleet};
 use crate::incidents::{self, IncidentsError};
 use crate::resolve::{self, ResolveError};
+use crate::turn_tables::{Needs, TurnTables};
 use forewarn_domain::previewer::RecoveryPreviewer;
 use forewarn_domain::round::Round;
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::{History, HistoryError};
 use forewarn_log::{LogError, SqliteLog};
+use forewarn_rules::grid::reach;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::failpoint;
 use forewarn_runtime::interrupt::Interrupt;
@@ -22,6 +24,7 @@ use forewarn_runtime::schedule::{Progress, ProgressError, Schedule};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// What a prediction run works on.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +69,29 @@ pub enum PredictionRunError {
     Progress(#[from] ProgressError),
 }
 
+impl From<TablesError> for PredictionRunError {
+    fn from(e: TablesError) -> Self {
+        match e {
+            TablesError::History(e) => Self::History(e),
+            TablesError::Log(e) => Self::Log(e),
+            TablesError::Progress(e) => Self::Progress(e),
+        }
+    }
+}
+
+/// Explains why the history's small tables could not be read for a turn.
+#[derive(Debug, thiserror::Error)]
+pub enum TablesError {
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The log does not say which episodes are open.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// It can't be read since when failures are looked for.
+    #[error(transparent)]
+    Progress(#[from] ProgressError),
+}
+
 /// What was learned of how things turned out.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Concluded {
@@ -79,24 +105,17 @@ pub struct Concluded {
 /// Explains why it is not known how things turned out; asking again is safe.
 #[derive(Debug, thiserror::Error)]
 pub enum ConcludeError {
+    /// It can't be read or written since when failures are looked for.
+    #[error(transparent)]
+    Progress(#[from] ProgressError),
+    #[error(transparent)]
+    Tables(#[from] TablesError),
     /// Incidents could not be found or written down.
     #[error(transparent)]
     Incidents(#[from] IncidentsError),
     /// Episodes could not be resolved.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
-}
-
-/// Finds the failures that began in `[from, now)` and resolves the episodes that are due. Doing it again changes nothing.
-///
-/// # Errors
-/// When history or log fail.
-fn conclude(history: &mut History, log: &SqliteLog, from: i64, now: i64) -> Result<Concluded, ConcludeError> {
-    let seen = incidents::observe(history, log, from, now, &forewarn_rules::incident::Settings::default())?;
-    failpoint::point("analyze.incidents_observed");
-    let resolved = resolve::resolve(log, history, &[], now)?;
-    failpoint::point("analyze.resolved");
-    Ok(Concluded { incidents: seen.logged, resolved })
 }
 
 /// What runs did.
@@ -120,11 +139,18 @@ pub struct RunReport {
 /// How far before the last run failures are looked for, milliseconds: what comes late comes within a day.
 const LOOK_BACK_MS: i64 = 24 * 3_600_000;
 
+/// How far back what is not resolved is looked into, milliseconds.
+const OPEN_MS: i64 = 30 * LOOK_BACK_MS;
+
 /// The turn to execute what is due: no other process has it while this lives.
 #[derive(Debug)]
 pub struct DueTurn {
     progress: Progress,
+    /// Through when failures were looked for where everything was there.
+    sought: Progress,
     begun: Option<i64>,
+    /// What the history's small tables say: read once a turn.
+    tables: OnceLock<TurnTables>,
     _lease: Lease,
 }
 
@@ -146,8 +172,10 @@ impl DueTurn {
     /// When another process has it, or the progress can't be read.
     pub fn take(state: &Path) -> Result<Self, TurnError> {
         let lease = Lease::take(state, "analyze")?;
-        let progress = Progress::of(state, "analyze");
-        Ok(Self { begun: progress.read()?, progress, _lease: lease })
+        let (progress, sought) = (Progress::of(state, "analyze"), Progress::of(state, "incidents"));
+        let turn = Self { begun: progress.read()?, progress, sought, tables: OnceLock::new(), _lease: lease };
+        turn.seek_from_the_beginning()?;
+        Ok(turn)
     }
 
     /// Has the very first run be the first one due at or after a time.
@@ -159,19 +187,65 @@ impl DueTurn {
             self.progress.write(from - 1)?;
             self.begun = Some(from - 1);
         }
-        Ok(())
+        Ok(self.seek_from_the_beginning()?)
     }
 
-    /// Finds the failures since shortly before the last run, and resolves the episodes that are due. Doing it again changes nothing.
+    /// Writes down, before any run moves the progress, from when on failures are looked for: a conclusion that fails changes nothing of it.
+    fn seek_from_the_beginning(&self) -> Result<(), ProgressError> {
+        match (self.sought.read()?, self.begun) {
+            (None, Some(begun)) => self.sought.write(begun),
+            (Some(_), _) | (None, None) => Ok(()),
+        }
+    }
+
+    /// Finds the failures since shortly before the time through which they were looked for, and resolves the episodes that are due. Doing
+    /// it again changes nothing.
     ///
-    /// What fails is said and stops nothing: another process may be writing to the history, and the next run finds the same.
+    /// What fails is said and stops nothing: another process may be writing to the history, and the next turn looks from the same time on.
     pub fn conclude(&self, history: &mut History, log: &SqliteLog, now: i64) {
-        match conclude(history, log, self.begun.unwrap_or(now).min(now) - LOOK_BACK_MS, now) {
+        match self.try_conclude(history, log, now) {
             Ok(c) => {
                 tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded");
             }
             Err(e) => tracing::warn!(error = %e, "how things turned out is asked again after the next run"),
         }
+    }
+
+    fn try_conclude(&self, history: &mut History, log: &SqliteLog, now: i64) -> Result<Concluded, ConcludeError> {
+        let from = self.seek_from(now)?;
+        let settings = forewarn_rules::incident::Settings::default();
+        let tables = self.tables(history, log, None, now)?;
+        let seen = incidents::observe_in(history, tables, log, from, now, &settings)?;
+        failpoint::point("analyze.incidents_observed");
+        let resolved = resolve::resolve_in(log, history, tables, &[], incidents::needed_since(from), now)?;
+        failpoint::point("analyze.resolved");
+        self.sought.write(seen.through)?;
+        Ok(Concluded { incidents: seen.logged, resolved })
+    }
+
+    /// The time from which failures are looked for: what comes late comes within a day of what came before it.
+    fn seek_from(&self, now: i64) -> Result<i64, ProgressError> {
+        Ok(self.sought.read()?.or(self.begun).unwrap_or(now).min(now) - LOOK_BACK_MS)
+    }
+
+    /// Reads the history's small tables, once: what rounds from `round` on need, and what it needs to see how things turned out.
+    fn tables(
+        &self,
+        history: &History,
+        log: &SqliteLog,
+        round: Option<i64>,
+        now: i64,
+    ) -> Result<&TurnTables, TablesError> {
+        if let Some(tables) = self.tables.get() {
+            return Ok(tables);
+        }
+        // A round that is caught up with may open an episode and clear it: what happened since long before it is needed too.
+        let first = self.seek_from(now)?.min(round.map_or(i64::MAX, reach));
+        let since = Some(incidents::needed_since(first));
+        let needs = Needs { round, since, incidents_since: since, ..Needs::default() };
+        let needs = needs.with_open(&resolve::episodes(log)?, now.saturating_sub(OPEN_MS));
+        let read = TurnTables::read(history, &needs)?;
+        Ok(self.tables.get_or_init(|| read))
     }
 
     /// Resolves the episodes that are due at a time that is not one of the schedule: what failed since is for the scheduled runs to find.
@@ -197,13 +271,18 @@ impl PredictionRun<'_> {
         stop: &Interrupt,
     ) -> Result<RunReport, PredictionRunError> {
         let mut report = RunReport::default();
-        for as_of in schedule.due(turn.progress.read()?, now) {
+        let due = schedule.due(turn.progress.read()?, now);
+        let Some(&first) = due.first() else { return Ok(report) };
+        let tables = turn.tables(self.history, log, Some(first), now)?;
+        let changes = DeclaredChange::of(log)?;
+        for as_of in due {
             if stop.is_raised() {
                 break;
             }
             // What is caught up with is not looked at now.
             let run = Self { plans: self.plans.filter(|p| p.is_fresh(as_of)), ..*self };
-            match run.execute(log, as_of, &mut report) {
+            let fleet = Fleet::of(&tables.instances, &tables.events, &changes, as_of);
+            match run.execute(log, fleet, as_of, &mut report) {
                 Ok(()) => {}
                 Err(PredictionRunError::Analyze(AnalyzeError::NoData { .. })) => report.empty += 1,
                 Err(e) => return Err(e),
@@ -219,8 +298,14 @@ impl PredictionRun<'_> {
     }
 
     /// Executes the run of one time.
-    fn execute(&self, log: &SqliteLog, as_of: i64, report: &mut RunReport) -> Result<(), PredictionRunError> {
-        let prepared = self.prepare(Some(log), as_of, |_, _| {})?;
+    fn execute(
+        &self,
+        log: &SqliteLog,
+        fleet: Fleet,
+        as_of: i64,
+        report: &mut RunReport,
+    ) -> Result<(), PredictionRunError> {
+        let prepared = self.prepare_of(Some(log), fleet, as_of, |_, _| {})?;
         self.write(log, &prepared, report)?;
         self.keep(&prepared).map(drop)
     }
@@ -237,7 +322,16 @@ impl PredictionRun<'_> {
         progress: impl Fn(u64, u64),
     ) -> Result<Prepared, PredictionRunError> {
         let changes = log.map_or_else(|| Ok(Vec::new()), DeclaredChange::of)?;
-        let fleet = Fleet::read(self.history, &changes, as_of)?;
+        self.prepare_of(log, Fleet::read(self.history, &changes, as_of)?, as_of, progress)
+    }
+
+    fn prepare_of(
+        &self,
+        log: Option<&SqliteLog>,
+        fleet: Fleet,
+        as_of: i64,
+        progress: impl Fn(u64, u64),
+    ) -> Result<Prepared, PredictionRunError> {
         let analysis = analyze::analyze(self.history, self.ruleset, self.map, &fleet, as_of, progress)?;
         failpoint::point("analyze.analyzed");
         let mut round = announce::round(log, &analysis, self.ruleset)?;
@@ -288,20 +382,4 @@ impl PredictionRun<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_process_has_the_turn_and_the_first_run_begins_where_it_is_told() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut turn = DueTurn::take(dir.path()).unwrap();
-        assert!(matches!(DueTurn::take(dir.path()), Err(TurnError::Lease(_))));
-        turn.begin_at(1_000).unwrap();
-        assert_eq!(turn.progress.read().unwrap(), Some(999));
-        assert_eq!(turn.begun, Some(999), "failures are looked for from there");
-        drop(turn);
-        let mut turn = DueTurn::take(dir.path()).unwrap();
-        turn.begin_at(5_000).unwrap();
-        assert_eq!(turn.progress.read().unwrap(), Some(999), "what has begun goes on");
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@
 //! (the scorecard, which reads incidents afresh, counts it all the same). An operator's verdict is added beside it.
 
 mod facts;
+mod missed;
 mod verdict;
 
 pub use facts::{events, incidents};
@@ -12,15 +13,15 @@ pub use verdict::{VerdictError, verdict};
 
 use crate::episode_events::stream_of;
 use crate::truth::Truth;
+use crate::turn_tables::{Needs, TurnTables};
 use facts::{Known, KnownIncident, about};
 use forewarn_domain::id::event_id;
-use forewarn_domain::prediction::Level;
 use forewarn_domain::time::HOUR_MS;
 use forewarn_history::{EventRow, History, HistoryError};
 use forewarn_log::event::prediction::{Outcome, Resolved};
 use forewarn_log::row::Episode;
 use forewarn_log::{AppendError, Event, EventLog, Expected, LogError, NewEvent, Row, SqliteLog, Table};
-use forewarn_rules::resolve::{Facts, Resolution, Turned, horizon_ms, is_missed, resolve as decide};
+use forewarn_rules::resolve::{Facts, Resolution, Turned, horizon_ms, resolve as decide};
 use forewarn_rules::truth::Incident;
 use forewarn_runtime::time::{format_ms, parse_instant};
 use serde::Serialize;
@@ -66,27 +67,42 @@ pub enum ResolveError {
 /// # Errors
 /// When the log or the history fail.
 pub fn resolve(log: &SqliteLog, history: &History, given: &[Incident], now: i64) -> Result<Report, ResolveError> {
-    let incidents = facts::known_incidents(log, history, given)?;
-    let events = history.events()?;
-    let episodes: Vec<Episode> = log
-        .table(Table::Episodes)?
-        .into_values()
-        .filter_map(|row| if let Row::Episode(e) = row { Some(*e) } else { None })
-        .collect();
-    let changed = changed(log)?;
+    let episodes = episodes(log)?;
+    let needs = Needs { incidents_since: Some(i64::MIN), ..Needs::default() }.with_open(&episodes, i64::MIN);
+    resolve_in(log, history, &TurnTables::read(history, &needs)?, given, i64::MIN, now)
+}
+
+/// Gives the episodes of a log.
+pub(crate) fn episodes(log: &SqliteLog) -> Result<Vec<Episode>, LogError> {
+    let rows = log.table(Table::Episodes)?.into_values();
+    Ok(rows.filter_map(|row| if let Row::Episode(e) = row { Some(*e) } else { None }).collect())
+}
+
+/// As [`resolve`], with the tables read. Which incidents nobody was warned of is asked of those from `since` on: of others it has been.
+pub(crate) fn resolve_in(
+    log: &SqliteLog,
+    history: &History,
+    tables: &TurnTables,
+    given: &[Incident],
+    since: i64,
+    now: i64,
+) -> Result<Report, ResolveError> {
+    let incidents = facts::known_incidents(log, &tables.incidents, given)?;
+    let past = Past::of(&incidents, &tables.events, changed(log)?);
+    let episodes = episodes(log)?;
     let mut answered: BTreeSet<String> = episodes.iter().filter_map(|e| e.incident_id.clone()).collect();
     let mut knowns: BTreeMap<String, Known> = BTreeMap::new();
     let mut report = Report::default();
     for episode in episodes.iter().filter(|e| e.outcome.is_none()) {
-        if !may_be_due(episode, &incidents, &events, &changed, now) {
+        if !past.may_be_due(episode, now) {
             report.open += 1;
             continue;
         }
         let known = get(&mut knowns, log, &episode.instance_id)?;
         let all: Vec<EventRow> =
-            events.iter().filter(|e| e.instance_id == episode.instance_id).chain(&known.events).cloned().collect();
-        let its = incidents.iter().map(|i| &i.incident).filter(|i| i.instance_id == episode.instance_id);
-        let truth = Truth::new(&its.cloned().collect::<Vec<_>>(), &all, now);
+            past.events_of(&episode.instance_id).iter().copied().chain(&known.events).cloned().collect();
+        let its: Vec<Incident> = past.incidents_of(&episode.instance_id).iter().map(|i| i.incident.clone()).collect();
+        let truth = Truth::new(&its, &all, now);
         let of = truth.of(&episode.instance_id);
         let claims = known.claims.get(&episode.episode_id).map_or(&[][..], Vec::as_slice);
         let cleared = episode.cleared_at.as_deref().and_then(instant);
@@ -95,12 +111,14 @@ pub fn resolve(log: &SqliteLog, history: &History, given: &[Incident], now: i64)
             report.open += 1;
             continue;
         };
-        let resolved = of_episode(episode, &resolution, &incidents);
+        let resolved = of_episode(episode, &resolution, past.incidents_of(&episode.instance_id));
         answered.extend(resolved.incident_id.clone());
         *report.of(resolved.outcome) += 1;
         append(log, &stream_of(&episode.episode_id), &[&episode.episode_id], resolution.at, resolved)?;
     }
-    report.missed = missed(log, history, &incidents, &answered, &mut knowns, now)?;
+    let asked = incidents.iter().filter(|i| i.incident.ts <= now && (i.incident.ts >= since || i.given));
+    let unanswered: Vec<&KnownIncident> = asked.filter(|i| !answered.contains(&i.id)).collect();
+    report.missed = missed::write(log, history, &unanswered, &mut knowns)?;
     Ok(report)
 }
 
@@ -116,24 +134,47 @@ impl Report {
     }
 }
 
-/// Says whether it is worth reading what was claimed: something happened since the episode opened, or time enough has passed since it
-/// was cleared, or since anything was last heard of it.
-fn may_be_due(
-    episode: &Episode,
-    incidents: &[KnownIncident],
-    events: &[EventRow],
-    changed: &BTreeMap<String, i64>,
-    now: i64,
-) -> bool {
-    let since = episode.opened_at.as_deref().and_then(instant).unwrap_or(i64::MIN);
-    let horizon = episode.peak.and_then(horizon_ms).unwrap_or(0);
-    let cleared = episode.cleared_at.as_deref().and_then(instant);
-    let last = episode.last_as_of.as_deref().and_then(instant);
-    incidents.iter().any(|i| i.incident.instance_id == episode.instance_id && i.incident.ts > since)
-        || events.iter().any(|e| e.instance_id == episode.instance_id && e.ts > since)
-        || changed.get(&episode.instance_id).is_some_and(|at| *at > since)
-        || cleared.is_some_and(|at| at + horizon <= now)
-        || cleared.is_none() && last.is_some_and(|at| at + forewarn_rules::resolve::SILENCE_MS <= now)
+/// What happened to each instance.
+struct Past<'a> {
+    incidents: BTreeMap<&'a str, Vec<&'a KnownIncident>>,
+    events: BTreeMap<&'a str, Vec<&'a EventRow>>,
+    changed: BTreeMap<String, i64>,
+}
+
+impl<'a> Past<'a> {
+    fn of(incidents: &'a [KnownIncident], events: &'a [EventRow], changed: BTreeMap<String, i64>) -> Self {
+        let mut past = Self { incidents: BTreeMap::new(), events: BTreeMap::new(), changed };
+        for one in incidents {
+            past.incidents.entry(&one.incident.instance_id).or_default().push(one);
+        }
+        for one in events {
+            past.events.entry(&one.instance_id).or_default().push(one);
+        }
+        past
+    }
+
+    fn incidents_of(&self, instance_id: &str) -> &[&'a KnownIncident] {
+        self.incidents.get(instance_id).map_or(&[], Vec::as_slice)
+    }
+
+    fn events_of(&self, instance_id: &str) -> &[&'a EventRow] {
+        self.events.get(instance_id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Says whether it is worth reading what was claimed: something happened since the episode opened, or time enough has passed since
+    /// it was cleared, or since anything was last heard of it.
+    fn may_be_due(&self, episode: &Episode, now: i64) -> bool {
+        let id = &episode.instance_id;
+        let since = episode.opened_at.as_deref().and_then(instant).unwrap_or(i64::MIN);
+        let horizon = episode.peak.and_then(horizon_ms).unwrap_or(0);
+        let cleared = episode.cleared_at.as_deref().and_then(instant);
+        let last = episode.last_as_of.as_deref().and_then(instant);
+        self.incidents_of(id).iter().any(|i| i.incident.ts > since)
+            || self.events_of(id).iter().any(|e| e.ts > since)
+            || self.changed.get(id).is_some_and(|at| *at > since)
+            || cleared.is_some_and(|at| at + horizon <= now)
+            || cleared.is_none() && last.is_some_and(|at| at + forewarn_rules::resolve::SILENCE_MS <= now)
+    }
 }
 
 /// When the log last saw each instance change its state.
@@ -156,14 +197,13 @@ fn get<'a>(knowns: &'a mut BTreeMap<String, Known>, log: &SqliteLog, instance_id
     Ok(&knowns[instance_id])
 }
 
-fn of_episode(episode: &Episode, resolution: &Resolution, incidents: &[KnownIncident]) -> Resolved {
+fn of_episode(episode: &Episode, resolution: &Resolution, incidents: &[&KnownIncident]) -> Resolved {
     let level = resolution.level.name();
     let hours = horizon_ms(resolution.level).unwrap_or(0) / HOUR_MS;
     let (outcome, incident, lead, evidence) = match resolution.turned {
         Turned::Hit { incident, warned } => {
             let lead = (incident - warned) as f64 / HOUR_MS as f64;
-            let known =
-                incidents.iter().find(|i| i.incident.instance_id == episode.instance_id && i.incident.ts == incident);
+            let known = incidents.iter().find(|i| i.incident.ts == incident);
             let cause = known.and_then(|i| i.incident.cause.as_deref()).map(|c| format!(" ({c})")).unwrap_or_default();
             let words = format!(
                 "an incident{cause} began at {}, within {hours} h of what was said at level {level}",
@@ -200,69 +240,6 @@ fn of_episode(episode: &Episode, resolution: &Resolution, incidents: &[KnownInci
         verdict: None,
         by: None,
     }
-}
-
-/// Writes down the incidents that nobody was warned of. One counts from a day after the first round on, if its instance was in a
-/// round before it: of others forewarn could not have known.
-fn missed(
-    log: &SqliteLog,
-    history: &History,
-    incidents: &[KnownIncident],
-    answered: &BTreeSet<String>,
-    knowns: &mut BTreeMap<String, Known>,
-    now: i64,
-) -> Result<u64, ResolveError> {
-    let mut open = Vec::new();
-    for known in incidents.iter().filter(|i| i.incident.ts <= now && !answered.contains(&i.id)) {
-        if log.length(&missed_stream(&known.id))? == 0 {
-            open.push(known);
-        }
-    }
-    if open.is_empty() {
-        return Ok(0);
-    }
-    let rounds = history.rounds()?;
-    let Some(first) = rounds.first().map(|r| r.as_of) else { return Ok(0) };
-    let mut count = 0;
-    for known in open {
-        let (id, ts) = (&known.incident.instance_id, known.incident.ts);
-        if ts < first + 24 * HOUR_MS {
-            continue;
-        }
-        let claims: Vec<_> = get(knowns, log, id)?.claims.values().flatten().copied().collect();
-        if !is_missed(&claims, ts) {
-            continue;
-        }
-        let before = rounds[..rounds.partition_point(|r| r.as_of < ts)].last();
-        let row = match before {
-            Some(round) => history.said(round)?.into_iter().find(|r| r.instance_id == *id),
-            None => None,
-        };
-        let Some(row) = row else { continue };
-        let cause = known.incident.cause.as_deref().map(|c| format!(" ({c})")).unwrap_or_default();
-        let said = match (row.level, row.p24) {
-            (Level::Unassessable, _) => "the round before it could not assess the instance".to_owned(),
-            (_, Some(p)) => format!("the round before it said P(24 h) {p:.4}"),
-            (_, None) => "the round before it said nothing".to_owned(),
-        };
-        let resolved = Resolved {
-            episode_id: None,
-            instance_id: id.clone(),
-            outcome: Outcome::Missed,
-            incident_id: Some(known.id.clone()),
-            lead_hours: None,
-            at: format_ms(ts),
-            evidence: format!("an incident{cause} began at {} and no episode reached that far; {said}", format_ms(ts)),
-            verdict: None,
-            by: None,
-        };
-        count += append(log, &missed_stream(&known.id), &["missed", &known.id], ts, resolved)?;
-    }
-    Ok(count)
-}
-
-fn missed_stream(incident_id: &str) -> String {
-    format!("missed/{incident_id}")
 }
 
 /// Appends a resolution; the first one of its id stays. Gives how many entries that made.

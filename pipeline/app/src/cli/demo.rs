@@ -132,7 +132,7 @@ fn import(simulated: &Path, history_dir: &Path, context: &mut Context<'_>) -> Re
     })?;
     bar.finish_and_clear();
     let mut writer = history.writer()?;
-    writer.put_instances(&read_instances(&simulated.join("instances.parquet"))?)?;
+    writer.import_instances(read_instances(&simulated.join("instances.parquet"))?, context.now_ms)?;
     writer.put_events(&read_events(&simulated.join("events.parquet"))?)?;
     drop(writer);
     super::import::say(&report, &history.location(), context)?;

@@ -63,7 +63,7 @@ pub(super) struct Args {
     /// How much is held in memory before it is spilled to disk
     #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = size)]
     memory_limit: usize,
-    /// A table of instances: instance_id, workload, instance_type, launched_at (Parquet or CSV)
+    /// A table of instances: instance_id, workload, instance_type, launched_at, seen_at (Parquet or CSV)
     #[arg(long, value_name = "FILE")]
     instances: Option<PathBuf>,
     /// A table of events such as scheduled maintenance: instance_id, ts, kind, code, starts_at, detail (Parquet or CSV)
@@ -113,8 +113,8 @@ impl Args {
             report
         };
         let mut writer = history.writer()?;
-        if let Some(rows) = &instances {
-            writer.put_instances(rows)?;
+        if let Some(rows) = instances {
+            writer.import_instances(rows, context.now_ms)?;
         }
         if let Some(rows) = &events {
             writer.put_events(rows)?;

@@ -70,7 +70,7 @@ const MEMBERS: &[Member] = &[
     room("pipeline/history", HISTORY, &[DOMAIN, RULES, RUNTIME], &[TESTKIT]),
     room("pipeline/events", EVENTS, &[DOMAIN, LOG, RUNTIME], &[]),
     room("pipeline/ingest", INGEST, &[DOMAIN, RUNTIME, LOG, HISTORY, EVENTS], &[LAB, TESTKIT]),
-    room("pipeline/predict", PREDICT, &[DOMAIN, RULES, RUNTIME, LOG, HISTORY], &[DELIVER]),
+    room("pipeline/predict", PREDICT, &[DOMAIN, RULES, RUNTIME, LOG, HISTORY], &[DELIVER, TESTKIT]),
     room("pipeline/deliver", DELIVER, &[DOMAIN, RUNTIME, LOG], &[PREDICT, TESTKIT]),
     room("pipeline/evaluate", EVALUATE, &[MODELS, DOMAIN, RULES, RUNTIME, HISTORY, PREDICT], &[]),
     room("pipeline/recover", RECOVER, &[DOMAIN, RECOVERY, RUNTIME, LOG, EVENTS], &[TESTKIT]),

@@ -71,6 +71,16 @@ fn garbage_from_the_future_changes_no_byte() {
     done(dir.path(), &["import", "--history", "h", "--events", "e.csv"]);
     assert!(analyzed(dir.path(), "h", AS_OF) == before, "events show");
 
+    // Another workload, type and launch, seen a second later.
+    let instances =
+        ids.iter().map(|id| format!("{id},fromthefuture,t2.nano,2026-01-09T12:00:00Z,2026-01-09T12:34:57Z"));
+    let header = "instance_id,workload,instance_type,launched_at,seen_at";
+    std::fs::write(dir.path().join("i.csv"), rows(header, instances)).unwrap();
+    done(dir.path(), &["import", "--history", "h", "--instances", "i.csv"]);
+    assert!(analyzed(dir.path(), "h", AS_OF) == before, "instances show");
+    done(dir.path(), &["history", "compact", "--history", "h"]);
+    assert!(analyzed(dir.path(), "h", AS_OF) == before, "instances show when they are compacted");
+
     // The same garbage is seen once its time has come: the test can fail.
     let seen = json(
         dir.path(),
@@ -78,4 +88,5 @@ fn garbage_from_the_future_changes_no_byte() {
     );
     assert!(crate::person::prediction(&seen, "i-fromthefuture").is_some());
     assert!(seen.to_string().contains("maintenance"));
+    assert_eq!(crate::person::prediction(&seen, ids[0]).unwrap()["workload"], "fromthefuture");
 }

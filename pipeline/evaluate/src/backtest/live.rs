@@ -146,7 +146,7 @@ pub fn live(
     events.dedup();
     let list = job.incidents.map_or(&[][..], |i| &i.list);
     let truth = Truth::new(list, &events, data_end.min(last));
-    let fleet = Fleet::read(job.history, &[], steps.to)?;
+    let fleet = Fleet::read_over(job.history, &[], steps.from..steps.to)?;
     let priors: Vec<f64> = std::iter::once(job.ruleset).chain(job.against).map(|r| prior(r)[0]).collect();
     let mut assessed = BTreeMap::new();
     for id in known {

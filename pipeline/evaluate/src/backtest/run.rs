@@ -115,7 +115,7 @@ pub(super) fn run_watched(
     let last = steps.times().last().unwrap_or(steps.from);
     let list = job.incidents.map_or(&[][..], |i| &i.list);
     let truth = Truth::new(list, &job.history.events()?, data_end.min(last));
-    let fleet = Fleet::read(job.history, &[], steps.to)?;
+    let fleet = Fleet::read_over(job.history, &[], steps.from..steps.to)?;
     // Another rule set may read the same metrics against other levels; its features are then its own.
     let apart = job.against.filter(|b| signal_levels(b) != signal_levels(job.ruleset));
     let passes = 1 + u64::from(apart.is_some());

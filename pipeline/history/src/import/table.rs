@@ -254,7 +254,7 @@ fn cell_text(batch: &RecordBatch, column: usize, row: usize) -> Option<String> {
     }
 }
 
-/// Reads a table of instances: `instance_id`, and where they are there `workload`, `instance_type`, `launched_at`.
+/// Reads a table of instances: `instance_id`, and where they are there `workload`, `instance_type`, `launched_at`, `seen_at`.
 ///
 /// # Errors
 /// As [`Table`] says.
@@ -268,6 +268,8 @@ pub fn read_instances(path: &Path) -> Result<Vec<InstanceRow>, TableError> {
                 workload: table.text(row, "workload").map(str::to_owned),
                 instance_type: table.text(row, "instance_type").map(str::to_owned),
                 launched_at: table.time(row, "launched_at")?,
+                seen_at: table.time(row, "seen_at")?,
+                imported_at: None,
             })
         })
         .collect()

@@ -19,7 +19,7 @@ pub(super) struct SeriesChunk {
 pub(super) struct RangeBuffer {
     pub(super) series: BTreeMap<SeriesKey, Vec<SeriesChunk>>,
     pub(super) events: Vec<(Box<Envelope>, Option<i64>)>,
-    pub(super) instances: BTreeMap<String, InstanceSeen>,
+    pub(super) instances: Vec<InstanceSeen>,
     pub(super) records: u64,
     pub(super) unreadable: u64,
     samples: usize,
@@ -47,7 +47,7 @@ impl RangeBuffer {
         match record {
             Ok(Record::Samples(batch)) => self.add_samples(batch),
             Ok(Record::Event(envelope)) => self.events.push((envelope, stored.arrived_at)),
-            Ok(Record::Instance(seen)) => self.add_instance(seen),
+            Ok(Record::Instance(seen)) => self.instances.push(seen),
             Err(error) => {
                 self.unreadable += 1;
                 return Err((stored, error));
@@ -101,15 +101,6 @@ impl RangeBuffer {
             self.samples += ts.len();
             let piece = SeriesChunk { ingested_at: ingested_at.unwrap_or(NOT_INGESTED), ts, values };
             self.series.entry(key).or_default().push(piece);
-        }
-    }
-
-    fn add_instance(&mut self, seen: InstanceSeen) {
-        match self.instances.get(&seen.instance_id) {
-            Some(known) if known.seen_at > seen.seen_at => {}
-            _ => {
-                self.instances.insert(seen.instance_id.clone(), seen);
-            }
         }
     }
 }

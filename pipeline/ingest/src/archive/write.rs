@@ -2,9 +2,7 @@
 
 use super::range_buffer::{RangeBuffer, SeriesChunk};
 use forewarn_history::versions::{Sample, from_ordered_bits, keep_versions, ordered_bits};
-use forewarn_history::{
-    History, HistoryError, InstanceRow, MetricWriter, NOT_INGESTED, Partition, SeriesKey, Staging, Writer,
-};
+use forewarn_history::{HistoryError, InstanceRow, MetricWriter, NOT_INGESTED, Partition, SeriesKey, Staging, Writer};
 use forewarn_runtime::failpoint;
 use forewarn_runtime::time::DAY_MS;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,22 +50,17 @@ pub(super) fn commit(writer: &mut Writer<'_>, name: &str, pile: &RangeBuffer) ->
     Ok(done)
 }
 
-/// The rows of instances that say something the history doesn't know.
-pub(super) fn news_of(history: &History, pile: &RangeBuffer) -> Result<Vec<InstanceRow>, HistoryError> {
-    if pile.instances.is_empty() {
-        return Ok(Vec::new());
-    }
-    let known = history.instances()?;
-    let row = |seen: &crate::stream::InstanceSeen| {
-        let old = known.get(&seen.instance_id).cloned().unwrap_or_default();
-        InstanceRow {
-            instance_id: seen.instance_id.clone(),
-            workload: seen.workload.clone().or(old.workload),
-            instance_type: seen.instance_type.clone().or(old.instance_type),
-            launched_at: seen.launched_at.or(old.launched_at),
-        }
+/// What was seen of instances, as rows of the history.
+pub(super) fn seen_rows(pile: &RangeBuffer) -> Vec<InstanceRow> {
+    let row = |seen: &crate::stream::InstanceSeen| InstanceRow {
+        instance_id: seen.instance_id.clone(),
+        seen_at: Some(seen.seen_at),
+        imported_at: None,
+        workload: seen.workload.clone(),
+        instance_type: seen.instance_type.clone(),
+        launched_at: seen.launched_at,
     };
-    Ok(pile.instances.values().map(row).filter(|row| known.get(&row.instance_id) != Some(row)).collect())
+    pile.instances.iter().map(row).collect()
 }
 
 /// A series and what came of it.

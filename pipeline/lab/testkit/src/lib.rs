@@ -1,6 +1,8 @@
-//! What tests of several rooms need: a server that answers as AWS, the recovery test world, a log that dies, and one event of every type.
+//! What tests of several rooms need: a server that answers as AWS, the recovery test world, a log that dies, one event of every type, and an
+//! object store that counts.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
+pub mod counting_store;
 pub mod event_bridge;
 pub mod exposition;
 pub mod mortal;

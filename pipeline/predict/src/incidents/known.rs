@@ -1,6 +1,6 @@
 //! Incidents that have been told of before.
 
-use forewarn_history::{History, HistoryError};
+use forewarn_history::IncidentRow;
 use forewarn_log::event::incident::IncidentClass;
 use forewarn_log::{Event, EventLog, LogError};
 use forewarn_rules::incident::{Class, Known};
@@ -41,10 +41,14 @@ pub(super) fn in_log(log: &dyn EventLog, instance_id: &str) -> Result<Vec<Known>
     }
 }
 
-/// Reads those of the history's table: all of them failures.
-pub(super) fn in_history(history: &History) -> Result<Vec<Known>, HistoryError> {
-    let rows = history.incidents()?.into_iter();
-    Ok(rows
-        .map(|r| Known { instance_id: r.instance_id, class: Class::Failure, cause: r.cause, ts: r.ts, until: None })
-        .collect())
+/// Gives those of the history's table: all of them failures.
+pub(super) fn of_rows(rows: &[IncidentRow]) -> Vec<Known> {
+    let known = |r: &IncidentRow| Known {
+        instance_id: r.instance_id.clone(),
+        class: Class::Failure,
+        cause: r.cause.clone(),
+        ts: r.ts,
+        until: None,
+    };
+    rows.iter().map(known).collect()
 }

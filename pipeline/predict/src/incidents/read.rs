@@ -16,6 +16,8 @@ const FAILED_FROM: f64 = 0.5;
 pub(super) struct One {
     pub(super) account: String,
     pub(super) region: String,
+    /// The time of its last sample, milliseconds.
+    pub(super) last: Option<i64>,
     pub(super) series: Vec<WatchedSeries>,
     pub(super) seen: Vec<Seen>,
 }
@@ -38,6 +40,7 @@ pub(super) fn each_instance(
             each(One {
                 account: g.account.to_owned(),
                 region: g.region.to_owned(),
+                last: g.tracks.iter().filter_map(|(track, _)| track.ts.last().copied()).max(),
                 series: g.tracks.iter().filter_map(|(track, _)| series_of(g.instance_id, track)).collect(),
                 seen: known.iter().filter_map(seen_of).collect(),
             });
@@ -49,6 +52,7 @@ pub(super) fn each_instance(
         each(One {
             account: "unknown".to_owned(),
             region: "unknown".to_owned(),
+            last: None,
             series: Vec::new(),
             seen: rows.iter().filter_map(seen_of).collect(),
         });

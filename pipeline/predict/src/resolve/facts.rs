@@ -3,7 +3,7 @@
 use super::instant;
 use forewarn_domain::id::event_id;
 use forewarn_domain::prediction::Level;
-use forewarn_history::{EventRow, History, HistoryError};
+use forewarn_history::{EventRow, History, IncidentRow};
 use forewarn_log::event::incident::{IncidentClass, IncidentObserved};
 use forewarn_log::event::instance::{InstanceState, LeftCause};
 use forewarn_log::{Event, Filter, LogError, Recorded, Row, SqliteLog, Table};
@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 pub(super) struct KnownIncident {
     pub(super) id: String,
     pub(super) incident: Incident,
+    /// Whether only a file tells of it, which somebody names for this resolution.
+    pub(super) given: bool,
 }
 
 /// What the log knows of one instance.
@@ -33,8 +35,8 @@ pub(super) struct Known {
 /// When log or history do not read.
 pub fn incidents(log: Option<&SqliteLog>, history: &History) -> Result<Vec<Incident>, super::ResolveError> {
     let known = match log {
-        Some(log) => known_incidents(log, history, &[])?,
-        None => merge(BTreeMap::new(), history, &[])?,
+        Some(log) => known_incidents(log, &history.incidents()?, &[])?,
+        None => merge(BTreeMap::new(), &history.incidents()?, &[]),
     };
     Ok(known.into_iter().map(|k| k.incident).collect())
 }
@@ -55,9 +57,9 @@ pub fn events(log: &SqliteLog) -> Result<Vec<EventRow>, LogError> {
 /// As [`incidents`], with those of a file beside them, and with their ids.
 pub(super) fn known_incidents(
     log: &SqliteLog,
-    history: &History,
+    kept: &[IncidentRow],
     given: &[Incident],
-) -> Result<Vec<KnownIncident>, super::ResolveError> {
+) -> Result<Vec<KnownIncident>, LogError> {
     let mut found = BTreeMap::new();
     for row in log.table(Table::Incidents)?.into_values() {
         if let Row::Incident(i) = row
@@ -67,33 +69,34 @@ pub(super) fn known_incidents(
             found.entry((i.instance_id.clone(), ts)).or_insert_with(|| of_log(i, ts));
         }
     }
-    Ok(merge(found, history, given)?)
+    Ok(merge(found, kept, given))
 }
 
 fn of_log(i: IncidentObserved, ts: i64) -> KnownIncident {
     let incident = Incident { instance_id: i.instance_id, ts, cause: i.cause, predictable: i.predictable };
-    KnownIncident { id: i.incident_id, incident }
+    KnownIncident { id: i.incident_id, incident, given: false }
 }
 
 /// Adds what history and file know; what the log knows of the same failure stands.
 fn merge(
     mut found: BTreeMap<(String, i64), KnownIncident>,
-    history: &History,
+    kept: &[IncidentRow],
     given: &[Incident],
-) -> Result<Vec<KnownIncident>, HistoryError> {
-    let kept = history.incidents()?.into_iter().map(|i| Incident {
+) -> Vec<KnownIncident> {
+    let kept = kept.iter().cloned().map(|i| Incident {
         instance_id: i.instance_id,
         ts: i.ts,
         cause: i.cause,
         predictable: i.predictable,
     });
-    for incident in kept.chain(given.iter().cloned()) {
+    for (incident, given) in kept.map(|i| (i, false)).chain(given.iter().map(|i| (i.clone(), true))) {
         found.entry((incident.instance_id.clone(), incident.ts)).or_insert_with(|| KnownIncident {
             id: event_id("incident", &[&incident.instance_id, &incident.ts.to_string()]),
             incident,
+            given,
         });
     }
-    Ok(found.into_values().collect())
+    found.into_values().collect()
 }
 
 /// Reads everything that the log says of one instance.
