@@ -1,6 +1,6 @@
 //! Tells the world what the log says: a durable cursor over the log feeds a bus.
 //!
-//! The outbox is not a second write: [`pump`] reads entries after its cursor, publishes the chosen ones, and moves the
+//! The outbox is not a second write: [`pump()`] reads entries after its cursor, publishes the chosen ones, and moves the
 //! cursor once they are durable on the bus. Delivery is at least once with stable ids; the JSON Lines bus makes it
 //! once by skipping ids that it finds at its end, and `EventBridge` by the ids that it took, which are kept until the cursor has passed
 //! them. [`deliver`] feeds several buses, each with a cursor of its own.

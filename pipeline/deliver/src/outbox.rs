@@ -51,7 +51,7 @@ impl News {
 
 impl std::fmt::Debug for Sink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sink").field("name", &self.name).field("open", &self.bus.is_ok()).finish()
+        f.debug_struct("Sink").field("name", &self.name).field("open", &self.bus.is_ok()).finish_non_exhaustive()
     }
 }
 

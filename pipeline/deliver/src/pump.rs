@@ -149,7 +149,9 @@ impl<L: EventLog> Pump<'_, L> {
     fn look_ahead(&mut self, bus: &mut dyn Bus, horizon: Horizon) -> Result<(), PumpError> {
         let mut backlog = Backlog::new(horizon.now_ms, horizon.stale_after_ms);
         self.walk(|_, due| {
-            due.iter().for_each(|(position, a)| backlog.note(*position, a));
+            for (position, announcement) in &due {
+                backlog.note(*position, announcement);
+            }
             Ok(())
         })?;
         if !backlog.is_stale() {

@@ -47,6 +47,12 @@ impl InstanceVersions {
         })
     }
 
+    /// Says whether a row that nobody saw at a time says what was told last.
+    pub(super) fn was_told_last(&self, row: &InstanceRow) -> bool {
+        let rows = self.0.get(&row.instance_id).map_or(&[][..], Vec::as_slice);
+        row.seen_at.is_none() && rows.iter().rfind(|r| r.seen_at.is_none()).is_some_and(|last| says_the_same(last, row))
+    }
+
     /// Gives the times, ascending, at which something new came to be known of an instance: between two of them nothing changes.
     pub fn times(&self, instance_id: &str) -> Vec<i64> {
         let rows = self.0.get(instance_id).map_or(&[][..], Vec::as_slice);
@@ -65,7 +71,7 @@ impl InstanceVersions {
             for row in rows.drain(..).rev() {
                 let said = [row.workload.is_some(), row.instance_type.is_some(), row.launched_at.is_some()];
                 let known = if row.seen_at.is_some() { &mut seen } else { &mut told };
-                if row.seen_at.is_some_and(|at| at > time) {
+                if row.known_from().is_some_and(|at| at > time) {
                     kept.push(row);
                 } else if said.iter().zip(&*known).any(|(said, known)| *said && !known) {
                     said.iter().zip(known).for_each(|(said, known)| *known |= said);
@@ -89,20 +95,25 @@ fn says_the_same(earlier: &InstanceRow, later: &InstanceRow) -> bool {
 }
 
 fn field<'a, T>(rows: &'a [InstanceRow], as_of: i64, of: impl Fn(&'a InstanceRow) -> Option<&'a T>) -> Option<&'a T> {
-    let (mut seen, mut told, mut first) = (None, None, None);
+    let (mut seen, mut told, mut told_by_then, mut first) = (None, None, None, None);
     for (row, value) in rows.iter().filter_map(|r| Some((r, of(r)?))) {
         match row.seen_at {
             Some(at) if at <= as_of => seen = Some((at, value)),
             Some(_) => {
                 first.get_or_insert(value);
             }
-            None => told = Some((row.imported_at, value)),
+            None => {
+                told = Some(value);
+                if let Some(at) = row.imported_at.filter(|at| *at <= as_of) {
+                    told_by_then = Some((at, value));
+                }
+            }
         }
     }
-    match (seen, told) {
-        (Some((seen_at, _)), Some((Some(told_at), value))) if told_at > seen_at && told_at <= as_of => Some(value),
-        (Some((_, value)), _) | (None, Some((_, value))) => Some(value),
-        (None, None) => first,
+    match (seen, told_by_then) {
+        (Some((seen_at, _)), Some((told_at, value))) if told_at > seen_at => Some(value),
+        (Some((_, value)), _) => Some(value),
+        (None, _) => told.or(first),
     }
 }
 
@@ -138,7 +149,7 @@ mod tests {
         assert_eq!(workload(&told, 5).unwrap(), "second", "of two tellings the newest counts, at any time");
         let all = [told.to_vec(), vec![row(Some(10), None, "seen", None), row(Some(50), None, "later", None)]].concat();
         let at = |as_of| workload(&all, as_of).unwrap();
-        assert_eq!([at(9), at(10), at(39), at(40), at(50)], ["second", "seen", "seen", "second", "later"]);
+        assert_eq!([at(9), at(10), at(39), at(40), at(50)], ["second", "seen", "first", "second", "later"]);
         let old = [row(None, None, "old", None), row(Some(10), None, "seen", None)];
         assert_eq!([workload(&old, 9).unwrap(), workload(&old, 10).unwrap()], ["old", "seen"]);
     }

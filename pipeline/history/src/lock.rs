@@ -30,9 +30,9 @@ impl Turn {
     fn take(root: &Path, patience: Duration) -> Option<Self> {
         let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         let own = std::thread::current().id();
-        let is_anothers = |held: &mut BTreeMap<PathBuf, ThreadId>| held.get(root).is_some_and(|by| *by != own);
+        let has_other = |held: &mut BTreeMap<PathBuf, ThreadId>| held.get(root).is_some_and(|by| *by != own);
         let (mut held, _) =
-            GIVEN_BACK.wait_timeout_while(held, patience, is_anothers).unwrap_or_else(PoisonError::into_inner);
+            GIVEN_BACK.wait_timeout_while(held, patience, has_other).unwrap_or_else(PoisonError::into_inner);
         if held.contains_key(root) {
             return None;
         }

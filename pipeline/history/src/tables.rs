@@ -23,8 +23,11 @@ impl Writer<'_> {
         self.put_rows(rows)
     }
 
-    /// Adds what somebody tells of instances; what has no time at which it was seen counts as told at `now_ms`.
+    /// Adds what somebody tells of instances; what has no time at which it was seen counts as told at `now_ms`, unless the same was told
+    /// last.
     pub fn import_instances(&mut self, mut rows: Vec<InstanceRow>, now_ms: i64) -> Result<()> {
+        let known = self.history().instance_versions()?;
+        rows.retain(|row| !known.was_told_last(row));
         for row in rows.iter_mut().filter(|r| r.seen_at.is_none()) {
             row.imported_at = Some(now_ms);
         }

@@ -51,7 +51,7 @@ fn main() {
         format!("{} entries, {} streams", report.entries, report.streams)
     }));
     longest = longest.max(measured(&path, "prune", || {
-        let report = log.prune(time(entries / 10), time(2 * entries)).unwrap();
+        let report = log.prune(time(entries / 10 + 1), time(2 * entries)).unwrap();
         assert_eq!(report.entries, entries / 10);
         format!("{} entries, {} left", report.entries, report.left)
     }));
@@ -84,6 +84,7 @@ fn build(path: &Path, entries: u64) {
         at: time(0).to_string(),
         until: None,
         by: None,
+        marked_at: None,
     };
     let lasting = NewEvent::new("x", "web", time(0), Event::ChangeMarked(change)).seal().unwrap();
     let (mut versions, mut previous) = (BTreeMap::<String, u64>::new(), chain::GENESIS.to_owned());
@@ -157,9 +158,11 @@ fn measured(path: &Path, what: &str, work: impl FnOnce() -> String) -> Duration 
             (append, read, count)
         });
         let begun = Instant::now();
-        let said = work();
+        // The others end with the work, however it ends.
+        let said = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         let took = begun.elapsed();
         done.store(true, Ordering::Relaxed);
+        let said = said.unwrap_or_else(|cause| std::panic::resume_unwind(cause));
         let (append, read, count) = others.join().unwrap();
         println!(
             "{what}: {said}, {} s; meanwhile {count} appends, longest {} ms, longest read {} ms",

@@ -87,12 +87,12 @@ mod tests {
     fn an_error_for_want_of_room_is_known_wherever_it_comes_from() {
         #[derive(Debug, thiserror::Error)]
         #[error("cannot write")]
-        struct Over(#[source] Box<dyn Error + Send + Sync>);
+        struct Outer(#[source] Box<dyn Error + Send + Sync>);
         let full = || io::Error::from(io::ErrorKind::StorageFull);
-        assert!(is_full(&full()) && is_full(&Over(Box::new(Over(Box::new(full()))))));
+        assert!(is_full(&full()) && is_full(&Outer(Box::new(Outer(Box::new(full()))))));
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
-        assert!(is_full(&Over(Box::new(rusqlite::Error::SqliteFailure(code, None)))));
-        assert!(is_full(&Over("External: No space left on device (os error 28)".into())));
-        assert!(!is_full(&io::Error::from(io::ErrorKind::NotFound)) && !is_full(&Over("no".into())));
+        assert!(is_full(&Outer(Box::new(rusqlite::Error::SqliteFailure(code, None)))));
+        assert!(is_full(&Outer("External: No space left on device (os error 28)".into())));
+        assert!(!is_full(&io::Error::from(io::ErrorKind::NotFound)) && !is_full(&Outer("no".into())));
     }
 }

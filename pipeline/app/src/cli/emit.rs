@@ -122,7 +122,8 @@ impl Args {
                 (r.stale, "of them no longer news"),
                 (r.superseded, "left out as over"),
             ];
-            let more: String = more.iter().filter(|m| m.0 > 0).map(|(n, what)| format!(", {n} {what}")).collect();
+            let more: Vec<String> = more.iter().filter(|m| m.0 > 0).map(|(n, what)| format!(", {n} {what}")).collect();
+            let more = more.concat();
             context.out.line(format_args!(
                 "{bus:12} {} announced, {} there already, {} entries read up to {}{more}",
                 r.sent, r.skipped, r.read, r.position

@@ -15,7 +15,7 @@ use forewarn_log::{Event, EventLog, Expected, NewEvent, SqliteLog};
   forewarn mark --workload web \"deploy 4.2.0\"
   forewarn mark --instance i-0123456789abcdef0 --kind resize --at now-2h \"m5.large to m5.xlarge\"
 
-A change that is declared late counts from now on: predictions of earlier times stay as they were.")]
+A change that is declared late counts from now on: predictions of earlier times stay as they were. --known-at says that it was known before.")]
 pub(super) struct Args {
     #[command(flatten)]
     state: StateArg,
@@ -34,6 +34,9 @@ pub(super) struct Args {
     /// When it ended, where it lasted
     #[arg(long, value_name = "T")]
     until: Option<String>,
+    /// When it became known, for changes of a past that was imported
+    #[arg(long, value_name = "T", default_value = "now")]
+    known_at: String,
     /// The change in words
     #[arg(value_name = "TEXT")]
     text: String,
@@ -47,6 +50,7 @@ fn kind(text: &str) -> Result<ChangeKind, String> {
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let at = time(&self.at, context)?;
+        let known_at = time(&self.known_at, context)?;
         let until = self.until.as_deref().map(|t| time(t, context)).transpose()?;
         if until.is_some_and(|u| u < at) {
             return Err(CliError::input("--until lies before --at"));
@@ -65,7 +69,7 @@ impl Args {
             text: self.text.clone(),
             at: at_text.clone(),
             until: until.map(forewarn_runtime::time::format_ms),
-            marked_at: (at != context.now_ms).then(|| forewarn_runtime::time::format_ms(context.now_ms)),
+            marked_at: (at != known_at).then(|| forewarn_runtime::time::format_ms(known_at)),
             by: None,
         });
         let when = at_text.parse().map_err(CliError::failed)?;

@@ -136,13 +136,26 @@ fn an_episode_is_announced_once_and_goes_on() {
 }
 
 #[test]
+fn a_change_that_is_declared_late_changes_nothing_that_was_predicted_before() {
+    let dir = tempfile::tempdir().unwrap();
+    import_rows(dir.path(), "h", &fleet());
+    let predicted = || {
+        let args = ["analyze", "--history", "h", "--state", "s", "--emit", "--format", "json", "--as-of"];
+        let found = json(dir.path(), &[&args[..], &["2026-02-08T23:05:00Z"]].concat());
+        prediction(&found, "i-fills").unwrap().clone()
+    };
+    let before = predicted();
+    done(dir.path(), &["mark", "--state", "s", "--instance", "i-fills", "--at", "2026-02-08T17:30:00Z", "too late"]);
+    assert_eq!(predicted(), before);
+}
+
+#[test]
 fn after_a_declared_change_trends_wait_and_say_so() {
     let dir = tempfile::tempdir().unwrap();
     import_rows(dir.path(), "h", &fleet());
-    done(
-        dir.path(),
-        &["mark", "--state", "s", "--instance", "i-fills", "--at", "2026-02-08T17:30:00Z", "log  rotation"],
-    );
+    let at = "2026-02-08T17:30:00Z";
+    let mark = ["mark", "--state", "s", "--instance", "i-fills", "--at", at, "--known-at", at, "log  rotation"];
+    done(dir.path(), &mark);
     let emit = |as_of: &str| {
         let args = ["analyze", "--history", "h", "--state", "s", "--emit", "--format", "json", "--as-of", as_of];
         let found = json(dir.path(), &args);

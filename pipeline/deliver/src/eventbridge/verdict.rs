@@ -37,10 +37,9 @@ impl Refused<'_> {
         match self.fault.remedy {
             Remedy::Park if self.call_entries > 1 => Verdict::Alone,
             Remedy::Park => Verdict::Park,
-            Remedy::Hold => Verdict::Hold,
             Remedy::Retry if self.tried < ATTEMPTS => Verdict::Again(backoff_ms(self.tried, self.id)),
             Remedy::Retry if self.bus_takes_others && !self.fault.is_throttle() => Verdict::Park,
-            Remedy::Retry => Verdict::Hold,
+            Remedy::Retry | Remedy::Hold => Verdict::Hold,
         }
     }
 }

@@ -25,8 +25,9 @@ fn feed(log: &MemoryLog, bus: &mut dyn Bus) -> PumpReport {
 }
 
 fn summary(published: &[Announcement]) -> Vec<(String, String, Option<i64>)> {
-    let of =
-        |a: &Announcement| (a.about().to_owned(), a.detail_type.clone(), a.detail.get(AGE).and_then(|v| v.as_i64()));
+    let of = |a: &Announcement| {
+        (a.about().to_owned(), a.detail_type.clone(), a.detail.get(AGE).and_then(serde_json::Value::as_i64))
+    };
     published.iter().map(of).collect()
 }
 

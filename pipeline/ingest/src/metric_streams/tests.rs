@@ -119,7 +119,7 @@ fn the_wire_is_opentelemetrys_byte_for_byte() {
 }
 
 /// A sound line, `odd`, and a sound line of a minute later.
-fn around(odd: &[u8]) -> Vec<u8> {
+fn document_with(odd: &[u8]) -> Vec<u8> {
     let fine = line("AWS/EC2", "CPUUtilization", &format!(r#"{{"InstanceId":"{I}"}}"#));
     let later = fine.replace(&TS.to_string(), &(TS + 60_000).to_string());
     [fine.as_bytes(), odd, b"\n", later.as_bytes()].concat()
@@ -138,7 +138,7 @@ fn an_odd_point_is_skipped_and_counted_and_every_other_one_is_taken() {
         ("oversized", vec![b'x'; 100_000]),
     ];
     for (reason, odd) in odd {
-        let Readings { batches, tally } = read(&around(&odd), 7);
+        let Readings { batches, tally } = read(&document_with(&odd), 7);
         assert_eq!(batches[0].series[0].ts, [TS, TS + 60_000], "{reason}");
         assert_eq!((tally.samples, tally.skipped.get(reason)), (2, Some(&1)), "{reason}: {tally:?}");
         assert_eq!((tally.first_skipped[0].record, tally.incomplete()), (2, None));
@@ -173,7 +173,7 @@ fn what_comes_before_the_place_where_an_object_breaks_off_is_taken() {
     let cut = read(&[&otlp[..], &other[..other.len() - 1]].concat(), 7).tally;
     assert_eq!((cut.samples, cut.broken.as_ref().map(Reason::name), cut.nothing_taken()), (1, Some("damaged"), None));
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(&around(b"").repeat(2000)).unwrap();
+    packed.write_all(&document_with(b"").repeat(2000)).unwrap();
     let packed = packed.finish().unwrap();
     let cut = read(&packed[..packed.len() - 9], 7).tally;
     assert_eq!((cut.samples, cut.broken.as_ref().map(Reason::name)), (2, Some("damaged")));
@@ -194,7 +194,7 @@ fn of_an_object_that_is_none_nothing_is_taken_and_the_reason_is_said() {
 #[test]
 fn an_object_without_end_is_cut_off_and_what_came_before_is_taken() {
     let long = [vec![b'x'; 1 << 20], vec![b'\n']].concat();
-    let fine = around(b"");
+    let fine = document_with(b"");
     let raw = std::io::Read::chain(fine.as_slice(), Endless { line: &long, at: 0 });
     let tally = read_object(raw, 7, &mut |_| Ok(())).unwrap();
     assert_eq!((tally.samples, tally.broken.as_ref().map(Reason::name)), (2, Some("oversized")));
@@ -225,9 +225,9 @@ fn an_object_that_cannot_be_fetched_is_no_broken_object() {
         }
     }
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(&around(b"")).unwrap();
+    packed.write_all(&document_with(b"")).unwrap();
     let packed = packed.finish().unwrap();
-    for begin in [&around(b"")[..40], &packed[..20]] {
+    for begin in [&document_with(b"")[..40], &packed[..20]] {
         let read = read_object(std::io::Read::chain(begin, Reset), 7, &mut |_| Ok(()));
         assert!(matches!(read, Err(ReadError::Fetch(e)) if e.kind() == std::io::ErrorKind::ConnectionReset));
     }

@@ -112,13 +112,12 @@ fn serve(mut client: TcpStream, seen: &mut Seen) {
     let mut answers = Vec::new();
     let mut took = Vec::new();
     for entry in entries {
-        answers.push(match refuses(entry, false) {
-            Some((code, _)) => json!({"ErrorCode": code, "ErrorMessage": "said the double"}),
-            None => {
-                took.push(entry.clone());
-                json!({"EventId": format!("e-{}", seen.took.len() + took.len())})
-            }
-        });
+        if let Some((code, _)) = refuses(entry, false) {
+            answers.push(json!({"ErrorCode": code, "ErrorMessage": "said the double"}));
+            continue;
+        }
+        took.push(entry.clone());
+        answers.push(json!({"EventId": format!("e-{}", took.len())}));
     }
     let failed = entries.len() - took.len();
     seen.took.append(&mut took);

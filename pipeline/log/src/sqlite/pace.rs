@@ -76,7 +76,7 @@ pub(super) fn durable(connection: &Connection, each: bool) -> Result<(), LogErro
 }
 
 /// Shuts out other rebuilds and prunings of the same file, in this process and in others, until it is dropped.
-pub(super) fn alone(path: &Path) -> Result<File, LogError> {
+pub(super) fn exclusive(path: &Path) -> Result<File, LogError> {
     let lock = PathBuf::from(format!("{}-maintenance.lock", path.display()));
     let unavailable = |e| LogError::unavailable(format!("lock {}", lock.display()), e);
     let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(unavailable)?;

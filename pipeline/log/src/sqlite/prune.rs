@@ -8,7 +8,7 @@ use super::super::NewEvent;
 use super::super::checkpoint::{Bound, Checkpoint, Fate, Prefix, STREAM};
 use super::super::port::{AppendError, Expected, LogError};
 use super::super::report::PruneReport;
-use super::pace::{Pace, alone, connect, durable};
+use super::pace::{Pace, connect, durable, exclusive};
 use super::{append, checkpoint, failed, query};
 use forewarn_domain::id::event_id;
 use forewarn_runtime::failpoint;
@@ -26,7 +26,7 @@ pub(super) fn prune(
     before: Timestamp,
     now: Timestamp,
 ) -> Result<PruneReport, AppendError> {
-    let _alone = alone(path)?;
+    let _exclusive = exclusive(path)?;
     let mut connection = connect(path)?;
     durable(&connection, false)?;
     checkpoint::clear_away(&connection, pace)?;

@@ -9,7 +9,7 @@ use super::super::port::LogError;
 use super::super::report::RebuildReport;
 use super::super::row::Row;
 use super::super::table::{Key, TABLES, Table};
-use super::pace::{MOST_ROWS, Pace, alone, connect, durable};
+use super::pace::{MOST_ROWS, Pace, connect, durable, exclusive};
 use super::{checkpoint, failed, query};
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ const PAGE: usize = 1000;
 
 /// Rebuilds; see [`super::SqliteLog::rebuild`].
 pub(super) fn rebuild(path: &Path, pace: &mut Pace) -> Result<RebuildReport, LogError> {
-    let _alone = alone(path)?;
+    let _exclusive = exclusive(path)?;
     let mut connection = connect(path)?;
     durable(&connection, false)?;
     let mut log = Prefix::after(checkpoint::read(&connection)?.as_ref())?;
@@ -33,7 +33,7 @@ pub(super) fn rebuild(path: &Path, pace: &mut Pace) -> Result<RebuildReport, Log
             let tx = connection.unchecked_transaction().map_err(failed("look at current state"))?;
             let range = compare(&tx, &mut log, table, after.as_deref(), MOST_ROWS, &mut report)?;
             drop(tx);
-            let until = if range.wrong.is_empty() {
+            let until = if range.differing.is_empty() {
                 pace.look()?;
                 range.until
             } else {
@@ -75,12 +75,12 @@ fn catch_up(
 struct Range {
     /// The last key that was compared; none where the table ends with it.
     until: Option<String>,
-    wrong: Vec<Wrong>,
+    differing: Vec<DifferingRow>,
 }
 
 /// A row that is not what the log says; both as JSON texts.
 #[derive(Debug, PartialEq)]
-struct Wrong {
+struct DifferingRow {
     key: String,
     was: Option<String>,
     now: Option<String>,
@@ -121,7 +121,7 @@ fn range(was: BTreeMap<String, String>, now: BTreeMap<String, String>, most: usi
         sides.entry(key).or_default().1 = Some(text);
     }
     let differ = sides.into_iter().filter(|(_, (was, now))| was != now);
-    Range { wrong: differ.map(|(key, (was, now))| Wrong { key, was, now }).collect(), until }
+    Range { differing: differ.map(|(key, (was, now))| DifferingRow { key, was, now }).collect(), until }
 }
 
 /// Compares once more while nobody writes, and puts right what is wrong; gives the last key that was compared.
@@ -138,7 +138,7 @@ fn mend(
         .map_err(failed("mend current state; is another process holding the log?"))?;
     let found = compare(&tx, log, table, after, most, report)?;
     let name = table.name();
-    for Wrong { key, was, now } in found.wrong {
+    for DifferingRow { key, was, now } in found.differing {
         if let Some(text) = &now {
             let sql = format!("INSERT OR REPLACE INTO {name}(key, row) VALUES (?1, ?2)");
             tx.execute(&sql, params![key, text]).map_err(failed("mend current state"))?;
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_range_reaches_as_far_as_both_sides_were_read() {
-        let keys = |range: &Range| range.wrong.iter().map(|w| w.key.clone()).collect::<Vec<_>>();
+        let keys = |range: &Range| range.differing.iter().map(|w| w.key.clone()).collect::<Vec<_>>();
         let found = range(side(&["a", "c", "d"]), side(&["a", "b", "e"]), 3);
         assert_eq!(
             (keys(&found), found.until.as_deref()),

@@ -25,7 +25,7 @@ pub(super) fn refill(shared: &Shared<'_>, live: u64) {
     match due(shared, live).and_then(|gaps| ask(shared, &gaps)) {
         Ok(()) | Err(CallError::Ended | CallError::Spent(_)) => {}
         Err(error) => {
-            tracing::info!(region = shared.place.region, %error, "late samples are asked for again next time")
+            tracing::info!(region = shared.place.region, %error, "late samples are asked for again next time");
         }
     }
 }

@@ -15,7 +15,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 /// Bytes of one part; DynamoDB's bound for the whole item is 400 KiB.
 pub(super) const PART_BYTES: usize = 350_000;
 
-/// One line.
+/// What a line of a snapshot says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line<'a> {
