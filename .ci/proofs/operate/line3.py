@@ -108,6 +108,8 @@ def case(line, bed, port, mode, broken=False):
     args = ["--only", port.only, "--state", place / "state", "--queue", bed.queue, "--eventbridge", "fleet", "--select", "all", *history, *more]
     with proxy, Running(place, *args, env=env) as running:
         said = running.until(port.told, SAID_WITHIN)
+        # Every age begins with the process: before that, one that does nothing is as young as one that works.
+        time.sleep(max(0.0, FRESH + 15 - (time.monotonic() - running.began)))
         goes_on = running.scrape() or {}
         others = {part: works(part)(goes_on) for part in port.goes_on}
         ended = running.end(60)

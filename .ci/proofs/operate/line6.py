@@ -29,7 +29,7 @@ class Watch(threading.Thread):
     def __init__(self, clock, step_s=STEP_S):
         super().__init__(daemon=True)
         self.clock, self.step_s, self.samples, self.over, self.running = clock, step_s, [], threading.Event(), None
-        self.t0 = clock.now()
+        self.t0, self.taken = clock.now(), 0
 
     def run(self):
         while not self.over.is_set():
@@ -37,6 +37,7 @@ class Watch(threading.Thread):
             time.sleep(max(0, (due - self.clock.now()) / self.clock.speed / 1000))
             told_now = self.running.scrape() if self.running else None
             self.samples.append(told_now)
+            self.taken += told_now is not None
             # Where a scrape took longer than a step, the steps between were not taken.
             while self.t0 + len(self.samples) * self.step_s * 1000 < self.clock.now() - self.step_s * 1000:
                 self.samples.append(told_now)
@@ -78,7 +79,7 @@ def scene(line, name, speed, minutes, stage):
             drive.step(at, watch)
             time.sleep(min(0.5, max(0.02, (end - at.now()) / at.speed / 1000)))
         samples = watch.end()
-    return promtool.firing(place, samples, watch.t0, STEP_S), drive.log(), samples
+    return promtool.firing(place, samples, watch.t0, STEP_S), drive.log(), samples, watch.taken
 
 
 class Drive:
@@ -303,9 +304,9 @@ def ordinary(bed, days):
 
 
 def fires(line, name, outcome, wanted):
-    fired, said, samples = outcome
+    fired, said, _, taken = outcome
     for alert in wanted:
-        line.check(f"fires.Forewarn{alert}", f"Forewarn{alert} fires ({name}, {len(samples)} scrapes)", f"Forewarn{alert}" in fired, ", ".join(sorted(fired)) or f"none: {said}", "fires")
+        line.check(f"fires.Forewarn{alert}", f"Forewarn{alert} fires ({name}, {taken} scrapes)", f"Forewarn{alert}" in fired, ", ".join(sorted(fired)) or f"none: {said}", "fires")
 
 
 def loads(line):
@@ -326,10 +327,10 @@ def prove(line):
             except Short as e:
                 line.check(f"scene.{name}", f"the scene {name}", False, e)
         # Alone, for its clock runs fast: a pause of this machine is twenty minutes of it.
-        fired, said, samples = scene(line, "ordinary", WEEK_SPEED, 7 * 24 * 60, ordinary(bed, 7))
-        told_of = sum(s is not None for s in samples)
-        line.check("silent", "alerts that fire in an ordinary week", not fired, ", ".join(sorted(fired)) or f"none in {len(samples):,} minutes: {said[-100:]}" if fired else "none", "none")
-        line.check("week", "minutes of the week that were scraped, and the work that was done", told_of > 9_500 and work(samples), f"{told_of:,}; {work(samples)}", "> 9,500")
+        fired, _, samples, taken = scene(line, "ordinary", WEEK_SPEED, 7 * 24 * 60, ordinary(bed, 7))
+        line.check("silent", "alerts that fire in an ordinary week", not fired, ", ".join(sorted(fired)) or f"none in {len(samples):,} minutes", "none")
+        # A scrape takes longer than a minute of this clock now and then: what was not taken repeats what was.
+        line.check("week", "scrapes in the week, each of a minute of its own, and the work that was done", taken > 7_500 and work(samples), f"{taken:,}; {work(samples)}", "> 7,500 of 10,080")
 
 
 def work(samples):

@@ -52,13 +52,6 @@ class Running:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return None
 
-    def health(self):
-        try:
-            with urllib.request.urlopen(f"http://{self.listen}/healthz", timeout=10) as r:
-                return r.status, r.read().decode()
-        except urllib.error.HTTPError as e:
-            return e.code, e.read().decode()
-
     def until(self, holds, seconds, step=1.0):
         """Waits until `holds(told)`; gives how many seconds after the start that was, or none."""
         while time.monotonic() - self.began < seconds:

@@ -152,10 +152,11 @@ fn emit(job: &Job) -> Result<Value, Failure> {
     Ok(json!({ "announced": sent }))
 }
 
-/// Merges for some minutes at most, and the next invocation goes on; then lets go what is old.
+/// Lets go what is old, then merges for some minutes at most, and the next invocation goes on.
 fn maintain(job: &Job) -> Result<Value, Failure> {
     let (ctx, begun) = (&job.ctx, job.ctx.clock.now_ms());
     let maintenance = Maintenance { history: &job.history, state: &job.state, keep: job.keep, ctx, dry_run: false };
+    let pruned = maintenance.prune();
     let mut merged = 0;
     while ctx.clock.now_ms() - begun < MERGE_MS {
         let step = maintenance.compact(Days::All)?.compacted;
@@ -164,7 +165,6 @@ fn maintain(job: &Job) -> Result<Value, Failure> {
             break;
         }
     }
-    let pruned = maintenance.prune();
     if let Some(why) = pruned.failed.first() {
         return Err(why.clone().into());
     }

@@ -70,6 +70,15 @@ pub struct Pruned {
     pub failed: Vec<String>,
 }
 
+impl Pruned {
+    /// How much went: files, entries, letters, records.
+    pub fn pieces(&self) -> u64 {
+        let files = [&self.history, &self.predictions].into_iter().flatten().map(|r| r.files);
+        let others = [self.dead_letters, self.set_aside].into_iter().flatten().map(|g| g.pieces);
+        files.chain(others).sum::<u64>() + self.log.unwrap_or(0) + self.leftovers
+    }
+}
+
 /// The room of a directory's file system.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Room {
@@ -81,7 +90,7 @@ pub struct Room {
 }
 
 impl Maintenance<'_> {
-    /// Looks at the disks of state and history, and tells metrics and, where one is nearly full, the log.
+    /// Looks at the disks of state and history, and tells metrics.
     pub fn look_at_disks(&self) -> Vec<Room> {
         let local = (!self.history.contains("://")).then(|| Path::new(self.history));
         let mut rooms = Vec::new();
@@ -92,6 +101,8 @@ impl Maintenance<'_> {
             let (metrics, bytes) = (&self.ctx.metrics, |n: u64| i64::try_from(n).unwrap_or(i64::MAX));
             metrics.disk_free_bytes.get_or_create(&Disk { of }).set(bytes(space.free));
             metrics.disk_size_bytes.get_or_create(&Disk { of }).set(bytes(space.total));
+            let low_bytes = (space.total as f64 * self.keep.disk_low) as i64;
+            metrics.disk_low_bytes.get_or_create(&Disk { of }).set(low_bytes);
             rooms.push(Room { path, free_bytes: space.free, free_share: space.share(), low });
         }
         rooms
@@ -123,6 +134,7 @@ impl Maintenance<'_> {
             }
         };
         note("history", self.prune_history(&mut pruned));
+        note("predictions", self.prune_predictions(&mut pruned));
         note("log", self.prune_log(&mut pruned));
         note("dead letters", self.prune_dead_letters(&mut pruned));
         note("set aside", self.prune_set_aside(&mut pruned));
@@ -143,6 +155,15 @@ impl Maintenance<'_> {
             self.count("history_files", report.files);
             pruned.history = Some(report);
         }
+        Ok(())
+    }
+
+    fn prune_predictions(&self, pruned: &mut Pruned) -> Result<(), Failure> {
+        let mut history = History::open_or_create(self.history)?;
+        if history.is_fresh() {
+            return Ok(());
+        }
+        let now_ms = self.ctx.clock.now_ms();
         if let Some(before) = self.keep.predictions_ms.map(|ms| now_ms - ms) {
             let report = if self.dry_run {
                 history.prunable_predictions(before)?
@@ -161,7 +182,7 @@ impl Maintenance<'_> {
         pruned.log_before = Some(format_ms(before));
         if !self.dry_run {
             let at = jiff::Timestamp::from_millisecond;
-            let log = SqliteLog::open(&path)?;
+            let log = SqliteLog::open(&path)?.within(self.ctx.clone());
             log.expire_blobs(at(now_ms)?)?;
             let report = log.prune(at(before)?, at(now_ms)?)?;
             if let Some(reader) = &report.waits_for {

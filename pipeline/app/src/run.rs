@@ -111,6 +111,32 @@ impl Job {
     }
 }
 
+#[cfg(test)]
+impl Job {
+    /// Makes one for a test: with the state in `dir`, and nobody told but a file there.
+    pub(crate) fn sample(dir: &std::path::Path, history: String, ctx: RuntimeContext) -> Self {
+        Self {
+            history,
+            state: dir.to_owned(),
+            stream: StreamSpec::Embedded,
+            ruleset: RuleSet::builtin(&|_| None).expect("the rule set that is built in"),
+            shadow: None,
+            names: BTreeMap::new(),
+            wanted: SinkConfig {
+                file: dir.join("events.jsonl"),
+                eventbridge: None,
+                stdout: false,
+                state: dir.to_owned(),
+                stale_after_ms: 3_600_000,
+            },
+            rounds: Schedule { every: 3_600_000, offset: 0, most: 1 },
+            plans: None,
+            keep: Keep::default(),
+            ctx,
+        }
+    }
+}
+
 /// Runs the parts until the interrupt is raised, and ends when each has finished its turn.
 ///
 /// `sources` are the parts that pull: they are made by the caller, who knows where from.

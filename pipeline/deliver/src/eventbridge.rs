@@ -147,7 +147,7 @@ impl<P: PutEvents> EventBridgeBus<P> {
         }
         let takes_others = !taken.is_empty();
         let mut done: BTreeSet<&str> = taken.into_iter().collect();
-        let mut wait = 0;
+        let (mut wait, mut held_now) = (0, false);
         for (entry, fault) in entries.iter().zip(&faults) {
             let Some(fault) = fault else { continue };
             let tries = work.tries.entry(entry.id.clone()).or_default();
@@ -169,14 +169,15 @@ impl<P: PutEvents> EventBridgeBus<P> {
                     done.insert(&entry.id);
                 }
                 Verdict::Hold => {
+                    held_now = true;
                     work.held.insert(entry.key.clone());
                     work.first_held.get_or_insert_with(|| (entry.id.clone(), tried, fault.clone()));
                 }
             }
         }
         work.pending.retain(|e| !done.contains(e.id.as_str()) && !work.held.contains(&e.key));
-        if work.first_held.is_some() && done.is_empty() {
-            // Nothing at all was taken: the bus is the reason, and asking on helps nobody.
+        if held_now && done.is_empty() {
+            // Nothing at all of this call was taken: the bus is the reason, and asking on helps nobody.
             work.pending.clear();
         }
         Ok(wait)

@@ -92,6 +92,8 @@ pub struct FileMemory {
 #[derive(Debug)]
 struct Open {
     file: File,
+    /// Where whole lines end: what was torn is written over.
+    end: u64,
     sent: BTreeSet<String>,
     parked: BTreeMap<String, Parked>,
 }
@@ -151,9 +153,8 @@ impl FileMemory {
         // An id torn by a crash is none: that entry is sent again.
         let whole = text.rfind('\n').map_or(0, |i| i + 1);
         file.set_len(whole as u64).map_err(self.failed("cut off a torn line"))?;
-        file.seek(SeekFrom::End(0)).map_err(self.failed("find the end"))?;
         let parked = self.parked()?;
-        Ok(Open { file, sent: text[..whole].lines().map(str::to_owned).collect(), parked })
+        Ok(Open { file, end: whole as u64, sent: text[..whole].lines().map(str::to_owned).collect(), parked })
     }
 
     fn keep_parked(&mut self) -> Result<(), BusError> {
@@ -187,7 +188,11 @@ impl BusMemory for FileMemory {
         let failed = self.failed("note what was sent");
         let open = self.open()?;
         let text: String = ids.iter().flat_map(|id| [*id, "\n"]).collect();
-        open.file.write_all(text.as_bytes()).and_then(|()| open.file.sync_data()).map_err(failed)?;
+        let end = open.end + text.len() as u64;
+        let at_end = open.file.seek(SeekFrom::Start(open.end));
+        let written = at_end.and_then(|_| open.file.write_all(text.as_bytes())).and_then(|()| open.file.set_len(end));
+        written.and_then(|()| open.file.sync_data()).map_err(failed)?;
+        open.end = end;
         open.sent.extend(ids.iter().map(|id| (*id).to_owned()));
         let before = open.parked.len();
         open.parked.retain(|id, _| !ids.contains(&id.as_str()));
@@ -197,7 +202,8 @@ impl BusMemory for FileMemory {
     fn forget_sent(&mut self) -> Result<(), BusError> {
         let failed = self.failed("forget what was sent");
         let Some(open) = self.open.as_mut().filter(|o| !o.sent.is_empty()) else { return Ok(()) };
-        open.file.set_len(0).and_then(|()| open.file.seek(SeekFrom::Start(0))).map_err(failed)?;
+        open.file.set_len(0).map_err(failed)?;
+        open.end = 0;
         open.sent.clear();
         Ok(())
     }

@@ -145,12 +145,15 @@ impl<L: EventLog> Pump<'_, L> {
         Ok(())
     }
 
-    /// Looks through the backlog where it begins with what is old, and publishes first what is news in it.
+    /// Looks through all that is due, and where it begins with what is old publishes first what is news in it. What is appended
+    /// meanwhile comes in its own order.
     fn look_ahead(&mut self, bus: &mut dyn Bus, horizon: Horizon) -> Result<(), PumpError> {
         let mut backlog = Backlog::new(horizon.now_ms, horizon.stale_after_ms);
+        let mut noted = 0;
         self.walk(|_, due| {
             for (position, announcement) in &due {
                 backlog.note(*position, announcement);
+                noted = *position;
             }
             Ok(())
         })?;
@@ -161,7 +164,7 @@ impl<L: EventLog> Pump<'_, L> {
         self.backlog = Some(backlog);
         if two_ages {
             self.walk(|pump, mut due| {
-                due.retain(|(_, a)| pump.backlog.as_ref().is_some_and(|b| b.goes_ahead(a)));
+                due.retain(|(at, a)| *at <= noted && pump.backlog.as_ref().is_some_and(|b| b.goes_ahead(a)));
                 let positions: Vec<u64> = due.iter().map(|d| d.0).collect();
                 pump.send(bus, due)?;
                 pump.ahead.extend(positions);

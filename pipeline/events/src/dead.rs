@@ -230,7 +230,7 @@ impl JsonLinesDead {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.path);
             let file = file.map_err(self.failed("open the file"))?;
             file.lock().map_err(self.failed("lock the file"))?;
-            if is_at(&file, &self.path).map_err(self.failed("look at the file"))? {
+            if forewarn_runtime::durable::is_at(&file, &self.path).map_err(self.failed("look at the file"))? {
                 return Ok(file);
             }
         }
@@ -275,24 +275,6 @@ fn beyond(bounds: Bounds, letters: &[DeadLetter], now_ms: i64) -> usize {
     bounds.going(&letters.iter().map(piece).collect::<Vec<_>>(), now_ms)
 }
 
-/// Says whether an open file is the one at a path.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let opened = file.metadata()?;
-    match std::fs::metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (opened.dev(), opened.ino())),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e),
-    }
-}
-
-/// An open file can't be replaced here.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
-}
-
 fn line(letter: &DeadLetter) -> io::Result<Vec<u8>> {
     let mut text = serde_json::to_vec(letter)?;
     text.push(b'\n');
@@ -314,13 +296,15 @@ impl DeadLetters for JsonLinesDead {
         let text = line(letter).map_err(self.failed("write"))?;
         if seen.end + text.len() as u64 > self.most_bytes {
             // To three quarters, so that the file is not written anew for each of the next.
-            let (letters, _) = self.read(&mut file)?;
+            let (mut letters, _) = self.read(&mut file)?;
             let bounds = Bounds { bytes: (self.most_bytes / 4 * 3).saturating_sub(text.len() as u64), ..Bounds::NONE };
             let gone = beyond(bounds, &letters, 0);
             tracing::warn!(letters = gone, file = %self.path.display(), "the oldest dead letters were dropped: the file is full");
-            *seen = self.write_again(&letters[gone..])?;
-            drop(file);
-            file = self.open()?;
+            // With the new one: between a new file and its lock another process could write into it.
+            letters.drain(..gone);
+            letters.push(letter.clone());
+            *seen = self.write_again(&letters)?;
+            return Ok(true);
         }
         let end = seen.end;
         // Over what a crash tore.

@@ -247,7 +247,7 @@ impl Writer<'_> {
         if let Some(root) = store.local_root() {
             remove_tree(&root.join(STAGING))?;
         }
-        finish_interrupted(store, None)
+        finish_interrupted(store, &self.history.notes, None)
     }
 }
 

@@ -106,17 +106,16 @@ impl History {
 }
 
 impl CompactOptions {
-    /// Says whether a day has come to many files: while more come, as many as the options say; then any two.
-    fn is_many(&self, day: i64, files: usize) -> bool {
-        self.many.is_none_or(|many| files >= many || (day + 1) * DAY_MS + LATE_MS <= self.now_ms)
+    /// Gives those of a day's files that are to be merged, each with its bytes.
+    fn of_day<F: Clone>(&self, day: i64, files: Vec<F>, size_of: impl Fn(&F) -> u64) -> Vec<F> {
+        let Some(many) = self.many else { return files };
+        let is_over = (day + 1) * DAY_MS + LATE_MS <= self.now_ms;
+        let sizes: Vec<u64> = files.iter().map(size_of).collect();
+        due(&sizes, is_over, many).into_iter().map(|i| files[i].clone()).collect()
     }
 
-    /// Gives those files of a day and bucket that are to be merged.
     fn of_partition(&self, partition: Partition, files: Vec<MetricFile>) -> Vec<MetricFile> {
-        let Some(many) = self.many else { return files };
-        let is_over = (partition.day + 1) * DAY_MS + LATE_MS <= self.now_ms;
-        let sizes: Vec<u64> = files.iter().map(|f| f.entry.size).collect();
-        due(&sizes, is_over, many).into_iter().map(|i| files[i].clone()).collect()
+        self.of_day(partition.day, files, |f| f.entry.size)
     }
 }
 
@@ -124,7 +123,7 @@ impl super::Writer<'_> {
     /// Compacts every day and bucket that has more than one file, or one that repeats itself.
     pub fn compact(&mut self, options: &CompactOptions) -> Result<CompactReport> {
         let history = self.history();
-        finish_interrupted(history.store(), Some(options.now_ms))?;
+        finish_interrupted(history.store(), &history.notes, Some(options.now_ms))?;
         let partitions = history.partitions(options)?;
         let mut report = CompactReport { partitions: partitions.len() as u64, ..CompactReport::default() };
         let before = self.checked()?;

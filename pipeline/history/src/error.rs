@@ -138,7 +138,7 @@ impl HistoryError {
     }
 
     /// Says whether a file that was listed has gone since.
-    pub(crate) fn is_gone(&self) -> bool {
+    pub fn is_gone(&self) -> bool {
         says_gone(self)
     }
 

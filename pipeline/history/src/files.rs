@@ -5,9 +5,8 @@ use super::History;
 use super::entry::Entry;
 use super::error::Result;
 use super::key::{METRICS, Partition, day_of_dir};
-use super::replacement::{Replacements, listed_again};
+use super::replacement::listed_again;
 use forewarn_runtime::time::DAY_MS;
-use std::collections::BTreeSet;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricFile {
@@ -22,12 +21,13 @@ impl History {
     pub fn metric_files(&self, bucket: Option<u16>, from_ms: i64, to_ms: i64) -> Result<Vec<MetricFile>> {
         let kept_from = self.kept_from()?.map_or(i64::MIN, |day| day.saturating_mul(DAY_MS));
         let from_ms = from_ms.max(kept_from);
+        let days = from_ms.div_euclid(DAY_MS)..=to_ms.saturating_sub(1).div_euclid(DAY_MS);
+        let within = |path: &str| {
+            Partition::from_path(path)
+                .is_some_and(|p| bucket.is_none_or(|bucket| bucket == p.bucket) && days.contains(&p.day))
+        };
         let list = || self.all_metric_files(bucket, from_ms, to_ms);
-        let (mut files, replaced) = listed_again(self.store(), &self.notes, list, overtaken)?;
-        let seen: BTreeSet<String> = files.iter().map(|f| f.entry.path.clone()).collect();
-        let hidden = replaced.hidden(&seen.iter().map(String::as_str).collect());
-        files.retain(|f| !hidden.contains(f.entry.path.as_str()));
-        Ok(files)
+        listed_again(self.store(), &self.notes, list, |f| f.entry.path.as_str(), within)
     }
 
     /// Lists the metric files that lie there, those too that were replaced.
@@ -54,11 +54,4 @@ fn as_metric_file(entry: Entry) -> Option<MetricFile> {
         return None;
     }
     Partition::from_path(&entry.path).map(|partition| MetricFile { entry, partition })
-}
-
-/// Says whether a listing ran while a compaction swapped files, so that it may have seen neither old nor new.
-fn overtaken(files: &[MetricFile], replaced: &Replacements) -> bool {
-    let seen: BTreeSet<&str> = files.iter().map(|f| f.entry.path.as_str()).collect();
-    let listed: BTreeSet<Partition> = files.iter().map(|f| f.partition).collect();
-    replaced.overtook(&seen).any(|n| Partition::from_path(&n.output).is_some_and(|p| listed.contains(&p)))
 }

@@ -2,6 +2,7 @@
 
 use super::entry::Entry;
 use super::error::{HistoryError, Result};
+use super::store::same_bytes;
 use bytes::Bytes;
 use forewarn_runtime::durable;
 use parquet::errors::ParquetError;
@@ -126,9 +127,8 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
 
 /// Says whether two files hold the same bytes.
 pub(super) fn same_content(a: &Path, b: &Path) -> Result<bool> {
-    let read = |path: &Path| fs::read(path).map_err(|e| HistoryError::io("read", path, e));
     let size = |path: &Path| fs::metadata(path).map(|m| m.len()).map_err(|e| HistoryError::io("read", path, e));
-    Ok(size(a)? == size(b)? && read(a)? == read(b)?)
+    Ok(size(a)? == size(b)? && same_bytes(File::open(a).map_err(|e| HistoryError::io("read", a, e))?, b)?)
 }
 
 /// Gives the size of a file and a hash of its bytes, read some at a time.

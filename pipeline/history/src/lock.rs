@@ -1,7 +1,8 @@
 //! Keeps two writers from one directory at a time: parts of one process wait for each other, and another process is waited for a while.
 
 use super::error::{HistoryError, Result};
-use forewarn_runtime::durable::missing_dirs;
+use forewarn_runtime::durable::{is_at, missing_dirs};
+use forewarn_runtime::pulse::beat;
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ const FOREIGN_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks whether another process has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Between two signs of life of who waits.
+const BEAT: Duration = Duration::from_secs(10);
+
 /// Which directories this process writes to, and by which thread: the system tells apart files that are open, not who waits.
 static HELD: Mutex<BTreeMap<PathBuf, ThreadId>> = Mutex::new(BTreeMap::new());
 static GIVEN_BACK: Condvar = Condvar::new();
@@ -28,11 +32,15 @@ struct Turn(PathBuf);
 impl Turn {
     /// Waits for other threads of this process; none where they take too long, or this very thread has the turn.
     fn take(root: &Path, patience: Duration) -> Option<Self> {
-        let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         let own = std::thread::current().id();
-        let has_other = |held: &mut BTreeMap<PathBuf, ThreadId>| held.get(root).is_some_and(|by| *by != own);
-        let (mut held, _) =
-            GIVEN_BACK.wait_timeout_while(held, patience, has_other).unwrap_or_else(PoisonError::into_inner);
+        let began = Instant::now();
+        while held.get(root).is_some_and(|by| *by != own) && began.elapsed() < patience {
+            // Who waits for another part is not hung.
+            beat();
+            let slice = BEAT.min(patience);
+            held = GIVEN_BACK.wait_timeout(held, slice).unwrap_or_else(PoisonError::into_inner).0;
+        }
         if held.contains_key(root) {
             return None;
         }
@@ -78,8 +86,11 @@ impl Lock {
             let file = file.map_err(|e| HistoryError::io("write", &path, e))?;
             match file.try_lock() {
                 // Who held it may have taken the file away after it was opened here: its lock then keeps nobody out.
-                Ok(()) if is_at(&file, &path) => return Ok(Self { file, root: root.to_owned(), made, _turn: turn }),
-                Ok(()) => {}
+                Ok(()) => {
+                    if is_at(&file, &path).map_err(|e| HistoryError::io("look at", &path, e))? {
+                        return Ok(Self { file, root: root.to_owned(), made, _turn: turn });
+                    }
+                }
                 Err(TryLockError::WouldBlock) if began.elapsed() < foreign => std::thread::sleep(LOOK),
                 Err(TryLockError::WouldBlock) => return Err(locked()),
                 Err(TryLockError::Error(e)) => return Err(HistoryError::io("lock", &path, e)),
@@ -96,20 +107,6 @@ impl Lock {
             }
         }
     }
-}
-
-/// Says whether an open file is the one at a path.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let id = |m: fs::Metadata| (m.dev(), m.ino());
-    file.metadata().map(id).ok() == fs::metadata(path).map(id).ok()
-}
-
-/// Elsewhere an open file can't be taken away.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true
 }
 
 impl Drop for Lock {
@@ -169,9 +166,9 @@ mod tests {
         first.undo();
         drop(first);
         opened_before.try_lock().unwrap();
-        assert!(!is_at(&opened_before, &path));
+        assert!(!is_at(&opened_before, &path).unwrap());
         let second = Lock::take(&root).unwrap();
-        assert!(is_at(&second.file, &path) && !is_at(&opened_before, &path));
+        assert!(is_at(&second.file, &path).unwrap() && !is_at(&opened_before, &path).unwrap());
         assert!(matches!(Lock::take(&root), Err(HistoryError::Locked { .. })));
     }
 }

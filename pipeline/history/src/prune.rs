@@ -48,20 +48,12 @@ impl Writer<'_> {
     /// Deletes the metrics and events of days that ended before a time. The note is written first: from then on no reader counts them, and a
     /// crash in between leaves files that the next pruning deletes.
     pub fn prune(&mut self, older_than_ms: i64, now_ms: i64) -> Result<PruneReport> {
-        let first_kept = older_than_ms.div_euclid(DAY_MS);
-        let limit_ms = first_kept.saturating_mul(DAY_MS);
-        let metrics = self.history().metric_files(None, i64::MIN, limit_ms)?;
-        let events = self.history().table_files(EventRow::TABLE, &(i64::MIN..=first_kept - 1))?;
-        let counted: Vec<(i64, u64)> = (metrics.iter().map(|f| (f.partition.day, f.entry.size)))
-            .chain(events.iter().filter_map(|f| Some((f.day?, f.entry.size))))
-            .collect();
-        let bytes = counted.iter().map(|(_, size)| size).sum();
-        let report = PruneReport { kept_from: format_day(first_kept), files: counted.len() as u64, bytes };
-        let days = counted.iter().map(|(day, _)| *day);
+        let (report, days) = self.history().older_than(older_than_ms)?;
+        let days = days.into_iter();
         if let (Some(first), Some(last)) = (days.clone().min(), days.max()) {
             let days = (format_day(first), format_day(last));
             let (at, kept_from) = (format_ms(now_ms), report.kept_from.clone());
-            self.note(PruneNote { at, kept_from, days, files: report.files, bytes })?;
+            self.note(PruneNote { at, kept_from, days, files: report.files, bytes: report.bytes })?;
         }
         self.delete_pruned()?;
         Ok(report)
@@ -116,6 +108,23 @@ impl Writer<'_> {
 }
 
 impl super::History {
+    /// Says what [`Writer::prune`] would delete.
+    pub fn prunable(&self, older_than_ms: i64) -> Result<PruneReport> {
+        self.older_than(older_than_ms).map(|(report, _)| report)
+    }
+
+    /// Counts the files of days that ended before a time; also gives the day of each.
+    fn older_than(&self, older_than_ms: i64) -> Result<(PruneReport, Vec<i64>)> {
+        let first_kept = older_than_ms.div_euclid(DAY_MS);
+        let metrics = self.metric_files(None, i64::MIN, first_kept.saturating_mul(DAY_MS))?;
+        let events = self.table_files(EventRow::TABLE, &(i64::MIN..=first_kept - 1))?;
+        let of_events = events.iter().filter_map(|f| Some((f.day?, f.entry.size)));
+        let (days, sizes): (Vec<i64>, Vec<u64>) =
+            metrics.iter().map(|f| (f.partition.day, f.entry.size)).chain(of_events).unzip();
+        let (files, bytes) = (days.len() as u64, sizes.iter().sum());
+        Ok((PruneReport { kept_from: format_day(first_kept), files, bytes }, days))
+    }
+
     /// Says in words why there is nothing in a history without samples, and what to do.
     pub fn why_empty(&self) -> Result<String> {
         Ok(match self.pruned()?.last() {
@@ -146,7 +155,7 @@ impl super::History {
         let Some(note) = self.pruned()?.pop() else { return Ok(None) };
         let bad = || HistoryError::Json {
             path: self.store().describe(NOTE),
-            why: format!("kept_from is {:?}, expected a day such as 2026-01-31", note.kept_from),
+            why: format!("kept_from is `{}`, expected a day such as 2026-01-31", note.kept_from),
         };
         parse_day(&note.kept_from).map(Some).ok_or_else(bad)
     }

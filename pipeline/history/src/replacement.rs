@@ -125,19 +125,25 @@ impl Replacements {
     }
 }
 
-/// Lists files, again while compactions overtake the listing, with the notes that say which of them count.
+/// Lists the files that count, again while compactions overtake the listing: where one `within` what is asked for replaced files, it
+/// may have seen neither old nor new.
 pub(super) fn listed_again<F>(
     store: &Store,
     known: &KnownNotes,
     list: impl Fn() -> Result<Vec<F>>,
-    overtaken: impl Fn(&[F], &Replacements) -> bool,
-) -> Result<(Vec<F>, Replacements)> {
+    path_of: impl Fn(&F) -> &str,
+    within: impl Fn(&str) -> bool,
+) -> Result<Vec<F>> {
     let mut again = LISTED_AGAIN;
     loop {
-        let files = list()?;
+        let mut files = list()?;
         let replaced = Replacements::load_new(store, known)?;
-        if again == 0 || !overtaken(&files, &replaced) {
-            return Ok((files, replaced));
+        let seen: BTreeSet<String> = files.iter().map(|f| path_of(f).to_owned()).collect();
+        let seen = seen.iter().map(String::as_str).collect();
+        if again == 0 || !replaced.overtook(&seen).any(|note| within(&note.output)) {
+            let hidden = replaced.hidden(&seen);
+            files.retain(|f| !hidden.contains(path_of(f)));
+            return Ok(files);
         }
         again -= 1;
     }
@@ -157,12 +163,12 @@ pub(super) fn not_gone<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
 /// Deletes what finished compactions replaced, and notes of those that never got so far.
 ///
 /// Without a time, only what needs no clock is done: a note whose grace may still run is left alone.
-pub(super) fn finish_interrupted(store: &Store, now_ms: Option<i64>) -> Result<()> {
-    let all = Replacements::load(store)?;
+pub(super) fn finish_interrupted(store: &Store, known: &KnownNotes, now_ms: Option<i64>) -> Result<()> {
+    let all = Replacements::load_new(store, known)?;
     let mut there = BTreeSet::new();
-    for (_, note) in &all.0 {
-        let listed = store.list(parent(&note.output))?;
-        there.extend(listed.into_iter().map(|e| e.path));
+    let dirs: BTreeSet<&str> = all.notes().map(|note| parent(&note.output)).collect();
+    for dir in dirs {
+        there.extend(store.list(dir)?.into_iter().map(|e| e.path));
     }
     let seen: BTreeSet<&str> = there.iter().map(String::as_str).collect();
     let placed = all.placed(&seen);

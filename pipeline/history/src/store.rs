@@ -161,7 +161,7 @@ impl Store {
 }
 
 /// Says whether a file of this machine holds the same bytes as what is read, some at a time.
-fn same_bytes(mut there: StoreRead, from: &Path) -> Result<bool> {
+pub(super) fn same_bytes(mut there: impl Read, from: &Path) -> Result<bool> {
     let failed = |e| HistoryError::io("compare", from, e);
     let mut file = std::io::BufReader::new(std::fs::File::open(from).map_err(failed)?);
     loop {

@@ -4,10 +4,9 @@ use super::History;
 use super::entry::Entry;
 use super::error::Result;
 use super::key::day_of_dir;
-use super::replacement::{Replacements, listed_again};
+use super::replacement::listed_again;
 use super::rows::{EventRow, TableRow};
 use forewarn_runtime::time::format_day;
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 /// All days.
@@ -37,16 +36,9 @@ impl History {
     pub(super) fn table_files(&self, table: &str, days: &RangeInclusive<i64>) -> Result<Vec<TableFile>> {
         let kept_from = if table == EventRow::TABLE { self.kept_from()?.unwrap_or(i64::MIN) } else { i64::MIN };
         let days = (*days.start()).max(kept_from)..=*days.end();
-        let overtaken = |files: &[TableFile], replaced: &Replacements| {
-            let seen = paths(files);
-            let within = |path: &str| day_of(table, path).is_some_and(|day| days.contains(&day));
-            replaced.overtook(&seen).any(|note| within(&note.output))
-        };
-        let (mut files, replaced) =
-            listed_again(self.store(), &self.notes, || self.all_table_files(table, &days), overtaken)?;
-        let hidden: BTreeSet<String> = replaced.hidden(&paths(&files)).into_iter().map(str::to_owned).collect();
-        files.retain(|f| !hidden.contains(&f.entry.path));
-        Ok(files)
+        let within = |path: &str| day_of(table, path).is_some_and(|day| days.contains(&day));
+        let list = || self.all_table_files(table, &days);
+        listed_again(self.store(), &self.notes, list, |f| f.entry.path.as_str(), within)
     }
 
     /// Lists the files that lie there, those too that were replaced.
@@ -65,8 +57,4 @@ impl History {
         files.sort_by(|a, b| (a.day, &a.entry.path).cmp(&(b.day, &b.entry.path)));
         Ok(files)
     }
-}
-
-fn paths(files: &[TableFile]) -> BTreeSet<&str> {
-    files.iter().map(|f| f.entry.path.as_str()).collect()
 }

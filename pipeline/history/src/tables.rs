@@ -89,15 +89,18 @@ impl History {
 
     /// Reads what is known of instances, in all versions.
     pub fn instance_versions(&self) -> Result<InstanceVersions> {
-        self.read_table(&EVER, |files| {
-            let (dated, flat): (Vec<_>, Vec<_>) = files.into_iter().partition(|f| f.day.is_some());
-            let mut rows = self.last_of_flat(&flat)?;
-            self.each_row(&dated, |table, i| {
-                rows.push(InstanceRow::decode(table, i)?);
-                Ok(())
-            })?;
-            Ok(InstanceVersions::of(rows))
-        })
+        self.read_table::<InstanceRow, _>(&EVER, |files| Ok(InstanceVersions::of(self.instance_rows(&files)?)))
+    }
+
+    /// Reads the rows of files of instances; of those without a day only what was written last counts.
+    pub(super) fn instance_rows(&self, files: &[TableFile]) -> Result<Vec<InstanceRow>> {
+        let (dated, flat): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|f| f.day.is_some());
+        let mut rows = self.last_of_flat(&flat)?;
+        self.each_row(&dated, |table, i| {
+            rows.push(InstanceRow::decode(table, i)?);
+            Ok(())
+        })?;
+        Ok(rows)
     }
 
     /// Reads what is known of instances now, by id.
@@ -136,7 +139,7 @@ impl History {
         wanted: impl Fn(&Table<'_>, usize) -> Result<bool>,
     ) -> Result<Vec<R>> {
         let days = range.start.div_euclid(DAY_MS)..=range.end.saturating_sub(1).div_euclid(DAY_MS);
-        let mut found: Vec<R> = self.read_table_of::<R, _>(&days, |files| {
+        let mut found: Vec<R> = self.read_table::<R, _>(&days, |files| {
             let mut found = Vec::new();
             self.each_row(&files, |table, i| {
                 if range.contains(&table.needed_time("ts", i)?) && wanted(table, i)? {
@@ -151,12 +154,8 @@ impl History {
         Ok(found)
     }
 
-    fn read_table<T>(&self, days: &RangeInclusive<i64>, read: impl FnMut(Vec<TableFile>) -> Result<T>) -> Result<T> {
-        self.read_table_of::<InstanceRow, T>(days, read)
-    }
-
     /// Lists a table and reads it; again where a file has gone since it was listed.
-    fn read_table_of<R: TableRow, T>(
+    fn read_table<R: TableRow, T>(
         &self,
         days: &RangeInclusive<i64>,
         mut read: impl FnMut(Vec<TableFile>) -> Result<T>,

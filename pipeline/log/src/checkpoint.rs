@@ -1,14 +1,14 @@
 //! What stands in the place of a prefix of the log: where the chain goes on, how long the streams were, and the tables as they stood.
 
-use super::envelope::InvalidEvent;
+use super::envelope::{InvalidEvent, NewEvent};
 use super::event::Event;
 use super::event::pruned::LogPruned;
-use super::port::{LogError, Recorded};
+use super::port::{AppendError, LogError, Recorded};
 use super::projection::Projection;
 use super::row::Row;
 use super::table::{Key, TABLES};
 use super::walk::Walk;
-use forewarn_domain::id::sha256_hex;
+use forewarn_domain::id::{event_id, sha256_hex};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -72,6 +72,15 @@ impl Checkpoint {
         Ok(projection)
     }
 
+    /// Gives where the chain and the streams go on after it; from the beginning where there is none.
+    pub(super) fn walk(checkpoint: Option<&Self>) -> Walk {
+        checkpoint.map_or_else(Walk::default, |c| Walk {
+            position: c.position,
+            hash: c.hash.clone(),
+            versions: c.streams.clone(),
+        })
+    }
+
     /// Says so when the log's last entry about a pruning does not name what stands in the place of pruned entries.
     pub(super) fn fault(said: Option<&LogPruned>, found: Option<&Self>) -> Option<String> {
         let said = said.map(|p| (p.position, p.hash.as_str(), p.checkpoint_sha256.as_str()));
@@ -100,8 +109,7 @@ impl Prefix {
     /// As [`Checkpoint::projection`].
     pub fn after(checkpoint: Option<&Checkpoint>) -> Result<Self, LogError> {
         let Some(c) = checkpoint else { return Ok(Self::default()) };
-        let walk = Walk { position: c.position, hash: c.hash.clone(), versions: c.streams.clone() };
-        Ok(Self { walk, projection: c.projection()? })
+        Ok(Self { walk: Checkpoint::walk(checkpoint), projection: c.projection()? })
     }
 
     /// Takes in the next entry, whose content is trusted.
@@ -174,15 +182,38 @@ impl Bound {
         })
     }
 
-    /// Makes the event that names a checkpoint.
-    pub(super) fn event(&self, checkpoint: &Checkpoint, entries: u64) -> Event {
-        Event::LogPruned(LogPruned {
+    /// Folds the entries that may go, page by page; also gives the reader that keeps the next one.
+    pub(super) fn fold(
+        &self,
+        old: Option<&Checkpoint>,
+        mut page_after: impl FnMut(u64) -> Result<Vec<Recorded>, LogError>,
+    ) -> Result<(Prefix, Option<String>), AppendError> {
+        let mut prefix = Prefix::after(old)?;
+        loop {
+            let page = page_after(prefix.walk.position)?;
+            if page.is_empty() {
+                return Ok((prefix, None));
+            }
+            for entry in &page {
+                match self.fate(entry)? {
+                    Fate::Goes => prefix.take(entry)?,
+                    Fate::Stays => return Ok((prefix, None)),
+                    Fate::WaitsFor(reader) => return Ok((prefix, Some(reader))),
+                }
+            }
+        }
+    }
+
+    /// Makes the entry that names a checkpoint in the place of so many entries.
+    pub(super) fn event(&self, checkpoint: &Checkpoint, entries: u64, now: Timestamp) -> NewEvent {
+        let event = Event::LogPruned(LogPruned {
             position: checkpoint.position,
             hash: checkpoint.hash.clone(),
             entries,
             older_than: self.before.to_string(),
             checkpoint_sha256: checkpoint.sha256.clone(),
-        })
+        });
+        NewEvent::new(event_id(event.type_(), &[&checkpoint.hash]), STREAM, now, event)
     }
 }
 

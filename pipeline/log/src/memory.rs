@@ -1,7 +1,7 @@
 //! Keeps a log in memory, for tests and for runs that leave nothing behind.
 
 use super::chain;
-use super::checkpoint::{Bound, Checkpoint, Fate, Prefix, STREAM};
+use super::checkpoint::{Bound, Checkpoint, Prefix, STREAM};
 use super::envelope::{Envelope, NewEvent};
 use super::filter::Filter;
 use super::maintain::{Maintain, Snapshots};
@@ -10,7 +10,7 @@ use super::projection::Projection;
 use super::report::{Fault, PruneReport, RebuildReport, VerifyReport};
 use super::table::TABLES;
 use super::walk::Walk;
-use forewarn_domain::id::{event_id, is_name};
+use forewarn_domain::id::is_name;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -235,22 +235,13 @@ impl Maintain for MemoryLog {
         let mut inner = self.lock();
         let start = inner.checkpoint.as_ref().map_or(0, |c| c.position);
         let bound = Bound { before, reader: inner.slowest() };
-        let (mut prefix, mut waits_for) = (Prefix::after(inner.checkpoint.as_ref())?, None);
-        for entry in inner.entries.values() {
-            match bound.fate(entry)? {
-                Fate::Goes => prefix.take(entry)?,
-                Fate::Stays => break,
-                Fate::WaitsFor(reader) => {
-                    waits_for = Some(reader);
-                    break;
-                }
-            }
-        }
+        let (prefix, waits_for) = bound.fold(inner.checkpoint.as_ref(), |after| {
+            Ok(inner.entries.range(after + 1..).map(|(_, entry)| entry.clone()).collect())
+        })?;
         let end = prefix.walk.position;
         if end > start {
             let new = prefix.checkpoint()?;
-            let event = bound.event(&new, end - start);
-            let event = [NewEvent::new(event_id(event.type_(), &[&new.hash]), STREAM, now, event)];
+            let event = [bound.event(&new, end - start, now)];
             let sealed = event.iter().map(NewEvent::seal).collect::<Result<Vec<_>, _>>()?;
             inner.append(STREAM, Expected::Any, &event, &sealed)?;
             (start + 1..=end).for_each(|position| inner.forget(position));

@@ -49,7 +49,7 @@ impl LogSpec {
     /// When it cannot be reached, is something else's, or a newer forewarn's.
     pub fn open(&self, ctx: &RuntimeContext) -> Result<Arc<dyn Log>, LogError> {
         match self {
-            Self::Sqlite(path) => Ok(Arc::new(SqliteLog::open(path)?)),
+            Self::Sqlite(path) => Ok(Arc::new(SqliteLog::open(path)?.within(ctx.clone()))),
             Self::DynamoDb { table } => in_table(table, ctx),
         }
     }

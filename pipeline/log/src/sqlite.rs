@@ -36,6 +36,8 @@ pub const SCHEMA_VERSION: i32 = 5;
 pub struct SqliteLog {
     path: PathBuf,
     connection: Mutex<Connection>,
+    /// By what clock long work goes, and until when.
+    ctx: RuntimeContext,
 }
 
 /// Wraps a SQLite error, saying what was tried.
@@ -55,7 +57,15 @@ impl SqliteLog {
         let mut connection = Connection::open(path).map_err(unavailable)?;
         patient(&mut connection).map_err(unavailable)?;
         tables::prepare(&mut connection, &shown)?;
-        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection) })
+        let ctx = RuntimeContext::standalone();
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), ctx })
+    }
+
+    /// Lets long work on it go by this clock, and until this stop.
+    #[must_use]
+    pub fn within(mut self, ctx: RuntimeContext) -> Self {
+        self.ctx = ctx;
+        self
     }
 
     /// Gives the entries that a filter chooses, in order.
@@ -72,15 +82,7 @@ impl SqliteLog {
     /// When the file cannot be read or written, another forewarn rebuilds or prunes it, or an entry cannot be understood; the tables then
     /// stay as they were. One that is cut short leaves rows that are right beside rows as they were.
     pub fn rebuild(&self) -> Result<RebuildReport, LogError> {
-        self.rebuild_in(&RuntimeContext::standalone())
-    }
-
-    /// As [`SqliteLog::rebuild`], by this clock, and until this stop.
-    ///
-    /// # Errors
-    /// As [`SqliteLog::rebuild`]; also when it was asked to end.
-    pub fn rebuild_in(&self, ctx: &RuntimeContext) -> Result<RebuildReport, LogError> {
-        rebuild::rebuild(&self.path, &mut Pace::new(ctx.clone()))
+        rebuild::rebuild(&self.path, &mut Pace::new(self.ctx.clone()))
     }
 
     /// Checks positions, versions, hashes, envelopes and cursors, and names the first bad entry. Others read and append meanwhile.
@@ -88,15 +90,7 @@ impl SqliteLog {
     /// # Errors
     /// When the file cannot be read at all.
     pub fn verify(&self) -> Result<VerifyReport, LogError> {
-        self.verify_in(&RuntimeContext::standalone())
-    }
-
-    /// As [`SqliteLog::verify`], until this stop.
-    ///
-    /// # Errors
-    /// As [`SqliteLog::verify`]; also when it was asked to end.
-    pub fn verify_in(&self, ctx: &RuntimeContext) -> Result<VerifyReport, LogError> {
-        verify::verify(&self.path, &Pace::new(ctx.clone()))
+        verify::verify(&self.path, &Pace::new(self.ctx.clone()))
     }
 
     /// Forgets the oldest entries: all before the first that happened at `before` or later, as far as every cursor has read.
@@ -106,20 +100,7 @@ impl SqliteLog {
     /// When the file cannot be read or written, another forewarn rebuilds or prunes it, or an entry cannot be understood. One that is cut
     /// short leaves a log that verifies; the next one goes on from there.
     pub fn prune(&self, before: jiff::Timestamp, now: jiff::Timestamp) -> Result<PruneReport, AppendError> {
-        self.prune_in(&RuntimeContext::standalone(), before, now)
-    }
-
-    /// As [`SqliteLog::prune`], by this clock, and until this stop.
-    ///
-    /// # Errors
-    /// As [`SqliteLog::prune`]; also when it was asked to end.
-    pub fn prune_in(
-        &self,
-        ctx: &RuntimeContext,
-        before: jiff::Timestamp,
-        now: jiff::Timestamp,
-    ) -> Result<PruneReport, AppendError> {
-        prune::prune(&self.path, &mut Pace::new(ctx.clone()), before, now)
+        prune::prune(&self.path, &mut Pace::new(self.ctx.clone()), before, now)
     }
 
     /// Gives the rows of a table of current state as stored, by key.
@@ -177,18 +158,23 @@ impl EventLog for SqliteLog {
     }
 
     fn append_each(&self, batches: &[Batch]) -> Result<Vec<Appended>, AppendError> {
-        let mut appended = Vec::with_capacity(batches.len());
+        if batches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sealed = Vec::with_capacity(batches.len());
+        for batch in batches {
+            if !is_name(&batch.stream) {
+                return Err(AppendError::Stream(batch.stream.clone()));
+            }
+            sealed.push(batch.events.iter().map(NewEvent::seal).collect::<Result<Vec<_>, _>>()?);
+        }
         let mut connection = self.lock();
         let tx = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed("begin an append; is another process holding the log?"))?;
-        for Batch { stream, expected, events } in batches {
-            if !is_name(stream) {
-                return Err(AppendError::Stream(stream.clone()));
-            }
-            let sealed = events.iter().map(NewEvent::seal).collect::<Result<Vec<_>, _>>()?;
-            appended.push(append(&tx, stream, *expected, events, sealed)?);
-        }
+        let each = batches.iter().zip(sealed);
+        let appended = each.map(|(b, sealed)| append(&tx, &b.stream, b.expected, &b.events, sealed));
+        let appended = appended.collect::<Result<Vec<_>, _>>()?;
         tx.commit().map_err(failed("commit an append"))?;
         Ok(appended)
     }

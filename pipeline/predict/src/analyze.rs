@@ -17,6 +17,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// How often a history that is pruned while it is read is read from the beginning.
+const READ_AGAIN: usize = 5;
+
 /// What was found at one time.
 #[derive(Debug)]
 pub struct Analysis {
@@ -121,6 +124,7 @@ pub fn analyze_one(
     scan(history, ruleset, map, fleet, as_of, Some(instance_id), |_, _| {})
 }
 
+/// Scans all buckets as of one moment: where days were pruned or a file went away meanwhile, all of them are read again.
 fn scan(
     history: &History,
     ruleset: &RuleSet,
@@ -129,6 +133,26 @@ fn scan(
     as_of: i64,
     only: Option<&str>,
     mut progress: impl FnMut(u64, u64),
+) -> Result<Analysis, AnalyzeError> {
+    for _ in 0..READ_AGAIN {
+        let kept_from = history.kept_from()?;
+        match scan_once(history, ruleset, map, fleet, as_of, only, &mut progress) {
+            Err(AnalyzeError::History(e)) if e.is_gone() => {}
+            done if history.kept_from()? == kept_from => return done,
+            Ok(_) | Err(_) => {}
+        }
+    }
+    scan_once(history, ruleset, map, fleet, as_of, only, &mut progress)
+}
+
+fn scan_once(
+    history: &History,
+    ruleset: &RuleSet,
+    map: &SignalMap,
+    fleet: &Fleet,
+    as_of: i64,
+    only: Option<&str>,
+    progress: &mut impl FnMut(u64, u64),
 ) -> Result<Analysis, AnalyzeError> {
     let from = reach(as_of);
     let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history)).with_sparks();
@@ -201,5 +225,45 @@ impl Analysis {
             *counts.entry(*level).or_default() += 1;
         }
         counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forewarn_history::import::{ImportOptions, import_files};
+
+    const HOUR: i64 = 3_600_000;
+    /// 2026-02-15T00:00:00Z.
+    const T: i64 = 1_771_113_600_000;
+
+    #[test]
+    fn an_analysis_that_a_pruning_overtakes_is_of_one_moment() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rows = "instance_id,metric,ts,value\n".to_owned();
+        for i in 0..40 {
+            rows.extend(
+                (0..96).map(|h| format!("i-{i},mem_used_percent,{},{}\n", T - h * HOUR, 40 + (h * 7 + i) % 30)),
+            );
+        }
+        let (file, location) = (dir.path().join("m.csv"), dir.path().join("h").display().to_string());
+        std::fs::write(&file, rows).unwrap();
+        let mut history = History::open_or_create(&location).unwrap();
+        let options = ImportOptions { period_s: Some(3600), ..ImportOptions::at(T) };
+        import_files(&mut history, &[file], &options, &mut |_| ()).unwrap();
+        let ruleset = RuleSet::builtin(&|_| None).unwrap();
+        let (map, fleet) = (SignalMap::new(BTreeMap::new()), Fleet::default());
+        let samples = |history: &History, progress: &mut dyn FnMut(u64, u64)| {
+            analyze(history, &ruleset, &map, &fleet, T + HOUR, progress).unwrap().samples
+        };
+        let before = samples(&history, &mut |_, _| ());
+        let mut pruned = false;
+        let overtaken = samples(&history, &mut |done, _| {
+            if done == 3 && !std::mem::replace(&mut pruned, true) {
+                History::open(&location).unwrap().writer().unwrap().prune(T - 48 * HOUR, T).unwrap();
+            }
+        });
+        assert_eq!(overtaken, samples(&history, &mut |_, _| ()));
+        assert!(overtaken < before);
     }
 }

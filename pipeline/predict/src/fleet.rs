@@ -356,14 +356,4 @@ mod tests {
             }
         }
     }
-
-    /// A thousand million pairs: asking each instance about each change would not come to an end here.
-    #[test]
-    fn changes_cost_what_they_reach_and_not_the_whole_fleet_each() {
-        let rows = (0..50_000).map(|n| instance(&format!("i-{n}"), Some(&format!("w{}", n % 10_000))));
-        let instances = Arc::new(InstanceVersions::of(rows));
-        let changes: Vec<DeclaredChange> = (0..20_000).map(|n| change(&format!("w{}", n % 10_000), HOUR)).collect();
-        let fleet = Fleet::of(&instances, &[], &changes, 2 * HOUR);
-        assert_eq!(fleet.attributes("i-7").changes.len(), 2);
-    }
 }

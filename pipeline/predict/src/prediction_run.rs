@@ -219,7 +219,8 @@ impl DueTurn {
         failpoint::point("analyze.incidents_observed");
         let resolved = resolve::resolve_in(log, history, tables, &[], incidents::needed_since(from), now)?;
         failpoint::point("analyze.resolved");
-        self.sought.write(seen.through)?;
+        // Where nothing was heard it stays: what lay before the beginning is not looked for.
+        self.sought.write(seen.through.max(from + LOOK_BACK_MS))?;
         Ok(Concluded { incidents: seen.logged, resolved })
     }
 

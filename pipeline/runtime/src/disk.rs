@@ -50,7 +50,7 @@ pub fn is_full(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(e) = next {
         if let Some(e) = e.downcast_ref::<io::Error>() {
-            let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
+            let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
             if kinds.contains(&e.kind()) {
                 return true;
             }

@@ -69,6 +69,30 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     }
 }
 
+/// Says whether an open file is the one at a path: another may have been renamed over it, or it may have been deleted.
+///
+/// # Errors
+/// When the system does not say.
+#[cfg(unix)]
+pub fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let opened = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (opened.dev(), opened.ino())),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Says whether an open file is the one at a path: elsewhere one that is open can't be replaced.
+///
+/// # Errors
+/// Never.
+#[cfg(not(unix))]
+pub fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
 fn sync_parent(at: &Path) -> io::Result<()> {
     sync_dir(parent(at))
 }

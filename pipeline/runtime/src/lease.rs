@@ -34,9 +34,16 @@ impl Lease {
     /// # Errors
     /// When another process has it, or the directory can't be written.
     pub fn take(state: &Path, part: &str) -> Result<Self, LeaseError> {
-        let path = state.join(format!("{part}.lock"));
+        fs::create_dir_all(state).map_err(|source| LeaseError::Io { path: state.to_owned(), source })?;
+        Self::at(state.join(format!("{part}.lock")))
+    }
+
+    /// Takes the right that a file stands for, at once or not at all.
+    ///
+    /// # Errors
+    /// When another process has it, or the file can't be made.
+    pub fn at(path: PathBuf) -> Result<Self, LeaseError> {
         let failed = |source| LeaseError::Io { path: path.clone(), source };
-        fs::create_dir_all(state).map_err(failed)?;
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),

@@ -93,6 +93,8 @@ pub struct Metrics {
     pub started: Level,
     pub disk_free_bytes: Family<Disk, Gauge>,
     pub disk_size_bytes: Family<Disk, Gauge>,
+    /// Free bytes below which a disk is nearly full.
+    pub disk_low_bytes: Family<Disk, Gauge>,
 }
 
 impl Metrics {

@@ -147,17 +147,8 @@ pub(super) fn span(text: &str) -> Result<i64, String> {
 
 /// Reads a size such as `128MiB`.
 pub(super) fn size(text: &str) -> Result<usize, String> {
-    let bad = || format!("`{text}` is not a size; write bytes, or a number with KiB, MiB or GiB");
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: usize = number.parse().map_err(|_| bad())?;
-    let unit = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err(bad()),
-    };
-    number.checked_mul(unit).ok_or_else(bad)
+    let bytes = forewarn_runtime::text::parse_size(text).and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.ok_or_else(|| format!("`{text}` is not a size; write bytes, or a number with KiB, MiB or GiB"))
 }
 
 pub(super) fn create_dir(path: &Path) -> Result<(), CliError> {

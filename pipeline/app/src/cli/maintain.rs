@@ -49,6 +49,8 @@ impl Args {
         let ctx = RuntimeContext { metrics: unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
         let (history, state) = (self.history.location(context).to_owned(), self.state.dir(context));
         let maintenance = Maintenance { history: &history, state: &state, keep, ctx: &ctx, dry_run: self.dry_run };
+        // Merging needs room, and what is about to go needs no merging.
+        let pruned = maintenance.prune();
         let mut compacted = CompactReport::default();
         loop {
             let step = maintenance.compact(Days::All).map_err(CliError::Failed)?;
@@ -57,7 +59,6 @@ impl Args {
                 break;
             }
         }
-        let pruned = maintenance.prune();
         let report = Report { dry_run: self.dry_run, compacted, pruned, disks: maintenance.look_at_disks() };
         match self.format {
             ReportFormat::Json => context.out.json(&report)?,

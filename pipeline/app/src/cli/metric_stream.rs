@@ -7,9 +7,7 @@ use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
 use forewarn_events::JsonLinesDead;
-use forewarn_history::Objects;
-use forewarn_ingest::metric_streams::bucket::{BucketError, take_new};
-use forewarn_ingest::metric_streams::cursor::Cursor;
+use forewarn_ingest::metric_streams::bucket::{BucketError, open_all, take_all};
 use forewarn_ingest::metric_streams::take::{ObjectError, ObjectName, PART, TakeReport, Taking};
 use forewarn_ingest::stream::open;
 use forewarn_runtime::clock::SystemClock;
@@ -86,13 +84,12 @@ impl Args {
         }
         if !prefixes.is_empty() {
             let _lease = Lease::take(&dir, PART).map_err(CliError::failed)?;
-            let mut sources = sources(&prefixes, &dir)?;
+            let prefixes: Vec<String> = prefixes.iter().map(|p| p.display().to_string()).collect();
+            let mut sources = open_all(&prefixes, &dir)?;
             loop {
-                for (objects, cursor) in &mut sources {
-                    match take_new(objects, cursor, from_ms, &mut taking, &ctx) {
-                        Err(e) if self.follow => tracing::error!("{}; it goes on from there", causes(&e)),
-                        taken => taken?,
-                    }
+                match take_all(&mut sources, from_ms, &mut taking, &ctx) {
+                    Err(e) if self.follow => tracing::error!("{}; it goes on from there", causes(&e)),
+                    taken => taken?,
                 }
                 if !self.follow || ctx.stop.is_raised() || !ctx.clock.pause(self.every.unsigned_abs(), &ctx.stop) {
                     break;
@@ -127,14 +124,6 @@ impl Args {
             count(report.dead)
         ))
     }
-}
-
-fn sources(prefixes: &[PathBuf], state: &Path) -> Result<Vec<(Objects, Cursor)>, CliError> {
-    let open = |prefix: &PathBuf| {
-        let prefix = prefix.display().to_string();
-        Ok((Objects::open(&prefix)?, Cursor::open(state, &prefix).map_err(CliError::failed)?))
-    };
-    prefixes.iter().map(open).collect()
 }
 
 fn take_file(path: &Path, taking: &mut Taking<'_>, now_ms: i64) -> Result<(), CliError> {

@@ -29,7 +29,8 @@ use std::sync::Arc;
   forewarn run --only archive,analyze,emit,maintain --history H --state S --metrics-listen 127.0.0.1:9464
   forewarn run --only metric-stream,archive,analyze,emit,maintain --metric-stream s3://bucket/metrics --history H --state S
 
-A part that fails is started again and never stops the others. Ctrl-C and SIGTERM end it when each part has finished what it is at.")]
+A part that fails is started again and never stops the others. Ctrl-C and SIGTERM end it when each part
+has finished what it is at, after eight seconds at most: the next run completes it.")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,

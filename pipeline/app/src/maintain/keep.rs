@@ -2,6 +2,7 @@
 
 use forewarn_events::Bounds;
 use forewarn_runtime::settings::Live;
+use forewarn_runtime::text::parse_size;
 use forewarn_runtime::time::{DAY_MS, parse_span};
 
 /// What the settings say, or the defaults.
@@ -79,20 +80,13 @@ fn bounds(name: &str, text: Option<&str>, usual: Bounds) -> Result<Bounds, Strin
     let bad = || format!("{name} is {text:?}, expected a span and a size such as 90d,64MiB, one of them, or {FOREVER}");
     let mut bounds = Bounds::NONE;
     for piece in text.split(',').map(str::trim) {
-        match (parse_span(piece), parse_size(piece)) {
-            (Some(age_ms), _) => bounds.age_ms = age_ms,
-            (None, Some(bytes)) => bounds.bytes = bytes,
-            (None, None) => return Err(bad()),
+        match (parse_span(piece).filter(|ms| *ms > 0), parse_size(piece).filter(|bytes| *bytes > 0)) {
+            (Some(age_ms), _) if bounds.age_ms == Bounds::NONE.age_ms => bounds.age_ms = age_ms,
+            (None, Some(bytes)) if bounds.bytes == Bounds::NONE.bytes => bounds.bytes = bytes,
+            _ => return Err(bad()),
         }
     }
     Ok(bounds)
-}
-
-/// Reads a size such as `64MiB`.
-fn parse_size(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let shift = [("KiB", 10), ("MiB", 20), ("GiB", 30)].into_iter().find(|(name, _)| *name == unit)?.1;
-    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn files(text: Option<&str>, usual: usize) -> Result<usize, String> {

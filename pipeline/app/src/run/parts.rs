@@ -51,7 +51,7 @@ pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
 }
 
 /// Says what a part waits for while the guard lives.
-fn waits(job: &Job, part: &'static str, what: String) -> Waiting {
+pub(super) fn waits(job: &Job, part: &'static str, what: String) -> Waiting {
     job.ctx.metrics.pulses.of(part).waits_for(what)
 }
 

@@ -1,12 +1,11 @@
 //! The turns of maintenance, and of what Metric Streams deliver.
 
 use super::Job;
+use super::parts::waits;
 use super::supervise::{Failure, Part};
 use crate::maintain::{Days, Maintenance};
 use forewarn_events::JsonLinesDead;
-use forewarn_history::Objects;
-use forewarn_ingest::metric_streams::bucket::take_new;
-use forewarn_ingest::metric_streams::cursor::Cursor;
+use forewarn_ingest::metric_streams::bucket::{open_all, take_all};
 use forewarn_ingest::metric_streams::take::{self, TakeReport, Taking};
 use forewarn_ingest::stream::open;
 use forewarn_runtime::lease::Lease;
@@ -26,12 +25,12 @@ const DELIVERED_MS: i64 = 30_000;
 
 /// Keeps the history in few files, and everything within what is kept. On a history without a lock it is the only one to compact.
 pub(super) fn maintain(job: &Job) -> Part<'_> {
-    job.ctx.metrics.period("maintain", LOOK_MS);
+    job.ctx.metrics.period("maintain", PRUNINGS.every);
     let mut said = BTreeMap::new();
     let turn = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;
         let now = ctx.clock.now_ms();
-        let _waiting = ctx.metrics.pulses.of("maintain").waits_for(format!("the history {}", job.history));
+        let _waiting = waits(job, "maintain", format!("the history {}", job.history));
         let maintenance = Maintenance { history: &job.history, state: &job.state, keep: job.keep, ctx, dry_run: false };
         for room in maintenance.look_at_disks().into_iter().filter(|r| r.low) {
             let last = said.get(&room.path).copied().unwrap_or(i64::MIN);
@@ -45,23 +44,29 @@ pub(super) fn maintain(job: &Job) -> Part<'_> {
                 said.insert(room.path, now);
             }
         }
-        for (name, schedule, days) in [("compact", COMPACTIONS, Days::Recent), ("prune", PRUNINGS, Days::All)] {
+        // Merging needs room, and what is about to go needs no merging.
+        let progress = Progress::of(&job.state, "prune");
+        if let Some(&slot) = PRUNINGS.due(progress.read()?, now).last() {
+            let pruned = maintenance.prune();
+            if pruned.pieces() > 0 {
+                ctx.metrics.success("maintain", now);
+            }
+            if let Some(why) = pruned.failed.first() {
+                return Err(why.clone().into());
+            }
+            progress.write(slot)?;
+        }
+        for (name, schedule, days) in [("compact", COMPACTIONS, Days::Recent), ("compact-all", PRUNINGS, Days::All)] {
             let progress = Progress::of(&job.state, name);
             let Some(&slot) = schedule.due(progress.read()?, now).last() else { continue };
             let report = maintenance.compact(days)?;
             if report.compacted > 0 {
                 let (files_before, files_after) = (report.files_before, report.files_after);
                 tracing::info!(files_before, files_after, repeated = report.duplicates_dropped, "compacted");
+                ctx.metrics.success("maintain", now);
                 return Ok(now);
             }
-            if days == Days::All {
-                let pruned = maintenance.prune();
-                if let Some(why) = pruned.failed.first() {
-                    return Err(why.clone().into());
-                }
-            }
             progress.write(slot)?;
-            ctx.metrics.success("maintain", now);
         }
         ctx.metrics.dealt_with("maintain", now);
         Ok(now + LOOK_MS)
@@ -73,24 +78,27 @@ pub(super) fn maintain(job: &Job) -> Part<'_> {
 pub fn metric_stream<'a>(job: &'a Job, prefixes: &str) -> Part<'a> {
     let prefixes: Vec<String> = prefixes.split(',').map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect();
     job.ctx.metrics.period(take::PART, DELIVERED_MS);
+    let mut sources = None;
     let turn = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;
         let begun = ctx.clock.now_ms();
-        let _waiting = ctx.metrics.pulses.of(take::PART).waits_for(format!("the bucket {}", prefixes.join(", ")));
+        let _waiting = waits(job, take::PART, format!("the bucket {}", prefixes.join(", ")));
         let _lease = Lease::take(&job.state, take::PART)?;
         let mut producer = open::producer(&job.stream, &job.state, ctx)?;
         let dead = JsonLinesDead::in_state(&job.state);
         let report = TakeReport::default();
         let mut taking = Taking { producer: producer.as_mut(), dead: &dead, metrics: &ctx.metrics, report };
-        for prefix in &prefixes {
-            let (objects, mut cursor) = (Objects::open(prefix)?, Cursor::open(&job.state, prefix)?);
-            take_new(&objects, &mut cursor, None, &mut taking, ctx)?;
-        }
+        let sources = match &mut sources {
+            Some(sources) => sources,
+            None => sources.insert(open_all(&prefixes, &job.state)?),
+        };
+        let taken = take_all(sources, None, &mut taking, ctx);
         let TakeReport { files, samples, dead, .. } = taking.report;
         if files > 0 {
             ctx.metrics.success(take::PART, begun);
             tracing::info!(files, samples, not_whole = dead, "taken from metric streams");
         }
+        taken?;
         Ok(ctx.clock.now_ms() + DELIVERED_MS)
     };
     Part { name: take::PART, turn: Box::new(turn) }

@@ -32,7 +32,7 @@ fn every_metric() -> Metrics {
     metrics.buses.succeeded(&bus, 0);
     metrics.outbox_waiting.get_or_create(&bus).set(0);
     metrics.buses.through.set(bus, 0);
-    for family in [&metrics.disk_free_bytes, &metrics.disk_size_bytes] {
+    for family in [&metrics.disk_free_bytes, &metrics.disk_size_bytes, &metrics.disk_low_bytes] {
         family.get_or_create(&Disk { of: "state" }).set(1);
     }
     metrics.predictions.get_or_create(&OfLevel { confidence: "high" }).inc();

@@ -32,7 +32,7 @@ fn every_command_in_the_examples_for_systemd_and_cron_is_understood() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 5);
+    assert_eq!(seen, 7);
     let ran = forewarn(dir.path(), &["run", "--no-such-flag", "--help"]);
     assert_eq!(ran.code, 2, "a flag that is not known is refused: {ran:?}");
 }

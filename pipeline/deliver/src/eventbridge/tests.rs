@@ -143,3 +143,20 @@ fn more_than_ten_go_in_several_calls_and_an_oversized_detail_is_trimmed() {
     let entry = Entry::of(&batch[3]);
     assert!(entry.trimmed && entry.bytes() <= entry::ENTRY_BYTES && entry.detail.contains("notes: 0 of 1000"));
 }
+
+#[test]
+fn one_that_is_held_keeps_no_other_from_being_found_unfit() {
+    let unfit = || Fault::of_call("ValidationException", "said the double");
+    // The first call holds a; the second, of b2 and c2, is refused as a whole for c2.
+    let script = vec![
+        Ok(vec![fault("NotAuthorizedForSourceException"), None, None]),
+        Err(unfit()),
+        Ok(vec![None]),
+        Err(unfit()),
+    ];
+    let (mut bus, _) = bus(script);
+    let batch = [("a1", "a"), ("b1", "b"), ("c1", "c"), ("b2", "b"), ("c2", "c")].map(|(id, e)| announcement(id, e));
+    assert!(matches!(bus.publish(&batch), Err(BusError::Refused { attempts: 1, .. })));
+    assert_eq!(bus.put.took, ["b1", "c1", "b2"]);
+    assert_eq!(bus.put.calls, 4, "c2 was tried alone, and set aside");
+}

@@ -40,6 +40,17 @@ fn a_restart_remembers_what_was_sent_and_a_torn_id_is_none() {
 }
 
 #[test]
+fn an_id_that_a_failed_write_tore_is_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut memory = FileMemory::in_state(dir.path(), "eventbridge");
+    memory.note_sent(&["a"]).unwrap();
+    let path = dir.path().join("eventbridge.sent");
+    std::fs::write(&path, "a\nb-was-torn-when-the-disk-was-full").unwrap();
+    memory.note_sent(&["b"]).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\nb\n");
+}
+
+#[test]
 fn one_process_at_a_time_feeds_a_bus_and_the_list_of_what_was_set_aside_disturbs_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let mut first = FileMemory::in_state(dir.path(), "eventbridge");

@@ -94,3 +94,29 @@ fn cut_short_at_any_place_each_is_told_once_and_the_order_of_an_episode_holds() 
         assert_eq!(names, ["grows", "new", "lasts"], "{cut}");
     }
 }
+
+/// A bus in whose first call something happens.
+struct Meanwhile<'a>(MemoryBus, Option<&'a MemoryLog>);
+
+impl Bus for Meanwhile<'_> {
+    fn publish(&mut self, batch: &[Announcement]) -> Result<Published, BusError> {
+        if let Some(log) = self.1.take() {
+            happens(log, "old", 0, EpisodeEvent::Cleared { previous: Level::High });
+        }
+        self.0.publish(batch)
+    }
+}
+
+#[test]
+fn what_happens_while_the_news_goes_ahead_overtakes_nothing() {
+    let log = MemoryLog::new();
+    for n in 0..PAGE {
+        happens(&log, &format!("lasts-{n:03}"), 50, EpisodeEvent::Opened);
+    }
+    happens(&log, "old", 50, EpisodeEvent::Opened);
+    happens(&log, "new", 1, EpisodeEvent::Opened);
+    let mut bus = Meanwhile(MemoryBus::default(), Some(&log));
+    feed(&log, &mut bus);
+    let of_old: Vec<String> = summary(&bus.0.published).into_iter().filter(|t| t.0 == "old").map(|t| t.1).collect();
+    assert_eq!(of_old, ["Instance Failure Predicted", "Prediction Cleared"]);
+}

@@ -141,3 +141,23 @@ fn a_letter_that_is_put_while_another_writes_the_file_anew_is_not_lost() {
     });
     assert_eq!(JsonLinesDead::in_state(dir.path()).list().unwrap().len(), 200);
 }
+
+#[test]
+fn two_processes_that_fill_the_file_lose_no_letter_that_was_just_put() {
+    let dir = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for who in ["a", "b"] {
+            let path = dir.path();
+            scope.spawn(move || {
+                let dead = JsonLinesDead::in_state(path).bounded(16_384);
+                for n in 0..300 {
+                    let raw = format!("{who} {n}");
+                    assert!(dead.put(&missing(), "q", raw.as_bytes(), n).unwrap());
+                    // The other drops the oldest, never what has just come.
+                    let there = dead.list().unwrap();
+                    assert!(there.iter().any(|l| l.kept.raw().as_deref() == Some(raw.as_bytes())), "{raw}");
+                }
+            });
+        }
+    });
+}

@@ -68,11 +68,13 @@ impl Writer<'_> {
         }
         for (day, files) in days {
             report.partitions += 1;
-            if files.len() > 1 && options.is_many(day, files.len()) {
+            let files = options.of_day(day, files, |f| f.entry.size);
+            if files.len() > 1 {
                 let mut rows: Vec<R> = read(self.history(), &files)?;
                 let all = rows.len();
                 rows.sort();
                 rows.dedup();
+                report.rows_read += all as u64;
                 report.duplicates_dropped += (all - rows.len()) as u64;
                 self.put_compacted(day, &files, &rows, options, report)?;
             }
@@ -85,18 +87,18 @@ impl Writer<'_> {
         let history = self.history();
         let files = history.table_files(InstanceRow::TABLE, &before(options))?;
         report.partitions += u64::from(!files.is_empty());
-        let (dated, flat): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|f| f.day.is_some());
-        let mut rows = history.last_of_flat(&flat)?;
-        rows.extend(read::<InstanceRow>(history, &dated)?);
+        let rows = history.instance_rows(&files)?;
         let all = rows.len();
         let mut versions = InstanceVersions::of(rows);
         if let Some(kept_from) = history.kept_from()? {
             versions = versions.from(kept_from.saturating_mul(DAY_MS));
         }
         let rows: Vec<InstanceRow> = versions.rows().cloned().collect();
+        let (dated, flat): (Vec<&TableFile>, Vec<&TableFile>) = files.iter().partition(|f| f.day.is_some());
         if flat.is_empty() && dated.len() < 2 && rows.len() == all {
             return Ok(());
         }
+        report.rows_read += all as u64;
         report.duplicates_dropped += (all - rows.len()) as u64;
         let days = dated.iter().filter_map(|f| f.day).chain(rows.iter().map(TableRow::day));
         let Some(day) = days.max() else { return Ok(()) };
@@ -113,7 +115,6 @@ impl Writer<'_> {
     ) -> Result<()> {
         let (name, bytes) = file_of(rows)?;
         report.compacted += 1;
-        report.rows_read += rows.len() as u64;
         count(report, files, std::iter::once(&bytes));
         let id = compaction_id(files.iter().map(|f| &f.entry)) + name.trim_end_matches(".parquet");
         let output = format!("{}/{MADE}{id}.parquet", day_dir(R::TABLE, day));

@@ -85,12 +85,12 @@ impl<'a> Batches<'a> {
             return Ok(());
         }
         let Some(value) = value.filter(|v| v.is_finite()) else {
-            return bad("value", format!("{value:?}"), "finite numbers");
+            return bad("value", value.map_or_else(|| "nothing".to_owned(), |v| v.to_string()), "finite numbers");
         };
         let device = device(&point.dimensions);
-        let named = [point.account, point.region].into_iter().chain(device.as_deref()).all(is_name);
-        if !named {
-            return bad("a name", String::new(), "1 to 512 bytes without control characters");
+        let odd = [point.account, point.region].into_iter().chain(device.as_deref()).find(|name| !is_name(name));
+        if let Some(name) = odd {
+            return bad("a name", name.chars().take(80).collect(), "1 to 512 bytes without control characters");
         }
         let instance = (instance.to_owned(), point.account.to_owned(), point.region.to_owned());
         let series = (point.namespace.to_owned(), point.metric.to_owned(), stat, device, point.period_s);

@@ -7,6 +7,7 @@ use forewarn_history::{HistoryError, Objects};
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::failpoint;
 use std::io::ErrorKind;
+use std::path::Path;
 
 /// Objects listed at a time.
 const PAGE: usize = 1000;
@@ -33,12 +34,48 @@ pub enum BucketError {
     Unordered { prefix: String, objects: u64, hours: i64 },
 }
 
+/// A prefix with what is remembered of it.
+pub type Source = (Objects, Cursor);
+
+/// Opens prefixes such as `s3://bucket/prefix`.
+///
+/// # Errors
+/// When one is none, or a cursor can't be read.
+pub fn open_all(prefixes: &[String], state: &Path) -> Result<Vec<Source>, BucketError> {
+    prefixes.iter().map(|prefix| Ok((Objects::open(prefix)?, Cursor::open(state, prefix)?))).collect()
+}
+
+/// Takes what is new below each prefix, as [`take_new`] does; one that fails holds up no other.
+///
+/// # Errors
+/// The first of the failures.
+pub fn take_all(
+    sources: &mut [Source],
+    from_ms: Option<i64>,
+    taking: &mut Taking<'_>,
+    ctx: &RuntimeContext,
+) -> Result<(), BucketError> {
+    let (mut failed, mut newest) = (None, Vec::new());
+    for (objects, cursor) in sources {
+        match take_new(objects, cursor, from_ms, taking, ctx) {
+            Ok(()) => {}
+            Err(e) => failed = failed.or(Some(e)),
+        }
+        newest.extend(cursor.remembered()?.1);
+    }
+    // All of it is as far behind as the prefix that is furthest behind.
+    if let Some(oldest) = newest.into_iter().min() {
+        ctx.metrics.dealt_with(PART, oldest);
+    }
+    failed.map_or(Ok(()), Err)
+}
+
 /// Takes every object below the prefix that was not taken before and was not written before `from_ms`, the first keys first; ends early,
 /// between two objects, when it is interrupted.
 ///
 /// # Errors
 /// When bucket, stream, dead letters or cursor fail; what was taken until then is remembered.
-pub fn take_new(
+fn take_new(
     objects: &Objects,
     cursor: &mut Cursor,
     from_ms: Option<i64>,
@@ -83,10 +120,7 @@ pub fn take_new(
     if failed.is_empty() {
         cursor.forget_begun()?;
     }
-    let (remembered, newest) = cursor.remembered()?;
-    if let Some(newest) = newest {
-        ctx.metrics.dealt_with(PART, newest);
-    }
+    let (remembered, _) = cursor.remembered()?;
     if remembered > MOST_REMEMBERED {
         let (prefix, hours) = (objects.uri(""), LOOK_BACK_MS / 3_600_000);
         return Err(BucketError::Unordered { prefix, objects: remembered, hours });

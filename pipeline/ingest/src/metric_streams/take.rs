@@ -87,8 +87,9 @@ impl Taking<'_> {
         }
         if let Some(reason) = tally.incomplete() {
             let letter = DeadLetter::of_object(reason, object.uri, object.bytes, object.etag, ingested_at);
-            self.dead.keep(&letter)?;
-            self.metrics.dead_letter(PART);
+            if self.dead.keep(&letter)? {
+                self.metrics.dead_letter(PART);
+            }
             self.report.dead += 1;
             self.report.nothing_taken += u64::from(tally.nothing_taken().is_some());
             let samples = tally.samples;

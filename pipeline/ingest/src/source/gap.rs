@@ -43,13 +43,15 @@ pub(super) struct Course {
     pub(super) done_until: Option<i64>,
 }
 
+/// A gap that was asked for, what is left of it, and the last sample that came.
+pub(super) type Asked = (Gap, Vec<Gap>, Option<i64>);
+
 /// What is learned of gaps by one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct GapNews {
     /// Gaps that are open, which are noted or reach further than before.
     pub(super) found: Vec<Gap>,
-    /// Gaps that were asked for, what is left of each, and the last sample that came.
-    pub(super) asked: Vec<(Gap, Vec<Gap>, Option<i64>)>,
+    pub(super) asked: Vec<Asked>,
 }
 
 /// Finds the gap that a live window shows: `ts` are its samples, in order.
@@ -113,13 +115,6 @@ pub(super) fn allowance(live: u64, budget_left: Option<u64>, rounds_left: u64) -
 /// Says before when a gap is forgotten.
 pub(super) const fn forgotten(now: i64) -> i64 {
     now - OLDEST
-}
-
-impl GapNews {
-    /// Says whether there is nothing to write down.
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.asked.is_empty()
-    }
 }
 
 #[cfg(test)]

@@ -114,8 +114,9 @@ fn put_all(
             }
             Item::Samples { target, delivery, ledger } => {
                 let progress = settle(delivery.progress, &ledger);
+                state.note_found(&delivery.gaps.found)?;
                 put_samples(&target, &delivery.records, &progress, (state, producer), report)?;
-                state.note_gaps(&delivery.gaps)?;
+                state.note_asked(&delivery.gaps.asked)?;
             }
             Item::Done { place, complete } => done(place, complete),
         }

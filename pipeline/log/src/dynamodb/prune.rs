@@ -5,8 +5,7 @@
 //! last itself, by which the others are found. A crash at any point leaves a log that verifies; the next pruning goes on. Of two at once
 //! the one that claimed last may publish: the other finds its claim gone.
 
-use super::super::NewEvent;
-use super::super::checkpoint::{Bound, Checkpoint, Fate, Prefix, STREAM};
+use super::super::checkpoint::{Bound, STREAM};
 use super::super::envelope::Envelope;
 use super::super::port::{AppendError, Expected, LogError};
 use super::super::report::PruneReport;
@@ -16,7 +15,6 @@ use super::item::{self, Item, Key, PK, SHARD, SK, n, number, s, text};
 use super::plan::Write;
 use super::pruned::{Pruned, Staged};
 use super::{cursors, read, snapshot};
-use forewarn_domain::id::event_id;
 use forewarn_runtime::failpoint;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -44,7 +42,7 @@ pub(super) fn prune(api: &Api, mark: String, before: Timestamp, now: Timestamp) 
     let start = old.as_ref().map_or(0, |p| p.position);
     let checkpoint = old.as_ref().map(|p| snapshot::checkpoint(api, p)).transpose()?;
     let bound = Bound { before, reader: cursors::slowest(api)? };
-    let (prefix, waits_for) = fold(api, checkpoint.as_ref(), &bound)?;
+    let (prefix, waits_for) = bound.fold(checkpoint.as_ref(), |after| read::after(api, after, PAGE))?;
     let left = |end: u64| Ok::<_, LogError>(read::head(api)?.position.saturating_sub(end));
     if prefix.walk.position <= start {
         return Ok(PruneReport { entries: 0, left: left(start)?, waits_for, checkpoint });
@@ -53,9 +51,7 @@ pub(super) fn prune(api: &Api, mark: String, before: Timestamp, now: Timestamp) 
     let staged = snapshot::stage(api, &prefix, &place)?;
     failpoint::point("log.prune.staged");
     let entries = new.position - start;
-    let event = bound.event(&new, entries);
-    let id = event_id(event.type_(), &[&new.hash]);
-    let event = NewEvent::new(id, STREAM, now, event).seal()?;
+    let event = bound.event(&new, entries, now).seal()?;
     let pruned = Pruned { position: new.position, hash: new.hash.clone(), swept: start, staged };
     let still_ours = Write { item: claim.clone(), onto: Some((claim, &["place"])) };
     let beside = [pruned.onto(old.as_ref()), still_ours];
@@ -67,24 +63,6 @@ pub(super) fn prune(api: &Api, mark: String, before: Timestamp, now: Timestamp) 
     }
     snapshot::forget_until(api, new.position)?;
     Ok(PruneReport { entries, left: left(new.position)?, waits_for, checkpoint: Some(new) })
-}
-
-/// Folds the entries that may go; also gives the reader that keeps the next one.
-fn fold(api: &Api, old: Option<&Checkpoint>, bound: &Bound) -> Result<(Prefix, Option<String>), AppendError> {
-    let mut prefix = Prefix::after(old)?;
-    loop {
-        let page = read::after(api, prefix.walk.position, PAGE)?;
-        if page.is_empty() {
-            return Ok((prefix, None));
-        }
-        for entry in &page {
-            match bound.fate(entry)? {
-                Fate::Goes => prefix.take(entry)?,
-                Fate::Stays => return Ok((prefix, None)),
-                Fate::WaitsFor(reader) => return Ok((prefix, Some(reader))),
-            }
-        }
-    }
 }
 
 /// Deletes whatever a published checkpoint covers.

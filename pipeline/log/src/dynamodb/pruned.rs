@@ -57,6 +57,21 @@ impl Pruned {
         ])
     }
 
+    /// Reads what lies behind it; again where the log is pruned meanwhile, which takes away the parts of the checkpoint before.
+    pub(super) fn steady<T>(
+        api: &Api,
+        mut read: impl FnMut(Option<&Self>) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
+        loop {
+            let pruned = Self::read(api)?;
+            let found = read(pruned.as_ref());
+            if Self::read(api)?.map(|p| p.position) == pruned.map(|p| p.position) {
+                return found;
+            }
+            tracing::info!("the log was pruned while it was read; it is read again");
+        }
+    }
+
     /// Writes it in the place of the one before, and only of that.
     pub(super) fn onto(&self, old: Option<&Self>) -> Write {
         Write { item: self.item(), onto: old.map(|old| (old.item(), &["position", "hash"][..])) }

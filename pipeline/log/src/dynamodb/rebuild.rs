@@ -14,8 +14,11 @@ const PAGE: usize = 1000;
 
 /// Rebuilds; see [`super::DynamoLog::rebuild`].
 pub(super) fn rebuild(api: &Api, mark: &str) -> Result<RebuildReport, LogError> {
-    let pruned = Pruned::read(api)?;
-    let checkpoint = pruned.as_ref().map(|p| snapshot::checkpoint(api, p)).transpose()?;
+    Pruned::steady(api, |pruned| after(api, pruned, mark))
+}
+
+fn after(api: &Api, pruned: Option<&Pruned>, mark: &str) -> Result<RebuildReport, LogError> {
+    let checkpoint = pruned.map(|p| snapshot::checkpoint(api, p)).transpose()?;
     let mut log = Prefix::after(checkpoint.as_ref())?;
     let kept = snapshot::newest(api)?;
     let mut report = RebuildReport::default();

@@ -24,15 +24,18 @@ const LOOKED_AT: i32 = 20;
 
 /// Gives the newest prefix that is kept whole; the checkpoint, or the beginning of the log, where there is none.
 pub(super) fn newest(api: &Api) -> Result<Prefix, LogError> {
-    let pruned = Pruned::read(api)?;
-    let from = pruned.as_ref().map_or(0, |p| p.position);
+    Pruned::steady(api, |pruned| newest_after(api, pruned))
+}
+
+fn newest_after(api: &Api, pruned: Option<&Pruned>) -> Result<Prefix, LogError> {
+    let from = pruned.map_or(0, |p| p.position);
     for item in listed(api)?.iter().filter(|i| number(i, item::SK).is_some_and(|at| at > from)) {
         match usable(api, item)? {
             Ok(prefix) => return Ok(prefix),
             Err(why) => tracing::warn!(position = number(item, item::SK), why, "a snapshot is passed over"),
         }
     }
-    pruned.map_or_else(|| Ok(Prefix::default()), |p| Prefix::after(Some(&checkpoint(api, &p)?)))
+    pruned.map_or_else(|| Ok(Prefix::default()), |p| Prefix::after(Some(&checkpoint(api, p)?)))
 }
 
 /// Gives the snapshots from the newest on.

@@ -19,14 +19,7 @@ const PAGE: usize = 50;
 /// Checks the log as it is now, from the first entry on, until something is wrong; what is appended meanwhile is left for the next time.
 /// What is pruned meanwhile makes the check begin again, at the new checkpoint.
 pub(super) fn verify(api: &Api) -> Result<VerifyReport, LogError> {
-    loop {
-        let pruned = Pruned::read(api)?;
-        let report = from(api, pruned.as_ref())?;
-        if Pruned::read(api)?.map(|p| p.position) == pruned.map(|p| p.position) {
-            return Ok(report);
-        }
-        tracing::info!("the log was pruned while it was checked; the check begins again");
-    }
+    Pruned::steady(api, |pruned| from(api, pruned))
 }
 
 fn from(api: &Api, pruned: Option<&Pruned>) -> Result<VerifyReport, LogError> {
@@ -96,12 +89,13 @@ struct Check {
 
 impl Check {
     fn new(until: u64, checkpoint: Option<&Checkpoint>) -> Self {
-        let walk = checkpoint.map_or_else(Walk::default, |c| Walk {
-            position: c.position,
-            hash: c.hash.clone(),
-            versions: c.streams.clone(),
-        });
-        Self { walk, until, last: BTreeMap::new(), unknown: BTreeMap::new(), pruned: None }
+        Self {
+            walk: Checkpoint::walk(checkpoint),
+            until,
+            last: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            pruned: None,
+        }
     }
 
     /// Goes past entries as long as they are good.

@@ -6,9 +6,9 @@
 use super::super::port::LogError;
 use super::failed;
 use forewarn_runtime::context::RuntimeContext;
+use forewarn_runtime::lease::{Lease, LeaseError};
 use forewarn_runtime::sqlite::patient;
 use rusqlite::Connection;
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// Most rows that one transaction changes.
@@ -76,18 +76,14 @@ pub(super) fn durable(connection: &Connection, each: bool) -> Result<(), LogErro
 }
 
 /// Shuts out other rebuilds and prunings of the same file, in this process and in others, until it is dropped.
-pub(super) fn exclusive(path: &Path) -> Result<File, LogError> {
-    let lock = PathBuf::from(format!("{}-maintenance.lock", path.display()));
-    let unavailable = |e| LogError::unavailable(format!("lock {}", lock.display()), e);
-    let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(unavailable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LogError::unavailable(
-            format!("rebuild or prune it while {} is locked", lock.display()),
+pub(super) fn exclusive(path: &Path) -> Result<Lease, LogError> {
+    Lease::at(PathBuf::from(format!("{}-maintenance.lock", path.display()))).map_err(|e| match e {
+        LeaseError::AlreadyHeld { path } => LogError::unavailable(
+            format!("rebuild or prune it while {} is locked", path.display()),
             "another forewarn does; try again when it has ended",
-        )),
-        Err(TryLockError::Error(e)) => Err(unavailable(e)),
-    }
+        ),
+        LeaseError::Io { path, source } => LogError::unavailable(format!("lock {}", path.display()), source),
+    })
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@
 //! point leaves a log that verifies, and the next pruning clears away what is left over.
 
 use super::super::NewEvent;
-use super::super::checkpoint::{Bound, Checkpoint, Fate, Prefix, STREAM};
+use super::super::checkpoint::{Bound, Checkpoint, STREAM};
 use super::super::port::{AppendError, Expected, LogError};
 use super::super::report::PruneReport;
 use super::pace::{Pace, connect, durable, exclusive};
 use super::{append, checkpoint, failed, query};
-use forewarn_domain::id::event_id;
 use forewarn_runtime::failpoint;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -34,7 +33,10 @@ pub(super) fn prune(
     let start = old.as_ref().map_or(0, |c| c.position);
     sweep(&connection, pace, start)?;
     let bound = Bound { before, reader: slowest(&connection)? };
-    let (prefix, waits_for) = fold(&connection, pace, old.as_ref(), &bound)?;
+    let (prefix, waits_for) = bound.fold(old.as_ref(), |after| {
+        pace.look()?;
+        query::all(&connection, after, PAGE)
+    })?;
     let end = prefix.walk.position;
     if end > start {
         let new = prefix.checkpoint()?;
@@ -53,30 +55,6 @@ pub(super) fn prune(
     Ok(PruneReport { entries: 0, left: head(&connection)?.saturating_sub(start), waits_for, checkpoint: old })
 }
 
-/// Folds the entries that may go; also gives the reader that keeps the next one.
-fn fold(
-    connection: &Connection,
-    pace: &Pace,
-    old: Option<&Checkpoint>,
-    bound: &Bound,
-) -> Result<(Prefix, Option<String>), AppendError> {
-    let mut prefix = Prefix::after(old)?;
-    loop {
-        pace.look()?;
-        let page = query::all(connection, prefix.walk.position, PAGE)?;
-        if page.is_empty() {
-            return Ok((prefix, None));
-        }
-        for entry in &page {
-            match bound.fate(entry)? {
-                Fate::Goes => prefix.take(entry)?,
-                Fate::Stays => return Ok((prefix, None)),
-                Fate::WaitsFor(reader) => return Ok((prefix, Some(reader))),
-            }
-        }
-    }
-}
-
 /// Puts a staged checkpoint in the place of the one at `start`, and says so in the log.
 fn publish(
     connection: &mut Connection,
@@ -85,9 +63,7 @@ fn publish(
     bound: &Bound,
     now: Timestamp,
 ) -> Result<(), AppendError> {
-    let event = bound.event(new, new.position - start);
-    let id = event_id(event.type_(), &[&new.hash]);
-    let event = [NewEvent::new(id, STREAM, now, event)];
+    let event = [bound.event(new, new.position - start, now)];
     let sealed = event.iter().map(NewEvent::seal).collect::<Result<Vec<_>, _>>()?;
     let tx = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)

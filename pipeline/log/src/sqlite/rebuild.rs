@@ -46,7 +46,6 @@ pub(super) fn rebuild(path: &Path, pace: &mut Pace) -> Result<RebuildReport, Log
         }
         report.rows.insert(table.name(), log.projection.table(table).count() as u64);
     }
-    durable(&connection, true)?;
     report.unknown = std::mem::take(&mut log.projection.unknown);
     Ok(report)
 }

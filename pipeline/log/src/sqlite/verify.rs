@@ -79,13 +79,7 @@ struct Check {
 impl Check {
     /// Starts where the log does.
     fn from(report: &VerifyReport) -> Self {
-        let start = report.checkpoint.as_ref();
-        let walk = start.map_or_else(Walk::default, |c| Walk {
-            position: c.position,
-            hash: c.hash.clone(),
-            versions: c.streams.clone(),
-        });
-        Self { walk, pruned: None }
+        Self { walk: Checkpoint::walk(report.checkpoint.as_ref()), pruned: None }
     }
 
     fn page(&mut self, connection: &Connection, report: &mut VerifyReport) -> Result<Page, LogError> {

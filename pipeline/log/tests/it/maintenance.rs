@@ -75,6 +75,11 @@ fn count(db: &Connection, what: &str) -> u64 {
     db.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get::<_, i64>(0)).unwrap() as u64
 }
 
+/// Opens a file once more.
+fn again(path: &Path) -> SqliteLog {
+    SqliteLog::open(path).unwrap()
+}
+
 fn march() -> Timestamp {
     "2026-03-01T00:00:00Z".parse().unwrap()
 }
@@ -96,7 +101,7 @@ fn appends_go_in_between_the_transactions_of_a_rebuild_and_no_row_is_lost() {
         before = count(&db, "silences");
         true
     });
-    let report = log.rebuild_in(&ctx).unwrap();
+    let report = again(&path).within(ctx).rebuild().unwrap();
     let rests = clock.rests.load(Ordering::Relaxed) as u64;
     assert!(rests > 6, "{rests} rests");
     assert_eq!((report.differences, report.identical), (5899, false));
@@ -108,7 +113,7 @@ fn appends_go_in_between_the_transactions_of_a_rebuild_and_no_row_is_lost() {
     }
     let said: BTreeMap<_, _> = folded.table(Table::Silences).map(|(key, row)| (key.to_owned(), row.clone())).collect();
     assert!(log.table(Table::Silences).unwrap() == said);
-    assert!(log.rebuild_in(&quick()).unwrap().identical);
+    assert!(again(&path).within(quick()).rebuild().unwrap().identical);
 }
 
 #[test]
@@ -127,11 +132,11 @@ fn appends_go_in_between_the_transactions_of_a_pruning() {
         before = count(&db, "events");
         true
     });
-    let report = log.prune_in(&ctx, march(), march()).unwrap();
+    let report = again(&path).within(ctx).prune(march(), march()).unwrap();
     assert_eq!(report.entries, 6000);
     assert!(clock.rests.load(Ordering::Relaxed) > 20, "rows are staged, and entries deleted, in parts");
     assert_eq!(count(&at_once(&path), "events"), log.head().unwrap() - 6000);
-    assert_eq!((log.verify().unwrap().fault, log.rebuild_in(&quick()).unwrap().identical), (None, true));
+    assert_eq!((log.verify().unwrap().fault, again(&path).within(quick()).rebuild().unwrap().identical), (None, true));
 }
 
 #[test]
@@ -144,18 +149,18 @@ fn a_pruning_cut_at_any_point_leaves_a_log_that_verifies_and_the_next_one_ends_i
         // One pruning before, so that there is a checkpoint to replace.
         log.append("b", Expected::Any, &silences(200, 201)).unwrap();
         log.advance("bus", 60).unwrap();
-        assert_eq!(log.prune_in(&quick(), march(), march()).unwrap().entries, 60);
+        assert_eq!(again(&path).within(quick()).prune(march(), march()).unwrap().entries, 60);
         log.advance("bus", 131).unwrap();
         let (_, ctx) = between(move |n| n < cuts);
-        let cut = log.prune_in(&ctx, march(), march());
+        let cut = again(&path).within(ctx.clone()).prune(march(), march());
         let log = SqliteLog::open(&path).unwrap();
         let verified = log.verify().unwrap();
         assert_eq!(verified.fault, None, "cut {cuts}");
-        assert!(log.rebuild_in(&quick()).unwrap().identical, "cut {cuts}");
+        assert!(again(&path).within(quick()).rebuild().unwrap().identical, "cut {cuts}");
         assert_eq!(log.table(Table::Silences).unwrap().len(), 131, "cut {cuts}");
         let first = log.read_all(0, 1).unwrap().remove(0).position;
         assert!(first > 60 && first <= 132, "cut {cuts}: {first}");
-        log.prune_in(&quick(), march(), march()).unwrap();
+        again(&path).within(quick()).prune(march(), march()).unwrap();
         assert_eq!(log.read_all(0, 1).unwrap()[0].position, 132, "cut {cuts}: what was pruned stays gone");
         let db = at_once(&path);
         assert_eq!(
@@ -175,8 +180,7 @@ fn a_pruning_cut_at_any_point_leaves_a_log_that_verifies_and_the_next_one_ends_i
 fn a_check_is_in_nobodys_way_and_begins_again_where_the_log_is_pruned_under_it() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("log.db");
-    let log = filled(&path, 3500);
-    let (other, inner) = (SqliteLog::open(&path).unwrap(), path.clone());
+    let (other, inner) = (filled(&path, 3500), path.clone());
     let (clock, ctx) = between(move |n| {
         let late = NewEvent { time: march(), ..silence(&format!("i-late-{n}")) };
         other.append("b", Expected::Any, &[late]).unwrap();
@@ -185,11 +189,11 @@ fn a_check_is_in_nobodys_way_and_begins_again_where_the_log_is_pruned_under_it()
         let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
         assert_eq!(busy, 0, "at rest {n}");
         if n == 2 {
-            assert_eq!(other.prune_in(&quick(), march(), march()).unwrap().entries, 3500);
+            assert_eq!(again(&inner).within(quick()).prune(march(), march()).unwrap().entries, 3500);
         }
         true
     });
-    let report = log.verify_in(&ctx).unwrap();
+    let report = again(&path).within(ctx).verify().unwrap();
     assert_eq!(report.fault, None);
     assert_eq!(report.checkpoint.map(|c| c.position), Some(3500));
     assert!(report.entries < 20, "{} entries after the checkpoint", report.entries);
@@ -200,14 +204,13 @@ fn a_check_is_in_nobodys_way_and_begins_again_where_the_log_is_pruned_under_it()
 fn one_rebuild_or_pruning_at_a_time() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("log.db");
-    let log = filled(&path, 60);
-    let other = SqliteLog::open(&path).unwrap();
+    let (other, inner) = (filled(&path, 60), path.clone());
     let (_, ctx) = between(move |_| {
-        let refused = other.prune_in(&quick(), march(), march()).unwrap_err().to_string();
+        let refused = again(&inner).within(quick()).prune(march(), march()).unwrap_err().to_string();
         assert!(refused.contains("is locked"), "{refused}");
-        assert!(other.rebuild_in(&quick()).is_err());
+        assert!(again(&inner).within(quick()).rebuild().is_err());
         assert_eq!(other.verify().unwrap().fault, None);
         true
     });
-    assert_eq!(log.prune_in(&ctx, march(), march()).unwrap().entries, 60);
+    assert_eq!(again(&path).within(ctx).prune(march(), march()).unwrap().entries, 60);
 }

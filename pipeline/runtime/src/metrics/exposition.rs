@@ -27,6 +27,7 @@ impl Metrics {
         registry.register("pruned", "What retention let go", self.pruned.clone());
         registry.register("disk_free_bytes", "Bytes free on the disk", self.disk_free_bytes.clone());
         registry.register("disk_size_bytes", "Bytes of the disk", self.disk_size_bytes.clone());
+        registry.register("disk_low_bytes", "Free bytes below which it is nearly full", self.disk_low_bytes.clone());
         registry.register("start_time_seconds", "When the process began", self.started.clone());
         let mut text = String::new();
         // Writing to a string cannot fail.

@@ -14,7 +14,7 @@ pub struct Call {
 /// Which part of the pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 pub struct Part {
-    /// The part: `ingest`, `archive`, `analyze`, `emit`, `events`.
+    /// The part: `ingest`, `events`, `metric-stream`, `archive`, `analyze`, `emit`, `maintain`.
     pub part: &'static str,
 }
 

@@ -1,21 +1,17 @@
 use super::*;
-use crate::maintain::keep::Keep;
-use forewarn_deliver::SinkConfig;
 use forewarn_events::{DeadLetters, Reason};
 use forewarn_history::History;
 use forewarn_history::import::{ImportOptions, import_files};
-use forewarn_ingest::stream::StreamSpec;
-use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::clock::ManualClock;
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::metrics::{Disk, Kind, unregistered};
+use forewarn_runtime::metrics::{Disk, Kind, Part, unregistered};
+use forewarn_runtime::time::DAY_MS as DAY;
 use std::path::Path;
 use std::sync::Arc;
 
 /// 2026-02-10T03:10:00Z.
 const NOW: i64 = 1_770_693_000_000;
-const DAY: i64 = 86_400_000;
 
 /// A job on a history of twenty files of the day of `NOW`.
 fn job(dir: &Path, clock: &Arc<ManualClock>) -> Job {
@@ -26,29 +22,9 @@ fn job(dir: &Path, clock: &Arc<ManualClock>) -> Job {
         let mut history = History::open_or_create(&history).unwrap();
         import_files(&mut history, &[file], &ImportOptions::at(NOW), &mut |_| ()).unwrap();
     }
-    Job {
-        history,
-        state: dir.join("s"),
-        stream: StreamSpec::Embedded,
-        ruleset: RuleSet::builtin(&|_| None).unwrap(),
-        shadow: None,
-        names: BTreeMap::new(),
-        wanted: SinkConfig {
-            file: dir.join("events.jsonl"),
-            eventbridge: None,
-            stdout: false,
-            state: dir.to_owned(),
-            stale_after_ms: 3_600_000,
-        },
-        rounds: Schedule { every: 3_600_000, offset: 0, most: 1 },
-        plans: None,
-        keep: Keep::default(),
-        ctx: RuntimeContext {
-            metrics: unregistered(),
-            clock: Arc::<ManualClock>::clone(clock),
-            stop: Interrupt::default(),
-        },
-    }
+    let ctx =
+        RuntimeContext { metrics: unregistered(), clock: Arc::<ManualClock>::clone(clock), stop: Interrupt::default() };
+    Job { state: dir.join("s"), ..Job::sample(dir, history, ctx) }
 }
 
 /// Takes turns until one has nothing more to do at once.
@@ -68,6 +44,12 @@ fn small_files_are_merged_and_what_is_old_goes_within_a_day() {
     assert_eq!(files(), 20);
     assert_eq!(turns(&job), NOW + LOOK_MS);
     assert_eq!((files(), dead.list().unwrap().len()), (1, 1));
+    let last_success = || job.ctx.metrics.last_success.get(&Part { part: "maintain" }).map(|at| at.get());
+    assert_eq!(last_success(), Some(NOW as f64 / 1000.0), "files were merged");
+    clock.advance(LOOK_MS);
+    turns(&job);
+    assert_eq!(last_success(), Some(NOW as f64 / 1000.0), "nothing was due, so nothing was done");
+    clock.advance(-LOOK_MS);
     for of in ["state", "history"] {
         let label = Disk { of };
         assert!(job.ctx.metrics.disk_size_bytes.get_or_create(&label).get() > 0, "{of}");

@@ -38,10 +38,10 @@ fn due(shared: &Shared<'_>, live: u64) -> Result<Vec<Found>, CallError> {
     let rounds_left = ((next_month(now) - now) / HOUR).unsigned_abs();
     let most = allowance(live, budget_left, rounds_left);
     let of: BTreeMap<i64, usize> = shared.series.iter().enumerate().map(|(i, s)| (s.id, i)).collect();
-    let gaps = state.gaps(place, now, most).map_err(CallError::State)?;
+    // Of series that are observed, and what CloudWatch still keeps at their period.
+    let wanted = |g: &Gap| of.get(&g.series).is_some_and(|i| g.window.from >= now - kept(shared.series[*i].period_s));
+    let gaps = state.gaps(place, now, most, wanted).map_err(CallError::State)?;
     let mut found: Vec<Found> = gaps.into_iter().filter_map(|g| Some((*of.get(&g.series)?, g))).collect();
-    // What CloudWatch no longer keeps at this period is not asked for.
-    found.retain(|(i, g)| g.window.from >= now - kept(shared.series[*i].period_s));
     found.sort_by_key(|(i, g)| (*i, g.window));
     Ok(found)
 }
