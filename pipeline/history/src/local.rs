@@ -2,13 +2,12 @@
 
 use super::entry::Entry;
 use super::error::{HistoryError, Result};
-use super::store::same_bytes;
 use bytes::Bytes;
 use forewarn_runtime::durable;
 use parquet::errors::ParquetError;
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -129,6 +128,24 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
 pub(super) fn same_content(a: &Path, b: &Path) -> Result<bool> {
     let size = |path: &Path| fs::metadata(path).map(|m| m.len()).map_err(|e| HistoryError::io("read", path, e));
     Ok(size(a)? == size(b)? && same_bytes(File::open(a).map_err(|e| HistoryError::io("read", a, e))?, b)?)
+}
+
+/// Says whether a file of this machine holds the same bytes as what is read, some at a time.
+pub(super) fn same_bytes(mut there: impl Read, from: &Path) -> Result<bool> {
+    let failed = |e| HistoryError::io("compare", from, e);
+    let mut file = io::BufReader::new(File::open(from).map_err(failed)?);
+    loop {
+        let ahead = file.fill_buf().map_err(failed)?;
+        if ahead.is_empty() {
+            let mut one = [0];
+            return Ok(there.read(&mut one).map_err(failed)? == 0);
+        }
+        let mut as_many = vec![0; ahead.len()];
+        if there.read_exact(&mut as_many).is_err() || as_many != ahead {
+            return Ok(false);
+        }
+        file.consume(as_many.len());
+    }
 }
 
 /// Gives the size of a file and a hash of its bytes, read some at a time.

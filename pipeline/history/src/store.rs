@@ -2,13 +2,12 @@
 
 use super::entry::Entry;
 use super::error::{HistoryError, Result};
-use super::local::{LocalFile, LocalStore};
+use super::local::{LocalFile, LocalStore, same_bytes};
 use super::remote::{RemoteFile, RemoteStore};
 use bytes::Bytes;
 use forewarn_runtime::pulse::beat;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
-use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 /// A directory, or a prefix of a bucket.
@@ -157,24 +156,6 @@ impl Store {
             Self::Local(s) => s.open_file(&entry.path).map(StoreFile::Local),
             Self::Remote(s) => Ok(StoreFile::Remote(s.open_file(&entry.path, entry.size))),
         }
-    }
-}
-
-/// Says whether a file of this machine holds the same bytes as what is read, some at a time.
-pub(super) fn same_bytes(mut there: impl Read, from: &Path) -> Result<bool> {
-    let failed = |e| HistoryError::io("compare", from, e);
-    let mut file = std::io::BufReader::new(std::fs::File::open(from).map_err(failed)?);
-    loop {
-        let ahead = file.fill_buf().map_err(failed)?;
-        if ahead.is_empty() {
-            let mut one = [0];
-            return Ok(there.read(&mut one).map_err(failed)? == 0);
-        }
-        let mut as_many = vec![0; ahead.len()];
-        if there.read_exact(&mut as_many).is_err() || as_many != ahead {
-            return Ok(false);
-        }
-        file.consume(as_many.len());
     }
 }
 
