@@ -11,8 +11,10 @@ from proofs.kit import Short
 COLUMNS = {
     "account": "VARCHAR", "region": "VARCHAR", "instance_id": "VARCHAR", "namespace": "VARCHAR", "metric": "VARCHAR",
     "stat": "VARCHAR", "device": "VARCHAR", "period_s": "INTEGER", "ts": "TIMESTAMP WITH TIME ZONE", "value": "DOUBLE",
-    "ingested_at": "TIMESTAMP WITH TIME ZONE",
+    "ingested_at": "TIMESTAMP WITH TIME ZONE", "imported_at": "TIMESTAMP WITH TIME ZONE",
 }
+# What a sample says; when it was imported differs from run to run.
+SAID = [c for c in COLUMNS if c != "imported_at"]
 # The fields of a prediction that consumers rely on.
 FIELDS = (
     "prediction_id episode_id sequence instance_id account region workload as_of confidence status probability window "
@@ -43,7 +45,7 @@ def fingerprint(history, distinct=False):
     """Gives (rows, order-free hash) over the documented columns; with `distinct`, of the distinct rows."""
     if not any(history.glob("metrics/**/*.parquet")):
         return 0, 0
-    names = ", ".join(COLUMNS)
+    names = ", ".join(SAID)
     source = f"(SELECT {'DISTINCT' if distinct else ''} {names} FROM {metrics(history)})"
     return db().execute(f"SELECT count(*), coalesce(sum(hash({names})::HUGEINT), 0) FROM {source}").fetchone()
 
@@ -53,7 +55,7 @@ def known(history):
 
     A version that repeats a known value says nothing new, and compacting drops it.
     """
-    key = [c for c in COLUMNS if c != "ingested_at"]
+    key = [c for c in SAID if c != "ingested_at"]
     names = ", ".join(key)
     source = f"(SELECT {names}, min(ingested_at) AS ingested_at FROM {metrics(history)} GROUP BY ALL)"
     return db().execute(f"SELECT count(*), coalesce(sum(hash({names}, ingested_at)::HUGEINT), 0) FROM {source}").fetchone()

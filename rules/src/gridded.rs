@@ -95,9 +95,9 @@ mod tests {
         let mut track = Series::new(Signal::Memory, Reading::AsIs, "mem_used_percent", "Average", None, 300);
         for i in (0..12 * 288_i64).filter(|i| i % 17 != 3) {
             let late = if i % 13 == 5 { (i + 40) * CELL } else { NOT_INGESTED };
-            track.extend(&[i * CELL], &[(i % 97) as f64], Some(&[late]));
+            track.extend(&[i * CELL], &[(i % 97) as f64], Some(&[late]), None);
             if i % 29 == 7 {
-                track.extend(&[i * CELL], &[1000.0 + i as f64], Some(&[(i + 400) * CELL]));
+                track.extend(&[i * CELL], &[1000.0 + i as f64], Some(&[(i + 400) * CELL]), None);
             }
         }
         track

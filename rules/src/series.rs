@@ -7,6 +7,9 @@ use std::ops::Range;
 /// Marks a sample without `ingested_at`.
 pub const NOT_INGESTED: i64 = i64::MIN;
 
+/// Marks a sample without `imported_at`.
+const NOT_IMPORTED: i64 = i64::MIN;
+
 /// Longest period that is spread over cells, milliseconds.
 const LONGEST_PERIOD_MS: i64 = 86_400_000;
 
@@ -33,6 +36,12 @@ pub struct Series {
     pub value: Vec<f64>,
     /// When each version was ingested; empty when no sample has it, else [`NOT_INGESTED`] where one has not.
     pub ingested_at: Vec<i64>,
+    /// When samples were imported: where a stretch of the same time begins, and that time.
+    imports: Vec<(usize, i64)>,
+    /// The same for each sample, once normalised; empty where it decides nothing.
+    imported_at: Vec<i64>,
+    /// Where samples were spread over cells, the end of the period that each is a part of.
+    whole_end: Vec<i64>,
 }
 
 impl Series {
@@ -61,11 +70,18 @@ impl Series {
             ts: Vec::new(),
             value: Vec::new(),
             ingested_at: Vec::new(),
+            imports: Vec::new(),
+            imported_at: Vec::new(),
+            whole_end: Vec::new(),
         }
     }
 
-    /// Adds samples as they were read.
-    pub fn extend(&mut self, ts: &[i64], value: &[f64], ingested_at: Option<&[i64]>) {
+    /// Adds samples as they were read; `imported_at` is of all of them.
+    pub fn extend(&mut self, ts: &[i64], value: &[f64], ingested_at: Option<&[i64]>, imported_at: Option<i64>) {
+        let imported = imported_at.unwrap_or(NOT_IMPORTED);
+        if self.imports.last().map_or(NOT_IMPORTED, |(_, at)| *at) != imported {
+            self.imports.push((self.ts.len(), imported));
+        }
         match ingested_at {
             Some(at) => {
                 self.ingested_at.resize(self.ts.len(), NOT_INGESTED);
@@ -80,59 +96,73 @@ impl Series {
         self.value.extend_from_slice(value);
     }
 
-    /// Brings the samples into the order (time, version, value), so that of one time the last is the one that wins.
+    /// Brings the samples into the order (time, version, import, value), so that of one time the last that counts is the one that wins.
     ///
     /// Returns true when every sample stands alone in its time and none has `ingested_at`: the usual case of an import.
     pub fn normalise(&mut self, delay_ms: i64) -> bool {
         if self.period_ms > CELL_MS {
-            self.spread(delay_ms);
+            self.spread();
         }
-        let is_unique_sorted = self.ingested_at.is_empty() && self.ts.is_sorted_by(|a, b| a < b);
+        let plain = self.ingested_at.is_empty() && self.whole_end.is_empty();
+        let is_unique_sorted = plain && self.ts.is_sorted_by(|a, b| a < b);
         if is_unique_sorted {
             return true;
         }
+        self.date_imports();
         let mut order: Vec<usize> = (0..self.ts.len()).collect();
         order.sort_by(|&a, &b| {
-            let key = |i: usize| (self.ts[i], self.version(i, delay_ms));
+            let key = |i: usize| (self.ts[i], self.version(i, delay_ms), self.imported(i));
             key(a).cmp(&key(b)).then(self.value[a].total_cmp(&self.value[b]))
         });
-        self.ts = order.iter().map(|&i| self.ts[i]).collect();
         self.value = order.iter().map(|&i| self.value[i]).collect();
-        if !self.ingested_at.is_empty() {
-            self.ingested_at = order.iter().map(|&i| self.ingested_at[i]).collect();
+        for times in [&mut self.ts, &mut self.ingested_at, &mut self.imported_at, &mut self.whole_end] {
+            if !times.is_empty() {
+                *times = order.iter().map(|&i| times[i]).collect();
+            }
         }
         false
     }
 
-    /// Repeats each sample of a long period in every cell that it covers.
-    fn spread(&mut self, delay_ms: i64) {
-        let steps = self.period_ms.min(LONGEST_PERIOD_MS) / CELL_MS;
-        let whole = self.period_ms;
-        let n = self.ts.len();
-        let delay_known = !self.ingested_at.is_empty();
-        let mut out = Self { ts: Vec::new(), value: Vec::new(), ingested_at: Vec::new(), ..self.clone() };
-        for i in 0..n {
-            for k in 0..steps {
-                out.ts.push(self.ts[i] + k * CELL_MS);
-                out.value.push(self.value[i]);
-                let at = if delay_known { self.ingested_at[i] } else { NOT_INGESTED };
-                // A part of a long period is known no sooner than the whole.
-                out.ingested_at.push(if at == NOT_INGESTED {
-                    self.ts[i] + whole + delay_ms
-                } else {
-                    at.max(self.ts[i] + whole)
-                });
-            }
+    /// Says of each sample when it was imported.
+    fn date_imports(&mut self) {
+        for (n, &(from, at)) in self.imports.iter().enumerate() {
+            let to = self.imports.get(n + 1).map_or(self.ts.len(), |next| next.0);
+            self.imported_at.resize(from, NOT_IMPORTED);
+            self.imported_at.resize(to, at);
         }
-        out.period_ms = CELL_MS;
-        *self = out;
+        self.imports.clear();
     }
 
-    /// When the version counts as made: as ingested, else when its period was over and the delay had passed.
+    /// When a sample was imported, where that is known.
+    fn imported(&self, i: usize) -> i64 {
+        self.imported_at.get(i).copied().unwrap_or(NOT_IMPORTED)
+    }
+
+    /// Whether a sample was known live, or says at least when it would have been.
+    fn is_dated(&self, i: usize) -> bool {
+        self.ingested_at.get(i).is_some_and(|&at| at != NOT_INGESTED)
+    }
+
+    /// Repeats each sample of a long period in every cell that it covers. A part of it is known no sooner than the whole.
+    fn spread(&mut self) {
+        let steps = (self.period_ms.min(LONGEST_PERIOD_MS) / CELL_MS) as usize;
+        let whole_ms = self.period_ms;
+        self.date_imports();
+        let repeated = |times: &[i64]| times.iter().flat_map(|&t| std::iter::repeat_n(t, steps)).collect::<Vec<_>>();
+        self.whole_end = self.ts.iter().flat_map(|&t| std::iter::repeat_n(t + whole_ms, steps)).collect();
+        self.ingested_at = repeated(&self.ingested_at);
+        self.imported_at = repeated(&self.imported_at);
+        self.value = self.value.iter().flat_map(|&v| std::iter::repeat_n(v, steps)).collect();
+        self.ts = self.ts.iter().flat_map(|&t| (0..steps).map(move |k| t + k as i64 * CELL_MS)).collect();
+        self.period_ms = CELL_MS;
+    }
+
+    /// When the version counts as made: as ingested, as imported, else when its period was over and the delay had passed.
     fn version(&self, i: usize, delay_ms: i64) -> i64 {
-        match self.ingested_at.get(i) {
-            Some(&at) if at != NOT_INGESTED => at,
-            _ => self.ts[i] + self.period_ms + delay_ms,
+        match self.imported(i) {
+            _ if self.is_dated(i) => self.ingested_at[i],
+            NOT_IMPORTED => self.whole_end.get(i).map_or(self.ts[i] + self.period_ms, |&end| end) + delay_ms,
+            at => at,
         }
     }
 
@@ -143,21 +173,20 @@ impl Series {
 
     /// When the sample may be seen: its version is made, and its whole cell is over.
     pub fn available_at(&self, i: usize, delay_ms: i64) -> i64 {
-        let cell_end = self.cell_end(self.ts[i]);
-        match self.ingested_at.get(i) {
-            Some(&at) if at != NOT_INGESTED => at.max(cell_end),
-            _ => cell_end + delay_ms,
-        }
+        let over = self.whole_end.get(i).copied().unwrap_or_else(|| self.cell_end(self.ts[i]));
+        if self.is_dated(i) { self.ingested_at[i].max(over) } else { over + delay_ms }
     }
 
-    /// Gives for each hour of `span` when the last of its samples became available; `i64::MIN` for an hour without samples.
+    /// Gives for each hour of `span` when the last of its samples became available or could win; `i64::MIN` for an hour without samples.
     pub(crate) fn settled(&self, span: &Range<i64>, delay_ms: i64) -> Vec<i64> {
         let mut at = vec![i64::MIN; usize::try_from((span.end - span.start) / HOUR_MS).unwrap_or(0)];
         let from = self.ts.partition_point(|&t| t < span.start);
         let to = self.ts.partition_point(|&t| t < span.end);
         for i in from..to {
             let hour = &mut at[((self.ts[i] - span.start) / HOUR_MS) as usize];
-            *hour = self.available_at(i, delay_ms).max(*hour);
+            // An import may yet win over what was known live.
+            let imported = if self.ingested_at.is_empty() { NOT_IMPORTED } else { self.imported(i) };
+            *hour = self.available_at(i, delay_ms).max(imported).max(*hour);
         }
         at
     }
@@ -188,22 +217,22 @@ impl Series {
         grid.finish(out);
     }
 
-    /// Adds, of each time in `rows`, the newest version that was available at `as_of`.
+    /// Adds, of each time in `rows`, the newest version that counted at `as_of`.
+    ///
+    /// Between imports the later one counts at any time, for nobody knew either live. Against a version that was known live, an
+    /// imported one counts from its import on.
     pub(crate) fn add_versions(&self, rows: Range<usize>, as_of: i64, delay_ms: i64, grid: &mut GridBuilder) {
-        let mut winner: Option<usize> = None;
-        for i in rows {
-            if let Some(w) = winner
-                && self.ts[w] != self.ts[i]
-            {
-                self.put(w, grid);
-                winner = None;
+        let mut from = rows.start;
+        while from < rows.end {
+            let same = self.ts[from..rows.end].iter().take_while(|&&t| t == self.ts[from]).count();
+            let versions = from..from + same;
+            let seen = |&i: &usize| self.available_at(i, delay_ms) <= as_of;
+            let is_live = versions.clone().filter(seen).any(|i| self.is_dated(i));
+            let counts = |&i: &usize| !is_live || self.is_dated(i) || self.imported(i) <= as_of;
+            if let Some(newest) = versions.clone().rev().filter(seen).find(counts) {
+                self.put(newest, grid);
             }
-            if self.available_at(i, delay_ms) <= as_of {
-                winner = Some(i);
-            }
-        }
-        if let Some(w) = winner {
-            self.put(w, grid);
+            from = versions.end;
         }
     }
 
@@ -234,10 +263,10 @@ mod tests {
     #[test]
     fn duplicates_and_order_change_nothing() {
         let mut plain = track(300);
-        plain.extend(&[0, 300_000, 600_000], &[1.0, 2.0, 3.0], None);
+        plain.extend(&[0, 300_000, 600_000], &[1.0, 2.0, 3.0], None, None);
         let mut messy = track(300);
-        messy.extend(&[600_000, 0, 0], &[3.0, 1.0, 1.0], None);
-        messy.extend(&[300_000, 600_000], &[2.0, 3.0], None);
+        messy.extend(&[600_000, 0, 0], &[3.0, 1.0, 1.0], None, None);
+        messy.extend(&[300_000, 600_000], &[2.0, 3.0], None, None);
         let (a, b) = (cells(&mut plain, HOUR_MS), cells(&mut messy, HOUR_MS));
         assert_eq!(
             a.iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
@@ -250,16 +279,52 @@ mod tests {
         // 2:00 to 7:00, available at 12:00: whether or not another row stands beside it.
         for times in [&[120_000][..], &[120_000, 120_000]] {
             let mut t = track(300);
-            t.extend(times, &vec![7.0; times.len()], None);
+            t.extend(times, &vec![7.0; times.len()], None, None);
             assert!(cells(&mut t, 719_999).iter().all(|v| v.is_nan()));
             assert_eq!(cells(&mut t, 720_000).iter().filter(|v| **v == 7.0).count(), 1);
         }
     }
 
     #[test]
+    fn between_imports_the_later_wins_at_any_time_and_against_what_was_known_live_from_its_import_on() {
+        let first = |t: &mut Series, as_of| cells(t, as_of)[0];
+        let imported = || {
+            let mut t = track(300);
+            t.extend(&[0], &[9.0], None, Some(5_000_000));
+            t.extend(&[0], &[2.0], None, Some(6_000_000));
+            t
+        };
+        // Long before either import, for both say what was there then; and whichever file is read first.
+        for as_of in [600_000, 5_500_000, 7_000_000] {
+            assert_eq!(first(&mut imported(), as_of), 2.0);
+            let mut other_way = track(300);
+            other_way.extend(&[0], &[2.0], None, Some(6_000_000));
+            other_way.extend(&[0], &[9.0], None, Some(5_000_000));
+            assert_eq!(first(&mut other_way, as_of), 2.0);
+        }
+        let live = || {
+            let mut t = imported();
+            t.extend(&[0], &[5.0], Some(&[700_000]), None);
+            t
+        };
+        for (as_of, value) in [(600_000, 2.0), (700_000, 5.0), (4_999_999, 5.0), (5_000_000, 9.0), (6_000_000, 2.0)] {
+            assert_eq!(first(&mut live(), as_of), value, "{as_of}");
+        }
+        // Known live after the import: it is the newest.
+        let mut corrected = live();
+        corrected.extend(&[0], &[6.0], Some(&[6_500_000]), None);
+        assert_eq!(first(&mut corrected, 6_500_000), 6.0);
+        // A long period keeps who wins in each of its cells.
+        let mut long = track(3600);
+        long.extend(&[0], &[9.0], None, Some(5_000_000));
+        long.extend(&[0], &[2.0], None, Some(6_000_000));
+        assert!(cells(&mut long, HOUR_MS + DELAY).iter().all(|v| *v == 2.0));
+    }
+
+    #[test]
     fn the_newest_available_version_wins() {
         let mut t = track(300);
-        t.extend(&[0, 0, 0], &[1.0, 2.0, 3.0], Some(&[400_000, 2_000_000, 900_000]));
+        t.extend(&[0, 0, 0], &[1.0, 2.0, 3.0], Some(&[400_000, 2_000_000, 900_000]), None);
         assert!(cells(&mut t, 350_000)[0].is_nan());
         assert_eq!(cells(&mut t, 500_000)[0], 1.0);
         assert_eq!(cells(&mut t, 1_000_000)[0], 3.0);
@@ -269,14 +334,14 @@ mod tests {
     #[test]
     fn a_tie_of_versions_goes_to_the_greater_value() {
         let mut t = track(300);
-        t.extend(&[0, 0], &[2.0, 1.0], Some(&[400_000, 400_000]));
+        t.extend(&[0, 0], &[2.0, 1.0], Some(&[400_000, 400_000]), None);
         assert_eq!(cells(&mut t, HOUR_MS)[0], 2.0);
     }
 
     #[test]
     fn a_long_period_fills_its_cells_once_it_is_over() {
         let mut t = track(900);
-        t.extend(&[0], &[7.0], None);
+        t.extend(&[0], &[7.0], None, None);
         assert!(cells(&mut t, 899_999).iter().all(|v| v.is_nan()));
         assert_eq!(cells(&mut t, HOUR_MS).iter().filter(|v| **v == 7.0).count(), 3);
     }
@@ -284,10 +349,10 @@ mod tests {
     #[test]
     fn complements_and_sums_are_turned_into_the_signals_unit() {
         let mut free = Series::new(Signal::Disk, Reading::Complement(100.0), "free", "Average", None, 300);
-        free.extend(&[0], &[30.0], None);
+        free.extend(&[0], &[30.0], None, None);
         assert_eq!(cells(&mut free, HOUR_MS)[0], 70.0);
         let mut drops = Series::new(Signal::NetDrop, Reading::PerMinute, "net_drop_in", "Sum", None, 300);
-        drops.extend(&[0], &[50.0], None);
+        drops.extend(&[0], &[50.0], None, None);
         assert_eq!(cells(&mut drops, HOUR_MS)[0], 10.0);
     }
 }

@@ -1,13 +1,14 @@
 //! Holds one decoded batch of a metric file and finds where its runs end.
 
-use super::constant::{constant_ingested, constant_period, constant_text};
+use super::constant::{constant_period, constant_text, constant_time};
 use super::key::NOT_INGESTED;
-use super::schema::TEXT_COLUMNS;
+use super::schema::{IMPORTED, INGESTED, TEXT_COLUMNS};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType};
 use arrow_array::{Array, RecordBatch, StringArray};
 use arrow_buffer::ScalarBuffer;
 use parquet::file::metadata::RowGroupMetaData;
+use std::ops::{BitOr, BitXor};
 
 /// The texts of one column of a batch.
 #[derive(Debug)]
@@ -47,6 +48,29 @@ impl Periods {
     }
 }
 
+/// When the rows of a batch were imported; [`NOT_IMPORTED`] marks one that was not.
+#[derive(Debug)]
+pub(crate) enum Imports {
+    /// The same in every row.
+    Constant(i64),
+    /// One for each row.
+    Each(ScalarBuffer<i64>),
+}
+
+/// Marks a row that no import brought.
+pub(crate) const NOT_IMPORTED: i64 = i64::MIN;
+
+impl Imports {
+    /// Gives the time of a row, where it has one.
+    pub(crate) fn at(&self, row: usize) -> Option<i64> {
+        let at = match self {
+            Self::Constant(at) => *at,
+            Self::Each(each) => each[row],
+        };
+        (at != NOT_IMPORTED).then_some(at)
+    }
+}
+
 /// One decoded batch.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -57,6 +81,7 @@ pub(crate) struct Batch {
     pub(crate) value: ScalarBuffer<f64>,
     /// Empty where no row has one; [`NOT_INGESTED`] marks a row without.
     pub(crate) ingested: ScalarBuffer<i64>,
+    pub(crate) imports: Imports,
 }
 
 impl Default for Batch {
@@ -68,6 +93,7 @@ impl Default for Batch {
             ts: Vec::new().into(),
             value: Vec::new().into(),
             ingested: Vec::new().into(),
+            imports: Imports::Constant(NOT_IMPORTED),
         }
     }
 }
@@ -97,13 +123,19 @@ impl Batch {
         let value = batch.column_by_name("value").ok_or("column `value` is missing")?;
         let value = full(value.as_ref(), "value")?.as_primitive::<Float64Type>().values().clone();
         let ingested = match batch.column_by_name("ingested_at") {
-            Some(array) => ingested(array.as_ref()),
-            None => constant_ingested(group).map_or_else(Vec::new, |t| vec![t; ts.len()]).into(),
+            Some(array) => times(array.as_ref()),
+            None => constant_time(group, INGESTED).map_or_else(Vec::new, |t| vec![t; ts.len()]).into(),
         };
-        Ok(Self { rows, texts, period, ts, value, ingested })
+        let imports = match batch.column_by_name("imported_at").map(|array| times(array.as_ref())) {
+            Some(each) if !each.is_empty() => Imports::Each(each),
+            Some(_) => Imports::Constant(NOT_IMPORTED),
+            None => Imports::Constant(constant_time(group, IMPORTED).unwrap_or(NOT_IMPORTED)),
+        };
+        Ok(Self { rows, texts, period, ts, value, ingested, imports })
     }
 
-    /// Gives the end of the run that starts at a row: the first later row that differs in any column of the key.
+    /// Gives the end of the run that starts at a row: the first later row that differs in any column of the key, or came with
+    /// another import.
     pub(crate) fn run_end(&self, start: usize) -> usize {
         let mut end = self.rows;
         for column in &self.texts {
@@ -114,17 +146,20 @@ impl Batch {
         if let Periods::Each(periods) = &self.period {
             end = start + same(&periods[start..end]);
         }
+        if let Imports::Each(imports) = &self.imports {
+            end = start + same(&imports[start..end]);
+        }
         end
     }
 }
 
 /// Counts the leading elements that equal the first, comparing in blocks so that the compiler can vectorise.
-fn same(codes: &[i32]) -> usize {
+fn same<T: Copy + Default + PartialEq + BitOr<Output = T> + BitXor<Output = T>>(codes: &[T]) -> usize {
     const BLOCK: usize = 64;
     let Some(&first) = codes.first() else { return 0 };
     let mut n = 0;
     for block in codes.chunks_exact(BLOCK) {
-        if block.iter().fold(0, |diff, &c| diff | (c ^ first)) != 0 {
+        if block.iter().fold(T::default(), |diff, &c| diff | (c ^ first)) != T::default() {
             break;
         }
         n += BLOCK;
@@ -152,7 +187,8 @@ fn coded(array: &dyn Array, name: &str) -> Result<TextValues, String> {
     }
 }
 
-fn ingested(array: &dyn Array) -> ScalarBuffer<i64> {
+/// Gives times, [`NOT_INGESTED`] for null; empty where all are.
+fn times(array: &dyn Array) -> ScalarBuffer<i64> {
     let array = array.as_primitive::<TimestampMillisecondType>();
     match array.nulls() {
         Some(nulls) if nulls.null_count() == array.len() => Vec::new().into(),

@@ -163,6 +163,19 @@ impl Writer<'_> {
         Ok(Staging { id: id.to_owned(), dir, above, files: Vec::new() })
     }
 
+    /// Says when a commit was begun, for files that hold it: where they are put in place one by one, a commit that is done again after
+    /// a crash must write the same.
+    pub fn begun_at(&self, id: &str, now_ms: i64) -> Result<i64> {
+        let store = &self.history.store;
+        if store.local_root().is_some() {
+            return Ok(now_ms);
+        }
+        let path = begun_path(id);
+        store.put_new(&path, now_ms.to_string().into_bytes())?;
+        let begun = store.read(&path)?.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
+        begun.ok_or_else(|| HistoryError::corrupt(&store.describe(&path), "it should hold a time in milliseconds"))
+    }
+
     /// Puts the staged files in place, all or none, and keeps a record. `signal_map` is added to the manifest's.
     /// The staged files must be durable already.
     pub fn commit(
@@ -193,6 +206,7 @@ impl Writer<'_> {
                 failpoint::point("commit.file_placed");
             }
             conclude(store, &journal)?;
+            store.delete(&begun_path(&journal.id))?;
         }
         self.history.manifest = journal.manifest;
         self.history.fresh = false;
@@ -249,6 +263,11 @@ impl Writer<'_> {
         }
         finish_interrupted(store, &self.history.notes, None)
     }
+}
+
+/// Where it stands when a commit without a journal was begun.
+fn begun_path(id: &str) -> String {
+    format!("_begun/{id}")
 }
 
 fn journal_path(id: &str) -> String {

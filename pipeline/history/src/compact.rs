@@ -306,13 +306,12 @@ impl RunSink for Merged {
             self.series.insert(run.key.clone(), Vec::new());
         }
         let Some(samples) = self.series.get_mut(run.key) else { return Ok(()) };
-        samples.extend(
-            run.ts
-                .iter()
-                .zip(run.value)
-                .enumerate()
-                .map(|(i, (&ts, value))| (ts, run.ingested_at.map_or(NOT_INGESTED, |t| t[i]), ordered_bits(*value))),
-        );
+        samples.extend(run.ts.iter().zip(run.value).enumerate().map(|(i, (&ts, value))| Sample {
+            ts,
+            ingested_at: run.ingested_at.map_or(NOT_INGESTED, |t| t[i]),
+            imported_at: run.imported_at,
+            bits: ordered_bits(*value),
+        }));
         Ok(())
     }
 
@@ -340,15 +339,15 @@ impl RunSink for Merged {
 impl Merged {
     fn write(&mut self, rows: &mut Vec<(&SeriesKey, Sample)>) -> Result<()> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        rows.sort_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| a.0.cmp(b.0)).then_with(|| a.1.cmp(&b.1)));
-        for run in rows.chunk_by(|a, b| a.0 == b.0) {
-            let ts: Vec<i64> = run.iter().map(|r| r.1.0).collect();
-            let value: Vec<f64> = run.iter().map(|r| from_ordered_bits(r.1.2)).collect();
-            let mut ingested: Vec<i64> = run.iter().map(|r| r.1.1).collect();
+        rows.sort_by(|a, b| a.1.ts.cmp(&b.1.ts).then_with(|| a.0.cmp(b.0)).then_with(|| a.1.cmp(&b.1)));
+        for run in rows.chunk_by(|a, b| a.0 == b.0 && a.1.imported_at == b.1.imported_at) {
+            let ts: Vec<i64> = run.iter().map(|r| r.1.ts).collect();
+            let value: Vec<f64> = run.iter().map(|r| from_ordered_bits(r.1.bits)).collect();
+            let mut ingested: Vec<i64> = run.iter().map(|r| r.1.ingested_at).collect();
             if ingested.iter().all(|&t| t == NOT_INGESTED) {
                 ingested.clear();
             }
-            writer.push(run[0].0, &ts, &value, &ingested)?;
+            writer.push(run[0].0, &ts, &value, &ingested, run[0].1.imported_at)?;
         }
         rows.clear();
         Ok(())

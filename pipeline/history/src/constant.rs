@@ -1,6 +1,6 @@
 //! What the statistics of a row group alone say of a column.
 
-use super::schema::{DEVICE, INGESTED, PERIOD, TEXT_COLUMNS, TS};
+use super::schema::{DEVICE, PERIOD, TEXT_COLUMNS, TS};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
@@ -15,7 +15,7 @@ pub(crate) enum Constant {
 
 /// Finds, from the statistics alone, that a column is constant in a row group.
 pub(crate) fn constant(group: &RowGroupMetaData, column: usize) -> Option<Constant> {
-    let stats = group.column(column).statistics()?;
+    let stats = group.columns().get(column)?.statistics()?;
     let nulls = stats.null_count_opt()?;
     if nulls == group.num_rows() as u64 {
         return Some(Constant::Null);
@@ -64,9 +64,9 @@ pub(crate) fn constant_period(group: &RowGroupMetaData) -> Result<i32, String> {
     }
 }
 
-/// Gives the constant `ingested_at` where it was not read; none where every row is null.
-pub(crate) fn constant_ingested(group: &RowGroupMetaData) -> Option<i64> {
-    match constant(group, INGESTED) {
+/// Gives the constant time of a column that was not read; none where every row is null, or the file has no such column.
+pub(crate) fn constant_time(group: &RowGroupMetaData, column: usize) -> Option<i64> {
+    match constant(group, column) {
         Some(Constant::Number(n)) => Some(n),
         Some(Constant::Null | Constant::Text(_)) | None => None,
     }

@@ -52,6 +52,7 @@ pub fn import_files(
         return Ok(report);
     }
     let mut staging = writer.stage(&id)?;
+    let imported_at = writer.begun_at(&id, options.now_ms)?;
     let mut intake = Intake::new(options, writer.history(), &staging.dir().join("spill"))?;
     for input in &inputs {
         match input.format {
@@ -65,7 +66,7 @@ pub fn import_files(
     report.files = files.len() as u64;
     let mut spilled = sorter.finish(&table)?;
     let keys = final_keys(&table, &mut spilled)?;
-    write_partitions(&id, &mut staging, &table, &keys, &mut spilled, &mut report, progress)?;
+    write_partitions((&id, imported_at), &mut staging, &table, &keys, &mut spilled, &mut report, progress)?;
     spilled.remove()?;
     describe(&mut report, &table, &keys, &writer, options);
     let range = report.range;
@@ -160,7 +161,7 @@ fn final_keys(table: &SeriesTable, spilled: &mut Spilled) -> Result<Vec<SeriesKe
 }
 
 fn write_partitions(
-    id: &str,
+    (id, imported_at): (&str, i64),
     staging: &mut crate::Staging,
     table: &SeriesTable,
     keys: &[SeriesKey],
@@ -176,7 +177,7 @@ fn write_partitions(
         merge_partition(spilled, table, partition, |series, ts, value, ingested| {
             report.rows_written += ts.len() as u64;
             report.cover(ts);
-            Ok(out.push(&keys[series as usize], ts, value, ingested)?)
+            Ok(out.push(&keys[series as usize], ts, value, ingested, Some(imported_at))?)
         })?;
         out.finish()?;
         forewarn_runtime::failpoint::point("import.partition_written");

@@ -5,7 +5,7 @@ use super::batch::Batch;
 use super::constant::{constant, number_range, time_range};
 use super::error::{HistoryError, Result};
 use super::key::SeriesKey;
-use super::schema::{DEVICE, INGESTED, INSTANCE, PERIOD, TEXT_COLUMNS, TS, VALUE, metric_schema};
+use super::schema::{DEVICE, IMPORTED, INGESTED, INSTANCE, PERIOD, TEXT_COLUMNS, TS, VALUE, metric_schema};
 use super::store::StoreFile;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -55,7 +55,9 @@ pub(crate) fn open_metadata(name: &str, file: &StoreFile) -> Result<ArrowReaderM
     let meta = ArrowReaderMetadata::load(file, options.clone()).map_err(|e| HistoryError::parquet(name, e))?;
     let expected = metric_schema();
     let columns = meta.schema().fields();
-    for (i, field) in expected.fields().iter().enumerate() {
+    // Files of before have no `imported_at`.
+    let known = columns.len().clamp(IMPORTED, expected.fields().len());
+    for (i, field) in expected.fields().iter().take(known).enumerate() {
         let Some(found) = columns.get(i).filter(|f| f.name() == field.name()) else {
             let fault = format!("column {} should be `{}`", i + 1, field.name());
             return Err(HistoryError::corrupt(name, fault));
@@ -67,7 +69,7 @@ pub(crate) fn open_metadata(name: &str, file: &StoreFile) -> Result<ArrowReaderM
             return Err(HistoryError::corrupt(name, fault));
         }
     }
-    if columns.len() != expected.fields().len() {
+    if columns.len() > known {
         return Err(HistoryError::corrupt(name, "it has more columns than a metric file"));
     }
     // Read all text as dictionaries, whatever the writer's schema says.
@@ -115,6 +117,11 @@ impl RunReader {
     pub(crate) fn samples(&self) -> (&[i64], &[f64], &[i64]) {
         let run = self.run.clone();
         (&self.batch.ts[run.clone()], &self.batch.value[run.clone()], self.batch.ingested.get(run).unwrap_or(&[]))
+    }
+
+    /// Gives when the current run was imported, where an import brought it.
+    pub(crate) fn imported_at(&self) -> Option<i64> {
+        self.batch.imports.at(self.run.start)
     }
 
     /// Counts the rows of the current run.
@@ -238,9 +245,9 @@ impl RunReader {
     fn open_group(&self, index: usize) -> Result<ParquetRecordBatchReader> {
         let group = self.meta.metadata().row_group(index);
         let want = &self.want;
-        let wanted = (0..=INGESTED).filter(|&i| match i {
+        let wanted = (0..group.num_columns()).filter(|&i| match i {
             TS | VALUE => !want.keys_only,
-            INGESTED if want.keys_only => false,
+            INGESTED | IMPORTED if want.keys_only => false,
             i => want.all_columns || constant(group, i).is_none(),
         });
         let mask = ProjectionMask::leaves(self.meta.parquet_schema(), wanted);

@@ -17,6 +17,8 @@ pub struct Run<'a> {
     pub value: &'a [f64],
     /// When each sample arrived; [`super::NOT_INGESTED`] marks one that does not say. None where none says.
     pub ingested_at: Option<&'a [i64]>,
+    /// When all of them were imported, where an import brought them.
+    pub imported_at: Option<i64>,
 }
 
 /// Takes the runs of a scan.
@@ -100,7 +102,7 @@ fn drain_instance(reader: &mut RunReader, instance: &str, sink: &mut impl RunSin
     while reader.key().instance_id == instance {
         let (ts, value, ingested) = reader.samples();
         let ingested_at = (!ingested.is_empty()).then_some(ingested);
-        sink.run(Run { key: reader.key(), ts, value, ingested_at })?;
+        sink.run(Run { key: reader.key(), ts, value, ingested_at, imported_at: reader.imported_at() })?;
         if !reader.advance()? {
             return Ok(false);
         }

@@ -15,6 +15,7 @@ pub(crate) const PERIOD: usize = 7;
 pub(crate) const TS: usize = 8;
 pub(crate) const VALUE: usize = 9;
 pub(crate) const INGESTED: usize = 10;
+pub(crate) const IMPORTED: usize = 11;
 /// Positions of text columns that are looked at by themselves.
 pub(crate) const INSTANCE: usize = 2;
 pub(crate) const DEVICE: usize = 6;
@@ -43,6 +44,7 @@ pub fn metric_schema() -> SchemaRef {
     fields.push(Field::new("ts", time_type(), false));
     fields.push(Field::new("value", DataType::Float64, false));
     fields.push(Field::new("ingested_at", time_type(), true));
+    fields.push(Field::new("imported_at", time_type(), true));
     Arc::new(Schema::new(fields))
 }
 
@@ -72,6 +74,8 @@ pub(crate) fn metric_properties() -> WriterProperties {
         .set_column_encoding(col("ts"), Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_enabled(col("ingested_at"), false)
         .set_column_encoding(col("ingested_at"), Encoding::DELTA_BINARY_PACKED)
+        .set_column_dictionary_enabled(col("imported_at"), false)
+        .set_column_encoding(col("imported_at"), Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_enabled(col("value"), false)
         .set_column_encoding(col("value"), Encoding::BYTE_STREAM_SPLIT)
         .build()

@@ -3,54 +3,69 @@
 use super::key::NOT_INGESTED;
 use forewarn_domain::time::CELL_MS;
 
-/// A sample with everything that tells versions apart: start of the period, when it was ingested, the value's ordered bits.
-pub type Sample = (i64, i64, u64);
+/// A sample with everything that tells versions apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sample {
+    /// Start of the period.
+    pub ts: i64,
+    /// When it was ingested; [`NOT_INGESTED`] where it does not say.
+    pub ingested_at: i64,
+    /// When it was imported, where an import brought it.
+    pub imported_at: Option<i64>,
+    /// The value's ordered bits.
+    pub bits: u64,
+}
+
+impl Sample {
+    fn is_dated(&self) -> bool {
+        self.ingested_at != NOT_INGESTED
+    }
+
+    /// When it counts as made, as [`forewarn_rules::series::Series`] has it.
+    fn made_at(&self, period_s: i32, delay_ms: i64) -> i64 {
+        let natural = self.ts + i64::from(period_s) * 1000 + delay_ms;
+        if self.is_dated() { self.ingested_at } else { self.imported_at.unwrap_or(natural) }
+    }
+
+    /// When it may be seen, as [`forewarn_rules::series::Series`] has it.
+    fn available_at(&self, period_s: i32, delay_ms: i64) -> i64 {
+        let cell_end = (self.ts.div_euclid(CELL_MS) * CELL_MS + CELL_MS).max(self.ts + i64::from(period_s) * 1000);
+        if self.is_dated() { self.ingested_at.max(cell_end) } else { cell_end + delay_ms }
+    }
+}
 
 /// Sorts the samples of one series and drops what repeats a value that was known before; gives how many went.
 ///
-/// What was known at any time stays the same: of versions that all say the same, the one that was available first stays; where
-/// values differ, one that repeats the value before it goes.
+/// What was known at any time stays the same: of versions that all say the same, the first that was known live stays, and one that
+/// was available before it; where values differ, one that repeats the value before it goes, if both were known live or neither was.
 pub fn keep_versions(samples: &mut Vec<Sample>, period_s: i32, delay_ms: i64) -> usize {
     let before = samples.len();
-    if samples.is_sorted_by(|a, b| a.0 < b.0) {
+    if samples.is_sorted_by(|a, b| a.ts < b.ts) {
         return 0;
     }
     samples.sort_unstable();
     samples.dedup();
-    let mut kept = 0;
-    let mut from = 0;
-    while from < samples.len() {
-        let ts = samples[from].0;
-        let to = from + samples[from..].iter().take_while(|s| s.0 == ts).count();
-        let versions = &samples[from..to];
-        if versions.iter().all(|v| v.2 == versions[0].2) {
-            let first = versions.iter().copied().min_by_key(|v| (available(*v, period_s, delay_ms), v.1));
-            if let Some(first) = first {
-                samples[kept] = first;
-                kept += 1;
-            }
-        } else {
-            // Where a version doesn't say when it came, the order of all is not certain: each stays.
-            let dated = samples[from].1 != NOT_INGESTED;
-            let mut last = None;
-            for i in from..to {
-                let repeats = dated && last.replace(samples[i].2) == Some(samples[i].2);
-                if !repeats {
-                    samples[kept] = samples[i];
-                    kept += 1;
-                }
-            }
+    let mut kept: Vec<Sample> = Vec::with_capacity(samples.len());
+    for versions in samples.chunk_by_mut(|a, b| a.ts == b.ts) {
+        if versions.iter().all(|v| v.bits == versions[0].bits) {
+            // One that was known live stays: a later import counts against it from then on only.
+            let first = |dated| {
+                let of_kind = versions.iter().filter(move |v| v.is_dated() == dated);
+                of_kind.map(|v| (v.available_at(period_s, delay_ms), *v)).min()
+            };
+            let (live, other) = (first(true), first(false));
+            let other = other.filter(|other| live.is_none_or(|live| other.0 < live.0));
+            kept.extend([other, live].into_iter().flatten().map(|(_, v)| v));
+            continue;
         }
-        from = to;
+        versions.sort_unstable_by_key(|v| (v.made_at(period_s, delay_ms), v.imported_at, v.bits));
+        let from = kept.len();
+        kept.push(versions[0]);
+        kept.extend(versions.windows(2).filter(|w| (w[0].bits, w[0].is_dated()) != (w[1].bits, w[1].is_dated())).map(|w| w[1]));
+        kept[from..].sort_unstable();
     }
-    samples.truncate(kept);
-    before - kept
-}
-
-/// When a version may be seen, as [`forewarn_rules::series::Series`] has it.
-fn available((ts, ingested, _): Sample, period_s: i32, delay_ms: i64) -> i64 {
-    let cell_end = (ts.div_euclid(CELL_MS) * CELL_MS + CELL_MS).max(ts + i64::from(period_s) * 1000);
-    if ingested == NOT_INGESTED { cell_end + delay_ms } else { ingested.max(cell_end) }
+    *samples = kept;
+    before - samples.len()
 }
 
 /// Maps a value to bits that sort as [`f64::total_cmp`] does.
@@ -71,11 +86,25 @@ mod tests {
 
     const DELAY: i64 = 300_000;
 
-    /// What is known at a time: of the versions available then, the newest, the greater value on a tie.
+    /// What is known at a time: of the versions available then, the newest, the greater value on a tie. Against one that was known
+    /// live an imported one counts from its import on.
     fn known(samples: &[Sample], ts: i64, as_of: i64) -> Option<u64> {
-        let seen = samples.iter().filter(|s| s.0 == ts && available(**s, 300, DELAY) <= as_of);
-        let made = |s: &Sample| if s.1 == NOT_INGESTED { ts + 300_000 + DELAY } else { s.1 };
-        seen.max_by_key(|s| (made(s), s.2)).map(|s| s.2)
+        let seen = |s: &&Sample| s.ts == ts && s.available_at(300, DELAY) <= as_of;
+        let is_live = samples.iter().filter(seen).any(Sample::is_dated);
+        let counts = |s: &&Sample| !is_live || s.is_dated() || s.imported_at.is_none_or(|at| at <= as_of);
+        let newest = samples.iter().filter(seen).filter(counts);
+        newest.max_by_key(|s| (s.made_at(300, DELAY), s.imported_at, s.bits)).map(|s| s.bits)
+    }
+
+    fn version() -> impl Strategy<Value = Sample> {
+        let ingested_at = prop_oneof![Just(NOT_INGESTED), 0_i64..3_000_000];
+        let imported_at = proptest::option::of(1_000_000_i64..3_000_000);
+        (0_i64..3, ingested_at, imported_at, 0_u64..3).prop_map(|(n, ingested_at, imported_at, bits)| Sample {
+            ts: n * 300_000,
+            ingested_at,
+            imported_at,
+            bits,
+        })
     }
 
     proptest! {
@@ -87,10 +116,9 @@ mod tests {
 
         #[test]
         fn what_was_known_at_any_time_stays_the_same(
-            versions in proptest::collection::vec((0_i64..3, prop_oneof![Just(NOT_INGESTED), 0_i64..3_000_000], 0_u64..3), 0..24),
+            all in proptest::collection::vec(version(), 0..24),
             as_of in 0_i64..4_000_000,
         ) {
-            let all: Vec<Sample> = versions.iter().map(|v| (v.0 * 300_000, v.1, v.2)).collect();
             let mut kept = all.clone();
             let dropped = keep_versions(&mut kept, 300, DELAY);
             prop_assert_eq!(kept.len() + dropped, all.len());
@@ -102,9 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn a_point_pulled_again_and_again_is_one_point() {
-        let mut samples = vec![(0, 900_000, 7), (0, 700_000, 7), (0, NOT_INGESTED, 7), (300_000, 900_000, 8)];
-        assert_eq!(keep_versions(&mut samples, 300, DELAY), 2);
-        assert_eq!(samples, vec![(0, NOT_INGESTED, 7), (300_000, 900_000, 8)]);
+    fn a_point_pulled_or_imported_again_and_again_is_one_point() {
+        let sample = |ts, ingested_at, bits| Sample { ts, ingested_at, imported_at: None, bits };
+        let import = |at, bits| Sample { imported_at: Some(at), ..sample(0, NOT_INGESTED, bits) };
+        let mut samples = vec![sample(0, 900_000, 7), sample(0, 700_000, 7), sample(0, NOT_INGESTED, 7), sample(300_000, 900_000, 8)];
+        assert_eq!(keep_versions(&mut samples, 300, DELAY), 1);
+        assert_eq!(samples, vec![sample(0, NOT_INGESTED, 7), sample(0, 700_000, 7), sample(300_000, 900_000, 8)]);
+        let mut imports = vec![import(2_000_000, 7), import(1_000_000, 7), import(3_000_000, 8), import(4_000_000, 8)];
+        assert_eq!(keep_versions(&mut imports, 300, DELAY), 2);
+        assert_eq!(imports, vec![import(1_000_000, 7), import(3_000_000, 8)]);
     }
 }

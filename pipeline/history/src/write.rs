@@ -1,5 +1,6 @@
 //! Writes one metric file from runs of samples in file order.
 
+use super::batch::NOT_IMPORTED;
 use super::error::{HistoryError, Result};
 use super::key::{NOT_INGESTED, SeriesKey};
 use super::schema::{ROW_GROUP, ROW_GROUP_SOFT, TEXT_COLUMNS, metric_properties, metric_schema};
@@ -67,6 +68,7 @@ pub struct MetricWriter {
     ts: Vec<i64>,
     value: Vec<f64>,
     ingested: Vec<i64>,
+    imported: Vec<i64>,
     instance: String,
 }
 
@@ -87,12 +89,20 @@ impl MetricWriter {
             ts: Vec::new(),
             value: Vec::new(),
             ingested: Vec::new(),
+            imported: Vec::new(),
             instance: String::new(),
         })
     }
 
-    /// Appends samples of one series; `ingested` is empty where no sample has one.
-    pub fn push(&mut self, key: &SeriesKey, ts: &[i64], value: &[f64], ingested: &[i64]) -> Result<()> {
+    /// Appends samples of one series; `ingested` is empty where no sample has one, `imported` is of all of them.
+    pub fn push(
+        &mut self,
+        key: &SeriesKey,
+        ts: &[i64],
+        value: &[f64],
+        ingested: &[i64],
+        imported: Option<i64>,
+    ) -> Result<()> {
         if self.instance != key.instance_id {
             if self.ts.len() >= ROW_GROUP_SOFT {
                 self.flush()?;
@@ -103,6 +113,10 @@ impl MetricWriter {
         while from < ts.len() {
             let to = ts.len().min(from + ROW_GROUP - self.ts.len());
             self.append(key, &ts[from..to], &value[from..to], ingested.get(from..to).unwrap_or(&[]));
+            if let Some(at) = imported {
+                self.imported.resize(self.ts.len() - (to - from), NOT_IMPORTED);
+                self.imported.resize(self.ts.len(), at);
+            }
             if self.ts.len() == ROW_GROUP {
                 self.flush()?;
             }
@@ -131,12 +145,8 @@ impl MetricWriter {
             return Ok(());
         }
         let n = self.ts.len();
-        let mut ingested = std::mem::take(&mut self.ingested);
-        ingested.resize(n, NOT_INGESTED);
-        let known = ingested.iter().map(|&t| t != NOT_INGESTED).collect::<NullBuffer>();
-        for t in &mut ingested {
-            *t = if *t == NOT_INGESTED { 0 } else { *t };
-        }
+        let ingested = nullable(std::mem::take(&mut self.ingested), n, NOT_INGESTED);
+        let imported = nullable(std::mem::take(&mut self.imported), n, NOT_IMPORTED);
         let built = (|| {
             let mut columns = Vec::with_capacity(TEXT_COLUMNS.len() + 4);
             for column in &mut self.texts {
@@ -146,8 +156,8 @@ impl MetricWriter {
             let ts = TimestampMillisecondArray::from(std::mem::take(&mut self.ts));
             columns.push(Arc::new(ts.with_timezone("UTC")));
             columns.push(Arc::new(Float64Array::from(std::mem::take(&mut self.value))));
-            let ingested = TimestampMillisecondArray::new(ingested.into(), Some(known));
-            columns.push(Arc::new(ingested.with_timezone("UTC")));
+            columns.push(Arc::new(ingested));
+            columns.push(Arc::new(imported));
             RecordBatch::try_new(Arc::clone(&self.schema), columns)
         })();
         let batch = built.map_err(parquet::errors::ParquetError::from);
@@ -161,4 +171,14 @@ impl MetricWriter {
         let file = self.writer.into_inner().map_err(|e| HistoryError::parquet(&self.path.display().to_string(), e))?;
         file.sync_all().map_err(|e| HistoryError::io("sync", &self.path, e))
     }
+}
+
+/// Makes a column of times of so many rows, with null where a row has none.
+fn nullable(mut times: Vec<i64>, rows: usize, none: i64) -> TimestampMillisecondArray {
+    times.resize(rows, none);
+    let known = times.iter().map(|&t| t != none).collect::<NullBuffer>();
+    for t in &mut times {
+        *t = if *t == none { 0 } else { *t };
+    }
+    TimestampMillisecondArray::new(times.into(), Some(known)).with_timezone("UTC")
 }

@@ -102,7 +102,7 @@ where
             return Ok(());
         };
         let ingested = run.ingested_at.filter(|at| at.iter().any(|&t| t != NOT_INGESTED));
-        track.extend(run.ts, run.value, ingested);
+        track.extend(run.ts, run.value, ingested, run.imported_at);
         self.samples += rows;
         Ok(())
     }
@@ -154,7 +154,7 @@ mod tests {
         gather.as_of = as_of;
         for (key, ts, ingested) in runs {
             let at = ingested.map(|at| [at]);
-            gather.run(Run { key, ts: &[*ts], value: &[1.0], ingested_at: at.as_ref().map(|at| &at[..]) }).unwrap();
+            gather.run(Run { key, ts: &[*ts], value: &[1.0], ingested_at: at.as_ref().map(|at| &at[..]), imported_at: None }).unwrap();
         }
         gather.end_instance("i-a").unwrap();
         let unused = gather.unused.keys().cloned().collect();

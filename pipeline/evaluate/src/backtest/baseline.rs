@@ -259,7 +259,7 @@ mod tests {
         let mut track = Series::new(signal, Reading::AsIs, "m", "Average", None, 300);
         let ts: Vec<i64> = (0..hours * 12).map(|i| i * 300_000).collect();
         let values: Vec<f64> = ts.iter().map(|t| value(*t as f64 / HOUR_MS as f64)).collect();
-        track.extend(&ts, &values, None);
+        track.extend(&ts, &values, None, None);
         let is_unique_sorted = track.normalise(DELAY);
         (track, is_unique_sorted)
     }
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(said(&jump, 400), [(0.0, false); 3]);
         // A revised version counts from when it came in.
         let mut track = Series::new(Signal::Disk, Reading::AsIs, "m", "Average", None, 300);
-        track.extend(&[0, 0], &[50.0, 99.0], Some(&[400_000, 700_000]));
+        track.extend(&[0, 0], &[50.0, 99.0], Some(&[400_000, 700_000]), None);
         let is_unique_sorted = track.normalise(DELAY);
         let steps = Steps { from: 350_000, to: 800_001, step: 150_000 };
         let found = verdicts(&[(track, is_unique_sorted)], steps, DELAY);

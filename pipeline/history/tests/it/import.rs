@@ -7,6 +7,7 @@ use forewarn_testkit::snapshot;
 use std::path::{Path, PathBuf};
 
 mod bad_input;
+mod contradictions;
 mod shapes;
 
 pub(crate) const NOW: i64 = 1_772_323_200_000; // 2026-03-01T00:00:00Z

@@ -143,7 +143,7 @@ impl Out<'_> {
         for (key, pieces) in group {
             rows.extend(self.merged(key, pieces, day).into_iter().map(|s| (*key, s)));
         }
-        rows.sort_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| a.0.cmp(b.0)).then_with(|| a.1.cmp(&b.1)));
+        rows.sort_by(|a, b| a.1.ts.cmp(&b.1.ts).then_with(|| a.0.cmp(b.0)).then_with(|| a.1.cmp(&b.1)));
         for run in rows.chunk_by(|a, b| a.0 == b.0) {
             let (ts, values, ingested) = columns(run.iter().map(|r| &r.1));
             self.push(writer, run[0].0, &ts, &values, &ingested)?;
@@ -156,7 +156,8 @@ impl Out<'_> {
         for piece in pieces {
             let part = within(piece, day);
             let pairs = piece.ts[part.clone()].iter().zip(&piece.values[part]);
-            samples.extend(pairs.map(|(&ts, &value)| (ts, piece.ingested_at, ordered_bits(value))));
+            let ingested_at = piece.ingested_at;
+            samples.extend(pairs.map(|(&ts, &value)| Sample { ts, ingested_at, imported_at: None, bits: ordered_bits(value) }));
         }
         self.done.repeated += keep_versions(&mut samples, key.period_s, self.delay_ms) as u64;
         samples
@@ -173,7 +174,7 @@ impl Out<'_> {
     ) -> Result<(), HistoryError> {
         let (Some(&first), Some(&last)) = (ts.first(), ts.last()) else { return Ok(()) };
         let dated = ingested.iter().any(|&t| t != NOT_INGESTED);
-        writer.push(key, ts, values, if dated { ingested } else { &[] })?;
+        writer.push(key, ts, values, if dated { ingested } else { &[] }, None)?;
         self.range = Some(self.range.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
         self.done.rows += ts.len() as u64;
         Ok(())
@@ -182,10 +183,10 @@ impl Out<'_> {
 
 fn columns<'s>(samples: impl Iterator<Item = &'s Sample>) -> (Vec<i64>, Vec<f64>, Vec<i64>) {
     let (mut ts, mut values, mut ingested) = (Vec::new(), Vec::new(), Vec::new());
-    for &(t, at, bits) in samples {
-        ts.push(t);
-        values.push(from_ordered_bits(bits));
-        ingested.push(at);
+    for sample in samples {
+        ts.push(sample.ts);
+        values.push(from_ordered_bits(sample.bits));
+        ingested.push(sample.ingested_at);
     }
     (ts, values, ingested)
 }
