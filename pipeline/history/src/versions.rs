@@ -36,8 +36,8 @@ impl Sample {
 
 /// Sorts the samples of one series and drops what repeats a value that was known before; gives how many went.
 ///
-/// What was known at any time stays the same: of versions that all say the same, the first that was known live stays, and one that
-/// was available before it; where values differ, one that repeats the value before it goes, if both were known live or neither was.
+/// What was known at any time stays the same: of versions that all say the same, the one that was available first stays, and beside
+/// an import the first that was known live; where values differ, one that repeats the value before it goes, if both were known live or neither was.
 pub fn keep_versions(samples: &mut Vec<Sample>, period_s: i32, delay_ms: i64) -> usize {
     let before = samples.len();
     if samples.is_sorted_by(|a, b| a.ts < b.ts) {
@@ -48,13 +48,14 @@ pub fn keep_versions(samples: &mut Vec<Sample>, period_s: i32, delay_ms: i64) ->
     let mut kept: Vec<Sample> = Vec::with_capacity(samples.len());
     for versions in samples.chunk_by_mut(|a, b| a.ts == b.ts) {
         if versions.iter().all(|v| v.bits == versions[0].bits) {
-            // One that was known live stays: a later import counts against it from then on only.
+            // One that was known live stays beside an import: another import counts against it from then on only.
             let first = |dated| {
                 let of_kind = versions.iter().filter(move |v| v.is_dated() == dated);
                 of_kind.map(|v| (v.available_at(period_s, delay_ms), *v)).min()
             };
             let (live, other) = (first(true), first(false));
             let other = other.filter(|other| live.is_none_or(|live| other.0 < live.0));
+            let live = live.filter(|_| other.is_none_or(|other| other.1.imported_at.is_some()));
             kept.extend([other, live].into_iter().flatten().map(|(_, v)| v));
             continue;
         }
@@ -134,8 +135,11 @@ mod tests {
         let sample = |ts, ingested_at, bits| Sample { ts, ingested_at, imported_at: None, bits };
         let import = |at, bits| Sample { imported_at: Some(at), ..sample(0, NOT_INGESTED, bits) };
         let mut samples = vec![sample(0, 900_000, 7), sample(0, 700_000, 7), sample(0, NOT_INGESTED, 7), sample(300_000, 900_000, 8)];
-        assert_eq!(keep_versions(&mut samples, 300, DELAY), 1);
-        assert_eq!(samples, vec![sample(0, NOT_INGESTED, 7), sample(0, 700_000, 7), sample(300_000, 900_000, 8)]);
+        assert_eq!(keep_versions(&mut samples, 300, DELAY), 2);
+        assert_eq!(samples, vec![sample(0, NOT_INGESTED, 7), sample(300_000, 900_000, 8)]);
+        let mut beside = vec![import(1_000_000, 7), sample(0, 900_000, 7), sample(0, 700_000, 7)];
+        assert_eq!(keep_versions(&mut beside, 300, DELAY), 1);
+        assert_eq!(beside, vec![import(1_000_000, 7), sample(0, 700_000, 7)]);
         let mut imports = vec![import(2_000_000, 7), import(1_000_000, 7), import(3_000_000, 8), import(4_000_000, 8)];
         assert_eq!(keep_versions(&mut imports, 300, DELAY), 2);
         assert_eq!(imports, vec![import(1_000_000, 7), import(3_000_000, 8)]);
