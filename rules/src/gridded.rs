@@ -90,12 +90,20 @@ mod tests {
     const DELAY: i64 = 300_000;
     const CELL: i64 = 300_000;
 
-    /// Twelve days with gaps; some samples came late, and some again with another value.
+    /// Twelve days with gaps; some samples came late, some again with another value, and some were imported: alone, for whole hours, or
+    /// later than what was known live.
     fn messy() -> Series {
         let mut track = Series::new(Signal::Memory, Reading::AsIs, "mem_used_percent", "Average", None, 300);
         for i in (0..12 * 288_i64).filter(|i| i % 17 != 3) {
             let late = if i % 13 == 5 { (i + 40) * CELL } else { NOT_INGESTED };
+            if i % 288 < 60 {
+                track.extend(&[i * CELL], &[(i % 97) as f64], None, Some((i + 900) * CELL));
+                continue;
+            }
             track.extend(&[i * CELL], &[(i % 97) as f64], Some(&[late]), None);
+            if i % 31 == 11 {
+                track.extend(&[i * CELL], &[2000.0 + i as f64], None, Some((i + 500) * CELL));
+            }
             if i % 29 == 7 {
                 track.extend(&[i * CELL], &[1000.0 + i as f64], Some(&[(i + 400) * CELL]), None);
             }

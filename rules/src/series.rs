@@ -179,16 +179,19 @@ impl Series {
 
     /// Gives for each hour of `span` when the last of its samples became available or could win; `i64::MIN` for an hour without samples.
     pub(crate) fn settled(&self, span: &Range<i64>, delay_ms: i64) -> Vec<i64> {
-        let mut at = vec![i64::MIN; usize::try_from((span.end - span.start) / HOUR_MS).unwrap_or(0)];
+        let hours = usize::try_from((span.end - span.start) / HOUR_MS).unwrap_or(0);
+        // When each hour's samples are available, whether one of them was known live, and when its last import came.
+        let mut known = vec![(i64::MIN, false, NOT_IMPORTED); hours];
         let from = self.ts.partition_point(|&t| t < span.start);
         let to = self.ts.partition_point(|&t| t < span.end);
         for i in from..to {
-            let hour = &mut at[((self.ts[i] - span.start) / HOUR_MS) as usize];
-            // An import may yet win over what was known live.
-            let imported = if self.ingested_at.is_empty() { NOT_IMPORTED } else { self.imported(i) };
-            *hour = self.available_at(i, delay_ms).max(imported).max(*hour);
+            let (available, is_live, imported) = &mut known[((self.ts[i] - span.start) / HOUR_MS) as usize];
+            *available = self.available_at(i, delay_ms).max(*available);
+            *is_live |= self.is_dated(i);
+            *imported = self.imported(i).max(*imported);
         }
-        at
+        // An import may yet win over what was known live.
+        known.into_iter().map(|(at, is_live, imported)| if is_live { at.max(imported) } else { at }).collect()
     }
 
     /// Writes the cells of `span` as they were known at `as_of`. The samples must be [normalised](Self::normalise);

@@ -90,6 +90,8 @@ pub struct Staging {
     dir: PathBuf,
     above: Option<PathBuf>,
     files: Vec<StagedFile>,
+    /// Whether it stands in the store when it was begun.
+    says_begun: bool,
 }
 
 impl Staging {
@@ -160,20 +162,29 @@ impl Writer<'_> {
         };
         remove_tree(&dir)?;
         fs::create_dir_all(&dir).map_err(|e| HistoryError::io("create the directory", &dir, e))?;
-        Ok(Staging { id: id.to_owned(), dir, above, files: Vec::new() })
+        Ok(Staging { id: id.to_owned(), dir, above, files: Vec::new(), says_begun: false })
     }
 
-    /// Says when a commit was begun, for files that hold it: where they are put in place one by one, a commit that is done again after
-    /// a crash must write the same.
-    pub fn begun_at(&self, id: &str, now_ms: i64) -> Result<i64> {
+    /// Says when a commit of these files was begun, for files that hold it: where they are put in place one by one, a commit that is done
+    /// again after a crash must write the same. Where none was placed, it begins now.
+    pub fn begun_at(&self, staging: &mut Staging, targets: &[String], now_ms: i64) -> Result<i64> {
         let store = &self.history.store;
         if store.local_root().is_some() {
             return Ok(now_ms);
         }
-        let path = begun_path(id);
-        store.put_new(&path, now_ms.to_string().into_bytes())?;
-        let begun = store.read(&path)?.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
-        begun.ok_or_else(|| HistoryError::corrupt(&store.describe(&path), "it should hold a time in milliseconds"))
+        staging.says_begun = true;
+        let (path, now) = (begun_path(&staging.id), now_ms.to_string().into_bytes());
+        if !store.put_new(&path, now.clone())? {
+            for target in targets {
+                if store.exists(target)? {
+                    let begun = store.read(&path)?.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
+                    let fault = "it should hold a time in milliseconds";
+                    return begun.ok_or_else(|| HistoryError::corrupt(&store.describe(&path), fault));
+                }
+            }
+            store.put(&path, now)?;
+        }
+        Ok(now_ms)
     }
 
     /// Puts the staged files in place, all or none, and keeps a record. `signal_map` is added to the manifest's.
@@ -200,15 +211,20 @@ impl Writer<'_> {
             store.put(&journal_path(&journal.id), pretty(&journal, JOURNAL)?)?;
             failpoint::point("commit.journal_written");
             roll_forward(store, &journal)?;
+            self.history.manifest = journal.manifest;
         } else {
+            // Files count from the moment they are there: the shape that they are spread over comes first.
+            self.history.manifest = self.history.manifest.save(store, signal_map)?;
+            failpoint::point("commit.manifest_written");
             for file in &journal.files {
                 store.create_from(&file.target, &staging.dir.join(&file.staged))?;
                 failpoint::point("commit.file_placed");
             }
-            conclude(store, &journal)?;
-            store.delete(&begun_path(&journal.id))?;
+            keep_record(store, &journal)?;
+            if staging.says_begun {
+                store.delete(&begun_path(&journal.id))?;
+            }
         }
-        self.history.manifest = journal.manifest;
         self.history.fresh = false;
         Ok(())
     }
@@ -223,16 +239,15 @@ impl Writer<'_> {
         let mut manifest = self.history.manifest.clone();
         manifest.signal_map.extend(signal_map.iter().map(|(name, signal)| (name.clone(), *signal)));
         if manifest != self.history.manifest {
-            manifest.save(&self.history.store)?;
-            self.history.manifest = manifest;
+            self.history.manifest = self.history.manifest.save(&self.history.store, signal_map)?;
         }
         Ok(())
     }
 
     /// Puts one new file of a table in place.
-    pub(super) fn put_table_file(&mut self, path: &str, bytes: Vec<u8>) -> Result<()> {
+    pub(super) fn put_table_file(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
         if self.history.fresh {
-            self.history.manifest.save(&self.history.store)?;
+            self.history.manifest = self.history.manifest.save(&self.history.store, &BTreeMap::new())?;
             self.history.fresh = false;
         }
         self.history.store.create(path, bytes)
@@ -304,7 +319,7 @@ fn refuse_replacing(store: &Store, staging: &Staging) -> Result<()> {
 
 /// Renames what is still staged; what is in place already stays.
 fn roll_forward(store: &Store, journal: &Journal) -> Result<()> {
-    let Some(root) = store.local_root() else { return conclude(store, journal) };
+    let Some(root) = store.local_root() else { return keep_record(store, journal) };
     let staging = root.join(STAGING).join(&journal.id);
     let mut dirs = std::collections::BTreeSet::new();
     for file in &journal.files {
@@ -322,15 +337,14 @@ fn roll_forward(store: &Store, journal: &Journal) -> Result<()> {
     for dir in dirs.iter().rev() {
         local::sync_dir(dir)?;
     }
-    conclude(store, journal)?;
+    journal.manifest.save(store, &journal.manifest.signal_map)?;
+    failpoint::point("commit.manifest_written");
+    keep_record(store, journal)?;
     remove_tree(&staging)
 }
 
-fn conclude(store: &Store, journal: &Journal) -> Result<()> {
-    if Manifest::load(store)?.as_ref() != Some(&journal.manifest) {
-        journal.manifest.save(store)?;
-    }
-    failpoint::point("commit.manifest_written");
+/// Writes down that a commit was made.
+fn keep_record(store: &Store, journal: &Journal) -> Result<()> {
     store.put(&record_path(&journal.id), pretty(&journal.record, RECORDS)?)?;
     failpoint::point("commit.recorded");
     if store.local_root().is_some() {

@@ -57,6 +57,22 @@ pub enum HistoryError {
         /// The file that stays.
         path: String,
     },
+    /// Other writers change a small file without end.
+    #[error(
+        "{path}: other processes came first again and again; run this again once fewer of them write to this history"
+    )]
+    Contended {
+        /// The file.
+        path: String,
+    },
+    /// Another writer made the history meanwhile, in another shape.
+    #[error("{location} was made meanwhile with {found} buckets, and this writer spreads over {ours}; run this again")]
+    OtherBuckets {
+        /// Where the history stands.
+        location: String,
+        found: u16,
+        ours: u16,
+    },
     /// Samples would be added to days that were pruned, where no reader counts them.
     #[error(
         "the samples begin at {first}, and everything before {kept_from} was pruned from {location}; leave those out, or run \
@@ -133,7 +149,12 @@ impl HistoryError {
                     K::PermissionDenied | K::NotADirectory | K::IsADirectory | K::NotFound | K::ReadOnlyFilesystem
                 )
             }
-            Self::WouldReplace { .. } | Self::Locked { .. } | Self::Remote { .. } | Self::Sink(_) => false,
+            Self::WouldReplace { .. }
+            | Self::Contended { .. }
+            | Self::OtherBuckets { .. }
+            | Self::Locked { .. }
+            | Self::Remote { .. }
+            | Self::Sink(_) => false,
         }
     }
 

@@ -52,7 +52,6 @@ pub fn import_files(
         return Ok(report);
     }
     let mut staging = writer.stage(&id)?;
-    let imported_at = writer.begun_at(&id, options.now_ms)?;
     let mut intake = Intake::new(options, writer.history(), &staging.dir().join("spill"))?;
     for input in &inputs {
         match input.format {
@@ -66,6 +65,8 @@ pub fn import_files(
     report.files = files.len() as u64;
     let mut spilled = sorter.finish(&table)?;
     let keys = final_keys(&table, &mut spilled)?;
+    let targets: Vec<String> = spilled.partitions().into_iter().map(|partition| file_of(partition, &id)).collect();
+    let imported_at = writer.begun_at(&mut staging, &targets, options.now_ms)?;
     write_partitions((&id, imported_at), &mut staging, &table, &keys, &mut spilled, &mut report, progress)?;
     spilled.remove()?;
     describe(&mut report, &table, &keys, &writer, options);
@@ -173,7 +174,7 @@ fn write_partitions(
     let total = partitions.len() as u64;
     for (i, partition) in partitions.into_iter().enumerate() {
         let path = staging.add(&file_of(partition, id));
-        let mut out = MetricWriter::create(&path)?;
+        let mut out = MetricWriter::create_with_imports(&path)?;
         merge_partition(spilled, table, partition, |series, ts, value, ingested| {
             report.rows_written += ts.len() as u64;
             report.cover(ts);

@@ -4,8 +4,9 @@
 //! Layout under the root: `metrics/date=YYYY-MM-DD/bucket=BB/*.parquet`, the tables `events/`, `instances/`, `incidents/` and
 //! `predictions/`, each as `date=YYYY-MM-DD/*.parquet`, and `_forewarn.json`. What begins with `_` belongs to forewarn alone.
 //!
-//! One process writes at a time: a directory is locked for it. Object stores have no such lock; there, run one
-//! writer (import, archive, compact) at a time for a prefix. Readers need no lock anywhere.
+//! One process writes to a directory at a time: it is locked for it. An object store has no such lock; there several archive at once,
+//! since what they write is named by what it holds and only ever made, and what is changed is changed on condition that nobody came
+//! first. One process at a time compacts and prunes. Readers need no lock anywhere.
 
 pub mod import;
 
@@ -108,10 +109,9 @@ impl History {
     /// Makes an empty history; one that exists is an error.
     pub fn create(location: &str, manifest: &Manifest) -> Result<Self> {
         let store = Store::open(location)?;
-        if Manifest::load(&store)?.is_some() {
+        if Manifest::load(&store)?.is_some() || !manifest.create(&store)? {
             return Err(HistoryError::Exists { location: store.location() });
         }
-        manifest.save(&store)?;
         Self::with_store(store)
     }
 

@@ -46,9 +46,12 @@ impl Default for Manifest {
 impl Manifest {
     /// Reads the manifest of a store; none where there is no history.
     pub(super) fn load(store: &Store) -> Result<Option<Self>> {
-        let Some(bytes) = store.read(FILE)? else { return Ok(None) };
+        store.read(FILE)?.map(|bytes| Self::decode(store, &bytes)).transpose()
+    }
+
+    fn decode(store: &Store, bytes: &[u8]) -> Result<Self> {
         let bad = |why: String| HistoryError::Json { path: store.describe(FILE), why };
-        let raw: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
+        let raw: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
         let found = raw.get("format_version").and_then(serde_json::Value::as_u64);
         match found {
             Some(FORMAT_VERSION) => {}
@@ -61,12 +64,33 @@ impl Manifest {
         if manifest.buckets == 0 {
             return Err(bad("buckets must be at least 1".to_owned()));
         }
-        Ok(Some(manifest))
+        Ok(manifest)
     }
 
-    /// Writes the manifest whole.
-    pub(super) fn save(&self, store: &Store) -> Result<()> {
-        store.put(FILE, pretty(self, FILE)?)
+    /// Makes the manifest of a new history; says whether there was none.
+    pub(super) fn create(&self, store: &Store) -> Result<bool> {
+        store.put_new(FILE, pretty(self, FILE)?)
+    }
+
+    /// Makes a new history of this shape, or adds names to one that is there, of which another writer may have said something else
+    /// meanwhile; gives what it says then. A history that is there keeps its shape.
+    pub(super) fn save(&self, store: &Store, added: &BTreeMap<String, Signal>) -> Result<Self> {
+        let mut saved = self.clone();
+        store.update(FILE, |there| {
+            let Some(there) = there.map(|bytes| Self::decode(store, bytes)).transpose()? else {
+                saved.clone_from(self);
+                saved.signal_map.extend(added.iter().map(|(name, signal)| (name.clone(), *signal)));
+                return pretty(&saved, FILE).map(Some);
+            };
+            if there.buckets != self.buckets {
+                let (found, ours) = (there.buckets, self.buckets);
+                return Err(HistoryError::OtherBuckets { location: store.location(), found, ours });
+            }
+            saved.clone_from(&there);
+            saved.signal_map.extend(added.iter().map(|(name, signal)| (name.clone(), *signal)));
+            if saved == there { Ok(None) } else { pretty(&saved, FILE).map(Some) }
+        })?;
+        Ok(saved)
     }
 }
 
@@ -91,10 +115,11 @@ mod tests {
 
     #[test]
     fn reads_back_what_it_wrote() {
-        let (_dir, store) = store_with("");
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::in_dir(dir.path());
         let mut manifest = Manifest::default();
         manifest.signal_map.insert("metric_03".into(), Signal::Memory);
-        manifest.save(&store).unwrap();
+        manifest.save(&store, &BTreeMap::new()).unwrap();
         assert_eq!(Manifest::load(&store).unwrap(), Some(manifest));
     }
 

@@ -7,6 +7,7 @@ use super::key::Partition;
 use super::manifest::pretty;
 use super::replacement::Replacements;
 use super::rows::{EventRow, TableRow};
+use super::store::Store;
 use super::table_files::day_of;
 use super::{Writer, commit};
 use forewarn_runtime::time::{DAY_MS, format_day, format_ms, parse_day};
@@ -53,7 +54,7 @@ impl Writer<'_> {
         if let (Some(first), Some(last)) = (days.clone().min(), days.max()) {
             let days = (format_day(first), format_day(last));
             let (at, kept_from) = (format_ms(now_ms), report.kept_from.clone());
-            self.note(PruneNote { at, kept_from, days, files: report.files, bytes: report.bytes })?;
+            self.note(&PruneNote { at, kept_from, days, files: report.files, bytes: report.bytes })?;
         }
         self.delete_pruned()?;
         Ok(report)
@@ -67,15 +68,21 @@ impl Writer<'_> {
         }
         self.delete_pruned()?;
         let (at, kept_from) = (format_ms(now_ms), format_day(day));
-        self.note(PruneNote { at, days: (kept_from.clone(), kept_from.clone()), kept_from, files: 0, bytes: 0 })
+        self.note(&PruneNote { at, days: (kept_from.clone(), kept_from.clone()), kept_from, files: 0, bytes: 0 })
     }
 
-    fn note(&mut self, note: PruneNote) -> Result<()> {
-        let mut notes = self.history().pruned()?;
-        notes.push(note);
-        let excess = notes.len().saturating_sub(NOTES_KEPT);
-        notes.drain(..excess);
-        self.history().store().put(NOTE, pretty(&notes, NOTE)?)?;
+    fn note(&mut self, note: &PruneNote) -> Result<()> {
+        let store = self.history().store();
+        store.update(NOTE, |there| {
+            let mut notes = there.map_or_else(|| Ok(Vec::new()), |bytes| decode(store, bytes))?;
+            if notes.last() == Some(note) {
+                return Ok(None);
+            }
+            notes.push(note.clone());
+            let excess = notes.len().saturating_sub(NOTES_KEPT);
+            notes.drain(..excess);
+            pretty(&notes, NOTE).map(Some)
+        })?;
         forewarn_runtime::failpoint::point("prune.noted");
         Ok(())
     }
@@ -173,8 +180,11 @@ impl super::History {
 
     /// Reads the notes of what was pruned, oldest first.
     pub fn pruned(&self) -> Result<Vec<PruneNote>> {
-        let Some(bytes) = self.store().read(NOTE)? else { return Ok(Vec::new()) };
-        let bad = |e: serde_json::Error| HistoryError::Json { path: self.store().describe(NOTE), why: e.to_string() };
-        serde_json::from_slice(&bytes).map_err(bad)
+        self.store().read(NOTE)?.map_or_else(|| Ok(Vec::new()), |bytes| decode(self.store(), &bytes))
     }
+}
+
+fn decode(store: &Store, bytes: &[u8]) -> Result<Vec<PruneNote>> {
+    let bad = |e: serde_json::Error| HistoryError::Json { path: store.describe(NOTE), why: e.to_string() };
+    serde_json::from_slice(bytes).map_err(bad)
 }

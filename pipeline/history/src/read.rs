@@ -103,6 +103,11 @@ impl RunReader {
         Ok(reader.advance()?.then_some(reader))
     }
 
+    /// Says whether its rows can say when they were imported.
+    pub(crate) fn has_imports(&self) -> bool {
+        self.meta.schema().fields().len() > IMPORTED
+    }
+
     /// Gives the file's path.
     pub(crate) fn name(&self) -> &str {
         &self.name

@@ -5,7 +5,7 @@ use super::error::{HistoryError, Result};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use parquet::errors::ParquetError;
 use std::io::Read;
 use std::ops::Range;
@@ -179,6 +179,32 @@ impl RemoteStore {
             tracing::warn!(error = %e, path, "the parts of an upload that failed are left; a lifecycle rule of the bucket deletes them");
         }
         done.map(drop)
+    }
+
+    /// Does as [`RemoteStore::read`], with what tells this version from others.
+    pub(super) fn read_version(&self, path: &str) -> Result<(Option<Bytes>, Option<UpdateVersion>)> {
+        let key = self.key(path);
+        let got = self.runtime.block_on(async {
+            let got = self.objects.get(&key).await?;
+            let version = UpdateVersion { e_tag: got.meta.e_tag.clone(), version: got.meta.version.clone() };
+            Ok((got.bytes().await?, version))
+        });
+        match got {
+            Ok((bytes, version)) => Ok((Some(bytes), Some(version))),
+            Err(object_store::Error::NotFound { .. }) => Ok((None, None)),
+            Err(e) => Err(self.failed("read", path)(e)),
+        }
+    }
+
+    /// Puts where a version still stands, or where nothing is; says whether that was so.
+    pub(super) fn put_on(&self, path: &str, bytes: Vec<u8>, version: Option<UpdateVersion>) -> Result<bool> {
+        let Some(version) = version else { return self.put_new(path, bytes) };
+        let options = PutOptions { mode: PutMode::Update(version), ..PutOptions::default() };
+        match self.runtime.block_on(self.objects.put_opts(&self.key(path), bytes.into(), options)) {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }) => Ok(false),
+            Err(e) => Err(self.failed("write", path)(e)),
+        }
     }
 
     pub(super) fn delete(&self, path: &str) -> Result<()> {

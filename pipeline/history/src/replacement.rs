@@ -174,7 +174,10 @@ pub(super) fn finish_interrupted(store: &Store, known: &KnownNotes, now_ms: Opti
     let placed = all.placed(&seen);
     for (path, note) in &all.0 {
         if !placed.contains(note.output.as_str()) {
-            store.delete(path)?;
+            // In a directory the lock says that nobody is at it; elsewhere its output may be about to appear.
+            if store.local_root().is_some() || now_ms.is_some_and(|now| now >= note.delete_after_ms) {
+                store.delete(path)?;
+            }
         } else if now_ms.is_some_and(|now| now >= note.delete_after_ms) {
             all.delete_replaced(store, path, note)?;
         }

@@ -36,7 +36,7 @@ pub(crate) fn text_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
-/// Gives the columns of a metric file.
+/// Gives the columns of a metric file in which imports are; others lack the last one.
 pub fn metric_schema() -> SchemaRef {
     let mut fields: Vec<Field> =
         TEXT_COLUMNS.iter().map(|name| Field::new(*name, text_type(), *name == "device")).collect();

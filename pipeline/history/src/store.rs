@@ -10,6 +10,9 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 use std::path::{Path, PathBuf};
 
+/// How often a change is decided again because another writer came first.
+const TURNS: u32 = 50;
+
 /// A directory, or a prefix of a bucket.
 #[derive(Debug)]
 pub enum Store {
@@ -36,6 +39,11 @@ impl Store {
             return Err(HistoryError::Location { location: location.to_owned(), why: "the path is empty".to_owned() });
         }
         Ok(Self::Local(LocalStore::new(root)))
+    }
+
+    /// Takes a directory, whatever its name; nothing is created.
+    pub fn in_dir(dir: &Path) -> Self {
+        Self::Local(LocalStore::new(dir.to_owned()))
     }
 
     /// Gives the root as a person would write it.
@@ -80,6 +88,14 @@ impl Store {
         Ok(found)
     }
 
+    /// Says whether a file is there.
+    pub fn exists(&self, path: &str) -> Result<bool> {
+        match self {
+            Self::Local(s) => Ok(s.root().join(path).exists()),
+            Self::Remote(s) => Ok(s.size(path)?.is_some()),
+        }
+    }
+
     /// Reads a whole file; none where it is absent.
     pub fn read(&self, path: &str) -> Result<Option<Bytes>> {
         beat();
@@ -108,13 +124,20 @@ impl Store {
     }
 
     /// Writes a new file whole. The same bytes already there are as good; others stay, and are an error.
-    pub fn create(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
-        // A reply can be lost and the put be tried again: what is in the way may be our own.
-        let ours = bytes.clone();
-        if self.put_new(path, bytes)? || self.read(path)?.is_some_and(|there| there == ours) {
-            return Ok(());
+    pub fn create(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        // A reply can be lost and the put be tried again: what is in the way may be our own. Where nothing is, another writer's put of
+        // the same name was under way.
+        for _ in 0..TURNS {
+            if self.put_new(path, bytes.to_vec())? {
+                return Ok(());
+            }
+            match self.read(path)? {
+                Some(there) if there == bytes => return Ok(()),
+                Some(_) => return Err(HistoryError::WouldReplace { path: self.describe(path) }),
+                None => {}
+            }
         }
-        Err(HistoryError::WouldReplace { path: self.describe(path) })
+        Err(HistoryError::Contended { path: self.describe(path) })
     }
 
     /// Writes a new file whole from one of this machine, of which no more than a part is in memory. The same bytes already there are as
@@ -122,10 +145,10 @@ impl Store {
     pub fn create_from(&self, path: &str, from: &Path) -> Result<()> {
         let len = std::fs::metadata(from).map_err(|e| HistoryError::io("read", from, e))?.len();
         let Self::Remote(remote) = self else {
-            return self.create(path, std::fs::read(from).map_err(|e| HistoryError::io("read", from, e))?);
+            return self.create(path, &std::fs::read(from).map_err(|e| HistoryError::io("read", from, e))?);
         };
         if len <= remote.part_bytes() {
-            return self.create(path, std::fs::read(from).map_err(|e| HistoryError::io("read", from, e))?);
+            return self.create(path, &std::fs::read(from).map_err(|e| HistoryError::io("read", from, e))?);
         }
         // Parts are put together without a condition, so that what is there is looked at before. Whoever puts an object of the same name
         // meanwhile puts the same bytes: names say what files hold.
@@ -139,6 +162,25 @@ impl Store {
             };
         }
         remote.put_parts(path, from)
+    }
+
+    /// Changes a small file by what `change` makes of its bytes, none where there is none; made none, it stays. In an object store the
+    /// change is made on condition that nobody changed it meanwhile (`If-Match`), else decided again; in a directory the caller holds
+    /// the lock. What was changed and not answered for is seen as what is there.
+    pub fn update(&self, path: &str, mut change: impl FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>>) -> Result<()> {
+        match self {
+            Self::Local(s) => change(s.read(path)?.as_deref())?.map_or(Ok(()), |bytes| s.put(path, &bytes)),
+            Self::Remote(s) => {
+                for _ in 0..TURNS {
+                    let (there, version) = s.read_version(path)?;
+                    let Some(bytes) = change(there.as_deref())? else { return Ok(()) };
+                    if s.put_on(path, bytes, version)? {
+                        return Ok(());
+                    }
+                }
+                Err(HistoryError::Contended { path: self.describe(path) })
+            }
+        }
     }
 
     /// Deletes a file; one that is absent is fine.

@@ -50,7 +50,7 @@ impl Writer<'_> {
     pub(super) fn put_rows<R: TableRow>(&mut self, rows: &[R]) -> Result<()> {
         for (day, rows) in by_day(rows.to_vec()) {
             let (name, bytes) = file_of(&rows)?;
-            self.put_table_file(&format!("{}/{name}", day_dir(R::TABLE, day)), bytes)?;
+            self.put_table_file(&format!("{}/{name}", day_dir(R::TABLE, day)), &bytes)?;
             forewarn_runtime::failpoint::point("tables.written");
         }
         Ok(())

@@ -51,18 +51,19 @@ pub fn keep_versions(samples: &mut Vec<Sample>, period_s: i32, delay_ms: i64) ->
             // One that was known live stays beside an import: another import counts against it from then on only.
             let first = |dated| {
                 let of_kind = versions.iter().filter(move |v| v.is_dated() == dated);
-                of_kind.map(|v| (v.available_at(period_s, delay_ms), *v)).min()
+                // An import before one of which nothing is known: it counts against what may yet come of that kind.
+                of_kind.map(|v| (v.available_at(period_s, delay_ms), v.imported_at.is_none(), *v)).min()
             };
             let (live, other) = (first(true), first(false));
             let other = other.filter(|other| live.is_none_or(|live| other.0 < live.0));
-            let live = live.filter(|_| other.is_none_or(|other| other.1.imported_at.is_some()));
-            kept.extend([other, live].into_iter().flatten().map(|(_, v)| v));
+            kept.extend([other, live].into_iter().flatten().map(|(.., v)| v));
             continue;
         }
         versions.sort_unstable_by_key(|v| (v.made_at(period_s, delay_ms), v.imported_at, v.bits));
         let from = kept.len();
         kept.push(versions[0]);
-        kept.extend(versions.windows(2).filter(|w| (w[0].bits, w[0].is_dated()) != (w[1].bits, w[1].is_dated())).map(|w| w[1]));
+        let says = |v: &Sample| (v.bits, v.is_dated(), v.imported_at.is_some());
+        kept.extend(versions.windows(2).filter(|w| says(&w[0]) != says(&w[1])).map(|w| w[1]));
         kept[from..].sort_unstable();
     }
     *samples = kept;
@@ -83,25 +84,33 @@ pub fn from_ordered_bits(bits: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forewarn_domain::signal::{Reading, Signal};
+    use forewarn_domain::time::HOUR_MS;
+    use forewarn_rules::grid::{Combine, GridBuilder};
+    use forewarn_rules::series::Series;
     use proptest::prelude::*;
 
     const DELAY: i64 = 300_000;
 
-    /// What is known at a time: of the versions available then, the newest, the greater value on a tie. Against one that was known
-    /// live an imported one counts from its import on.
-    fn known(samples: &[Sample], ts: i64, as_of: i64) -> Option<u64> {
-        let seen = |s: &&Sample| s.ts == ts && s.available_at(300, DELAY) <= as_of;
-        let is_live = samples.iter().filter(seen).any(Sample::is_dated);
-        let counts = |s: &&Sample| !is_live || s.is_dated() || s.imported_at.is_none_or(|at| at <= as_of);
-        let newest = samples.iter().filter(seen).filter(counts);
-        newest.max_by_key(|s| (s.made_at(300, DELAY), s.imported_at, s.bits)).map(|s| s.bits)
+    /// What an analysis sees of samples at a time, as the rules' own series has it.
+    fn seen(samples: &[Sample], period_s: i32, as_of: i64) -> Vec<u64> {
+        let mut series = Series::new(Signal::Memory, Reading::AsIs, "mem_used_percent", "Average", None, period_s);
+        for s in samples {
+            series.extend(&[s.ts], &[s.bits as f64], Some(&[s.ingested_at]), s.imported_at);
+        }
+        let (is_unique_sorted, span) = (series.normalise(DELAY), 0..HOUR_MS);
+        let mut cells = Vec::new();
+        let mut grid = GridBuilder::new(&span, Combine::Mean);
+        series.cells_at(&span, as_of, DELAY, is_unique_sorted, &mut grid, &mut cells);
+        cells.into_iter().map(f64::to_bits).collect()
     }
 
-    fn version() -> impl Strategy<Value = Sample> {
-        let ingested_at = prop_oneof![Just(NOT_INGESTED), 0_i64..3_000_000];
-        let imported_at = proptest::option::of(1_000_000_i64..3_000_000);
+    /// A version of the n-th period that came within three million milliseconds from a time on.
+    fn version(from: i64) -> impl Strategy<Value = Sample> {
+        let ingested_at = prop_oneof![Just(NOT_INGESTED), from..from + 3_000_000];
+        let imported_at = proptest::option::of(from + 1_000_000..from + 3_000_000);
         (0_i64..3, ingested_at, imported_at, 0_u64..3).prop_map(|(n, ingested_at, imported_at, bits)| Sample {
-            ts: n * 300_000,
+            ts: n,
             ingested_at,
             imported_at,
             bits,
@@ -115,18 +124,26 @@ mod tests {
             prop_assert_eq!(from_ordered_bits(ordered_bits(a)).to_bits(), a.to_bits());
         }
 
+        /// Also where more comes live or is imported after a compaction, and is compacted with what that left.
         #[test]
         fn what_was_known_at_any_time_stays_the_same(
-            all in proptest::collection::vec(version(), 0..24),
-            as_of in 0_i64..4_000_000,
+            all in proptest::collection::vec(version(0), 0..24),
+            more in proptest::collection::vec(version(3_000_000).prop_filter("it says when it came", |s| s.is_dated() || s.imported_at.is_some()), 0..12),
+            period_s in prop_oneof![Just(60), Just(300), Just(900)],
+            as_of in 0_i64..7_000_000,
         ) {
+            let placed = |s: Sample| Sample { ts: s.ts * i64::from(period_s) * 1000, ..s };
+            let (all, more): (Vec<_>, Vec<_>) = (all.into_iter().map(placed).collect(), more.into_iter().map(placed).collect());
             let mut kept = all.clone();
-            let dropped = keep_versions(&mut kept, 300, DELAY);
+            let dropped = keep_versions(&mut kept, period_s, DELAY);
             prop_assert_eq!(kept.len() + dropped, all.len());
             prop_assert!(kept.is_sorted());
-            for ts in [0, 300_000, 600_000] {
-                prop_assert_eq!(known(&kept, ts, as_of), known(&all, ts, as_of));
-            }
+            prop_assert_eq!(seen(&kept, period_s, as_of), seen(&all, period_s, as_of));
+            kept.extend(&more);
+            let everything: Vec<Sample> = all.into_iter().chain(more).collect();
+            prop_assert_eq!(seen(&kept, period_s, as_of), seen(&everything, period_s, as_of));
+            keep_versions(&mut kept, period_s, DELAY);
+            prop_assert_eq!(seen(&kept, period_s, as_of), seen(&everything, period_s, as_of));
         }
     }
 
@@ -134,9 +151,10 @@ mod tests {
     fn a_point_pulled_or_imported_again_and_again_is_one_point() {
         let sample = |ts, ingested_at, bits| Sample { ts, ingested_at, imported_at: None, bits };
         let import = |at, bits| Sample { imported_at: Some(at), ..sample(0, NOT_INGESTED, bits) };
-        let mut samples = vec![sample(0, 900_000, 7), sample(0, 700_000, 7), sample(0, NOT_INGESTED, 7), sample(300_000, 900_000, 8)];
-        assert_eq!(keep_versions(&mut samples, 300, DELAY), 2);
-        assert_eq!(samples, vec![sample(0, NOT_INGESTED, 7), sample(300_000, 900_000, 8)]);
+        let mut samples =
+            vec![sample(0, 900_000, 7), sample(0, 700_000, 7), sample(0, NOT_INGESTED, 7), sample(300_000, 900_000, 8)];
+        assert_eq!(keep_versions(&mut samples, 300, DELAY), 1);
+        assert_eq!(samples, vec![sample(0, NOT_INGESTED, 7), sample(0, 700_000, 7), sample(300_000, 900_000, 8)]);
         let mut beside = vec![import(1_000_000, 7), sample(0, 900_000, 7), sample(0, 700_000, 7)];
         assert_eq!(keep_versions(&mut beside, 300, DELAY), 1);
         assert_eq!(beside, vec![import(1_000_000, 7), sample(0, 700_000, 7)]);

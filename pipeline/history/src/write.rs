@@ -3,7 +3,7 @@
 use super::batch::NOT_IMPORTED;
 use super::error::{HistoryError, Result};
 use super::key::{NOT_INGESTED, SeriesKey};
-use super::schema::{ROW_GROUP, ROW_GROUP_SOFT, TEXT_COLUMNS, metric_properties, metric_schema};
+use super::schema::{IMPORTED, ROW_GROUP, ROW_GROUP_SOFT, TEXT_COLUMNS, metric_properties, metric_schema};
 use arrow_array::types::Int32Type;
 use arrow_array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
@@ -73,11 +73,22 @@ pub struct MetricWriter {
 }
 
 impl MetricWriter {
-    /// Creates the file.
+    /// Creates a file of what was known live: none of it says when it was imported, and earlier versions of forewarn read it too.
     pub fn create(path: &Path) -> Result<Self> {
+        let columns: Vec<usize> = (0..IMPORTED).collect();
+        let schema =
+            metric_schema().project(&columns).map_err(|e| HistoryError::corrupt("the schema", e.to_string()))?;
+        Self::with_schema(path, Arc::new(schema))
+    }
+
+    /// Creates a file in which imports may be.
+    pub fn create_with_imports(path: &Path) -> Result<Self> {
+        Self::with_schema(path, metric_schema())
+    }
+
+    fn with_schema(path: &Path, schema: SchemaRef) -> Result<Self> {
         super::local::make_parent(path)?;
         let file = File::create(path).map_err(|e| HistoryError::io("create", path, e))?;
-        let schema = metric_schema();
         let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(metric_properties()))
             .map_err(|e| HistoryError::parquet(&path.display().to_string(), e))?;
         Ok(Self {
@@ -103,6 +114,7 @@ impl MetricWriter {
         ingested: &[i64],
         imported: Option<i64>,
     ) -> Result<()> {
+        debug_assert!(imported.is_none() || self.schema.fields().len() > IMPORTED, "the file has no place for it");
         if self.instance != key.instance_id {
             if self.ts.len() >= ROW_GROUP_SOFT {
                 self.flush()?;
@@ -158,6 +170,7 @@ impl MetricWriter {
             columns.push(Arc::new(Float64Array::from(std::mem::take(&mut self.value))));
             columns.push(Arc::new(ingested));
             columns.push(Arc::new(imported));
+            columns.truncate(self.schema.fields().len());
             RecordBatch::try_new(Arc::clone(&self.schema), columns)
         })();
         let batch = built.map_err(parquet::errors::ParquetError::from);

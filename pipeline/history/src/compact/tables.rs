@@ -48,12 +48,12 @@ impl Writer<'_> {
             };
             // Until the last one is placed, what is read twice is the same row twice; from then on the note hides the old ones.
             for (path, bytes) in made {
-                self.history().store().create(&path, bytes)?;
+                self.history().store().create(&path, &bytes)?;
                 failpoint::point("compact.laid_out");
             }
             let id = compaction_id(files.iter().map(|f| &f.entry).chain([&Entry { path: last.clone(), size: 0 }]));
             let old = files.iter().map(|f| f.entry.path.clone()).collect();
-            self.replace(&id, last.clone(), old, options, |store| store.create(&last, bytes))?;
+            self.replace(&id, last.clone(), old, options, |store| store.create(&last, &bytes))?;
         }
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Writer<'_> {
         let output = format!("{}/{MADE}{id}.parquet", day_dir(R::TABLE, day));
         let old = files.iter().map(|f| f.entry.path.clone()).collect();
         failpoint::point("compact.staged");
-        self.replace(&id, output.clone(), old, options, |store| store.create(&output, bytes))
+        self.replace(&id, output.clone(), old, options, |store| store.create(&output, &bytes))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 mod crash;
 mod upkeep;
+mod writers;
 
 /// Series, time, bits of the value, time of ingestion.
 pub(crate) type Sample = (SeriesKey, i64, u64, i64);

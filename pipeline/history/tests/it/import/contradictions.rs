@@ -38,7 +38,7 @@ fn imports(root: &Path) -> Vec<(i64, f64, Option<i64>)> {
     for bucket in 0..history.buckets() {
         history.scan(bucket, i64::MIN, i64::MAX, &mut all).unwrap();
     }
-    all.0.sort_by(|a, b| (a.0, a.2).cmp(&(b.0, b.2)));
+    all.0.sort_by_key(|row| (row.0, row.2));
     all.0
 }
 
@@ -70,7 +70,9 @@ fn files_of_before_have_no_such_column_and_are_read_and_compacted_with_others() 
     let batches = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap().build().unwrap();
     let old: Vec<_> = batches.map(|b| b.unwrap()).map(|b| b.project(&(0..11).collect::<Vec<_>>()).unwrap()).collect();
     let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), old[0].schema(), None).unwrap();
-    old.iter().for_each(|batch| writer.write(batch).unwrap());
+    for batch in &old {
+        writer.write(batch).unwrap();
+    }
     writer.close().unwrap();
     let before = [(AT, 1.0, None), (AT + 300_000, 2.0, None)];
     assert_eq!(imports(&root), before);
@@ -85,7 +87,9 @@ fn an_import_that_is_done_again_after_a_crash_keeps_the_time_at_which_it_was_beg
     let store = forewarn_history::RemoteStore::new(objects, "h", "s3://bucket/h").unwrap();
     let mut history = History::open_or_create_in(Store::Remote(store)).unwrap();
     let writer = history.writer().unwrap();
-    assert_eq!(writer.begun_at("import", NOW).unwrap(), NOW);
-    assert_eq!(writer.begun_at("import", NOW + HOUR).unwrap(), NOW);
-    assert_eq!(writer.begun_at("another", NOW + HOUR).unwrap(), NOW + HOUR);
+    let targets = ["metrics/a.parquet".to_owned(), "metrics/b.parquet".to_owned()];
+    let begun = |now| writer.begun_at(&mut writer.stage("import").unwrap(), &targets, now).unwrap();
+    assert_eq!([begun(NOW), begun(NOW + HOUR)], [NOW, NOW + HOUR], "where nothing was placed it begins again");
+    writer.history().store().put_new(&targets[1], vec![1]).unwrap();
+    assert_eq!(begun(NOW + 2 * HOUR), NOW + HOUR, "what was placed says that time");
 }

@@ -268,9 +268,9 @@ fn a_file_that_would_be_replaced_by_other_bytes_is_refused_in_words_and_stays() 
     let objects: Arc<dyn object_store::ObjectStore> = Arc::new(object_store::memory::InMemory::new());
     let remote = Store::Remote(RemoteStore::new(objects, "h", "s3://bucket/h").unwrap());
     for store in [Store::open(dir.path().to_str().unwrap()).unwrap(), remote] {
-        store.create("a/b.parquet", b"first".to_vec()).unwrap();
-        store.create("a/b.parquet", b"first".to_vec()).unwrap();
-        let refused = store.create("a/b.parquet", b"other".to_vec()).unwrap_err().to_string();
+        store.create("a/b.parquet", b"first").unwrap();
+        store.create("a/b.parquet", b"first").unwrap();
+        let refused = store.create("a/b.parquet", b"other").unwrap_err().to_string();
         assert!(refused.contains("a/b.parquet is there already with other content, and is not replaced"), "{refused}");
         assert_eq!(store.read("a/b.parquet").unwrap().unwrap().as_ref(), b"first");
     }

@@ -49,7 +49,8 @@ fn add(history: &mut History, k: i64) {
     let bucket = writer.history().bucket_of("i-a");
     let target = format!("{}/{k}.parquet", forewarn_history::Partition::of(bucket, AT).dir());
     let mut file = MetricWriter::create(&staging.add(&target)).unwrap();
-    file.push(&key("i-a", "AWS/EC2", "CPUUtilization", "Average", 60), &[AT + k * 60_000], &[k as f64], &[], None).unwrap();
+    file.push(&key("i-a", "AWS/EC2", "CPUUtilization", "Average", 60), &[AT + k * 60_000], &[k as f64], &[], None)
+        .unwrap();
     file.finish().unwrap();
     writer.commit(&staging, &BTreeMap::new(), Some((AT, AT + DAY)), serde_json::Value::Null).unwrap();
 }
