@@ -5,18 +5,22 @@ import contextlib
 import json
 import os
 import random
+import re
+import shutil
 import statistics
 
 from proofs import kit
 from proofs.kit import Short, run
 from proofs.live import world
 from proofs.operate.accounts import Accounts, settings
+from proofs.operate.counting import Counting
 
 NUMBER = 4
 TITLE = "a year in small: fifty accounts (two denied, one hung), 500 events an hour, one round a day, 256 descriptors"
 SABOTAGE = ("rounds", "nobody merges or forgets anything")
 START, DAY = "2025-11-01T00:00:00Z", 86_400_000
 DAYS = int(os.environ.get("PROOF_YEAR_DAYS", "365"))
+ENTRIES = int(os.environ.get("PROOF_LOG_ENTRIES", "10000000"))
 ACCOUNTS, EACH, FLEET, EVENTS = 50, 2, 20_000, 12_000
 IDS = [f"{100_000_000_000 + i}" for i in range(ACCOUNTS)]
 DENIED, HUNG = IDS[7:9], IDS[23:24]
@@ -28,19 +32,22 @@ def at(day, hours=0):
     return world.rfc(world.ms(START) + day * DAY + hours * 3_600_000)
 
 
+Weight = collections.namedtuple("Weight", "files bytes entries peak")
+
+
 class Year:
     """A state and a history, and the commands of a day."""
 
-    def __init__(self, place, front, maintained=True):
-        self.place, self.front, self.maintained = place, front, maintained
+    def __init__(self, place, front, bucket=None, quarters=(), maintained=True):
+        self.place, self.front, self.bucket, self.quarters, self.maintained = place, front, bucket, quarters, maintained
         self.history, self.state = place / "history", place / "state"
         self.where = ["--history", self.history, "--state", self.state]
         self.accounts = settings(IDS, place)
-        self.rounds, self.peak = [], collections.Counter()
+        self.rounds, self.calls, self.weights, self.peak = [], [], [], collections.Counter()
 
     def forewarn(self, phase, day, *args, may_fail=False):
-        """Runs a command at two in the morning after a day, with few descriptors; gives the seconds it took."""
-        env = world.aws(self.front) | {"FOREWARN_CLOCK": f"{world.ms(at(day + 1, 2))},{int(kit.time.time() * 1000)},1"}
+        """Runs a command at two in the morning after a day, by a clock that is sixty times as fast, with few descriptors; gives the seconds it took."""
+        env = world.aws(self.front) | {"FOREWARN_CLOCK": f"{world.ms(at(day + 1, 2))},{int(kit.time.time() * 1000)},60"}
         limited = ["bash", "-c", 'ulimit -n 256; exec "$@"', "-", kit.binary()]
         r = run([*limited, *args], env=env, timeout=600)
         if r.code and not may_fail:
@@ -69,6 +76,10 @@ class Year:
                                     "--accounts", self.accounts, "--no-archive", *self.where, may_fail=True),
             "events": self.forewarn("events", day, "events", "import", self.events(day), "--state", self.state),
             "archive": self.forewarn("archive", day, "archive", *self.where),
+        }
+        if self.bucket and (first is not None or day + 1 in self.quarters):
+            self.calls.append(self.on_s3(day))
+        took |= {
             "mark": self.forewarn("mark", day, "mark", "--state", self.state, "--workload", f"w{day % 17}", f"deploy {day}"),
             "analyze": self.forewarn("analyze", day, "analyze", "--due", "--every", "24h", *self.where),
             "emit": self.forewarn("emit", day, "emit", "--state", self.state),
@@ -77,12 +88,29 @@ class Year:
             took["maintain"] = self.forewarn("maintain", day, "maintain", *self.where)
         self.rounds.append(took)
 
+    def on_s3(self, day):
+        """Has the round of this day held on a copy of history and state, the history on S3; gives the calls of S3 by kind."""
+        s3, copy = world.client("s3", self.bucket.url), self.place / "copy"
+        s3.create_bucket(Bucket=f"day-{day}", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        for file in (f for f in self.history.rglob("*") if f.is_file()):
+            s3.upload_file(str(file), f"day-{day}", f"history/{file.relative_to(self.history)}")
+        shutil.copytree(self.state, copy, dirs_exist_ok=True)
+        env = world.aws(self.front) | {"AWS_ENDPOINT_URL_S3": self.bucket.url, "FOREWARN_CLOCK": f"{world.ms(at(day + 1, 2))},{int(kit.time.time() * 1000)},1"}
+        self.bucket.calls.clear()
+        kit.forewarn("analyze", "--due", "--every", "24h", "--no-deliver", "--history", f"s3://day-{day}/history", "--state", copy, env=env).ok()
+        calls = dict(self.bucket.calls)
+        for item in s3.get_paginator("list_objects_v2").paginate(Bucket=f"day-{day}").search("Contents[].Key"):
+            s3.delete_object(Bucket=f"day-{day}", Key=item)
+        shutil.rmtree(copy)
+        return calls
+
     def weight(self):
-        """Files by folder, bytes, and entries of the log."""
-        files = collections.Counter(str(f.relative_to(self.place)).split("/")[1] for f in self.place.glob("*/**/*") if f.is_file())
-        size = sum(f.stat().st_size for f in self.place.rglob("*") if f.is_file())
-        log = kit.forewarn("log", "verify", "--state", self.state)
-        return files, size, log.out.strip()[-100:]
+        """Weighs what lies there, and the memory that was needed since the last time."""
+        found = [f for root in (self.history, self.state) for f in root.rglob("*") if f.is_file()]
+        files = collections.Counter(str(f.relative_to(self.place)).split("/")[1] for f in found)
+        log = kit.forewarn("log", "verify", "--state", self.state, "--format", "json").json()
+        peak, self.peak = self.peak, collections.Counter()
+        return Weight(files, sum(f.stat().st_size for f in found), log["entries"], peak)
 
 
 @contextlib.contextmanager
@@ -111,14 +139,19 @@ def week(rounds, but=("ingest",)):
 def year(line, days, maintained=True):
     place = line.fresh(f"year-{days}{'' if maintained else '-untended'}")
     with fleet(line, days + 1) as front:
-        it = Year(place, front, maintained)
-        it.round(6, first=0)
+        stack = contextlib.ExitStack()
+        bucket = stack.enter_context(Counting(stack.enter_context(world.Moto("s3")).url)) if maintained else None
         quarters = {7 + (days - 7) * q // 4 for q in range(1, 5)}
-        for day in range(7, days):
-            it.round(day)
-            if day + 1 in quarters:
-                files, size, log = it.weight()
-                line.note(f"day {day + 1}: round {total(it.rounds[-1]):.1f} s { {k: round(v, 2) for k, v in it.rounds[-1].items()} }; files {dict(files)}; {size / 2**20:.0f} MiB; peak MiB { {k: round(v / 2**20) for k, v in it.peak.items()} }; log: {log}")
+        it = Year(place, front, bucket, quarters, maintained)
+        with stack:
+            it.round(6, first=0)
+            for day in range(7, days):
+                it.round(day)
+                if day + 1 in quarters:
+                    it.weights.append(w := it.weight())
+                    took = {k: round(v, 2) for k, v in it.rounds[-1].items()}
+                    peak = {k: round(v / 2**20) for k, v in w.peak.items()}
+                    line.note(f"day {day + 1}: round {total(it.rounds[-1]):.1f} s {took}; calls of S3 {it.calls[-1:]}; files {dict(w.files)}; {w.bytes / 2**20:.0f} MiB; peak MiB {peak}; {w.entries:,} entries")
     return it
 
 
@@ -127,9 +160,39 @@ def judged(line, it):
     line.check("rounds", "a round of the last week beside one of the first", last <= SLOWER * first, f"{last:.2f} s and {first:.2f} s: {last / first:.2f}", f"<= {SLOWER}")
 
 
+def flat(line, it):
+    """What a round reads, holds and leaves at the end of the year, beside the end of its first quarter; of what retention keeps, a day of it."""
+    first, last = it.weights[0], it.weights[-1]
+    days = [7 + (DAYS - 7) // 4, DAYS]
+    gets = [calls.get("GET", 0) + calls.get("LIST", 0) for calls in (it.calls[1], it.calls[-1])]
+    files = [sum(weight.files.values()) / day for weight, day in zip((first, last), days)]
+    size = [weight.bytes / day for weight, day in zip((first, last), days)]
+    entries = [weight.entries / day for weight, day in zip((first, last), days)]
+    peak = [max(weight.peak.values()) for weight in (first, last)]
+    for name, words, (a, b) in [
+        ("gets", "GETs and LISTs of a round on S3", gets), ("files", "files for each day that is kept", files), ("disk", "bytes for each day that is kept", size),
+        ("log", "entries of the log for each day that is kept", entries), ("memory", "largest memory of any command, bytes", peak),
+    ]:
+        line.check(name, f"{words}, at the end of the year and of its first quarter", b <= GROWTH * a, f"{b:,.1f} and {a:,.1f}: {b / max(a, 1e-9):.2f}", f"<= {GROWTH}")
+
+
+def upkeep(line):
+    """Verifies, rebuilds and prunes a log of ten million entries while others append and read."""
+    run(["cargo", "build", "--release", "--no-default-features", "-p", "forewarn-log", "--example", "log_upkeep", "--locked"], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3600).ok()
+    place = line.fresh("log")
+    r = run([kit.TARGET / "release" / "examples" / "log_upkeep", ENTRIES, place], timeout=3600)
+    shutil.rmtree(place)
+    for words in r.out.splitlines():
+        line.note(words)
+    longest = re.search(r"longest wait of all: (\d+) ms", r.out)
+    line.check("upkeep", f"longest wait for a log of {ENTRIES:,} entries while it is rebuilt, verified and pruned, ms", r.code == 0 and longest and int(longest[1]) <= 1000, longest[1] if longest else r.err[-300:], "<= 1,000")
+
+
 def prove(line):
     it = year(line, DAYS)
     judged(line, it)
+    flat(line, it)
+    upkeep(line)
     line.check("held", "rounds held", len(it.rounds) == DAYS - 6, len(it.rounds), DAYS - 6)
     refused = [a for a in DENIED if it.front.calls.get(a)]
     line.check("accounts", "accounts that answer were pulled, those denied and hung held nobody up", not refused and len(it.front.calls) >= ACCOUNTS - len(DENIED), len(it.front.calls))

@@ -1,20 +1,19 @@
 //! The parts of the pipeline as Lambda functions: one bootstrap, the handler's name says which part an invocation is.
 //!
-//! `ingest`, `analyze`, `emit` and `maintain` are for schedules, `archive` for an event source mapping on Kinesis, `events` for one on SQS; both
-//! answer with a partial batch response. The state directory must outlast an invocation: a file system that the function mounts.
-//! `respond` takes what calls for a recovery, however it comes, and can do without that file system: its log and policies may be tables.
+//! `metric-stream`, `analyze`, `emit` and `maintain` are for schedules, `archive` for an event source mapping on Kinesis, `events` for one on SQS; both
+//! answer with a partial batch response. The state is a table of DynamoDB; a directory is refused. `respond` takes what calls for a
+//! recovery, however it comes; its log and policies are tables too.
 
 use crate::maintain::{Days, Maintenance};
 use crate::run::Job;
 use crate::run::supervise::Failure;
-use forewarn_events::{JsonLinesDead, lambda as sqs};
+use crate::state::{ARCHIVE, MAINTAIN};
+use forewarn_events::lambda as sqs;
 use forewarn_history::History;
-use forewarn_ingest::archive::{Archive, SetAside};
+use forewarn_ingest::archive::Archive;
 use forewarn_ingest::intake::{Intake, lambda as intake_lambda};
 use forewarn_ingest::stream::lambda as kinesis;
 use forewarn_ingest::stream::open;
-use forewarn_log::SqliteLog;
-use forewarn_log::log_path;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -39,6 +38,8 @@ pub enum Handler {
 pub enum Part {
     /// Pulls metrics into the stream.
     Ingest,
+    /// Takes what Metric Streams delivered into the stream.
+    MetricStream,
     /// Takes a batch of Kinesis records into the history.
     Archive,
     /// Takes a batch of SQS messages into the stream.
@@ -59,6 +60,7 @@ impl Handler {
     pub fn parse(name: &str) -> Result<Self, String> {
         Ok(Self::Part(match name.rsplit('.').next().unwrap_or(name) {
             "ingest" => Part::Ingest,
+            "metric-stream" | "metric_stream" => Part::MetricStream,
             "archive" => Part::Archive,
             "events" => Part::Events,
             "analyze" => Part::Analyze,
@@ -67,7 +69,7 @@ impl Handler {
             "respond" => return Ok(Self::Respond),
             _ => {
                 return Err(format!(
-                    "no handler is called {name:?}; there are ingest, archive, events, analyze, emit, maintain and respond"
+                    "no handler is called {name:?}; there are ingest, metric-stream, archive, events, analyze, emit, maintain and respond"
                 ));
             }
         }))
@@ -75,7 +77,7 @@ impl Handler {
 }
 
 /// What pulls metrics: made by the caller, who knows from where.
-pub type Pull = Arc<dyn Fn() -> Result<Value, Failure> + Send + Sync>;
+pub type Pull = Arc<dyn Fn(&Job) -> Result<Value, Failure> + Send + Sync>;
 
 /// Serves invocations until Lambda ends the process, each with its event and the time at which it is ended, milliseconds since 1970.
 ///
@@ -102,7 +104,7 @@ pub fn serve(answer: impl Fn(&Value, i64) -> Result<Value, Failure> + Send + Syn
 /// When it failed as a whole: Lambda then gives the same event again.
 pub fn answer(job: &Job, part: Part, event: &Value, pull: &Pull) -> Result<Value, Failure> {
     match part {
-        Part::Ingest => pull(),
+        Part::Ingest | Part::MetricStream => pull(job),
         Part::Archive => archive(job, &serde_json::to_vec(event)?),
         Part::Events => events(job, &serde_json::to_vec(event)?),
         Part::Analyze => analyze(job),
@@ -113,14 +115,14 @@ pub fn answer(job: &Job, part: Part, event: &Value, pull: &Pull) -> Result<Value
 
 /// Takes each shard's records of a batch; one that fails is given again from its first record on.
 fn archive(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
-    let log = SqliteLog::open(&log_path(&job.state))?;
+    let log = job.state.log(ARCHIVE)?;
     let mut history = History::open_or_create(&job.history)?;
-    let aside = SetAside::of(&job.state);
+    let aside = job.state.aside(&job.history)?;
     let metrics = &job.ctx.metrics;
     let mut failures = kinesis::Failures::default();
     for shard_batch in kinesis::parse(batch)? {
         let now_ms = job.ctx.clock.now_ms();
-        let mut archive = Archive { history: &mut history, log: &log, aside: &aside, metrics, now_ms };
+        let mut archive = Archive { history: &mut history, log: &*log, aside: &aside, metrics, now_ms, lease: None };
         let Some(first) = shard_batch.records.first().map(|r| r.seq.clone()) else { continue };
         if let Err(e) = archive.take(&shard_batch.shard, shard_batch.records) {
             tracing::warn!(shard = shard_batch.shard, error = %e, "a shard's records are given again");
@@ -131,9 +133,9 @@ fn archive(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
 }
 
 fn events(job: &Job, batch: &[u8]) -> Result<Value, Failure> {
-    let mut producer = open::producer(&job.stream, &job.state, &job.ctx)?;
-    let dead = JsonLinesDead::in_state(&job.state);
-    let mut intake = Intake { producer: producer.as_mut(), dead: &dead, metrics: &job.ctx.metrics };
+    let mut producer = open::producer(&job.stream, job.state.place(), &job.ctx)?;
+    let dead = job.state.dead(&job.history)?;
+    let mut intake = Intake { producer: producer.as_mut(), dead: dead.as_ref(), metrics: &job.ctx.metrics };
     let response = intake_lambda::handle(&mut intake, &sqs::messages(batch)?, job.ctx.clock.now_ms());
     Ok(serde_json::to_value(response)?)
 }
@@ -144,21 +146,19 @@ fn analyze(job: &Job) -> Result<Value, Failure> {
 }
 
 fn emit(job: &Job) -> Result<Value, Failure> {
-    let log = SqliteLog::open(&log_path(&job.state))?;
-    let ctx = &job.ctx;
-    let mut sinks = forewarn_deliver::outbox::open(&log, &job.wanted, false, ctx)?;
-    let fed = forewarn_deliver::deliver(&log, &mut sinks, &ctx.metrics).checked()?;
-    let sent: u64 = fed.iter().map(|(_, report)| report.sent).sum();
+    let sent: u64 = job.announce()?.iter().map(|(_, report)| report.sent).sum();
     Ok(json!({ "announced": sent }))
 }
 
 /// Lets go what is old, then merges for some minutes at most, and the next invocation goes on.
 fn maintain(job: &Job) -> Result<Value, Failure> {
     let (ctx, begun) = (&job.ctx, job.ctx.clock.now_ms());
+    let lease = job.state.leases().take(MAINTAIN)?;
     let maintenance = Maintenance { history: &job.history, state: &job.state, keep: job.keep, ctx, dry_run: false };
     let pruned = maintenance.prune();
     let mut merged = 0;
     while ctx.clock.now_ms() - begun < MERGE_MS {
+        lease.check()?;
         let step = maintenance.compact(Days::All)?.compacted;
         merged += step;
         if step == 0 {

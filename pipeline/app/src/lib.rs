@@ -9,3 +9,4 @@ pub mod maintain;
 pub mod render;
 pub mod run;
 pub mod schema;
+pub mod state;

@@ -4,10 +4,8 @@
 pub mod keep;
 
 use crate::run::supervise::Failure;
-use forewarn_events::{DeadLetters, JsonLinesDead};
+use crate::state::State;
 use forewarn_history::{CompactOptions, CompactReport, History, PruneReport};
-use forewarn_ingest::archive::SetAside;
-use forewarn_log::{SqliteLog, log_path};
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::disk;
 use forewarn_runtime::metrics::{Disk, Kind};
@@ -38,8 +36,8 @@ pub enum Days {
 pub struct Maintenance<'a> {
     /// Where the history is.
     pub history: &'a str,
-    /// The directory of the state.
-    pub state: &'a Path,
+    /// Everything that is kept beside it.
+    pub state: &'a State,
     pub keep: Keep,
     pub ctx: &'a RuntimeContext,
     /// Only says what would be done.
@@ -94,7 +92,7 @@ impl Maintenance<'_> {
     pub fn look_at_disks(&self) -> Vec<Room> {
         let local = (!self.history.contains("://")).then(|| Path::new(self.history));
         let mut rooms = Vec::new();
-        for (of, dir) in [("state", Some(self.state)), ("history", local)] {
+        for (of, dir) in [("state", self.state.local()), ("history", local)] {
             let Some((dir, Ok(space))) = dir.map(|dir| (dir, disk::space(dir))) else { continue };
             let path = dir.display().to_string();
             let low = space.share() < self.keep.disk_low;
@@ -177,13 +175,15 @@ impl Maintenance<'_> {
     }
 
     fn prune_log(&self, pruned: &mut Pruned) -> Result<(), Failure> {
-        let (path, now_ms) = (log_path(self.state), self.ctx.clock.now_ms());
-        let Some(before) = self.keep.log_ms.map(|ms| now_ms - ms).filter(|_| path.exists()) else { return Ok(()) };
+        let now_ms = self.ctx.clock.now_ms();
+        let Some(before) = self.keep.log_ms.map(|ms| now_ms - ms).filter(|_| self.state.has_log()) else {
+            return Ok(());
+        };
         pruned.log_before = Some(format_ms(before));
         if !self.dry_run {
             let at = jiff::Timestamp::from_millisecond;
-            let log = SqliteLog::open(&path)?.within(self.ctx.clone());
-            log.expire_blobs(at(now_ms)?)?;
+            let log = self.state.spec().log().open(self.ctx)?;
+            log.expire_texts(at(now_ms)?)?;
             let report = log.prune(at(before)?, at(now_ms)?)?;
             if let Some(reader) = &report.waits_for {
                 tracing::warn!(reader, "old entries of the log stay until this reader has read them");
@@ -196,7 +196,7 @@ impl Maintenance<'_> {
 
     fn prune_dead_letters(&self, pruned: &mut Pruned) -> Result<(), Failure> {
         let now_ms = self.ctx.clock.now_ms();
-        let gone = JsonLinesDead::in_state(self.state).prune(self.keep.dead_letters, now_ms, self.dry_run)?;
+        let gone = self.state.dead(self.history)?.prune(self.keep.dead_letters, now_ms, self.dry_run)?;
         self.count("dead_letters", gone.len() as u64);
         pruned.dead_letters = Some(Gone {
             pieces: gone.len() as u64,
@@ -207,7 +207,7 @@ impl Maintenance<'_> {
 
     fn prune_set_aside(&self, pruned: &mut Pruned) -> Result<(), Failure> {
         let now_ms = self.ctx.clock.now_ms();
-        let gone = SetAside::of(self.state).prune(self.keep.set_aside, now_ms, self.dry_run)?;
+        let gone = self.state.aside(self.history)?.prune(self.keep.set_aside, now_ms, self.dry_run)?;
         self.count("set_aside", gone.len() as u64);
         pruned.set_aside = Some(Gone { pieces: gone.len() as u64, bytes: gone.iter().map(|r| r.bytes).sum() });
         Ok(())

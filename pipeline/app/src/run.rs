@@ -8,11 +8,12 @@ pub mod supervise;
 pub mod upkeep;
 
 use crate::maintain::keep::Keep;
-use forewarn_deliver::SinkConfig;
+use crate::state::{ANALYZE, EMIT, State};
+use forewarn_deliver::{PumpReport, SinkConfig, backlog};
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::History;
+use forewarn_ingest::archive::{ArchiveReport, Gap};
 use forewarn_ingest::stream::StreamSpec;
-use forewarn_log::{SqliteLog, log_path};
 use forewarn_predict::prediction_run::{DueTurn, PredictionRun, RunReport};
 use forewarn_recover::planner::Planner;
 use forewarn_rules::ruleset::RuleSet;
@@ -20,7 +21,6 @@ use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::schedule::Schedule;
 use gate::Gate;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use supervise::{Failure, Part};
 
 /// A part of the pipeline.
@@ -58,8 +58,8 @@ pub const PARTS: [PartName; 7] = [
 pub struct Job {
     /// Where the history is.
     pub history: String,
-    /// The directory of the state.
-    pub state: PathBuf,
+    /// Everything that is kept beside it.
+    pub state: State,
     pub stream: StreamSpec,
     /// The rule set that speaks.
     pub ruleset: RuleSet,
@@ -89,10 +89,12 @@ impl Job {
 
     /// Takes the turn, executes the prediction runs that are due, and sees how earlier ones turned out.
     pub(crate) fn predict_due(&self, mut history: History, now: i64) -> Result<RunReport, Failure> {
-        let turn = DueTurn::take(&self.state)?;
-        let log = SqliteLog::open(&log_path(&self.state))?;
+        let turn = DueTurn::take(&self.state.leases(), &self.state.place())?;
+        let log = self.state.log_under(ANALYZE, turn.lease())?;
+        // A bus that is new begins here, before what this round says.
+        drop(forewarn_deliver::outbox::open(&*log, &self.wanted, false, &self.ctx)?);
         let map = self.map(&history);
-        let previewer = self.plans.as_ref().map(|p| p.on(&log));
+        let previewer = self.plans.as_ref().map(|p| p.on(&*log));
         let run = PredictionRun {
             history: &history,
             ruleset: &self.ruleset,
@@ -101,13 +103,38 @@ impl Job {
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &self.ctx.metrics,
         };
-        let report = run.catch_up(self.rounds, &turn, &log, now, &self.ctx.stop)?;
+        let report = run.catch_up(self.rounds, &turn, &*log, now, &self.ctx.stop)?;
         // A run over an hour without data is held, and is no success.
         if report.due > report.empty {
             self.ctx.metrics.success("analyze", self.ctx.clock.now_ms());
         }
-        turn.conclude(&mut history, &log, self.ctx.clock.now_ms());
+        turn.conclude(&mut history, &*log, self.ctx.clock.now_ms());
         Ok(report)
+    }
+
+    /// Takes the turn, and announces what the log has and a bus has not; says how much each bus was sent.
+    pub(crate) fn announce(&self) -> Result<Vec<(&'static str, PumpReport)>, Failure> {
+        let _lease = self.state.leases().take(EMIT)?;
+        let log = self.state.log(EMIT)?;
+        let mut sinks = forewarn_deliver::outbox::open(&*log, &self.wanted, false, &self.ctx)?;
+        if sinks.is_empty() {
+            return Err(
+                "there is no bus to announce on; set FOREWARN_EVENTBRIDGE, or name a file with FOREWARN_BUS".into()
+            );
+        }
+        let (metrics, now) = (&self.ctx.metrics, || self.ctx.clock.now_ms());
+        backlog::begin(&sinks, metrics, now());
+        let names: Vec<&str> = sinks.iter().map(|sink| sink.name).collect();
+        let waiting = parts::waits(self, EMIT, format!("the buses {}", names.join(", ")));
+        let deliveries = forewarn_deliver::deliver(&*log, &mut sinks, metrics);
+        drop(waiting);
+        backlog::tell(&*log, &deliveries.0, metrics, now())?;
+        Ok(deliveries.checked()?)
+    }
+
+    /// Takes what waits in the stream into the history.
+    pub(crate) fn archive(&self) -> Result<ArchiveReport, Failure> {
+        Ok(self.state.archive(&self.history, &self.stream, Gap::Stop, &self.ctx)?)
     }
 }
 
@@ -117,16 +144,16 @@ impl Job {
     pub(crate) fn sample(dir: &std::path::Path, history: String, ctx: RuntimeContext) -> Self {
         Self {
             history,
-            state: dir.to_owned(),
+            state: State::open(crate::state::StateSpec::Dir(dir.to_owned()), &ctx).expect("a directory"),
             stream: StreamSpec::Embedded,
             ruleset: RuleSet::builtin(&|_| None).expect("the rule set that is built in"),
             shadow: None,
             names: BTreeMap::new(),
             wanted: SinkConfig {
-                file: dir.join("events.jsonl"),
+                file: Some(dir.join("events.jsonl")),
                 eventbridge: None,
                 stdout: false,
-                state: dir.to_owned(),
+                state: forewarn_runtime::place::StatePlace::Dir(dir.to_owned()),
                 stale_after_ms: 3_600_000,
             },
             rounds: Schedule { every: 3_600_000, offset: 0, most: 1 },

@@ -21,7 +21,7 @@ impl Backlog {
     ///
     /// # Errors
     /// When the log fails.
-    pub fn of<L: EventLog + Cursors>(log: &L, cursor: &str) -> Result<Self, LogError> {
+    pub fn of<L: EventLog + Cursors + ?Sized>(log: &L, cursor: &str) -> Result<Self, LogError> {
         let mut position = log.cursor(cursor)?;
         let entries = log.head()?.saturating_sub(position);
         loop {
@@ -47,7 +47,7 @@ fn through(backlog: Backlog, known_ms: Option<i64>, now_ms: i64) -> i64 {
 ///
 /// # Errors
 /// When the log fails.
-pub fn tell<L: EventLog + Cursors>(
+pub fn tell<L: EventLog + Cursors + ?Sized>(
     log: &L,
     deliveries: &[Delivery],
     metrics: &Metrics,

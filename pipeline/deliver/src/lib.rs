@@ -22,7 +22,7 @@ pub use announcement::{Announcement, detail_type_of};
 pub use bus::{Bus, BusError, MemoryBus, Published};
 pub use eventbridge::EventBridgeBus;
 pub use jsonl::JsonLinesBus;
-pub use memory::{BusMemory, FileMemory, Parked};
+pub use memory::{BusMemory, Parked};
 pub use outbox::{Deliveries, Delivery, Sink, SinkConfig, deliver};
 pub use stdout::LinesBus;
 

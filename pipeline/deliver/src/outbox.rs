@@ -4,14 +4,16 @@ use super::Announcement;
 use super::bus::{Bus, BusError, Published};
 use super::freshness::mark;
 use super::jsonl::JsonLinesBus;
-use super::memory::FileMemory;
+use super::memory::{self, Parked};
 use super::pump::{Horizon, PumpError, PumpReport, pump_fresh};
 use super::stdout::LinesBus;
 use forewarn_log::{Cursors, EventLog, Filter, LogError};
 use forewarn_runtime::clock::Clock;
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::metrics::Metrics;
+use forewarn_runtime::place::StatePlace;
 use forewarn_runtime::telemetry::causes;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,21 +58,26 @@ impl std::fmt::Debug for Sink {
 }
 
 /// Which buses are to be fed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SinkConfig {
-    /// The JSON Lines file.
-    pub file: PathBuf,
+    /// The JSON Lines file; none where no disk lasts.
+    pub file: Option<PathBuf>,
     /// An `EventBridge` bus, by name or ARN.
     pub eventbridge: Option<String>,
     /// Whether standard output is one.
     pub stdout: bool,
-    /// The directory of the state, where a bus remembers what it took and what it refused.
-    pub state: PathBuf,
+    /// Where a bus remembers what it took and what it refused.
+    pub state: StatePlace,
     /// How old what is announced may be to count as news, milliseconds.
     pub stale_after_ms: i64,
 }
 
 impl SinkConfig {
+    /// Says whether any bus is wanted.
+    pub fn is_any(&self) -> bool {
+        self.file.is_some() || self.eventbridge.is_some() || self.stdout
+    }
+
     /// Names the cursors of the buses that are wanted beside the file: these can be told to begin with the whole log.
     pub fn replayable_cursors(&self) -> Vec<&'static str> {
         let Self { file: _, eventbridge, stdout, state: _, stale_after_ms: _ } = self;
@@ -89,15 +96,18 @@ impl SinkConfig {
 ///
 /// # Errors
 /// When the log fails. A bus that does not open is in the list with its reason.
-pub fn open<L: Cursors + EventLog>(
+pub fn open<L: Cursors + EventLog + ?Sized>(
     log: &L,
     wanted: &SinkConfig,
     from_start: bool,
     ctx: &RuntimeContext,
 ) -> Result<Vec<Sink>, LogError> {
     let SinkConfig { file, eventbridge: events_to, stdout, state, stale_after_ms } = wanted;
-    let file = FileWhenDue::of(file).map(|b| Box::new(b) as Box<dyn Bus + Send>);
-    let mut sinks = vec![Sink { name: FILE, bus: file, news: None }];
+    let mut sinks = Vec::new();
+    if let Some(file) = file {
+        let bus = FileWhenDue::of(file).map(|b| Box::new(b) as Box<dyn Bus + Send>);
+        sinks.push(Sink { name: FILE, bus, news: None });
+    }
     if let Some(bus) = events_to {
         let news = News { clock: Arc::clone(&ctx.clock), stale_after_ms: *stale_after_ms };
         sinks.push(Sink { name: EVENTBRIDGE, bus: eventbridge(bus, state, ctx), news: Some(news) });
@@ -138,10 +148,10 @@ impl Bus for FileWhenDue {
 }
 
 #[cfg(feature = "aws")]
-fn eventbridge(bus: &str, state: &Path, ctx: &RuntimeContext) -> Result<Box<dyn Bus + Send>, BusError> {
+fn eventbridge(bus: &str, state: &StatePlace, ctx: &RuntimeContext) -> Result<Box<dyn Bus + Send>, BusError> {
     use super::eventbridge::EventBridgeBus;
     let RuntimeContext { clock, stop, metrics } = ctx.clone();
-    let memory = Box::new(parked_of(state));
+    let memory = memory::of(state, EVENTBRIDGE);
     let opened = forewarn_runtime::aws::Aws::load()
         .and_then(|aws| EventBridgeBus::open(&aws, bus, clock, stop, metrics, memory));
     match opened {
@@ -151,22 +161,25 @@ fn eventbridge(bus: &str, state: &Path, ctx: &RuntimeContext) -> Result<Box<dyn 
 }
 
 #[cfg(not(feature = "aws"))]
-fn eventbridge(bus: &str, _: &Path, _: &RuntimeContext) -> Result<Box<dyn Bus + Send>, BusError> {
+fn eventbridge(bus: &str, _: &StatePlace, _: &RuntimeContext) -> Result<Box<dyn Bus + Send>, BusError> {
     let source = "this forewarn was built without AWS; build it with the feature `aws`";
     Err(BusError::Unreachable { bus: format!("eventbridge {bus}"), source: source.into() })
 }
 
-/// Gives what `EventBridge` refused for good, in a state's directory.
-pub fn parked_of(state: &Path) -> FileMemory {
-    FileMemory::in_state(state, EVENTBRIDGE)
+/// Gives what `EventBridge` refused for good, by id.
+///
+/// # Errors
+/// When it can't be read.
+pub fn parked_of(state: &StatePlace) -> Result<BTreeMap<String, Parked>, BusError> {
+    memory::of(state, EVENTBRIDGE).parked()
 }
 
 /// Publishes again what `EventBridge` refused for good, oldest first; what it takes now is set aside no longer.
 ///
 /// # Errors
 /// When the bus or its memory fails.
-pub fn retry_parked(sink: &mut Sink, state: &Path) -> Result<Published, BusError> {
-    let parked = parked_of(state).parked()?;
+pub fn retry_parked(sink: &mut Sink, state: &StatePlace) -> Result<Published, BusError> {
+    let parked = parked_of(state)?;
     let mut batch: Vec<_> = parked.into_values().map(|p| p.announcement).collect();
     batch.sort_by(|a, b| (&a.time, &a.id).cmp(&(&b.time, &b.id)));
     if let Some(horizon) = sink.news.as_ref().map(News::horizon) {
@@ -210,7 +223,7 @@ impl Deliveries {
 }
 
 /// Feeds every bus what is due to it; each goes as far as it can.
-pub fn deliver<L: EventLog + Cursors>(log: &L, sinks: &mut [Sink], metrics: &Metrics) -> Deliveries {
+pub fn deliver<L: EventLog + Cursors + ?Sized>(log: &L, sinks: &mut [Sink], metrics: &Metrics) -> Deliveries {
     let feed = |sink: &mut Sink| {
         let outcome = match &mut sink.bus {
             Ok(bus) => {

@@ -61,7 +61,7 @@ impl Horizon {
 ///
 /// # Errors
 /// When the log or the bus fails, or an entry was written by a newer forewarn: the cursor stays before it.
-pub fn pump<L: EventLog + Cursors>(
+pub fn pump<L: EventLog + Cursors + ?Sized>(
     log: &L,
     cursor: &str,
     bus: &mut dyn Bus,
@@ -76,7 +76,7 @@ pub fn pump<L: EventLog + Cursors>(
 ///
 /// # Errors
 /// As [`pump`].
-pub fn pump_fresh<L: EventLog + Cursors>(
+pub fn pump_fresh<L: EventLog + Cursors + ?Sized>(
     log: &L,
     cursor: &str,
     bus: &mut dyn Bus,
@@ -108,7 +108,7 @@ type Due = (u64, Announcement);
 /// The position of the last entry of a page, and how many it has; none where there is nothing more.
 type Read = Option<(u64, u64)>;
 
-struct Pump<'a, L> {
+struct Pump<'a, L: ?Sized> {
     log: &'a L,
     filter: &'a Filter,
     /// What is known of the backlog, where some of it is old.
@@ -118,7 +118,7 @@ struct Pump<'a, L> {
     report: PumpReport,
 }
 
-impl<L: EventLog> Pump<'_, L> {
+impl<L: EventLog + ?Sized> Pump<'_, L> {
     /// Reads the next page after a position.
     fn page(&self, after: u64) -> Result<(Read, Vec<Due>), PumpError> {
         // The head is one small read, wherever the log is; entries are read only where there are any.

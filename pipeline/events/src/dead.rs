@@ -265,8 +265,8 @@ impl JsonLinesDead {
     }
 }
 
-/// Says how many letters, as they stand in their file, lie beyond bounds.
-fn beyond(bounds: Bounds, letters: &[DeadLetter], now_ms: i64) -> usize {
+/// Says how many letters lie beyond bounds, of which the oldest come first.
+pub fn beyond(bounds: Bounds, letters: &[DeadLetter], now_ms: i64) -> usize {
     let piece = |letter: &DeadLetter| {
         let length = line(letter).map_or(0, |text| text.len() as u64);
         // One whose time does not read is as old as can be.

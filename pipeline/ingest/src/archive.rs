@@ -12,15 +12,15 @@ mod write;
 
 pub use retry::{RetryReport, retry_set_aside};
 pub use set_aside::{AsideRecord, SetAside, SetAsideError};
-pub use shell::{Gap, drain};
+pub use shell::{ArchiveState, Gap, drain};
 
 use crate::event_log as events;
 use crate::stream::{Consumer, Intent, Limit, RecordError, Stored, StreamError};
 use forewarn_history::{History, HistoryError};
-use forewarn_log::{LogError, SqliteLog};
+use forewarn_log::{LogError, StateLog};
 use forewarn_runtime::failpoint;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::lease::LeaseError;
+use forewarn_runtime::lease::{Lease, LeaseError};
 use forewarn_runtime::metrics::Metrics;
 use range_buffer::RangeBuffer;
 use serde::Serialize;
@@ -111,13 +111,15 @@ pub struct ArchiveReport {
 pub struct Archive<'a> {
     pub history: &'a mut History,
     /// The event log.
-    pub log: &'a SqliteLog,
+    pub log: &'a dyn StateLog,
     /// Where records go that can't be read.
     pub aside: &'a SetAside,
     /// What is counted.
     pub metrics: &'a Metrics,
     /// The time of the call, milliseconds: when events count as received.
     pub now_ms: i64,
+    /// The right to archive, asked for before each range is begun and before it is told; none where ranges are handed over.
+    pub lease: Option<&'a Lease>,
 }
 
 impl Archive<'_> {
@@ -199,11 +201,17 @@ impl Archive<'_> {
                 return Err(ArchiveError::Changed { shard, first, last, found: range_buffer.last().to_owned() });
             }
             self.carry_out(&intent, &range_buffer, report)?;
+            self.check_lease()?;
             consumer.checkpoints().finish(&intent.shard, &intent.last)?;
             failpoint::point("archive.finished");
             report.redone += 1;
         }
         Ok(())
+    }
+
+    /// Whoever has taken over does the same ranges: what this one says of them must not undo what that one says.
+    fn check_lease(&self) -> Result<(), ArchiveError> {
+        Ok(self.lease.map_or(Ok(()), Lease::check)?)
     }
 
     /// Takes records in, up to one that a newer forewarn wrote.
@@ -232,9 +240,11 @@ impl Archive<'_> {
     ) -> Result<(), ArchiveError> {
         for (shard, range_buffer) in shards {
             let Some(intent) = range_buffer.intent(&shard) else { continue };
+            self.check_lease()?;
             consumer.checkpoints().intend(&intent)?;
             failpoint::point("archive.intended");
             self.carry_out(&intent, &range_buffer, report)?;
+            self.check_lease()?;
             consumer.checkpoints().finish(&shard, &intent.last)?;
             failpoint::point("archive.finished");
         }

@@ -8,6 +8,7 @@
 mod api;
 mod append;
 mod call_error;
+mod cells;
 mod cursors;
 mod item;
 mod plan;
@@ -29,10 +30,12 @@ pub use api::Api;
 use append::Append;
 use aws_config::SdkConfig;
 pub use call_error::CallError;
+pub use cells::DynamoCells;
 use forewarn_domain::id::is_name;
 use forewarn_domain::id::sha256_hex;
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::context::RuntimeContext;
+use forewarn_runtime::lease::Guard;
 use jiff::Timestamp;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,6 +56,8 @@ pub struct DynamoLog {
     turn: Mutex<()>,
     /// The readers that this handle has named.
     readers: cursors::Named,
+    /// What must hold whenever something is appended.
+    guard: Mutex<Option<Guard>>,
 }
 
 impl DynamoLog {
@@ -88,7 +93,13 @@ impl DynamoLog {
             appends: AtomicU64::new(0),
             turn: Mutex::new(()),
             readers: cursors::Named::default(),
+            guard: Mutex::default(),
         }
+    }
+
+    /// Appends from now on only while a lease is the one that it was: the same transaction looks at it. None lifts that.
+    pub fn write_under(&self, guard: Option<Guard>) {
+        *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = guard;
     }
 
     /// Checks positions, versions, hashes, envelopes, streams and ids as far as the log goes now, and names the first bad entry. Reads every
@@ -165,7 +176,8 @@ impl EventLog for DynamoLog {
         let sealed = events.iter().map(NewEvent::seal).collect::<Result<Vec<_>, _>>()?;
         // What a panic cut short is in the table or not; nothing is held here.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        Append { api: &self.api, stream, expected, sealed: &sealed, beside: &[], mark: self.mark() }.run()
+        let guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Append { api: &self.api, stream, expected, sealed: &sealed, beside: &[], mark: self.mark(), guard }.run()
     }
 
     fn read(&self, stream: &str, from_version: u64, limit: usize) -> Result<Vec<Recorded>, LogError> {

@@ -21,12 +21,13 @@ pub mod report;
 pub mod row;
 pub mod spec;
 pub mod sqlite;
+pub mod state_log;
 pub mod table;
 pub mod walk;
 
 pub use checkpoint::{Checkpoint, Prefix};
 #[cfg(feature = "aws")]
-pub use dynamodb::DynamoLog;
+pub use dynamodb::{DynamoCells, DynamoLog};
 pub use envelope::{Envelope, InvalidEvent, NewEvent};
 pub use event::{DecodeError, Event};
 pub use filter::Filter;
@@ -38,6 +39,7 @@ pub use report::{Difference, Fault, PruneReport, RebuildReport, VerifyReport};
 pub use row::Row;
 pub use spec::{Log, LogSpec};
 pub use sqlite::SqliteLog;
+pub use state_log::{StateLog, Tables};
 pub use table::{Key, Table};
 
 use std::path::{Path, PathBuf};

@@ -1,13 +1,9 @@
 //! Defines what is done with a log beside appending and reading: it is checked, rebuilt and pruned, and snapshots of it are kept.
 
 use super::checkpoint::Prefix;
-use super::filter::Filter;
-use super::port::{AppendError, EventLog, LogError, Recorded};
+use super::port::{AppendError, EventLog, LogError};
 use super::report::{PruneReport, RebuildReport, VerifyReport};
 use jiff::Timestamp;
-
-/// Entries that are read at a time where a filter chooses among them.
-const SELECT_PAGE: usize = 1000;
 
 /// Keeps what a prefix of the log comes to, so that who folds the log need not begin with its first entry.
 ///
@@ -27,23 +23,8 @@ pub trait Snapshots {
     fn keep(&self, prefix: &Prefix) -> Result<(), LogError>;
 }
 
-/// Lists, checks, rebuilds and prunes a log, while others read and append.
+/// Checks, rebuilds and prunes a log, while others read and append.
 pub trait Maintain: EventLog {
-    /// Gives the entries that a filter chooses, in order.
-    ///
-    /// # Errors
-    /// When the store fails or an entry is damaged.
-    fn select(&self, filter: &Filter) -> Result<Vec<Recorded>, LogError> {
-        let (limit, mut after, mut chosen) = (filter.limit.unwrap_or(usize::MAX), filter.after, Vec::new());
-        while chosen.len() < limit {
-            let page = self.read_all(after, SELECT_PAGE)?;
-            let Some(last) = page.last() else { break };
-            after = last.position;
-            chosen.extend(page.into_iter().filter(|e| filter.matches(e)).take(limit - chosen.len()));
-        }
-        Ok(chosen)
-    }
-
     /// Forgets the texts outside the chain whose time has come, where any are kept, and says how many.
     ///
     /// # Errors

@@ -2,8 +2,12 @@
 
 use super::envelope::{Envelope, InvalidEvent, NewEvent};
 use super::event::{DecodeError, Event};
+use super::filter::Filter;
 use serde::{Deserialize, Serialize};
 use std::error::Error as StdError;
+
+/// Entries that are read at a time where a filter chooses among them.
+const SELECT_PAGE: usize = 1000;
 
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -180,6 +184,26 @@ pub trait EventLog {
     /// # Errors
     /// When the store fails or an entry is damaged.
     fn read_all(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, LogError>;
+
+    /// Gives the entries that a filter chooses, in order. One that names no stream reads everything in most stores.
+    ///
+    /// # Errors
+    /// When the store fails or an entry is damaged.
+    fn select(&self, filter: &Filter) -> Result<Vec<Recorded>, LogError> {
+        let limit = filter.limit.unwrap_or(usize::MAX);
+        if let Some(stream) = &filter.stream {
+            let entries = self.read(stream, 1, usize::MAX)?;
+            return Ok(entries.into_iter().filter(|e| filter.matches(e)).take(limit).collect());
+        }
+        let (mut after, mut chosen) = (filter.after, Vec::new());
+        while chosen.len() < limit {
+            let page = self.read_all(after, SELECT_PAGE)?;
+            let Some(last) = page.last() else { break };
+            after = last.position;
+            chosen.extend(page.into_iter().filter(|e| filter.matches(e)).take(limit - chosen.len()));
+        }
+        Ok(chosen)
+    }
 
     /// Gives how many entries a stream has had, pruned ones included: the version of its last one; 0 where there is none.
     ///

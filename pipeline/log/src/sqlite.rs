@@ -17,6 +17,7 @@ use super::filter::Filter;
 use super::maintain::{Maintain, Snapshots};
 use super::port::{AppendError, Appended, Batch, Cursors, EventLog, Expected, LogError, Recorded};
 use super::report::{PruneReport, RebuildReport, VerifyReport};
+use super::state_log::Tables;
 use forewarn_domain::id::is_name;
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::sqlite::patient;
@@ -187,12 +188,26 @@ impl EventLog for SqliteLog {
         query::all(&self.lock(), after, limit)
     }
 
+    fn select(&self, filter: &Filter) -> Result<Vec<Recorded>, LogError> {
+        self.list(filter)
+    }
+
     fn length(&self, stream: &str) -> Result<u64, LogError> {
         length(&self.lock(), stream)
     }
 
     fn head(&self) -> Result<u64, LogError> {
         Ok(query::last(&self.lock())?.map_or(0, |(position, _)| position))
+    }
+}
+
+impl Tables for SqliteLog {
+    fn table(&self, table: super::Table) -> Result<BTreeMap<String, super::Row>, LogError> {
+        Self::table(self, table)
+    }
+
+    fn row(&self, table: super::Table, key: &str) -> Result<Option<super::Row>, LogError> {
+        Self::row(self, table, key)
     }
 }
 
@@ -229,10 +244,6 @@ impl Snapshots for SqliteLog {
 }
 
 impl Maintain for SqliteLog {
-    fn select(&self, filter: &Filter) -> Result<Vec<Recorded>, LogError> {
-        self.list(filter)
-    }
-
     fn expire_texts(&self, now: jiff::Timestamp) -> Result<usize, LogError> {
         self.expire_blobs(now)
     }

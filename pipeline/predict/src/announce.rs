@@ -13,7 +13,7 @@ use forewarn_history::{History, HistoryError};
 use forewarn_log::event::prediction::Observed;
 use forewarn_log::event::workload::{Cleared, Predicted, Updated};
 use forewarn_log::table::Table;
-use forewarn_log::{AppendError, Batch, Event, EventLog, Expected, LogError, NewEvent, Row, SqliteLog};
+use forewarn_log::{AppendError, Batch, Event, Expected, LogError, NewEvent, Row, StateLog};
 use forewarn_rules::predict::ENGINE;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::failpoint;
@@ -81,7 +81,7 @@ pub enum AnnounceError {
 ///
 /// # Errors
 /// When the log does not read.
-pub fn states(log: &SqliteLog) -> Result<States, LogError> {
+pub fn states(log: &dyn StateLog) -> Result<States, LogError> {
     let mut states = States::new();
     for row in log.table(Table::EpisodeStates)?.into_values() {
         if let Row::EpisodeState(row) = row {
@@ -95,7 +95,7 @@ pub fn states(log: &SqliteLog) -> Result<States, LogError> {
 ///
 /// # Errors
 /// When the log does not read.
-pub fn workloads(log: &SqliteLog) -> Result<Workloads, LogError> {
+pub fn workloads(log: &dyn StateLog) -> Result<Workloads, LogError> {
     let mut open = Workloads::new();
     for row in log.table(Table::WorkloadEpisodes)?.into_values() {
         if let Row::Workload(row) = row
@@ -111,7 +111,7 @@ pub fn workloads(log: &SqliteLog) -> Result<Workloads, LogError> {
 ///
 /// # Errors
 /// When the log does not read.
-pub fn silences(log: &SqliteLog) -> Result<Vec<Silence>, LogError> {
+pub fn silences(log: &dyn StateLog) -> Result<Vec<Silence>, LogError> {
     let rows = log.table(Table::Silences)?.into_values();
     Ok(rows.filter_map(|row| if let Row::Silence(silence) = row { Some(silence) } else { None }).collect())
 }
@@ -120,7 +120,7 @@ pub fn silences(log: &SqliteLog) -> Result<Vec<Silence>, LogError> {
 ///
 /// # Errors
 /// When the log does not read, or a stored state can't be read as one.
-pub fn round(log: Option<&SqliteLog>, analysis: &Analysis, ruleset: &RuleSet) -> Result<Round, AnnounceError> {
+pub fn round(log: Option<&dyn StateLog>, analysis: &Analysis, ruleset: &RuleSet) -> Result<Round, AnnounceError> {
     let states = log.map_or_else(|| Ok(States::new()), states)?;
     let workloads = log.map_or_else(|| Ok(Workloads::new()), workloads)?;
     Ok(apply_predictions(
@@ -138,7 +138,7 @@ pub fn round(log: Option<&SqliteLog>, analysis: &Analysis, ruleset: &RuleSet) ->
 ///
 /// # Errors
 /// When the log fails.
-pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
+pub fn write(log: &dyn StateLog, round: &Round) -> Result<Emitted, AnnounceError> {
     let mut report = Emitted::default();
     let quiet = Quiet::read(log)?;
     let (over, news): (Vec<_>, Vec<_>) = round.workloads.iter().partition(|e| e.change == EpisodeChange::Cleared);
@@ -189,7 +189,11 @@ pub fn write(log: &SqliteLog, round: &Round) -> Result<Emitted, AnnounceError> {
 }
 
 /// Writes what happened to a workload, once; gives how many entries that made.
-fn append_workload(log: &SqliteLog, event: &WorkloadEvent, silence_id: Option<String>) -> Result<u64, AnnounceError> {
+fn append_workload(
+    log: &dyn StateLog,
+    event: &WorkloadEvent,
+    silence_id: Option<String>,
+) -> Result<u64, AnnounceError> {
     let (previous, episode) = (event.from, Box::new(WorkloadEpisode { silence_id, ..event.episode.clone() }));
     let id = episode.workload_episode_id.clone();
     let (as_of, workload) = (episode.as_of.clone(), episode.workload.clone());

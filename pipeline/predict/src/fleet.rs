@@ -2,7 +2,7 @@
 
 use forewarn_history::{EventRow, History, InstanceVersions, Result};
 use forewarn_log::table::Table;
-use forewarn_log::{LogError, Row, SqliteLog};
+use forewarn_log::{LogError, Row, StateLog};
 use forewarn_rules::instance::{Attributes, Maintenance};
 use forewarn_rules::predict::Identity;
 use forewarn_runtime::time::DAY_MS;
@@ -50,7 +50,7 @@ impl DeclaredChange {
     ///
     /// # Errors
     /// When the log does not read, or a time in it is none.
-    pub fn of(log: &SqliteLog) -> std::result::Result<Vec<Self>, LogError> {
+    pub fn of(log: &dyn StateLog) -> std::result::Result<Vec<Self>, LogError> {
         let time = |text: &str| {
             forewarn_runtime::time::parse_instant(text, None)
                 .map_err(|e| LogError::unavailable("read a declared change", e))

@@ -154,7 +154,15 @@ mod tests {
         gather.as_of = as_of;
         for (key, ts, ingested) in runs {
             let at = ingested.map(|at| [at]);
-            gather.run(Run { key, ts: &[*ts], value: &[1.0], ingested_at: at.as_ref().map(|at| &at[..]), imported_at: None }).unwrap();
+            gather
+                .run(Run {
+                    key,
+                    ts: &[*ts],
+                    value: &[1.0],
+                    ingested_at: at.as_ref().map(|at| &at[..]),
+                    imported_at: None,
+                })
+                .unwrap();
         }
         gather.end_instance("i-a").unwrap();
         let unused = gather.unused.keys().cloned().collect();

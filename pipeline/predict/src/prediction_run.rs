@@ -13,17 +13,17 @@ use forewarn_domain::previewer::RecoveryPreviewer;
 use forewarn_domain::round::Round;
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::{History, HistoryError};
-use forewarn_log::{LogError, SqliteLog};
+use forewarn_log::{LogError, StateLog};
 use forewarn_rules::grid::reach;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::failpoint;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::lease::{Lease, LeaseError};
+use forewarn_runtime::lease::{Lease, LeaseError, Leases};
 use forewarn_runtime::metrics::{Metrics, OfLevel};
+use forewarn_runtime::place::StatePlace;
 use forewarn_runtime::schedule::{Progress, ProgressError, Schedule};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::OnceLock;
 
 /// What a prediction run works on.
@@ -67,6 +67,9 @@ pub enum PredictionRunError {
     /// The progress could not be kept.
     #[error(transparent)]
     Progress(#[from] ProgressError),
+    /// Another process has taken the turn over.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
 }
 
 impl From<TablesError> for PredictionRunError {
@@ -136,6 +139,8 @@ pub struct RunReport {
     pub emitted: Emitted,
 }
 
+/// The part of the work that a lease is taken for.
+const PART: &str = "analyze";
 /// How far before the last run failures are looked for, milliseconds: what comes late comes within a day.
 const LOOK_BACK_MS: i64 = 24 * 3_600_000;
 
@@ -151,7 +156,7 @@ pub struct DueTurn {
     begun: Option<i64>,
     /// What the history's small tables say: read once a turn.
     tables: OnceLock<TurnTables>,
-    _lease: Lease,
+    lease: Lease,
 }
 
 /// Explains why it is not this process's turn.
@@ -166,16 +171,21 @@ pub enum TurnError {
 }
 
 impl DueTurn {
-    /// Takes the turn of a state directory.
+    /// Takes the turn where leases are taken; how far the runs have come is in `state`.
     ///
     /// # Errors
     /// When another process has it, or the progress can't be read.
-    pub fn take(state: &Path) -> Result<Self, TurnError> {
-        let lease = Lease::take(state, "analyze")?;
-        let (progress, sought) = (Progress::of(state, "analyze"), Progress::of(state, "incidents"));
-        let turn = Self { begun: progress.read()?, progress, sought, tables: OnceLock::new(), _lease: lease };
+    pub fn take(leases: &Leases, state: &StatePlace) -> Result<Self, TurnError> {
+        let lease = leases.take(PART)?;
+        let (progress, sought) = (state.progress(PART), state.progress("incidents"));
+        let turn = Self { begun: progress.read()?, progress, sought, tables: OnceLock::new(), lease };
         turn.seek_from_the_beginning()?;
         Ok(turn)
+    }
+
+    /// Gives the lease.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     /// Has the very first run be the first one due at or after a time.
@@ -202,7 +212,7 @@ impl DueTurn {
     /// it again changes nothing.
     ///
     /// What fails is said and stops nothing: another process may be writing to the history, and the next turn looks from the same time on.
-    pub fn conclude(&self, history: &mut History, log: &SqliteLog, now: i64) {
+    pub fn conclude(&self, history: &mut History, log: &dyn StateLog, now: i64) {
         match self.try_conclude(history, log, now) {
             Ok(c) => {
                 tracing::debug!(incidents = c.incidents, hit = c.resolved.hit, missed = c.resolved.missed, "concluded");
@@ -211,7 +221,7 @@ impl DueTurn {
         }
     }
 
-    fn try_conclude(&self, history: &mut History, log: &SqliteLog, now: i64) -> Result<Concluded, ConcludeError> {
+    fn try_conclude(&self, history: &mut History, log: &dyn StateLog, now: i64) -> Result<Concluded, ConcludeError> {
         let from = self.seek_from(now)?;
         let settings = forewarn_rules::incident::Settings::default();
         let tables = self.tables(history, log, None, now)?;
@@ -233,7 +243,7 @@ impl DueTurn {
     fn tables(
         &self,
         history: &History,
-        log: &SqliteLog,
+        log: &dyn StateLog,
         round: Option<i64>,
         now: i64,
     ) -> Result<&TurnTables, TablesError> {
@@ -253,7 +263,7 @@ impl DueTurn {
     ///
     /// # Errors
     /// When history or log fail.
-    pub fn resolve(&self, history: &History, log: &SqliteLog, as_of: i64) -> Result<resolve::Report, ResolveError> {
+    pub fn resolve(&self, history: &History, log: &dyn StateLog, as_of: i64) -> Result<resolve::Report, ResolveError> {
         resolve::resolve(log, history, &[], as_of)
     }
 }
@@ -267,7 +277,7 @@ impl PredictionRun<'_> {
         &self,
         schedule: Schedule,
         turn: &DueTurn,
-        log: &SqliteLog,
+        log: &dyn StateLog,
         now: i64,
         stop: &Interrupt,
     ) -> Result<RunReport, PredictionRunError> {
@@ -280,6 +290,7 @@ impl PredictionRun<'_> {
             if stop.is_raised() {
                 break;
             }
+            turn.lease.check()?;
             // What is caught up with is not looked at now.
             let run = Self { plans: self.plans.filter(|p| p.is_fresh(as_of)), ..*self };
             let fleet = Fleet::of(&tables.instances, &tables.events, &changes, as_of);
@@ -301,7 +312,7 @@ impl PredictionRun<'_> {
     /// Executes the run of one time.
     fn execute(
         &self,
-        log: &SqliteLog,
+        log: &dyn StateLog,
         fleet: Fleet,
         as_of: i64,
         report: &mut RunReport,
@@ -318,7 +329,7 @@ impl PredictionRun<'_> {
     /// When history or log fail, or there is no data.
     pub fn prepare(
         &self,
-        log: Option<&SqliteLog>,
+        log: Option<&dyn StateLog>,
         as_of: i64,
         progress: impl Fn(u64, u64),
     ) -> Result<Prepared, PredictionRunError> {
@@ -328,7 +339,7 @@ impl PredictionRun<'_> {
 
     fn prepare_of(
         &self,
-        log: Option<&SqliteLog>,
+        log: Option<&dyn StateLog>,
         fleet: Fleet,
         as_of: i64,
         progress: impl Fn(u64, u64),
@@ -348,7 +359,7 @@ impl PredictionRun<'_> {
     /// When it does not come to its end; what was written stays, and doing it again goes on from there.
     pub fn write(
         &self,
-        log: &SqliteLog,
+        log: &dyn StateLog,
         prepared: &Prepared,
         report: &mut RunReport,
     ) -> Result<(), PredictionRunError> {

@@ -20,7 +20,7 @@ use forewarn_domain::time::HOUR_MS;
 use forewarn_history::{EventRow, History, HistoryError};
 use forewarn_log::event::prediction::{Outcome, Resolved};
 use forewarn_log::row::Episode;
-use forewarn_log::{AppendError, Event, EventLog, Expected, LogError, NewEvent, Row, SqliteLog, Table};
+use forewarn_log::{AppendError, Event, Expected, LogError, NewEvent, Row, StateLog, Table};
 use forewarn_rules::resolve::{Facts, Resolution, Turned, horizon_ms, resolve as decide};
 use forewarn_rules::truth::Incident;
 use forewarn_runtime::time::{format_ms, parse_instant};
@@ -66,21 +66,21 @@ pub enum ResolveError {
 ///
 /// # Errors
 /// When the log or the history fail.
-pub fn resolve(log: &SqliteLog, history: &History, given: &[Incident], now: i64) -> Result<Report, ResolveError> {
+pub fn resolve(log: &dyn StateLog, history: &History, given: &[Incident], now: i64) -> Result<Report, ResolveError> {
     let episodes = episodes(log)?;
     let needs = Needs { incidents_since: Some(i64::MIN), ..Needs::default() }.with_open(&episodes, i64::MIN);
     resolve_in(log, history, &TurnTables::read(history, &needs)?, given, i64::MIN, now)
 }
 
 /// Gives the episodes of a log.
-pub(crate) fn episodes(log: &SqliteLog) -> Result<Vec<Episode>, LogError> {
+pub(crate) fn episodes(log: &dyn StateLog) -> Result<Vec<Episode>, LogError> {
     let rows = log.table(Table::Episodes)?.into_values();
     Ok(rows.filter_map(|row| if let Row::Episode(e) = row { Some(*e) } else { None }).collect())
 }
 
 /// As [`resolve`], with the tables read. Which incidents nobody was warned of is asked of those from `since` on: of others it has been.
 pub(crate) fn resolve_in(
-    log: &SqliteLog,
+    log: &dyn StateLog,
     history: &History,
     tables: &TurnTables,
     given: &[Incident],
@@ -98,7 +98,7 @@ pub(crate) fn resolve_in(
             report.open += 1;
             continue;
         }
-        let known = get(&mut knowns, log, &episode.instance_id)?;
+        let known = get(&mut knowns, log, &episodes, &episode.instance_id)?;
         let all: Vec<EventRow> =
             past.events_of(&episode.instance_id).iter().copied().chain(&known.events).cloned().collect();
         let its: Vec<Incident> = past.incidents_of(&episode.instance_id).iter().map(|i| i.incident.clone()).collect();
@@ -118,7 +118,7 @@ pub(crate) fn resolve_in(
     }
     let asked = incidents.iter().filter(|i| i.incident.ts <= now && (i.incident.ts >= since || i.given));
     let unanswered: Vec<&KnownIncident> = asked.filter(|i| !answered.contains(&i.id)).collect();
-    report.missed = missed::write(log, history, &unanswered, &mut knowns)?;
+    report.missed = missed::write((log, history), &unanswered, &episodes, &mut knowns)?;
     Ok(report)
 }
 
@@ -178,7 +178,7 @@ impl<'a> Past<'a> {
 }
 
 /// When the log last saw each instance change its state.
-fn changed(log: &SqliteLog) -> Result<BTreeMap<String, i64>, LogError> {
+fn changed(log: &dyn StateLog) -> Result<BTreeMap<String, i64>, LogError> {
     let mut found = BTreeMap::new();
     for row in log.table(Table::Instances)?.into_values() {
         if let Row::Instance(i) = row
@@ -190,9 +190,15 @@ fn changed(log: &SqliteLog) -> Result<BTreeMap<String, i64>, LogError> {
     Ok(found)
 }
 
-fn get<'a>(knowns: &'a mut BTreeMap<String, Known>, log: &SqliteLog, instance_id: &str) -> Result<&'a Known, LogError> {
+fn get<'a>(
+    knowns: &'a mut BTreeMap<String, Known>,
+    log: &dyn StateLog,
+    episodes: &[Episode],
+    instance_id: &str,
+) -> Result<&'a Known, LogError> {
     if !knowns.contains_key(instance_id) {
-        knowns.insert(instance_id.to_owned(), about(log, instance_id)?);
+        let its = episodes.iter().filter(|e| e.instance_id == instance_id).map(|e| e.episode_id.as_str());
+        knowns.insert(instance_id.to_owned(), about(log, instance_id, its)?);
     }
     Ok(&knowns[instance_id])
 }
@@ -243,7 +249,7 @@ fn of_episode(episode: &Episode, resolution: &Resolution, incidents: &[&KnownInc
 }
 
 /// Appends a resolution; the first one of its id stays. Gives how many entries that made.
-fn append(log: &SqliteLog, stream: &str, parts: &[&str], at: i64, resolved: Resolved) -> Result<u64, ResolveError> {
+fn append(log: &dyn StateLog, stream: &str, parts: &[&str], at: i64, resolved: Resolved) -> Result<u64, ResolveError> {
     forewarn_runtime::failpoint::point("analyze.resolve");
     let time = jiff::Timestamp::from_millisecond(at).map_err(|_| ResolveError::Time(at))?;
     let subject = resolved.instance_id.clone();

@@ -1,10 +1,11 @@
 //! A log that also answers where things stand now.
 
 use forewarn_log::event::blob::BlobRef;
-use forewarn_log::{AppendError, Appended, Cursors, EventLog, Expected, Key, LogError, NewEvent, Prefix, Projection};
-use forewarn_log::{Recorded, Row, Snapshots, SqliteLog, Table};
+use forewarn_log::{AppendError, Appended, Cursors, EventLog, Expected, Filter, Key, LogError, NewEvent, Prefix};
+use forewarn_log::{Projection, Recorded, Row, Snapshots, SqliteLog, StateLog, Table, Tables};
 use forewarn_runtime::telemetry::causes;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
@@ -13,8 +14,8 @@ const PAGE: usize = 1000;
 /// Entries after which another snapshot is kept: what a start folds at most, some ten megabytes.
 const SNAPSHOT_EVERY: u64 = 10_000;
 
-/// A log, how far its readers have come, and the tables that follow from it.
-pub trait Store: EventLog + Cursors + Send + Sync + fmt::Debug {
+/// A log with its tables, and what recoveries ask of it.
+pub trait Store: StateLog {
     /// Checks that the log is whole and unaltered.
     ///
     /// # Errors
@@ -27,17 +28,13 @@ pub trait Store: EventLog + Cursors + Send + Sync + fmt::Debug {
     /// When the log fails.
     fn keep_name(&self, name: &str, until: Timestamp) -> Result<Option<BlobRef>, LogError>;
 
-    /// Gives one row of a table of current state.
-    ///
-    /// # Errors
-    /// When the log fails.
-    fn row(&self, table: Table, key: &str) -> Result<Option<Row>, LogError>;
-
     /// Gives a whole table, by key.
     ///
     /// # Errors
     /// When the log fails.
-    fn rows(&self, table: Table) -> Result<Vec<Row>, LogError>;
+    fn rows(&self, table: Table) -> Result<Vec<Row>, LogError> {
+        Ok(self.table(table)?.into_values().collect())
+    }
 
     /// Gives the ids of the recoveries that may still do something.
     ///
@@ -61,14 +58,6 @@ impl Store for SqliteLog {
 
     fn keep_name(&self, name: &str, until: Timestamp) -> Result<Option<BlobRef>, LogError> {
         self.put_blob(name.as_bytes(), until).map(Some)
-    }
-
-    fn row(&self, table: Table, key: &str) -> Result<Option<Row>, LogError> {
-        Self::row(self, table, key)
-    }
-
-    fn rows(&self, table: Table) -> Result<Vec<Row>, LogError> {
-        Ok(self.table(table)?.into_values().collect())
     }
 
     fn open_recoveries(&self) -> Result<Vec<String>, LogError> {
@@ -106,6 +95,11 @@ impl<L: EventLog + Snapshots> ProjectedLog<L> {
     /// Takes a log of which a snapshot is kept after so many entries.
     pub fn keeping_every(log: L, entries: u64) -> Self {
         Self { log, every: entries, known: Mutex::new(None) }
+    }
+
+    /// Gives the log itself.
+    pub fn log(&self) -> &L {
+        &self.log
     }
 
     fn newest(&self) -> Result<Known, LogError> {
@@ -160,6 +154,10 @@ impl<L: EventLog> EventLog for ProjectedLog<L> {
         self.log.read_all(after, limit)
     }
 
+    fn select(&self, filter: &Filter) -> Result<Vec<Recorded>, LogError> {
+        self.log.select(filter)
+    }
+
     fn length(&self, stream: &str) -> Result<u64, LogError> {
         self.log.length(stream)
     }
@@ -183,6 +181,16 @@ impl<L: Cursors> Cursors for ProjectedLog<L> {
     }
 }
 
+impl<L: EventLog + Snapshots> Tables for ProjectedLog<L> {
+    fn table(&self, table: Table) -> Result<BTreeMap<String, Row>, LogError> {
+        self.ask(|tables| tables.table(table).map(|(id, row)| (id.to_owned(), row.clone())).collect())
+    }
+
+    fn row(&self, table: Table, key: &str) -> Result<Option<Row>, LogError> {
+        self.ask(|tables| tables.rows.get(&Key { table, id: key.to_owned() }).cloned())
+    }
+}
+
 impl<L: EventLog + Cursors + Snapshots + Send + Sync + fmt::Debug> Store for ProjectedLog<L> {
     fn check(&self) -> Result<(), LogError> {
         self.ask(|_| ())
@@ -190,14 +198,6 @@ impl<L: EventLog + Cursors + Snapshots + Send + Sync + fmt::Debug> Store for Pro
 
     fn keep_name(&self, _: &str, _: Timestamp) -> Result<Option<BlobRef>, LogError> {
         Ok(None)
-    }
-
-    fn row(&self, table: Table, key: &str) -> Result<Option<Row>, LogError> {
-        self.ask(|tables| tables.rows.get(&Key { table, id: key.to_owned() }).cloned())
-    }
-
-    fn rows(&self, table: Table) -> Result<Vec<Row>, LogError> {
-        self.ask(|tables| tables.table(table).map(|(_, row)| row.clone()).collect())
     }
 
     fn open_recoveries(&self) -> Result<Vec<String>, LogError> {

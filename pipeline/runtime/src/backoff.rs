@@ -21,6 +21,11 @@ impl Backoff {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
+    /// Draws a seed for another.
+    pub fn seed(&mut self) -> u64 {
+        self.0.random()
+    }
+
     /// Draws the wait after so many failed tries, milliseconds: between half of what is due and all of it.
     pub fn wait_ms(&mut self, failed: u32) -> u64 {
         self.within_ms(failed, BASE_MS, CAP_MS)

@@ -3,6 +3,7 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod backoff;
+pub mod cells;
 pub mod clock;
 pub mod context;
 pub mod disk;
@@ -12,6 +13,7 @@ pub mod interrupt;
 pub mod lease;
 pub mod limits;
 pub mod metrics;
+pub mod place;
 pub mod pulse;
 pub mod schedule;
 pub mod settings;

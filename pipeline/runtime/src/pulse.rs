@@ -25,6 +25,11 @@ pub fn beat() {
     });
 }
 
+/// Gives the pulse of the part that this thread works for, for threads that it starts.
+pub fn current() -> Option<Pulse> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
 /// The pulse of one part; a clone shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Pulse(Arc<Inner>);

@@ -1,8 +1,10 @@
 //! Says which times of a schedule are due, and remembers how far it has come: what was missed is caught up with.
 
+use crate::cells::{self, CellError, Cells};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Times at whole multiples of `every`, shifted by `offset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,42 +64,89 @@ pub enum ProgressError {
         /// What it holds.
         found: String,
     },
+    /// The cell can't be read or written.
+    #[error(transparent)]
+    Cell(#[from] CellError),
+    /// The cell does not hold a time.
+    #[error("cell {name} does not hold a time: {found:?}; delete it, and the schedule begins anew")]
+    ForeignCell {
+        name: String,
+        /// What it holds.
+        found: String,
+    },
 }
 
-/// How far a schedule has come, in a file of the state directory.
+/// How far a schedule has come, in a file of the state directory or in a cell.
 #[derive(Debug, Clone)]
-pub struct Progress(PathBuf);
+pub struct Progress(Place);
+
+#[derive(Debug, Clone)]
+enum Place {
+    File(PathBuf),
+    Cell(Arc<dyn Cells>, String),
+}
 
 impl Progress {
     /// Uses the file `PART.through` of a state directory.
     pub fn of(state: &Path, part: &str) -> Self {
-        Self(state.join(format!("{part}.through")))
+        Self(Place::File(state.join(format!("{part}.through"))))
+    }
+
+    /// Uses the cell `through/PART`.
+    pub fn in_cells(cells: Arc<dyn Cells>, part: &str) -> Self {
+        Self(Place::Cell(cells, format!("through/{part}")))
     }
 
     /// Gives the time through which everything has been dealt with.
     ///
     /// # Errors
-    /// When the file can't be read or holds something else.
+    /// When the place can't be read or holds something else.
     pub fn read(&self) -> Result<Option<i64>, ProgressError> {
-        let text = match fs::read_to_string(&self.0) {
-            Ok(text) => text,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(ProgressError::Io { doing: "read", path: self.0.clone(), source }),
-        };
-        crate::time::parse_instant(text.trim(), None)
-            .map(Some)
-            .map_err(|_| ProgressError::Foreign { path: self.0.clone(), found: text.chars().take(40).collect() })
+        match &self.0 {
+            Place::File(path) => read_file(path),
+            Place::Cell(cells, name) => cells.get(name)?.map(|cell| of_cell(name, &cell.text)).transpose(),
+        }
     }
 
-    /// Moves on; the file changes whole or not at all.
+    /// Moves on; the place changes whole or not at all. In a cell, which several processes may write, it never moves back.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// When the place can't be written.
     pub fn write(&self, through: i64) -> Result<(), ProgressError> {
-        let text = format!("{}\n", crate::time::format_ms(through));
-        let failed = |source| ProgressError::Io { doing: "write", path: self.0.clone(), source };
-        crate::durable::write(&self.0, text.as_bytes()).map_err(failed)
+        let text = crate::time::format_ms(through);
+        match &self.0 {
+            Place::File(path) => {
+                let failed = |source| ProgressError::Io { doing: "write", path: path.clone(), source };
+                crate::durable::write(path, format!("{text}\n").as_bytes()).map_err(failed)
+            }
+            Place::Cell(cells, name) => {
+                let on = |there: Option<&str>| {
+                    let there = there.and_then(|there| of_cell(name, there).ok());
+                    Ok(there.is_none_or(|there| there < through).then(|| text.clone()))
+                };
+                Ok(cells::update(cells.as_ref(), name, on)?)
+            }
+        }
     }
+}
+
+fn read_file(path: &Path) -> Result<Option<i64>, ProgressError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(ProgressError::Io { doing: "read", path: path.to_owned(), source }),
+    };
+    let foreign = |found| ProgressError::Foreign { path: path.to_owned(), found };
+    time(&text).map(Some).map_err(foreign)
+}
+
+fn of_cell(name: &str, text: &str) -> Result<i64, ProgressError> {
+    time(text).map_err(|found| ProgressError::ForeignCell { name: name.to_owned(), found })
+}
+
+/// Reads a time; gives the beginning of what is none.
+fn time(text: &str) -> Result<i64, String> {
+    crate::time::parse_instant(text.trim(), None).map_err(|_| text.chars().take(40).collect())
 }
 
 #[cfg(test)]
@@ -127,5 +176,21 @@ mod tests {
         assert_eq!(progress.read().unwrap(), Some(HOUR));
         std::fs::write(dir.path().join("analyze.through"), "soon").unwrap();
         assert!(progress.read().unwrap_err().to_string().contains("\"soon\""));
+    }
+
+    #[test]
+    fn progress_in_a_cell_reads_back_never_moves_back_and_nonsense_is_named() {
+        let cells: Arc<dyn Cells> = Arc::new(crate::cells::MemoryCells::default());
+        let progress = Progress::in_cells(Arc::clone(&cells), "analyze");
+        assert_eq!(progress.read().unwrap(), None);
+        progress.write(2 * HOUR).unwrap();
+        progress.write(HOUR).unwrap();
+        assert_eq!(
+            progress.read().unwrap(),
+            Some(2 * HOUR),
+            "what a process that lost its turn writes late is passed over"
+        );
+        cells.put("through/compact", "soon", None).unwrap();
+        assert!(Progress::in_cells(cells, "compact").read().unwrap_err().to_string().contains("\"soon\""));
     }
 }

@@ -28,7 +28,11 @@ const fn key(name: &'static str, env: &'static str, about: &'static str) -> Sett
 /// Every key there is.
 pub const KEYS: [SettingKey; 29] = [
     key("history", "FOREWARN_HISTORY", "where the history is: a directory or s3://BUCKET/PREFIX"),
-    key("state", "FOREWARN_STATE", "the directory of the event log and of everything else that is kept"),
+    key(
+        "state",
+        "FOREWARN_STATE",
+        "the event log and everything else that is kept: a directory, or dynamodb:TABLE, as a Lambda function needs it",
+    ),
     key("rules", "FOREWARN_RULES", "a rule set to use instead of the one built in"),
     key("bus", "FOREWARN_BUS", "the JSON Lines file that announcements go to; by default events.jsonl in the state"),
     key("emit", "FOREWARN_EMIT", "whether analyze writes its predictions to the log and announces them"),

@@ -6,7 +6,7 @@ use super::operator::{self, Act};
 use super::{Context, End};
 use forewarn_log::event::operator::{OperatorAction, Opinion};
 use forewarn_log::table::Table;
-use forewarn_log::{Row, SqliteLog};
+use forewarn_log::{Row, StateLog};
 
 /// Takes note of an episode, and says whether it was right.
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let log = operator::open(&self.state, context)?;
-        let episode = episode(&log, &self.target)?;
+        let episode = episode(&*log, &self.target)?;
         let act = Act {
             action: OperatorAction::Ack,
             reason: self.note.as_deref(),
@@ -42,14 +42,14 @@ impl Args {
             ..Act::about(&episode)
         };
         let id = format!("ack {episode} {}", forewarn_runtime::time::format_ms(context.now_ms));
-        operator::record(&log, &id, act, context)?;
+        operator::record(&*log, &id, act, context)?;
         context.out.line(format_args!("{episode}  noted"))?;
         Ok(End::Done)
     }
 }
 
 /// Finds the episode that is meant: its own id, a workload episode's, or an instance's latest.
-fn episode(log: &SqliteLog, target: &str) -> Result<String, CliError> {
+fn episode(log: &dyn StateLog, target: &str) -> Result<String, CliError> {
     let known =
         log.table(Table::Episodes)?.contains_key(target) || log.table(Table::WorkloadEpisodes)?.contains_key(target);
     if known {

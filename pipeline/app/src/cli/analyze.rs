@@ -3,22 +3,28 @@
 mod due;
 
 use super::buses::{self, BusArgs};
-use super::common::{HistoryArg, MapArg, RulesArg, StateArg, create_dir, load_shadow, time};
+use super::common::{HistoryArg, MapArg, RulesArg, StateArg, load_shadow, time};
 use super::error::CliError;
 use super::output::progress;
 use super::plans::PlanArgs;
 use super::{Context, End};
 use crate::render;
 use crate::schema::AnalyzeDocument;
+use crate::state::{ANALYZE, State, StateSpec};
 use forewarn_domain::prediction::{Level, Prediction};
 use forewarn_history::History;
 use forewarn_history::prediction_table;
-use forewarn_log::{MemoryLog, SqliteLog};
+use forewarn_log::MemoryLog;
 use forewarn_predict::analyze::{self, Analysis};
 use forewarn_predict::prediction_run::{DueTurn, PredictionRun, PredictionRunError, Prepared, RunReport};
 use forewarn_recover::store::{ProjectedLog, Store};
 use forewarn_rules::ruleset::RuleSet;
+use forewarn_runtime::context::RuntimeContext;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The turn, where the run is written down, and the log, where there is one.
+type TurnAndLog = (Option<DueTurn>, Option<Arc<dyn Store>>);
 
 /// The form of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -92,16 +98,10 @@ impl Args {
         let (ruleset, _) = self.rules.load(context)?;
         let planner = self.plans.planner(&self.state, context)?;
         let as_of = as_of(&self.as_of, &history, context)?;
-        let state = self.state.dir(context);
         let emit = self.emit || context.settings.emit;
-        if emit {
-            create_dir(&state)?;
-        }
-        let turn = emit.then(|| DueTurn::take(&state)).transpose().map_err(CliError::failed)?;
-        let log_path = forewarn_log::log_path(&state);
-        let log = if emit || log_path.exists() { Some(SqliteLog::open(&log_path)?) } else { None };
+        let (turn, log) = self.turn_and_log(emit, context)?;
         let no_log = ProjectedLog::new(MemoryLog::new());
-        let store: &dyn Store = log.as_ref().map_or(&no_log, |log| log);
+        let store: &dyn Store = log.as_deref().unwrap_or(&no_log);
         let previewer = planner.as_ref().map(|p| p.on(store));
         let map = self.map.over(&history);
         let shadow = if emit { load_shadow(self.shadow.as_ref(), context) } else { None };
@@ -116,12 +116,12 @@ impl Args {
         };
         // Before what is new is written, so that it is announced with it.
         if let (Some(turn), Some(log)) = (&turn, &log)
-            && let Err(e) = turn.resolve(&history, log, as_of)
+            && let Err(e) = turn.resolve(&history, &**log, as_of)
         {
             tracing::error!("episodes are not resolved, the next round tries again: {e}");
         }
         let bar = progress("analyzing");
-        let prepared = run.prepare(log.as_ref(), as_of, |done, all| {
+        let prepared = run.prepare(log.as_deref().map(|log| log as _), as_of, |done, all| {
             bar.set_length(all);
             bar.set_position(done);
         });
@@ -140,27 +140,47 @@ impl Args {
         }
         self.write(analysis, &predictions, &ruleset, context)?;
         if let (true, Some(log)) = (emit, &log) {
-            self.record((&run, &prepared), log, context)?;
+            self.record((&run, &prepared), &**log, context)?;
         }
         let found = predictions.iter().any(|p| p.confidence == Level::High);
         Ok(if self.exit_code && found { End::Findings } else { End::Done })
+    }
+
+    /// Takes the turn where the run is written down, and opens the log where there is one.
+    fn turn_and_log(&self, emit: bool, context: &Context<'_>) -> Result<TurnAndLog, CliError> {
+        let spec = self.state.spec(context)?;
+        if let StateSpec::Dir(dir) = &spec
+            && !emit
+            && !forewarn_log::log_path(dir).exists()
+        {
+            return Ok((None, None));
+        }
+        let state = State::open(spec, &RuntimeContext::standalone())?;
+        if !emit {
+            return Ok((None, Some(state.log(ANALYZE)?)));
+        }
+        let turn = DueTurn::take(&state.leases(), &state.place()).map_err(CliError::failed)?;
+        let log = state.log_under(ANALYZE, turn.lease())?;
+        Ok((Some(turn), Some(log)))
     }
 
     /// Writes a run down, announces what is new, and keeps the predictions.
     fn record(
         &self,
         (run, prepared): (&PredictionRun<'_>, &Prepared),
-        log: &SqliteLog,
+        log: &dyn Store,
         context: &mut Context<'_>,
     ) -> Result<(), CliError> {
         let system_context = buses::system_context()?;
         // A bus that is new begins here, before what this round says.
-        let mut sinks = buses::open(log, &self.buses.wanted(&self.state, context)?, false, &system_context)?;
+        let state = self.state.open(context, &system_context)?;
+        let wanted = self.buses.wanted(&self.state, &state.place(), context)?;
+        let mut sinks = buses::open(log, &wanted, false, &system_context)?;
         let mut report = RunReport::default();
         run.write(log, prepared, &mut report).map_err(of_run)?;
         // What was printed so far comes before the announcements on stdout.
         std::io::Write::flush(context.out)?;
-        let deliveries = forewarn_deliver::deliver(log, &mut sinks, &system_context.metrics);
+        let deliveries = buses::deliver(&state, log, &mut sinks, &system_context)?;
         let emitted = report.emitted;
         tracing::info!(
             opened = emitted.opened,
@@ -213,7 +233,9 @@ pub(super) fn of_run(e: PredictionRunError) -> CliError {
         PredictionRunError::Analyze(e) => e.into(),
         PredictionRunError::Log(e) => e.into(),
         PredictionRunError::History(e) => e.into(),
-        e @ (PredictionRunError::Announce(_) | PredictionRunError::Progress(_)) => CliError::failed(e),
+        e @ (PredictionRunError::Announce(_) | PredictionRunError::Progress(_) | PredictionRunError::Lease(_)) => {
+            CliError::failed(e)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::common::{HistoryArg, StateArg};
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
-use forewarn_ingest::archive::{ArchiveReport, Gap, RetryReport, drain, retry_set_aside};
+use forewarn_ingest::archive::{ArchiveReport, Gap, RetryReport};
 use forewarn_ingest::stream::StreamSpec;
 use forewarn_runtime::clock::SystemClock;
 use forewarn_runtime::context::RuntimeContext;
@@ -57,13 +57,13 @@ impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let spec = self.stream.spec(context)?;
         let ctx = RuntimeContext { metrics: unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
-        let state = self.state.dir(context);
+        let state = self.state.open(context, &ctx)?;
         if self.retry_set_aside {
-            let report = retry_set_aside(self.history.location(context), &state, &ctx).map_err(CliError::failed)?;
+            let report = state.retry_set_aside(self.history.location(context), &ctx)?;
             return self.say_retried(&report, context);
         }
         let gap = if self.past_lost { Gap::Pass } else { Gap::Stop };
-        let report = drain(self.history.location(context), &state, &spec, gap, &ctx).map_err(CliError::failed)?;
+        let report = state.archive(self.history.location(context), &spec, gap, &ctx)?;
         match self.format {
             ReportFormat::Json => context.out.json(&report)?,
             ReportFormat::Text => context.out.line(words(&report))?,

@@ -3,13 +3,15 @@
 use super::Context;
 use super::common::{StateArg, span};
 use super::error::CliError;
+use crate::state::{EMIT, State};
 use forewarn_deliver::outbox::{self, Sink, SinkConfig};
 use forewarn_deliver::{Deliveries, PumpReport};
-use forewarn_log::SqliteLog;
+use forewarn_recover::store::Store;
 use forewarn_runtime::clock::SystemClock;
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
 use forewarn_runtime::metrics::unregistered;
+use forewarn_runtime::place::StatePlace;
 use std::sync::Arc;
 
 /// How old what is announced on EventBridge may be to count as news unless the setting says otherwise, milliseconds.
@@ -27,15 +29,20 @@ pub(super) struct BusArgs {
 }
 
 impl BusArgs {
-    /// Says which buses are wanted: flags over settings.
-    pub(super) fn wanted(&self, state: &StateArg, context: &Context<'_>) -> Result<SinkConfig, CliError> {
+    /// Says which buses are wanted: flags over settings. What they took is remembered in `place`.
+    pub(super) fn wanted(
+        &self,
+        state: &StateArg,
+        place: &StatePlace,
+        context: &Context<'_>,
+    ) -> Result<SinkConfig, CliError> {
         let live = &context.settings.live;
         let stale_after = live.stale_after.as_deref().map(span).transpose();
         Ok(SinkConfig {
-            file: state.bus(context),
+            file: state.bus(context)?,
             eventbridge: self.eventbridge.clone().or_else(|| live.eventbridge.clone()),
             stdout: self.stdout,
-            state: state.dir(context),
+            state: place.clone(),
             stale_after_ms: stale_after.map_err(|e| format!("stale_after: {e}"))?.unwrap_or(STALE_AFTER_MS),
         })
     }
@@ -48,12 +55,29 @@ pub(super) fn system_context() -> Result<RuntimeContext, CliError> {
 
 /// Opens the buses, before anything is appended to the log.
 pub(super) fn open(
-    log: &SqliteLog,
+    log: &dyn Store,
     wanted: &SinkConfig,
     from_start: bool,
     system_context: &RuntimeContext,
 ) -> Result<Vec<Sink>, CliError> {
     Ok(outbox::open(log, wanted, from_start, system_context)?)
+}
+
+/// Takes the turn and feeds the buses; where another process has it, that one feeds them.
+pub(super) fn deliver(
+    state: &State,
+    log: &dyn Store,
+    sinks: &mut [Sink],
+    ctx: &RuntimeContext,
+) -> Result<Deliveries, CliError> {
+    match state.leases().take(EMIT) {
+        Ok(_lease) => Ok(forewarn_deliver::deliver(log, sinks, &ctx.metrics)),
+        Err(e) if e.is_held() => {
+            tracing::info!("announcing is left to another forewarn: {e}");
+            Ok(Deliveries::default())
+        }
+        Err(e) => Err(CliError::failed(e)),
+    }
 }
 
 /// Says in the logs what each bus was told, and fails with the first that failed.

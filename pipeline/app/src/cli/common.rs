@@ -4,12 +4,17 @@ pub(super) use forewarn_runtime::text::thousands as count;
 
 use super::Context;
 use super::error::CliError;
+use crate::state::{State, StateSpec, refuse_local};
 use forewarn_domain::signal::{SIGNALS, Signal};
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::History;
+use forewarn_recover::store::Store;
 use forewarn_rules::ruleset::RuleSet;
+use forewarn_runtime::context::RuntimeContext;
+use forewarn_runtime::settings::Origin;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where the history is.
 #[derive(Debug, clap::Args)]
@@ -30,25 +35,61 @@ impl HistoryArg {
     }
 }
 
+/// The variable that is there in a Lambda function only.
+const FUNCTION: &str = "AWS_LAMBDA_RUNTIME_API";
+
 /// Where the event log is.
 #[derive(Debug, clap::Args)]
 pub(super) struct StateArg {
-    /// The directory of the event log and the bus [default: the setting, else ./state]
-    #[arg(long, value_name = "DIR")]
-    pub(super) state: Option<PathBuf>,
+    /// The state, with event log and bus: a directory, or dynamodb:TABLE [default: the setting, else ./state]
+    #[arg(long, value_name = "STATE")]
+    pub(super) state: Option<String>,
 }
 
 impl StateArg {
-    pub(super) fn dir(&self, context: &Context<'_>) -> PathBuf {
-        self.state.clone().unwrap_or_else(|| PathBuf::from(&context.settings.state))
+    /// Says what it is; in a Lambda function a directory is refused.
+    pub(super) fn spec(&self, context: &Context<'_>) -> Result<StateSpec, CliError> {
+        let spec = StateSpec::parse(self.state.as_deref().unwrap_or(&context.settings.state))?;
+        if std::env::var_os(FUNCTION).is_some() {
+            spec.refuse_dir()?;
+            refuse_local(&context.settings.history)?;
+        }
+        Ok(spec)
     }
 
-    /// The file that announcements go to.
-    pub(super) fn bus(&self, context: &Context<'_>) -> PathBuf {
-        match &self.state {
-            Some(dir) => dir.join("events.jsonl"),
-            None => PathBuf::from(&context.settings.bus),
+    /// Opens it.
+    pub(super) fn open(&self, context: &Context<'_>, ctx: &RuntimeContext) -> Result<State, CliError> {
+        Ok(State::open(self.spec(context)?, ctx)?)
+    }
+
+    /// Opens the log to read it; none where there is none yet.
+    pub(super) fn read(&self, context: &Context<'_>) -> Result<Option<Arc<dyn Store>>, CliError> {
+        let spec = self.spec(context)?;
+        if let StateSpec::Dir(dir) = &spec
+            && !forewarn_log::log_path(dir).exists()
+        {
+            return Ok(None);
         }
+        Ok(Some(State::open(spec, &RuntimeContext::standalone())?.log("read")?))
+    }
+
+    /// Gives the directory, for what is kept nowhere else.
+    pub(super) fn dir(&self, context: &Context<'_>) -> Result<PathBuf, CliError> {
+        let text = self.state.as_deref().unwrap_or(&context.settings.state);
+        Ok(StateSpec::parse(text)?.dir("what this command works on")?.to_owned())
+    }
+
+    /// The file that announcements go to; none where the state is a table and nobody names a file.
+    pub(super) fn bus(&self, context: &Context<'_>) -> Result<Option<PathBuf>, CliError> {
+        let settings = &context.settings;
+        let is_named = self.state.is_none() && settings.origins.get("bus").is_some_and(|o| *o != Origin::Default);
+        if is_named {
+            return Ok(Some(PathBuf::from(&settings.bus)));
+        }
+        Ok(match StateSpec::parse(self.state.as_deref().unwrap_or(&settings.state))? {
+            StateSpec::Dir(dir) => Some(dir.join("events.jsonl")),
+            StateSpec::Table(_) => None,
+        })
     }
 }
 

@@ -6,10 +6,12 @@ use super::history::ReportFormat;
 use super::{Context, End};
 use crate::doctor::judge::failing_place;
 use crate::doctor::{Finding, Verdict};
+use crate::state::{State, StateSpec};
 use forewarn_history::{History, HistoryError};
 use forewarn_ingest::source::state::failing;
 use forewarn_log::SqliteLog;
 use forewarn_log::log_path;
+use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::settings::Live;
 
 /// Checks that this machine and its settings are fit to run forewarn.
@@ -89,7 +91,9 @@ impl Args {
     }
 
     fn check_pulling(&self, context: &Context<'_>) -> Vec<Finding> {
-        match failing(&self.state.dir(context)) {
+        // What pulls keeps its state in a directory.
+        let Ok(StateSpec::Dir(dir)) = self.state.spec(context) else { return Vec::new() };
+        match failing(&dir) {
             Ok(None) => Vec::new(),
             Ok(Some(places)) if places.is_empty() => vec![Finding::good("pulling", "no account or region fails")],
             Ok(Some(places)) => places.iter().map(|p| failing_place(p, context.now_ms)).collect(),
@@ -100,8 +104,22 @@ impl Args {
         }
     }
 
+    /// Checks a log that is a table: each entry as it is read.
+    fn check_table(spec: Result<StateSpec, CliError>) -> Finding {
+        let open = |spec| State::open(spec, &RuntimeContext::standalone())?.log("doctor");
+        let checked = spec.and_then(|spec| Ok(open(spec)?)).and_then(|log| Ok((log.check()?, log.head()?)));
+        match checked {
+            Ok(((), entries)) => Finding::good("log", format!("{entries} entries in the table, chain whole")),
+            Err(e) => Finding::fault("log", e.to_string(), "give another --state, or restore the table from a backup"),
+        }
+    }
+
     fn check_log(&self, context: &Context<'_>) -> Finding {
-        let path = log_path(&self.state.dir(context));
+        let dir = match self.state.spec(context) {
+            Ok(StateSpec::Dir(dir)) => dir,
+            spec => return Self::check_table(spec),
+        };
+        let path = log_path(&dir);
         let fix = "give another --state, or restore the log from a backup";
         if !path.exists() {
             return Finding::absent("log", format!("{}: none yet; analyze --emit makes one", path.display()));

@@ -5,9 +5,11 @@ use super::common::StateArg;
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
+use crate::state::{EMIT, State, StateSpec};
 use forewarn_deliver::{PumpReport, outbox};
 use forewarn_log::log_path;
-use forewarn_log::{Cursors, SqliteLog};
+use forewarn_recover::store::Store;
+use forewarn_runtime::place::StatePlace;
 use serde_json::{Map, Value};
 
 /// Announces what is due on every bus: the JSON Lines file, and those that are asked for.
@@ -43,27 +45,32 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
+        let spec = self.state.spec(context)?;
+        let system_context = buses::system_context()?;
         if self.parked {
-            return self.list_parked(context);
+            return self.list_parked(&State::open(spec, &system_context)?.place(), context);
         }
-        let path = log_path(&self.state.dir(context));
-        if !path.exists() {
+        if let StateSpec::Dir(dir) = &spec
+            && !log_path(dir).exists()
+        {
             return Err(CliError::input(format!(
                 "no event log at {}; `forewarn analyze --emit` makes one",
-                path.display()
+                log_path(dir).display()
             )));
         }
-        let log = SqliteLog::open(&path)?;
-        let wanted = self.buses.wanted(&self.state, context)?;
+        let state = State::open(spec, &system_context)?;
+        let _lease = state.leases().take(EMIT).map_err(CliError::failed)?;
+        let log = state.log(EMIT)?;
+        let place = state.place();
+        let wanted = self.buses.wanted(&self.state, &place, context)?;
         if self.from_start {
-            refuse_begun(&log, &wanted)?;
+            refuse_begun(&*log, &wanted)?;
         }
-        let system_context = buses::system_context()?;
-        let mut sinks = buses::open(&log, &wanted, self.from_start, &system_context)?;
+        let mut sinks = buses::open(&*log, &wanted, self.from_start, &system_context)?;
         if self.retry_parked {
-            return self.retry(&mut sinks, context);
+            return self.retry(&mut sinks, &place, context);
         }
-        let fed = buses::report(forewarn_deliver::deliver(&log, &mut sinks, &system_context.metrics))?;
+        let fed = buses::report(forewarn_deliver::deliver(&*log, &mut sinks, &system_context.metrics))?;
         if !wanted.stdout {
             self.print(&fed, context)?;
         }
@@ -71,8 +78,8 @@ impl Args {
     }
 
     /// Lists what was set aside.
-    fn list_parked(&self, context: &mut Context<'_>) -> Result<End, CliError> {
-        let parked = outbox::parked_of(&self.state.dir(context)).parked()?;
+    fn list_parked(&self, place: &StatePlace, context: &mut Context<'_>) -> Result<End, CliError> {
+        let parked = outbox::parked_of(place)?;
         if self.format == ReportFormat::Json {
             context.out.json(&parked.values().collect::<Vec<_>>())?;
             return Ok(End::Done);
@@ -95,11 +102,16 @@ impl Args {
     }
 
     /// Announces again what was set aside.
-    fn retry(&self, sinks: &mut [outbox::Sink], context: &mut Context<'_>) -> Result<End, CliError> {
+    fn retry(
+        &self,
+        sinks: &mut [outbox::Sink],
+        place: &StatePlace,
+        context: &mut Context<'_>,
+    ) -> Result<End, CliError> {
         let Some(sink) = sinks.iter_mut().find(|s| s.name == outbox::EVENTBRIDGE) else {
             return Err(CliError::input("no EventBridge bus is named; give --eventbridge, or the setting eventbridge"));
         };
-        let done = outbox::retry_parked(sink, &self.state.dir(context))?;
+        let done = outbox::retry_parked(sink, place)?;
         if self.format == ReportFormat::Json {
             context.out.json(&serde_json::json!({"sent": done.sent, "parked": done.parked}))?;
         } else {
@@ -134,7 +146,7 @@ impl Args {
 }
 
 /// A cursor never moves back: says so instead of starting somewhere else than was asked for.
-fn refuse_begun(log: &SqliteLog, wanted: &forewarn_deliver::SinkConfig) -> Result<(), CliError> {
+fn refuse_begun(log: &dyn Store, wanted: &forewarn_deliver::SinkConfig) -> Result<(), CliError> {
     for name in wanted.replayable_cursors() {
         if log.has_cursor(name)? {
             let at = log.cursor(name)?;

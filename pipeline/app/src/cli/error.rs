@@ -113,7 +113,8 @@ either!(
     forewarn_predict::analyze::AnalyzeError,
     forewarn_evaluate::backtest::BacktestError,
     forewarn_evaluate::fit::LearnError,
-    forewarn_predict::incidents::IncidentsError
+    forewarn_predict::incidents::IncidentsError,
+    crate::state::StateError
 );
 
 impl From<String> for CliError {

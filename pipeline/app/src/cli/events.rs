@@ -1,20 +1,17 @@
 //! `forewarn events`: takes events of AWS in, shows and tries again what was set aside, and derives incidents.
 
 use super::archive::StreamArg;
-use super::common::create_dir;
 use super::common::{HistoryArg, StateArg, count, time};
 use super::error::CliError;
 use super::history::ReportFormat;
+use super::operator;
 use super::{Context, End};
 use clap::Subcommand;
 use forewarn_events::dead::DeadError;
-use forewarn_events::{DeadLetters, JsonLinesDead};
 use forewarn_history::History;
 use forewarn_ingest::intake::file::{ImportError, import_file, retry};
 use forewarn_ingest::intake::{Intake, IntakeError, IntakeReport};
 use forewarn_ingest::stream::open;
-use forewarn_log::SqliteLog;
-use forewarn_log::log_path;
 use forewarn_rules::incident::Settings;
 use forewarn_runtime::context::RuntimeContext;
 use std::path::PathBuf;
@@ -127,13 +124,12 @@ impl Way {
         context: &Context<'_>,
         go: impl FnOnce(&mut Intake<'_>, &RuntimeContext) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        let dir = self.state.dir(context);
-        create_dir(&dir)?;
         let spec = self.stream.spec(context)?;
         let ctx = RuntimeContext::standalone();
-        let mut producer = open::producer(&spec, &dir, &ctx).map_err(CliError::failed)?;
-        let dead = JsonLinesDead::in_state(&dir);
-        go(&mut Intake { producer: producer.as_mut(), dead: &dead, metrics: &ctx.metrics }, &ctx)
+        let state = self.state.open(context, &ctx)?;
+        let mut producer = open::producer(&spec, state.place(), &ctx).map_err(CliError::failed)?;
+        let dead = state.dead(&context.settings.history)?;
+        go(&mut Intake { producer: producer.as_mut(), dead: dead.as_ref(), metrics: &ctx.metrics }, &ctx)
     }
 
     fn say(&self, taken: &IntakeReport, context: &mut Context<'_>) -> Result<End, CliError> {
@@ -211,7 +207,7 @@ fn poll(_: &Way, _: Option<&str>, _: &mut Context<'_>) -> Result<End, CliError> 
 }
 
 fn dead(state: &StateArg, format: ReportFormat, context: &mut Context<'_>) -> Result<End, CliError> {
-    let letters = JsonLinesDead::in_state(&state.dir(context)).list()?;
+    let letters = state.open(context, &RuntimeContext::standalone())?.dead(&context.settings.history)?.list()?;
     if format == ReportFormat::Json {
         context.out.json(&letters)?;
         return Ok(End::Done);
@@ -238,10 +234,8 @@ fn observe(
     settings: &Settings,
     context: &Context<'_>,
 ) -> Result<forewarn_predict::incidents::Report, CliError> {
-    let dir = state.dir(context);
-    create_dir(&dir)?;
-    let log = SqliteLog::open(&log_path(&dir))?;
-    Ok(forewarn_predict::incidents::observe(history, &log, range.0, range.1, settings)?)
+    let log = operator::open(state, context)?;
+    Ok(forewarn_predict::incidents::observe(history, &*log, range.0, range.1, settings)?)
 }
 
 fn say_incidents(

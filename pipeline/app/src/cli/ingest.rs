@@ -7,7 +7,8 @@ use super::common::{HistoryArg, StateArg, span, time};
 use super::error::CliError;
 use super::pull::PullArgs;
 use super::{Context, End};
-use forewarn_ingest::archive::{ArchiveReport, Gap, drain};
+use crate::state::{self, StateSpec};
+use forewarn_ingest::archive::{ArchiveReport, Gap};
 use forewarn_ingest::source::follow::follow;
 use forewarn_ingest::source::ingest::pull;
 use forewarn_ingest::source::job::{Job, Mode};
@@ -91,7 +92,7 @@ impl Args {
         let mode = self.mode(context)?;
         let ctx = RuntimeContext { metrics: unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
         let job = self.pull.settled(mode, context)?.job(&ctx);
-        let (spec, dir) = (self.stream.spec(context)?, self.state.dir(context));
+        let (spec, dir) = (self.stream.spec(context)?, self.state.dir(context)?);
         let places = self.pull.places(context)?;
         let state = State::open(&dir).map_err(CliError::failed)?;
         let producer = open::producer(&spec, &dir, &ctx).map_err(CliError::failed)?;
@@ -126,8 +127,8 @@ impl Args {
 
     /// Takes what was pulled from the stream into the history.
     fn archive(&self, opened: &Opened, context: &Context<'_>) -> Result<ArchiveReport, CliError> {
-        drain(self.history.location(context), &opened.dir, &opened.spec, Gap::Stop, &opened.ctx)
-            .map_err(CliError::failed)
+        let kept = state::State::open(StateSpec::Dir(opened.dir.clone()), &opened.ctx)?;
+        kept.archive(self.history.location(context), &opened.spec, Gap::Stop, &opened.ctx).map_err(CliError::failed)
     }
 
     fn mode(&self, context: &Context<'_>) -> Result<Mode, CliError> {

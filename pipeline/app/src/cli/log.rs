@@ -71,7 +71,7 @@ impl Plain {
     fn open(&self, context: &Context<'_>) -> Result<Arc<dyn Log>, CliError> {
         let spec = match &self.event_log {
             Some(place) => LogSpec::parse(place).map_err(CliError::input)?,
-            None => LogSpec::in_state(&self.state.dir(context)),
+            None => self.state.spec(context)?.log(),
         };
         match &spec {
             LogSpec::Sqlite(path) if !path.exists() => Err(CliError::input(format!(

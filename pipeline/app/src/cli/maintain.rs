@@ -6,6 +6,7 @@ use super::history::ReportFormat;
 use super::{Context, End};
 use crate::maintain::keep::Keep;
 use crate::maintain::{Days, Gone, Maintenance, Pruned, Room};
+use crate::state::MAINTAIN;
 use forewarn_history::{CompactReport, PruneReport};
 use forewarn_runtime::clock::SystemClock;
 use forewarn_runtime::context::RuntimeContext;
@@ -47,12 +48,14 @@ impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let keep = Keep::of(&context.settings.live)?;
         let ctx = RuntimeContext { metrics: unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
-        let (history, state) = (self.history.location(context).to_owned(), self.state.dir(context));
+        let (history, state) = (self.history.location(context).to_owned(), self.state.open(context, &ctx)?);
+        let lease = state.leases().take(MAINTAIN).map_err(CliError::failed)?;
         let maintenance = Maintenance { history: &history, state: &state, keep, ctx: &ctx, dry_run: self.dry_run };
         // Merging needs room, and what is about to go needs no merging.
         let pruned = maintenance.prune();
         let mut compacted = CompactReport::default();
         loop {
+            lease.check().map_err(CliError::failed)?;
             let step = maintenance.compact(Days::All).map_err(CliError::Failed)?;
             add(&mut compacted, &step);
             if self.dry_run || step.compacted == 0 || ctx.stop.is_raised() {

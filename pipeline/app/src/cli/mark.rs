@@ -1,13 +1,12 @@
 //! `forewarn mark`: declares a change, which explanations name and trends wait for.
 
-use super::common::create_dir;
 use super::common::{StateArg, time};
 use super::error::CliError;
+use super::operator;
 use super::{Context, End};
 use forewarn_domain::id::event_id;
 use forewarn_log::event::change::{ChangeKind, ChangeMarked};
-use forewarn_log::log_path;
-use forewarn_log::{Event, EventLog, Expected, NewEvent, SqliteLog};
+use forewarn_log::{Event, Expected, NewEvent};
 
 /// Declares a change, such as a deployment.
 #[derive(Debug, clap::Args)]
@@ -56,9 +55,7 @@ impl Args {
             return Err(CliError::input("--until lies before --at"));
         }
         let target = self.instance.as_deref().or(self.workload.as_deref()).unwrap_or_default();
-        let dir = self.state.dir(context);
-        create_dir(&dir)?;
-        let log = SqliteLog::open(&log_path(&dir))?;
+        let log = operator::open(&self.state, context)?;
         let at_text = forewarn_runtime::time::format_ms(at);
         let change_id = event_id("change", &[target, &at_text, &self.text]);
         let event = Event::ChangeMarked(ChangeMarked {

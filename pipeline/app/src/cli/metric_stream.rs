@@ -1,19 +1,17 @@
 //! `forewarn metric-stream`: puts what a CloudWatch Metric Stream delivered into the stream.
 
 use super::archive::StreamArg;
-use super::common::create_dir;
 use super::common::{StateArg, count, time};
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
-use forewarn_events::JsonLinesDead;
-use forewarn_ingest::metric_streams::bucket::{BucketError, open_all, take_all};
-use forewarn_ingest::metric_streams::take::{ObjectError, ObjectName, PART, TakeReport, Taking};
+use crate::run::upkeep::{self, DeliveredError};
+use forewarn_ingest::metric_streams::bucket::BucketError;
+use forewarn_ingest::metric_streams::take::{ObjectError, ObjectName, TakeReport, Taking};
 use forewarn_ingest::stream::open;
 use forewarn_runtime::clock::SystemClock;
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
-use forewarn_runtime::lease::Lease;
 use forewarn_runtime::metrics::unregistered;
 use forewarn_runtime::telemetry::causes;
 use std::fs::File;
@@ -54,11 +52,11 @@ pub(super) struct Args {
     files: Vec<PathBuf>,
 }
 
-impl From<BucketError> for CliError {
-    fn from(e: BucketError) -> Self {
+impl From<DeliveredError> for CliError {
+    fn from(e: DeliveredError) -> Self {
         match e {
-            BucketError::Bucket(e) => e.into(),
-            BucketError::Object(_) | BucketError::Cursor(_) | BucketError::Unordered { .. } => Self::failed(e),
+            DeliveredError::Bucket(BucketError::Bucket(e)) => e.into(),
+            DeliveredError::Bucket(_) | DeliveredError::Lease(_) => Self::failed(e),
         }
     }
 }
@@ -70,24 +68,21 @@ impl Args {
         if self.follow && !files.is_empty() {
             return Err(CliError::input("--follow takes s3:// prefixes alone; files are taken once"));
         }
-        let dir = self.state.dir(context);
-        create_dir(&dir)?;
         let spec = self.stream.spec(context)?;
         let ctx = RuntimeContext { metrics: unregistered(), clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
         let from_ms = self.from.as_deref().map(|t| time(t, context)).transpose()?;
-        let mut producer = open::producer(&spec, &dir, &ctx).map_err(CliError::failed)?;
-        let dead = JsonLinesDead::in_state(&dir);
+        let state = self.state.open(context, &ctx)?;
+        let mut producer = open::producer(&spec, state.place(), &ctx).map_err(CliError::failed)?;
+        let dead = state.dead(&context.settings.history)?;
         let report = TakeReport::default();
-        let mut taking = Taking { producer: producer.as_mut(), dead: &dead, metrics: &ctx.metrics, report };
+        let mut taking = Taking { producer: producer.as_mut(), dead: dead.as_ref(), metrics: &ctx.metrics, report };
         for path in all_files(&files)? {
             take_file(&path, &mut taking, context.now_ms)?;
         }
         if !prefixes.is_empty() {
-            let _lease = Lease::take(&dir, PART).map_err(CliError::failed)?;
             let prefixes: Vec<String> = prefixes.iter().map(|p| p.display().to_string()).collect();
-            let mut sources = open_all(&prefixes, &dir)?;
             loop {
-                match take_all(&mut sources, from_ms, &mut taking, &ctx) {
+                match upkeep::take_delivered((&state, &prefixes), from_ms, &mut taking, &ctx) {
                     Err(e) if self.follow => tracing::error!("{}; it goes on from there", causes(&e)),
                     taken => taken?,
                 }

@@ -1,12 +1,14 @@
 //! Writes down what an operator did.
 
 use super::Context;
-use super::common::{StateArg, create_dir};
+use super::common::StateArg;
 use super::error::CliError;
 use forewarn_log::event::operator::{OperatorActed, OperatorAction, Opinion};
-use forewarn_log::log_path;
-use forewarn_log::{Event, EventLog, Expected, NewEvent, SqliteLog};
+use forewarn_log::{Event, Expected, NewEvent};
+use forewarn_recover::store::Store;
+use forewarn_runtime::context::RuntimeContext;
 use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
 
 /// How long it is remembered who did something.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -28,17 +30,18 @@ impl<'a> Act<'a> {
     }
 }
 
-/// Opens the log, making it where there is none.
-pub(super) fn open(state: &StateArg, context: &Context<'_>) -> Result<SqliteLog, CliError> {
-    let dir = state.dir(context);
-    create_dir(&dir)?;
-    Ok(SqliteLog::open(&log_path(&dir))?)
+/// Opens the log; in a directory it is made where there is none.
+pub(super) fn open(state: &StateArg, context: &Context<'_>) -> Result<Arc<dyn Store>, CliError> {
+    Ok(state.open(context, &RuntimeContext::standalone())?.log("operator")?)
 }
 
 /// Appends it; who did it goes where it can be forgotten.
-pub(super) fn record(log: &SqliteLog, id: &str, act: Act<'_>, context: &Context<'_>) -> Result<(), CliError> {
+pub(super) fn record(log: &dyn Store, id: &str, act: Act<'_>, context: &Context<'_>) -> Result<(), CliError> {
     let now = Timestamp::from_millisecond(context.now_ms).map_err(CliError::failed)?;
-    let by = act.by.map(|name| log.put_blob(name.as_bytes(), now + REMEMBERED)).transpose()?;
+    let by = act.by.map(|name| log.keep_name(name, now + REMEMBERED)).transpose()?.flatten();
+    if by.is_none() && act.by.is_some() {
+        tracing::warn!("who did it is not kept: a table has no place where a name can be forgotten again");
+    }
     let event = Event::OperatorActed(OperatorActed {
         action: act.action,
         target: act.target.to_owned(),

@@ -8,7 +8,6 @@ mod why;
 use super::error::CliError;
 use super::storage::StorageArgs;
 use super::{Context, End};
-use forewarn_events::JsonLinesDead;
 use forewarn_events::queue::Queue;
 use forewarn_log::LogError;
 use forewarn_recover::executor::Executor;
@@ -114,9 +113,9 @@ impl Args {
         // What somebody changed afterwards can't be told from what happened: nothing is done on such a log.
         bench.log.check().map_err(untrusted)?;
         let queues = How::queues(self.queue.as_deref())?;
-        let dead = JsonLinesDead::in_state(&bench.state);
+        let dead = self.how.storage.dead(context)?;
         let stop = Interrupt::listen()?;
-        let mut inbox = Inbox::open(&*bench.log, &bench.executor, queues, &dead).map_err(CliError::failed)?;
+        let mut inbox = Inbox::open(&*bench.log, &bench.executor, queues, dead.as_ref()).map_err(CliError::failed)?;
         let until = match self.until {
             UntilArg::Stopped => Until::Stopped,
             UntilArg::Idle => Until::Idle,
@@ -130,7 +129,6 @@ impl Args {
 
 /// An executor and what it works on.
 struct Bench {
-    state: PathBuf,
     log: Arc<dyn Store>,
     executor: Executor,
 }
@@ -146,12 +144,11 @@ impl How {
 
     fn bench(&self, caps: Caps, context: &Context<'_>) -> Result<Bench, CliError> {
         let log = self.storage.log(context)?;
-        let state = self.storage.state.dir(context);
         let (facts, steps) = self.ports()?;
         let ledger = Ledger::new(log.clone(), Arc::new(SystemClock), facts.home());
         let name = self.name.clone().unwrap_or_else(|| format!("{}-{}", std::process::id(), context.now_ms));
         let executor = Executor::new(ledger, facts, steps, self.storage.policies(context)?, caps, name);
-        Ok(Bench { state, log, executor })
+        Ok(Bench { log, executor })
     }
 
     #[cfg(feature = "aws")]

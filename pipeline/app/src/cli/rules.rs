@@ -6,10 +6,8 @@ use super::history::ReportFormat;
 use super::{Context, End};
 use clap::Subcommand;
 use forewarn_domain::signal::SIGNALS;
-use forewarn_log::SqliteLog;
-use forewarn_log::log_path;
 use forewarn_predict::analyze;
-use forewarn_predict::fleet::Fleet;
+use forewarn_predict::fleet::{DeclaredChange, Fleet};
 use forewarn_rules::feature::{FEATURES, INSTANCE_COLUMNS};
 use forewarn_rules::ruleset::Evidence;
 use std::path::PathBuf;
@@ -83,12 +81,8 @@ impl Args {
                 let (ruleset, _) = rules.load(context)?;
                 let history = history.open(context)?;
                 let as_of = super::analyze::as_of(as_of, &history, context)?;
-                let path = log_path(&state.dir(context));
-                let changes = if path.exists() {
-                    forewarn_predict::fleet::DeclaredChange::of(&SqliteLog::open(&path)?)?
-                } else {
-                    Vec::new()
-                };
+                let log = state.read(context)?;
+                let changes = log.map_or_else(|| Ok(Vec::new()), |log| DeclaredChange::of(&*log))?;
                 let fleet = Fleet::read(&history, &changes, as_of)?;
                 let analysis = analyze::analyze_one(&history, &ruleset, &map.over(&history), &fleet, as_of, instance)?;
                 let row = analysis.row_of(instance).ok_or_else(|| {

@@ -11,8 +11,7 @@ use crate::maintain::keep::Keep;
 use crate::run::gate::Gate;
 use crate::run::supervise::Part;
 use crate::run::{Job, PARTS, PartName, parts, run, upkeep};
-use forewarn_log::SqliteLog;
-use forewarn_log::log_path;
+use crate::state::EMIT;
 use forewarn_runtime::clock::SystemClock;
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
@@ -20,6 +19,9 @@ use forewarn_runtime::metrics::Metrics;
 use forewarn_runtime::schedule::Schedule;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+const NO_PLACE: &str = "ingest remembers in a directory what was asked of CloudWatch; run it on one machine with the same --stream and --state DIR";
+const NO_BUS: &str = "emit has no bus: give --eventbridge, or name a file with FOREWARN_BUS";
 
 /// Runs the pipeline: pulls, archives, predicts and announces, until it is told to end.
 #[derive(Debug, clap::Args)]
@@ -84,12 +86,37 @@ impl Args {
             tracing::info!("serving metrics on http://{bound}/metrics");
         }
         // A bus that is new begins here, before any round.
-        drop(forewarn_deliver::outbox::open(&SqliteLog::open(&log_path(&job.state))?, &job.wanted, false, &job.ctx)?);
-        let only = if self.only.is_empty() { PARTS.to_vec() } else { self.only.clone() };
+        drop(forewarn_deliver::outbox::open(&*job.state.log(EMIT)?, &job.wanted, false, &job.ctx)?);
+        let only = self.parts(&job)?;
         let gate = Gate::new(only.contains(&PartName::Ingest));
         let sources = self.sources(&job, &only, &gate, context)?;
         run(&job, &only, &gate, sources);
         Ok(End::Done)
+    }
+
+    /// Says which parts there are: those that were asked for, else those that this state has a place for.
+    fn parts(&self, job: &Job) -> Result<Vec<PartName>, CliError> {
+        let lacks = |part: &PartName| {
+            if *part == PartName::Ingest && job.state.local().is_none() {
+                Some(NO_PLACE)
+            } else if *part == PartName::Emit && !job.wanted.is_any() {
+                Some(NO_BUS)
+            } else {
+                None
+            }
+        };
+        if let Some(why) = self.only.iter().find_map(lacks) {
+            return Err(CliError::input(why));
+        }
+        let mut parts = if self.only.is_empty() { PARTS.to_vec() } else { self.only.clone() };
+        parts.retain(|part| {
+            let why = lacks(part);
+            if let Some(why) = why {
+                tracing::warn!("a part is left out: {why}");
+            }
+            why.is_none()
+        });
+        Ok(parts)
     }
 
     /// Settles everything that the parts share.
@@ -98,8 +125,8 @@ impl Args {
         let shadow = load_shadow(self.shadow.as_ref(), context);
         let metrics = Arc::new(Metrics::default());
         metrics.started.set(context.now_ms as f64 / 1000.0);
-        let state = self.state.dir(context);
-        super::common::create_dir(&state)?;
+        let ctx = RuntimeContext { metrics, clock: Arc::new(SystemClock), stop: Interrupt::listen()? };
+        let state = self.state.open(context, &ctx)?;
         Ok(Job {
             history: self.history.location(context).to_owned(),
             stream: self.stream.spec(context)?,
@@ -107,12 +134,17 @@ impl Args {
             shadow,
             names: self.map.names(),
             keep: Keep::of(&context.settings.live)?,
-            wanted: self.buses.wanted(&self.state, context)?,
+            wanted: self.buses.wanted(&self.state, &state.place(), context)?,
             plans: self.plans.planner(&self.state, context)?,
             rounds: Schedule { every: self.every, offset: self.offset, most: self.most },
-            ctx: RuntimeContext { metrics, clock: Arc::new(SystemClock), stop: Interrupt::listen()? },
+            ctx,
             state,
         })
+    }
+
+    /// Says below which prefixes Metric Streams are delivered: the flag over the setting.
+    pub(super) fn delivered<'a>(&'a self, context: &'a Context<'_>) -> Option<&'a str> {
+        self.metric_stream.as_deref().or(context.settings.live.metric_stream.as_deref())
     }
 
     /// Makes the parts that pull.
@@ -141,7 +173,7 @@ impl Args {
             }
         }
         if only.contains(&PartName::MetricStream) {
-            match self.metric_stream.as_ref().or(context.settings.live.metric_stream.as_ref()) {
+            match self.delivered(context) {
                 Some(prefixes) => sources.push(upkeep::metric_stream(job, prefixes)),
                 None if self.only.is_empty() => {}
                 None => {

@@ -8,13 +8,15 @@ use forewarn_evaluate::backtest::{self, Incidents, LiveJob, LiveReport, Recommen
 use forewarn_evaluate::replay::Steps;
 use forewarn_history::{EventRow, History};
 use forewarn_log::event::prediction::{Outcome, Verdict};
-use forewarn_log::{Event, Filter, Row, SqliteLog, Table};
+use forewarn_log::{Event, Filter, Row, StateLog, Table};
 use forewarn_predict::resolve;
+use forewarn_recover::store::Store;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::interrupt::Interrupt;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The form of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -147,12 +149,18 @@ impl Args {
         let (history, log) = self.asked.open(context)?;
         let (ruleset, _) = self.rules.load(context)?;
         for (episode, verdict) in &self.verdicts {
-            let log = log.as_ref().ok_or_else(|| CliError::input("--verdict needs a log (--state DIR)"))?;
+            let log = log
+                .as_deref()
+                .map(|log| log as _)
+                .ok_or_else(|| CliError::input("--verdict needs a log (--state DIR)"))?;
             resolve::verdict(log, episode, *verdict, context.now_ms).map_err(CliError::input)?;
         }
-        let incidents = self.asked.incidents(&history, log.as_ref())?;
+        let incidents = self.asked.incidents(&history, log.as_deref().map(|log| log as _))?;
         if self.resolve {
-            let log = log.as_ref().ok_or_else(|| CliError::input("--resolve needs a log (--state DIR)"))?;
+            let log = log
+                .as_deref()
+                .map(|log| log as _)
+                .ok_or_else(|| CliError::input("--resolve needs a log (--state DIR)"))?;
             let done = resolve::resolve(log, &history, &incidents.list, context.now_ms)?;
             tracing::info!(
                 hit = done.hit,
@@ -168,8 +176,16 @@ impl Args {
             return Ok(End::Done);
         }
         let workloads = self.by == By::Workload;
-        let live = self.asked.live(&history, log.as_ref(), &ruleset, None, &incidents, workloads, context)?;
-        let resolved = log.as_ref().map(Resolved::of).transpose()?;
+        let live = self.asked.live(
+            &history,
+            log.as_deref().map(|log| log as _),
+            &ruleset,
+            None,
+            &incidents,
+            workloads,
+            context,
+        )?;
+        let resolved = log.as_deref().map(|log| log as _).map(Resolved::of).transpose()?;
         let document = Document { live, resolved };
         match self.asked.format {
             Format::Json => context.out.json(&document)?,
@@ -191,8 +207,9 @@ impl Diff {
         if a.sha256() == b.sha256() {
             return Err(CliError::input("both files are the same rule set: there is nothing to compare"));
         }
-        let incidents = self.asked.incidents(&history, log.as_ref())?;
-        let live = self.asked.live(&history, log.as_ref(), &a, Some(&b), &incidents, false, context)?;
+        let incidents = self.asked.incidents(&history, log.as_deref().map(|log| log as _))?;
+        let live =
+            self.asked.live(&history, log.as_deref().map(|log| log as _), &a, Some(&b), &incidents, false, context)?;
         let Some(difference) = &live.report.difference else {
             return Err(CliError::failed("no comparison came of two rule sets"));
         };
@@ -210,13 +227,11 @@ impl Diff {
 }
 
 impl Asked {
-    fn open(&self, context: &Context<'_>) -> Result<(History, Option<SqliteLog>), CliError> {
-        let path = forewarn_log::log_path(&self.state.dir(context));
-        let log = if path.exists() { Some(SqliteLog::open(&path)?) } else { None };
-        Ok((self.history.open(context)?, log))
+    fn open(&self, context: &Context<'_>) -> Result<(History, Option<Arc<dyn Store>>), CliError> {
+        Ok((self.history.open(context)?, self.state.read(context)?))
     }
 
-    fn incidents(&self, history: &History, log: Option<&SqliteLog>) -> Result<Incidents, CliError> {
+    fn incidents(&self, history: &History, log: Option<&dyn StateLog>) -> Result<Incidents, CliError> {
         if let Some(path) = &self.incidents {
             let zone = self.tz.as_deref().map(forewarn_runtime::time::zone).transpose()?;
             return Ok(backtest::read_incidents(path, zone.as_ref())?);
@@ -228,7 +243,7 @@ impl Asked {
     fn live(
         &self,
         history: &History,
-        log: Option<&SqliteLog>,
+        log: Option<&dyn StateLog>,
         ruleset: &RuleSet,
         against: Option<&RuleSet>,
         incidents: &Incidents,
@@ -270,7 +285,7 @@ impl Asked {
 }
 
 impl Resolved {
-    fn of(log: &SqliteLog) -> Result<Self, CliError> {
+    fn of(log: &dyn StateLog) -> Result<Self, CliError> {
         let mut found = Self::default();
         for row in log.table(Table::Episodes)?.into_values() {
             let Row::Episode(episode) = row else { continue };
@@ -281,7 +296,7 @@ impl Resolved {
                 *found.verdicts.entry(verdict_name(verdict)).or_default() += 1;
             }
         }
-        for entry in log.list(&Filter::types(["prediction.resolved"]))? {
+        for entry in log.select(&Filter::types(["prediction.resolved"]))? {
             if let Ok(Event::PredictionResolved(r)) = entry.event() {
                 found.missed += u64::from(r.outcome == Outcome::Missed);
             }

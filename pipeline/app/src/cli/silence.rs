@@ -57,7 +57,7 @@ impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let log = operator::open(&self.state, context)?;
         let now = forewarn_runtime::time::format_ms(context.now_ms);
-        let mut silences = forewarn_predict::announce::silences(&log)?;
+        let mut silences = forewarn_predict::announce::silences(&*log)?;
         silences.retain(|s| silence::holds_at(s, &now));
         if self.list {
             return self.print(&silences, context);
@@ -67,7 +67,7 @@ impl Args {
             let found =
                 found.ok_or_else(|| format!("no silence {id} is in force; `forewarn silence --list` lists them"))?;
             let act = Act { action: OperatorAction::Unsilence, by: self.by.as_deref(), ..Act::about(&found.target) };
-            operator::record(&log, &format!("lift {id}"), act, context)?;
+            operator::record(&*log, &format!("lift {id}"), act, context)?;
             context.out.line(format_args!("{} may be announced again", found.target))?;
             return Ok(End::Done);
         }
@@ -81,7 +81,7 @@ impl Args {
             by: self.by.as_deref(),
             ..Act::about(&target)
         };
-        operator::record(&log, &id, act, context)?;
+        operator::record(&*log, &id, act, context)?;
         context.out.line(format_args!("{id}  {target} silenced until {until}"))?;
         Ok(End::Done)
     }

@@ -4,6 +4,8 @@ use super::Context;
 use super::common::StateArg;
 use super::error::CliError;
 use super::operator;
+use crate::state::StateSpec;
+use forewarn_events::DeadLetters;
 use forewarn_log::spec::is_table;
 use forewarn_recover::policies::environment::Environment;
 use forewarn_recover::policies::{Policies, PolicyDir};
@@ -54,9 +56,14 @@ impl StorageArgs {
     /// Opens the log of recoveries.
     pub(super) fn log(&self, context: &Context<'_>) -> Result<Arc<dyn Store>, CliError> {
         match self.log_table(context)? {
-            None => Ok(Arc::new(operator::open(&self.state, context)?)),
+            None => operator::open(&self.state, context),
             Some(table) => tables::log(&table),
         }
+    }
+
+    /// Gives where messages go that can't be understood.
+    pub(super) fn dead(&self, context: &Context<'_>) -> Result<Box<dyn DeadLetters>, CliError> {
+        Ok(self.state.spec(context)?.dead(&context.settings.history)?)
     }
 
     /// Gives the policies.
@@ -88,7 +95,14 @@ pub(super) fn policies(
     context: &Context<'_>,
 ) -> Result<Arc<dyn Policies>, CliError> {
     let rows: Arc<dyn Policies> = match policy_table(flag, context)? {
-        None => Arc::new(PolicyDir::of(&state.dir(context))),
+        None => match StateSpec::parse(state.state.as_deref().unwrap_or(&context.settings.state))? {
+            StateSpec::Dir(dir) => Arc::new(PolicyDir::of(&dir)),
+            StateSpec::Table(_) => {
+                let why =
+                    "policies are in no directory where the state is a table; set FOREWARN_POLICIES=dynamodb:TABLE";
+                return Err(CliError::input(why));
+            }
+        },
         Some(table) => tables::policies(&table)?,
     };
     let over = Environment::under(rows, |name| std::env::var(name).ok()).map_err(CliError::input)?;

@@ -11,7 +11,7 @@ fn a_prediction_run_waits_until_no_other_process_has_the_turn() {
     let history = dir.path().join("h").display().to_string();
     History::create(&history, &Manifest::default()).unwrap();
     let job = Job::sample(dir.path(), history, RuntimeContext::standalone());
-    let other = DueTurn::take(dir.path()).unwrap();
+    let other = DueTurn::take(&job.state.leases(), &job.state.place()).unwrap();
     let refused = analyze(&job).unwrap_err();
     assert!(matches!(refused.downcast_ref::<TurnError>(), Some(TurnError::Lease(_))), "{refused}");
     drop(other);
@@ -24,7 +24,7 @@ fn the_handler_maintain_says_what_it_did() {
     let history = dir.path().join("h").display().to_string();
     History::create(&history, &Manifest::default()).unwrap();
     let job = Job::sample(dir.path(), history, RuntimeContext::standalone());
-    let pull: Pull = Arc::new(|| Err("not here".into()));
+    let pull: Pull = Arc::new(|_| Err("not here".into()));
     assert_eq!(Handler::parse("bootstrap.maintain"), Ok(Handler::Part(Part::Maintain)));
     let said = answer(&job, Part::Maintain, &Value::Null, &pull).unwrap();
     assert_eq!((&said["merged"], &said["pruned"]["history"]["files"]), (&json!(0), &json!(0)));

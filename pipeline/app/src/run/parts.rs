@@ -3,18 +3,14 @@
 use super::Job;
 use super::gate::Gate;
 use super::supervise::{Failure, Part};
-use forewarn_deliver::backlog;
+use crate::state::ANALYZE;
 use forewarn_history::{History, HistoryError};
-use forewarn_ingest::archive::{Gap, drain};
 use forewarn_ingest::source::follow::next_round_in;
 use forewarn_ingest::source::ingest::pull;
 use forewarn_ingest::source::place::Place;
 use forewarn_ingest::source::state::State;
 use forewarn_ingest::stream::{Producer, open};
-use forewarn_log::SqliteLog;
-use forewarn_log::log_path;
 use forewarn_runtime::pulse::Waiting;
-use forewarn_runtime::schedule::Progress;
 
 /// Between two pulls, milliseconds: trends need no more, and a poll each minute costs sixty times as much.
 const PULL_MS: i64 = 3_600_000;
@@ -32,7 +28,7 @@ pub(super) fn archive<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
     let turn = move |_: &_| -> Result<i64, Failure> {
         let (ctx, begun) = (&job.ctx, job.ctx.clock.now_ms());
         let _waiting = waits(job, "archive", format!("the stream {} and the history {}", job.stream, job.history));
-        let report = drain(&job.history, &job.state, &job.stream, Gap::Stop, ctx)?;
+        let report = job.archive()?;
         if !ctx.stop.is_raised() {
             gate.archived(begun);
         }
@@ -57,7 +53,7 @@ pub(super) fn waits(job: &Job, part: &'static str, what: String) -> Waiting {
 
 /// Executes the prediction runs that are due.
 pub(super) fn analyze<'a>(job: &'a Job, gate: &'a Gate) -> Part<'a> {
-    let progress = Progress::of(&job.state, "analyze");
+    let progress = job.state.place().progress(ANALYZE);
     job.ctx.metrics.period("analyze", job.rounds.every);
     // How far it came before it was started says how far behind it is; what can't be read fails its first turn.
     if let Ok(Some(done)) = progress.read() {
@@ -97,16 +93,7 @@ pub(super) fn emit(job: &Job) -> Part<'_> {
     job.ctx.metrics.period("emit", DELIVER_MS);
     let turn = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;
-        let log = SqliteLog::open(&log_path(&job.state))?;
-        let mut sinks = forewarn_deliver::outbox::open(&log, &job.wanted, false, ctx)?;
-        backlog::begin(&sinks, &ctx.metrics, ctx.clock.now_ms());
-        let names: Vec<&str> = sinks.iter().map(|sink| sink.name).collect();
-        let waiting = waits(job, "emit", format!("the buses {}", names.join(", ")));
-        let deliveries = forewarn_deliver::deliver(&log, &mut sinks, &ctx.metrics);
-        drop(waiting);
-        backlog::tell(&log, &deliveries.0, &ctx.metrics, ctx.clock.now_ms())?;
-        let fed = deliveries.checked()?;
-        for (bus, report) in fed.iter().filter(|(_, r)| r.sent > 0) {
+        for (bus, report) in job.announce()?.iter().filter(|(_, r)| r.sent > 0) {
             tracing::info!(bus, sent = report.sent, "announced");
         }
         Ok(ctx.clock.now_ms() + DELIVER_MS)
@@ -117,7 +104,7 @@ pub(super) fn emit(job: &Job) -> Part<'_> {
 /// Takes EC2 events from queues into the stream.
 #[cfg(feature = "aws")]
 pub fn events(job: &Job, aws: forewarn_runtime::aws::Aws, queues: String) -> Part<'_> {
-    use forewarn_events::{JsonLinesDead, sqs::SqsQueue};
+    use forewarn_events::sqs::SqsQueue;
     use forewarn_ingest::{
         intake::Intake,
         poll::{Until, poll},
@@ -125,9 +112,9 @@ pub fn events(job: &Job, aws: forewarn_runtime::aws::Aws, queues: String) -> Par
     job.ctx.metrics.period("events", POLL_MS);
     let turn = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;
-        let mut producer = open::producer(&job.stream, &job.state, ctx)?;
-        let dead = JsonLinesDead::in_state(&job.state);
-        let mut intake = Intake { producer: producer.as_mut(), dead: &dead, metrics: &ctx.metrics };
+        let mut producer = open::producer(&job.stream, job.state.place(), ctx)?;
+        let dead = job.state.dead(&job.history)?;
+        let mut intake = Intake { producer: producer.as_mut(), dead: dead.as_ref(), metrics: &ctx.metrics };
         let mut all = SqsQueue::each(&aws, &queues, 20);
         poll(&mut all, &mut intake, ctx.clock.as_ref(), Until::Stopped, &ctx.stop)?;
         Ok(ctx.clock.now_ms())
@@ -152,10 +139,11 @@ pub fn ingest<'a>(job: &'a Job, mut pulling: Pulling<'a>, gate: &'a Gate) -> Par
     let mut opened: Option<(State, Box<dyn Producer>)> = None;
     let turn = move |_: &_| -> Result<i64, Failure> {
         let ctx = &job.ctx;
-        let (state, producer) = match &mut opened {
-            Some(opened) => opened,
-            None => opened.insert((State::open(&job.state)?, open::producer(&job.stream, &job.state, ctx)?)),
-        };
+        if opened.is_none() {
+            let dir = job.state.dir("what was asked of CloudWatch")?;
+            opened = Some((State::open(dir)?, open::producer(&job.stream, dir, ctx)?));
+        }
+        let Some((state, producer)) = &mut opened else { return Ok(ctx.clock.now_ms()) };
         let report = pull(&pulling.job, &pulling.places, state, producer.as_mut())?;
         let now = ctx.clock.now_ms();
         let failed = report.places.iter().filter(|p| p.error.is_some()).count();

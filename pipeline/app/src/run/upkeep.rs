@@ -4,12 +4,13 @@ use super::Job;
 use super::parts::waits;
 use super::supervise::{Failure, Part};
 use crate::maintain::{Days, Maintenance};
-use forewarn_events::JsonLinesDead;
-use forewarn_ingest::metric_streams::bucket::{open_all, take_all};
+use crate::state::{MAINTAIN, State};
+use forewarn_ingest::metric_streams::bucket::{BucketError, open_all, take_all};
 use forewarn_ingest::metric_streams::take::{self, TakeReport, Taking};
 use forewarn_ingest::stream::open;
-use forewarn_runtime::lease::Lease;
-use forewarn_runtime::schedule::{Progress, Schedule};
+use forewarn_runtime::context::RuntimeContext;
+use forewarn_runtime::lease::LeaseError;
+use forewarn_runtime::schedule::Schedule;
 use std::collections::BTreeMap;
 
 /// Between two looks at the disks, milliseconds.
@@ -31,6 +32,7 @@ pub(super) fn maintain(job: &Job) -> Part<'_> {
         let ctx = &job.ctx;
         let now = ctx.clock.now_ms();
         let _waiting = waits(job, "maintain", format!("the history {}", job.history));
+        let _lease = job.state.leases().take(MAINTAIN)?;
         let maintenance = Maintenance { history: &job.history, state: &job.state, keep: job.keep, ctx, dry_run: false };
         for room in maintenance.look_at_disks().into_iter().filter(|r| r.low) {
             let last = said.get(&room.path).copied().unwrap_or(i64::MIN);
@@ -45,7 +47,7 @@ pub(super) fn maintain(job: &Job) -> Part<'_> {
             }
         }
         // Merging needs room, and what is about to go needs no merging.
-        let progress = Progress::of(&job.state, "prune");
+        let progress = job.state.place().progress("prune");
         if let Some(&slot) = PRUNINGS.due(progress.read()?, now).last() {
             let pruned = maintenance.prune();
             if pruned.pieces() > 0 {
@@ -57,7 +59,7 @@ pub(super) fn maintain(job: &Job) -> Part<'_> {
             progress.write(slot)?;
         }
         for (name, schedule, days) in [("compact", COMPACTIONS, Days::Recent), ("compact-all", PRUNINGS, Days::All)] {
-            let progress = Progress::of(&job.state, name);
+            let progress = job.state.place().progress(name);
             let Some(&slot) = schedule.due(progress.read()?, now).last() else { continue };
             let report = maintenance.compact(days)?;
             if report.compacted > 0 {
@@ -76,32 +78,62 @@ pub(super) fn maintain(job: &Job) -> Part<'_> {
 
 /// Takes what Metric Streams deliver below s3:// prefixes into the stream.
 pub fn metric_stream<'a>(job: &'a Job, prefixes: &str) -> Part<'a> {
-    let prefixes: Vec<String> = prefixes.split(',').map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect();
+    let prefixes = self::prefixes(prefixes);
     job.ctx.metrics.period(take::PART, DELIVERED_MS);
-    let mut sources = None;
     let turn = move |_: &_| -> Result<i64, Failure> {
-        let ctx = &job.ctx;
-        let begun = ctx.clock.now_ms();
-        let _waiting = waits(job, take::PART, format!("the bucket {}", prefixes.join(", ")));
-        let _lease = Lease::take(&job.state, take::PART)?;
-        let mut producer = open::producer(&job.stream, &job.state, ctx)?;
-        let dead = JsonLinesDead::in_state(&job.state);
-        let report = TakeReport::default();
-        let mut taking = Taking { producer: producer.as_mut(), dead: &dead, metrics: &ctx.metrics, report };
-        let sources = match &mut sources {
-            Some(sources) => sources,
-            None => sources.insert(open_all(&prefixes, &job.state)?),
-        };
-        let taken = take_all(sources, None, &mut taking, ctx);
-        let TakeReport { files, samples, dead, .. } = taking.report;
-        if files > 0 {
-            ctx.metrics.success(take::PART, begun);
-            tracing::info!(files, samples, not_whole = dead, "taken from metric streams");
-        }
-        taken?;
-        Ok(ctx.clock.now_ms() + DELIVERED_MS)
+        metric_stream_turn(job, &prefixes)?;
+        Ok(job.ctx.clock.now_ms() + DELIVERED_MS)
     };
     Part { name: take::PART, turn: Box::new(turn) }
+}
+
+/// Explains why not everything was taken that was delivered.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveredError {
+    /// Another process takes it.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
+
+/// Takes the turn, and what is new below prefixes such as `s3://bucket/prefix`. How far each was taken is read anew, for another process may
+/// have gone on meanwhile.
+///
+/// # Errors
+/// When another process has the turn; otherwise as [`take_all`].
+pub fn take_delivered(
+    (state, prefixes): (&State, &[String]),
+    from_ms: Option<i64>,
+    taking: &mut Taking<'_>,
+    ctx: &RuntimeContext,
+) -> Result<(), DeliveredError> {
+    let _lease = state.leases().take(take::PART)?;
+    Ok(take_all(&mut open_all(prefixes, &state.place())?, from_ms, taking, ctx)?)
+}
+
+/// Takes what is new below prefixes into the stream of a job.
+pub(crate) fn metric_stream_turn(job: &Job, prefixes: &[String]) -> Result<TakeReport, Failure> {
+    let ctx = &job.ctx;
+    let begun = ctx.clock.now_ms();
+    let _waiting = waits(job, take::PART, format!("the bucket {}", prefixes.join(", ")));
+    let mut producer = open::producer(&job.stream, job.state.place(), ctx)?;
+    let dead = job.state.dead(&job.history)?;
+    let report = TakeReport::default();
+    let mut taking = Taking { producer: producer.as_mut(), dead: dead.as_ref(), metrics: &ctx.metrics, report };
+    let taken = take_delivered((&job.state, prefixes), None, &mut taking, ctx);
+    let TakeReport { files, samples, dead, .. } = &taking.report;
+    if *files > 0 {
+        ctx.metrics.success(take::PART, begun);
+        tracing::info!(files, samples, not_whole = dead, "taken from metric streams");
+    }
+    taken?;
+    Ok(taking.report)
+}
+
+/// Reads prefixes that are parted by commas.
+pub(crate) fn prefixes(text: &str) -> Vec<String> {
+    text.split(',').map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -89,7 +89,9 @@ fn whole(history: &Path) {
     assert_eq!(all.0.len(), 6 * (750 + 500));
     for ((id, device, ts), values) in &all.0 {
         let k = (ts - START) / STEP;
-        assert_eq!(values, &vec![(k as f64 * 0.25).to_bits()], "{id} {device:?} {ts}");
+        // What was pulled for the past and live is there as both: an import that contradicts it counts against the second.
+        let versions = if device.as_deref() == Some("path=/") && (450..500).contains(&k) { 2 } else { 1 };
+        assert_eq!(values, &vec![(k as f64 * 0.25).to_bits(); versions], "{id} {device:?} {ts}");
     }
     let instances = History::open(history.to_str().unwrap()).unwrap().instances().unwrap();
     assert_eq!(instances.values().map(|i| i.workload.clone()).collect::<Vec<_>>(), vec![Some("web".to_owned())]);
@@ -100,7 +102,7 @@ fn what_was_put_is_in_the_history_once_and_the_same_again_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     fill(&dir.path().join("s"));
     let said = done(dir.path(), &["archive", "--history", "h", "--state", "s"]);
-    assert!(said.contains("7,800 samples") && said.contains("7,500 rows") && said.contains("(300 repeated)"), "{said}");
+    assert!(said.contains("7,800 samples") && said.contains("7,800 rows"), "{said}");
     whole(&dir.path().join("h"));
     let again = done(dir.path(), &["archive", "--history", "h", "--state", "s"]);
     assert!(again.starts_with("0 records"), "{again}");

@@ -16,6 +16,8 @@ mod eventbridge;
 #[cfg(all(feature = "aws", unix))]
 mod fault_proxy;
 #[cfg(all(feature = "aws", unix))]
+mod functions;
+#[cfg(all(feature = "aws", unix))]
 mod health;
 mod house;
 mod invariance;
@@ -31,6 +33,8 @@ mod pilot;
 mod plans;
 #[cfg(all(feature = "aws", unix))]
 mod recovery_tables;
+#[cfg(all(feature = "aws", unix))]
+mod runtime_api;
 #[cfg(all(feature = "aws", unix))]
 mod s3;
 mod schema;

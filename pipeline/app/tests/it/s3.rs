@@ -19,6 +19,15 @@ fn forewarn(moto: &Moto, dir: &Path, args: &[&str]) -> Ran {
     Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
 
+/// Leaves out how long files are: they hold the moment of their import.
+fn without_sizes(answer: &Value) -> Value {
+    let mut answer = answer.clone();
+    if let Some(object) = answer.as_object_mut() {
+        object.retain(|key, _| !key.starts_with("bytes"));
+    }
+    answer
+}
+
 #[test]
 fn a_history_on_s3_gives_the_answers_of_a_directory() {
     let Some(moto) = Moto::or_skip(&["s3"]) else { return };
@@ -55,7 +64,7 @@ fn a_history_on_s3_gives_the_answers_of_a_directory() {
     };
     let (local, remote) = (answers("h"), answers("s3://fleet/some/prefix"));
     for (i, (l, r)) in local.iter().zip(&remote).enumerate() {
-        assert_eq!(l, r, "answer {i}");
+        assert_eq!(without_sizes(l), without_sizes(r), "answer {i}");
     }
     assert_eq!(remote[2]["already_imported"], true);
     assert!(remote[6]["compacted"].as_u64().unwrap() > 0 && remote[6]["duplicates_dropped"].as_u64().unwrap() > 0);

@@ -1,4 +1,5 @@
 use super::*;
+use forewarn_runtime::cells::MemoryCells;
 use serde_json::json;
 
 fn parked(id: &str) -> Parked {
@@ -62,14 +63,55 @@ fn one_process_at_a_time_feeds_a_bus_and_the_list_of_what_was_set_aside_disturbs
     second.sent().unwrap();
 }
 
+/// A place in a new directory, and one in cells.
+fn places(dir: &tempfile::TempDir) -> [StatePlace; 2] {
+    [StatePlace::Dir(dir.path().to_owned()), StatePlace::Cells(Arc::new(MemoryCells::default()))]
+}
+
 #[test]
 fn what_was_taken_in_the_end_is_set_aside_no_longer() {
     let dir = tempfile::tempdir().unwrap();
-    let mut memory = FileMemory::in_state(dir.path(), "eventbridge");
-    for id in ["a", "b", "a"] {
-        memory.park(parked(id)).unwrap();
+    for place in places(&dir) {
+        let mut memory = of(&place, "eventbridge");
+        for id in ["a", "b", "a"] {
+            memory.park(parked(id)).unwrap();
+        }
+        assert_eq!(memory.parked().unwrap().len(), 2, "once each");
+        memory.note_sent(&["a"]).unwrap();
+        assert_eq!(memory.parked().unwrap().into_values().collect::<Vec<_>>(), [parked("b")]);
+        drop(memory);
+        assert_eq!(of(&place, "eventbridge").parked().unwrap().into_keys().collect::<Vec<_>>(), ["b"]);
     }
-    assert_eq!(memory.parked().unwrap().len(), 2, "once each");
-    memory.note_sent(&["a"]).unwrap();
-    assert_eq!(memory.parked().unwrap().into_values().collect::<Vec<_>>(), [parked("b")]);
+}
+
+#[test]
+fn whatever_was_sent_is_known_to_the_next_process_until_it_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    for place in places(&dir) {
+        for round in 0..3 {
+            let ids: Vec<String> = (0..450).map(|i| format!("{round}-{i}")).collect();
+            let mut memory = of(&place, "eventbridge");
+            for some in ids.chunks(7) {
+                memory.note_sent(&some.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+            }
+            drop(memory);
+            let mut memory = of(&place, "eventbridge");
+            assert_eq!(memory.sent().unwrap(), &ids.iter().cloned().collect(), "round {round}");
+            memory.forget_sent().unwrap();
+            drop(memory);
+            assert!(of(&place, "eventbridge").sent().unwrap().is_empty());
+        }
+    }
+}
+
+#[test]
+fn who_notes_in_cells_beside_another_is_told_that_the_bus_is_busy() {
+    let place = StatePlace::Cells(Arc::new(MemoryCells::default()));
+    let (mut first, mut second) = (of(&place, "eventbridge"), of(&place, "eventbridge"));
+    assert!(first.sent().unwrap().is_empty() && second.sent().unwrap().is_empty());
+    first.note_sent(&["a"]).unwrap();
+    assert!(matches!(second.note_sent(&["b"]), Err(BusError::Busy { .. })));
+    assert_eq!(second.sent().unwrap().iter().collect::<Vec<_>>(), ["a"], "it has read again");
+    second.note_sent(&["b"]).unwrap();
+    assert!(matches!(first.note_sent(&["c"]), Err(BusError::Busy { .. })));
 }

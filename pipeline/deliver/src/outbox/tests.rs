@@ -61,7 +61,7 @@ fn a_new_bus_starts_at_the_present_unless_asked_and_does_so_only_once() {
     let log = SqliteLog::open(&dir.path().join("log.sqlite")).unwrap();
     let means =
         RuntimeContext { clock: Arc::new(ManualClock::default()), stop: Interrupt::default(), metrics: unregistered() };
-    let (file, state) = (dir.path().join("events.jsonl"), dir.path().to_owned());
+    let (file, state) = (Some(dir.path().join("events.jsonl")), StatePlace::Dir(dir.path().to_owned()));
     let wanted = SinkConfig { file, eventbridge: None, stdout: true, state, stale_after_ms: 3_600_000 };
     // Opened on an empty log, and cut short before anything was delivered: what came meanwhile is still due.
     open(&log, &wanted, false, &means).unwrap();
@@ -159,14 +159,14 @@ fn a_turn_without_news_reads_neither_entries_nor_the_end_of_the_file() {
     let log = Counted(SqliteLog::open(&dir.path().join("log.sqlite")).unwrap(), AtomicUsize::new(0));
     let ctx =
         RuntimeContext { clock: Arc::new(ManualClock::default()), stop: Interrupt::default(), metrics: unregistered() };
-    let (file, state) = (dir.path().join("events.jsonl"), dir.path().to_owned());
+    let (file, state) = (Some(dir.path().join("events.jsonl")), StatePlace::Dir(dir.path().to_owned()));
     let wanted = SinkConfig { file, eventbridge: None, stdout: false, state, stale_after_ms: 3_600_000 };
     happen(&log.0, "one");
     let turn = || deliver(&log, &mut open(&log, &wanted, false, &ctx).unwrap(), &ctx.metrics).checked();
     assert_eq!(turn().unwrap()[0].1.sent, 1);
     assert_eq!(log.1.load(Ordering::Relaxed), 1, "the page that had the news");
     // Whoever opens the file locks it, and is turned away where another has.
-    let other = JsonLinesBus::open(&wanted.file).unwrap();
+    let other = JsonLinesBus::open(wanted.file.as_deref().unwrap()).unwrap();
     assert_eq!(turn().unwrap()[0].1, PumpReport { position: 1, ..PumpReport::default() });
     assert_eq!(log.1.load(Ordering::Relaxed), 1);
     happen(&log.0, "two");

@@ -4,17 +4,14 @@
 //! nothing.
 
 use super::set_aside::AsideRecord;
-use super::shell::NAME;
-use super::{Archive, ArchiveError, ArchiveReport, SetAside};
+use super::shell::{ArchiveState, NAME};
+use super::{Archive, ArchiveError, ArchiveReport};
 use crate::stream::{Record, Stored};
 use forewarn_history::History;
 use forewarn_log::envelope::Envelope;
-use forewarn_log::{SqliteLog, log_path};
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::failpoint;
-use forewarn_runtime::lease::Lease;
 use serde::Serialize;
-use std::path::Path;
 
 /// The shard that the records count as, in names of files.
 const SHARD: &str = "set-aside";
@@ -38,18 +35,21 @@ pub struct RetryReport {
 ///
 /// # Errors
 /// When another process archives with this state, or history, log or the records fail.
-pub fn retry_set_aside(history: &str, state: &Path, ctx: &RuntimeContext) -> Result<RetryReport, ArchiveError> {
-    let _lease = Lease::take(state, NAME)?;
-    let log = SqliteLog::open(&log_path(state))?;
+pub fn retry_set_aside(
+    history: &str,
+    state: &ArchiveState<'_>,
+    ctx: &RuntimeContext,
+) -> Result<RetryReport, ArchiveError> {
+    let lease = state.leases.take(NAME)?;
     let mut history = History::open_or_create(history)?;
-    let aside = SetAside::of(state);
-    let (metrics, now_ms) = (&ctx.metrics, ctx.clock.now_ms());
-    let mut archive = Archive { history: &mut history, log: &log, aside: &aside, metrics, now_ms };
+    let (aside, metrics, now_ms) = (state.aside, &ctx.metrics, ctx.clock.now_ms());
+    let mut archive = Archive { history: &mut history, log: state.log, aside, metrics, now_ms, lease: Some(&lease) };
     let mut report = RetryReport::default();
     for record in aside.list()? {
         if ctx.stop.is_raised() {
             break;
         }
+        lease.check()?;
         report.tried += 1;
         let Some(stored) = readable(&record, aside.read(&record)?) else {
             report.left += 1;

@@ -1,14 +1,13 @@
-//! Opens everything that the archive needs, and takes what is waiting.
+//! Opens what the archive needs of stream and history, and takes what is waiting.
 
 use super::{Archive, ArchiveError, ArchiveReport, SetAside};
 use crate::stream::{Consumer, StreamError, StreamSpec, open};
 use forewarn_history::History;
-use forewarn_log::SqliteLog;
-use forewarn_log::log_path;
+use forewarn_log::StateLog;
 use forewarn_runtime::context::RuntimeContext;
-use forewarn_runtime::lease::Lease;
+use forewarn_runtime::lease::Leases;
+use forewarn_runtime::place::StatePlace;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// The consumer of the stream that the archive is, and the part of the work that a lease is taken for.
 pub(super) const NAME: &str = "archive";
@@ -23,28 +22,41 @@ pub enum Gap {
     Pass,
 }
 
+/// What the archive keeps beside the history.
+#[derive(Debug)]
+pub struct ArchiveState<'a> {
+    /// Where the right to archive is taken.
+    pub leases: &'a Leases,
+    /// The event log.
+    pub log: &'a dyn StateLog,
+    /// Where records go that can't be read.
+    pub aside: &'a SetAside,
+    /// Where checkpoints and intents are.
+    pub checkpoints: StatePlace,
+}
+
 /// Takes everything that waits in a stream into the history at a location, and says how far behind it is then.
 ///
 /// # Errors
 /// When another process archives with this state, or stream, history or log fail.
 pub fn drain(
     history: &str,
-    state: &Path,
+    state: &ArchiveState<'_>,
     stream: &StreamSpec,
     gap: Gap,
     ctx: &RuntimeContext,
 ) -> Result<ArchiveReport, ArchiveError> {
-    let _lease = Lease::take(state, NAME)?;
-    let log = SqliteLog::open(&log_path(state))?;
+    let lease = state.leases.take(NAME)?;
     let mut history = History::open_or_create(history)?;
-    let mut consumer = open::consumer(stream, NAME, state, ctx)?;
-    let (aside, metrics, now_ms) = (SetAside::of(state), &ctx.metrics, ctx.clock.now_ms());
-    let mut archive = Archive { history: &mut history, log: &log, aside: &aside, metrics, now_ms };
+    let mut consumer = open::consumer(stream, NAME, &state.checkpoints, ctx)?;
+    let (metrics, now_ms) = (&ctx.metrics, ctx.clock.now_ms());
+    let (log, aside) = (state.log, state.aside);
+    let mut archive = Archive { history: &mut history, log, aside, metrics, now_ms, lease: Some(&lease) };
     let mut passed = BTreeSet::new();
     let report = loop {
         match archive.drain(consumer.as_mut(), &ctx.stop) {
             Err(e) if gap == Gap::Pass && pass(&e, consumer.as_ref(), &mut passed)? => {
-                consumer = open::consumer(stream, NAME, state, ctx)?;
+                consumer = open::consumer(stream, NAME, &state.checkpoints, ctx)?;
             }
             other => break other?,
         }

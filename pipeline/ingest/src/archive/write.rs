@@ -157,7 +157,12 @@ impl Out<'_> {
             let part = within(piece, day);
             let pairs = piece.ts[part.clone()].iter().zip(&piece.values[part]);
             let ingested_at = piece.ingested_at;
-            samples.extend(pairs.map(|(&ts, &value)| Sample { ts, ingested_at, imported_at: None, bits: ordered_bits(value) }));
+            samples.extend(pairs.map(|(&ts, &value)| Sample {
+                ts,
+                ingested_at,
+                imported_at: None,
+                bits: ordered_bits(value),
+            }));
         }
         self.done.repeated += keep_versions(&mut samples, key.period_s, self.delay_ms) as u64;
         samples

@@ -1,13 +1,13 @@
 //! Takes what Firehose delivers below a prefix of a bucket, object by object, each once.
 
-use super::cursor::{Cursor, LOOK_BACK_MS};
+use super::cursor::{self, Cursor, LOOK_BACK_MS};
 use super::take::{ObjectError, ObjectName, PART, Taking};
 use crate::stream::StreamError;
 use forewarn_history::{HistoryError, Objects};
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::failpoint;
+use forewarn_runtime::place::StatePlace;
 use std::io::ErrorKind;
-use std::path::Path;
 
 /// Objects listed at a time.
 const PAGE: usize = 1000;
@@ -35,14 +35,14 @@ pub enum BucketError {
 }
 
 /// A prefix with what is remembered of it.
-pub type Source = (Objects, Cursor);
+pub type Source = (Objects, Box<dyn Cursor>);
 
 /// Opens prefixes such as `s3://bucket/prefix`.
 ///
 /// # Errors
 /// When one is none, or a cursor can't be read.
-pub fn open_all(prefixes: &[String], state: &Path) -> Result<Vec<Source>, BucketError> {
-    prefixes.iter().map(|prefix| Ok((Objects::open(prefix)?, Cursor::open(state, prefix)?))).collect()
+pub fn open_all(prefixes: &[String], state: &StatePlace) -> Result<Vec<Source>, BucketError> {
+    prefixes.iter().map(|prefix| Ok((Objects::open(prefix)?, cursor::open(state, prefix)?))).collect()
 }
 
 /// Takes what is new below each prefix, as [`take_new`] does; one that fails holds up no other.
@@ -57,7 +57,7 @@ pub fn take_all(
 ) -> Result<(), BucketError> {
     let (mut failed, mut newest) = (None, Vec::new());
     for (objects, cursor) in sources {
-        match take_new(objects, cursor, from_ms, taking, ctx) {
+        match take_new(objects, cursor.as_mut(), from_ms, taking, ctx) {
             Ok(()) => {}
             Err(e) => failed = failed.or(Some(e)),
         }
@@ -77,7 +77,7 @@ pub fn take_all(
 /// When bucket, stream, dead letters or cursor fail; what was taken until then is remembered.
 fn take_new(
     objects: &Objects,
-    cursor: &mut Cursor,
+    cursor: &mut dyn Cursor,
     from_ms: Option<i64>,
     taking: &mut Taking<'_>,
     ctx: &RuntimeContext,

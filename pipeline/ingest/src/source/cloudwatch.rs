@@ -15,13 +15,16 @@ use aws_sdk_cloudwatch::types::{
 };
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::clock::Clock;
+use forewarn_runtime::time::real_duration;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a connection may take.
-pub(super) const CONNECT: Duration = Duration::from_secs(10);
-/// How long a reply may take.
-pub(super) const REPLY: Duration = Duration::from_mins(1);
+/// How long a connection may take, milliseconds.
+const CONNECT_MS: u64 = 10_000;
+/// How long a reply may take, milliseconds.
+const REPLY_MS: u64 = 60_000;
+/// The least of both, however quick the clock is: the other end goes by the real one.
+const LEAST: Duration = Duration::from_secs(2);
 
 /// CloudWatch of one account in one region.
 #[derive(Debug)]
@@ -46,10 +49,11 @@ impl CloudWatch {
 
 /// Gives the timeouts of every call.
 pub(super) fn timeouts() -> TimeoutConfig {
+    let bound = |ms| real_duration(ms).max(LEAST);
     TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .read_timeout(REPLY)
-        .operation_attempt_timeout(REPLY + CONNECT)
+        .connect_timeout(bound(CONNECT_MS))
+        .read_timeout(bound(REPLY_MS))
+        .operation_attempt_timeout(bound(REPLY_MS) + bound(CONNECT_MS))
         .build()
 }
 

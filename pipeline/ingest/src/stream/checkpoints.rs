@@ -1,16 +1,22 @@
-//! Keeps in SQLite how far each consumer of a stream has come and what it was about to do.
+//! Keeps how far each consumer of a stream has come and what it was about to do: in SQLite, or in cells.
 //!
 //! The embedded stream has these tables in its own file; a consumer of another stream has them in `checkpoints.sqlite`.
+
+mod cells;
+pub mod conformance;
+
+pub use cells::CellCheckpoints;
 
 use super::order::compare;
 use super::port::{Checkpoints, Intent, StreamError};
 use super::sqlite::file::{self, Kind, failed};
 use forewarn_runtime::failpoint;
+use forewarn_runtime::place::StatePlace;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The name of the file in the state.
 pub const FILE: &str = "checkpoints.sqlite";
@@ -50,6 +56,44 @@ pub struct Standing {
     pub caught_up_ms: Option<i64>,
 }
 
+/// What is remembered of the shards of a stream beside their checkpoints.
+pub trait Standings: Checkpoints {
+    /// Gives what is known of every shard.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn standings(&self) -> Result<BTreeMap<String, Standing>, StreamError>;
+
+    /// Notes that a shard is closed and that all of it has been dealt with.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn end(&self, shard: &str) -> Result<(), StreamError>;
+
+    /// Forgets shards that were dealt with to their end and are no longer there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn forget_ended(&self, is_there: &dyn Fn(&str) -> bool) -> Result<(), StreamError>;
+
+    /// Notes that everything that had arrived in a shard by a time has been dealt with.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn caught_up(&self, shard: &str, at_ms: i64) -> Result<(), StreamError>;
+}
+
+/// Opens the checkpoints that `consumer` has of `stream` in a place.
+///
+/// # Errors
+/// When the place cannot be opened.
+pub fn open(place: &StatePlace, stream: &str, consumer: &str) -> Result<Box<dyn Standings>, StreamError> {
+    match place {
+        StatePlace::Dir(dir) => Ok(Box::new(SqliteCheckpoints::open(&dir.join(FILE), stream, consumer)?)),
+        StatePlace::Cells(cells) => Ok(Box::new(CellCheckpoints::new(Arc::clone(cells), stream, consumer))),
+    }
+}
+
 /// The checkpoints of one consumer of one stream; threads may share it.
 #[derive(Debug)]
 pub struct SqliteCheckpoints {
@@ -82,11 +126,19 @@ impl SqliteCheckpoints {
         })
     }
 
-    /// Gives what is known of every shard.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn standings(&self) -> Result<BTreeMap<String, Standing>, StreamError> {
+    /// Gives the name of the stream that the checkpoints are of.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A transaction that a panic cut short has been rolled back by its drop.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Standings for SqliteCheckpoints {
+    fn standings(&self) -> Result<BTreeMap<String, Standing>, StreamError> {
         let fail = failed(&self.path, "read the checkpoints");
         let connection = self.lock();
         let sql = "SELECT shard, seq, ended, caught_up_ms FROM checkpoints WHERE stream = ?1 AND consumer = ?2";
@@ -98,36 +150,29 @@ impl SqliteCheckpoints {
         found.collect::<Result<_, _>>().map_err(&fail)
     }
 
-    /// Notes that a shard is closed and that all of it has been dealt with.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn end(&self, shard: &str) -> Result<(), StreamError> {
+    fn end(&self, shard: &str) -> Result<(), StreamError> {
         let sql = "INSERT INTO checkpoints(stream, consumer, shard, ended) VALUES (?1, ?2, ?3, 1)
                    ON CONFLICT DO UPDATE SET ended = 1";
         let done = self.lock().execute(sql, [&self.stream, &self.consumer, shard]);
         done.map(|_| ()).map_err(failed(&self.path, "note the end of a shard"))
     }
 
-    /// Notes that everything that had arrived in a shard by a time has been dealt with.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn caught_up(&self, shard: &str, at_ms: i64) -> Result<(), StreamError> {
+    fn forget_ended(&self, is_there: &dyn Fn(&str) -> bool) -> Result<(), StreamError> {
+        let fail = failed(&self.path, "forget a shard that is gone");
+        for (shard, standing) in self.standings()? {
+            if standing.ended && !is_there(&shard) {
+                let sql = "DELETE FROM checkpoints WHERE stream = ?1 AND consumer = ?2 AND shard = ?3";
+                self.lock().execute(sql, [&self.stream, &self.consumer, &shard]).map_err(&fail)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn caught_up(&self, shard: &str, at_ms: i64) -> Result<(), StreamError> {
         let sql = "INSERT INTO checkpoints(stream, consumer, shard, caught_up_ms) VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT DO UPDATE SET caught_up_ms = max(coalesce(caught_up_ms, 0), excluded.caught_up_ms)";
         let done = self.lock().execute(sql, params![self.stream, self.consumer, shard, at_ms]);
         done.map(|_| ()).map_err(failed(&self.path, "note how far a shard was read"))
-    }
-
-    /// Gives the name of the stream that the checkpoints are of.
-    pub fn stream(&self) -> &str {
-        &self.stream
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        // A transaction that a panic cut short has been rolled back by its drop.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

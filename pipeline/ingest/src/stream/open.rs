@@ -3,7 +3,8 @@
 use super::port::{Consumer, Producer, StreamError};
 use super::sqlite::{self, SqliteConsumer, SqliteProducer};
 use forewarn_runtime::context::RuntimeContext;
-use std::path::Path;
+use forewarn_runtime::place::StatePlace;
+use std::path::PathBuf;
 
 /// Longest name of a Kinesis stream.
 const LONGEST_NAME: usize = 128;
@@ -58,30 +59,46 @@ impl std::fmt::Display for StreamSpec {
     }
 }
 
-/// Opens a producer; the directory of the state is made where there is none.
+/// Opens a producer; a state directory is made where there is none.
 ///
 /// # Errors
-/// When the stream cannot be opened, or is Kinesis in a build without AWS.
-pub fn producer(spec: &StreamSpec, state_dir: &Path, ctx: &RuntimeContext) -> Result<Box<dyn Producer>, StreamError> {
+/// When the stream cannot be opened, is embedded without a directory, or is Kinesis in a build without AWS.
+pub fn producer(
+    spec: &StreamSpec,
+    place: impl Into<StatePlace>,
+    ctx: &RuntimeContext,
+) -> Result<Box<dyn Producer>, StreamError> {
     match spec {
-        StreamSpec::Embedded => Ok(Box::new(SqliteProducer::open(&state_dir.join(sqlite::FILE), ctx.clone())?)),
+        StreamSpec::Embedded => Ok(Box::new(SqliteProducer::open(&embedded(&place.into())?, ctx.clone())?)),
         StreamSpec::Kinesis { name } => kinesis_producer(name, ctx),
     }
 }
 
-/// Opens the consumer called `name`, whose checkpoints are kept in the state.
+/// Gives the file of the embedded stream.
+fn embedded(place: &StatePlace) -> Result<PathBuf, StreamError> {
+    match place {
+        StatePlace::Dir(dir) => Ok(dir.join(sqlite::FILE)),
+        StatePlace::Cells(_) => Err(StreamError::Foreign {
+            path: "stream embedded".to_owned(),
+            what: "it is a file of a state directory, and the state is a table; set FOREWARN_STREAM=kinesis:NAME"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Opens the consumer called `name`, whose checkpoints are kept in a place.
 ///
 /// # Errors
-/// When the stream cannot be opened, or is Kinesis in a build without AWS.
+/// As [`producer`].
 pub fn consumer(
     spec: &StreamSpec,
     name: &str,
-    state_dir: &Path,
+    place: impl Into<StatePlace>,
     ctx: &RuntimeContext,
 ) -> Result<Box<dyn Consumer>, StreamError> {
     match spec {
-        StreamSpec::Embedded => Ok(Box::new(SqliteConsumer::open(&state_dir.join(sqlite::FILE), name, ctx.clone())?)),
-        StreamSpec::Kinesis { name: stream } => kinesis_consumer(stream, name, state_dir, ctx),
+        StreamSpec::Embedded => Ok(Box::new(SqliteConsumer::open(&embedded(&place.into())?, name, ctx.clone())?)),
+        StreamSpec::Kinesis { name: stream } => kinesis_consumer(stream, name, &place.into(), ctx),
     }
 }
 
@@ -94,11 +111,10 @@ fn kinesis_producer(name: &str, ctx: &RuntimeContext) -> Result<Box<dyn Producer
 fn kinesis_consumer(
     stream: &str,
     name: &str,
-    state_dir: &Path,
+    place: &StatePlace,
     ctx: &RuntimeContext,
 ) -> Result<Box<dyn Consumer>, StreamError> {
-    let path = state_dir.join(super::checkpoints::FILE);
-    Ok(Box::new(super::kinesis::KinesisConsumer::open(aws(stream)?, stream, name, &path, ctx.clone())?))
+    Ok(Box::new(super::kinesis::KinesisConsumer::open(aws(stream)?, stream, name, place, ctx.clone())?))
 }
 
 #[cfg(feature = "aws")]
@@ -113,7 +129,12 @@ fn kinesis_producer(name: &str, _: &RuntimeContext) -> Result<Box<dyn Producer>,
 }
 
 #[cfg(not(feature = "aws"))]
-fn kinesis_consumer(stream: &str, _: &str, _: &Path, _: &RuntimeContext) -> Result<Box<dyn Consumer>, StreamError> {
+fn kinesis_consumer(
+    stream: &str,
+    _: &str,
+    _: &StatePlace,
+    _: &RuntimeContext,
+) -> Result<Box<dyn Consumer>, StreamError> {
     Err(without_aws(stream))
 }
 

@@ -1,20 +1,23 @@
 //! The Kinesis stream over the wire, against a server that speaks it and a proxy that spoils calls: whatever fails, nothing is lost
 //! and each key keeps its order once repeats are dropped.
 
+mod side_by_side;
+
 use forewarn_ingest::stream::conformance::{self, ALL, StreamUnderTest, by_key, drain, sample};
 use forewarn_ingest::stream::kinesis::{KinesisConsumer, KinesisProducer};
-use forewarn_ingest::stream::port::{Checkpoints, Consumer, Producer, StreamError};
+use forewarn_ingest::stream::port::{Consumer, Producer, StreamError};
 use forewarn_ingest::stream::{Record, checkpoints};
 use forewarn_lab::fault_proxy::{FaultProxy, Script};
 use forewarn_runtime::aws::Aws;
+use forewarn_runtime::cells::MemoryCells;
 use forewarn_runtime::clock::{Clock, ManualClock};
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::interrupt::Interrupt;
 use forewarn_runtime::metrics::{Call, unregistered};
+use forewarn_runtime::place::StatePlace;
 use forewarn_testkit::moto::Moto;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -22,7 +25,8 @@ use tempfile::TempDir;
 struct Stream {
     aws: Aws,
     name: String,
-    dir: TempDir,
+    place: StatePlace,
+    _dir: TempDir,
     ctx: RuntimeContext,
     clock: Arc<ManualClock>,
 }
@@ -30,25 +34,34 @@ struct Stream {
 /// 2026-02-01T00:00:00Z.
 const NOW: i64 = 1_769_904_000_000;
 
+fn reach(url: &str) -> Aws {
+    let region = aws_config::Region::new("us-east-1");
+    let keys = aws_credential_types::Credentials::new("test", "test", None, None, "test");
+    Aws::load_with(|l| l.endpoint_url(url).region(region).credentials_provider(keys)).unwrap()
+}
+
 impl Stream {
     /// Makes a stream and reaches it at `url`, which may be a proxy's.
     fn make(moto: &Moto, url: &str, name: &str, shards: usize) -> Self {
         moto.python(&format!("aws('kinesis').create_stream(StreamName='{name}', ShardCount={shards})"));
-        let region = aws_config::Region::new("us-east-1");
-        let keys = aws_credential_types::Credentials::new("test", "test", None, None, "test");
-        let aws = Aws::load_with(|l| l.endpoint_url(url).region(region).credentials_provider(keys)).unwrap();
+        let aws = reach(url);
         let clock = Arc::new(ManualClock::at(NOW));
         let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let ctx = RuntimeContext { metrics: unregistered(), clock: shared, stop: Interrupt::default() };
-        Self { aws, name: name.to_owned(), dir: tempfile::tempdir().unwrap(), ctx, clock }
+        let dir = tempfile::tempdir().unwrap();
+        let place = StatePlace::Dir(dir.path().to_owned());
+        Self { aws, name: name.to_owned(), place, _dir: dir, ctx, clock }
     }
 
-    fn path(&self) -> PathBuf {
-        self.dir.path().join(checkpoints::FILE)
+    /// The same stream, reached elsewhere, with checkpoints of its own.
+    fn reached_at(&self, url: &str) -> Self {
+        let place = StatePlace::Cells(Arc::new(MemoryCells::default()));
+        let (name, ctx, clock) = (self.name.clone(), self.ctx.clone(), Arc::clone(&self.clock));
+        Self { aws: reach(url), name, place, _dir: tempfile::tempdir().unwrap(), ctx, clock }
     }
 
     fn opened(&self, name: &str) -> KinesisConsumer {
-        KinesisConsumer::open(self.aws.clone(), &self.name, name, &self.path(), self.ctx.clone()).unwrap()
+        KinesisConsumer::open(self.aws.clone(), &self.name, name, &self.place, self.ctx.clone()).unwrap()
     }
 
     fn retries(&self, operation: &'static str) -> u64 {
@@ -275,6 +288,6 @@ fn what_is_no_longer_kept_is_said_unless_nothing_can_have_been_missed() {
     let range = stream.consumer("a").read_range(shard, &first.records[0].seq, after);
     assert!(matches!(range, Err(StreamError::Lost { .. })), "{range:?}");
     // What an operator does once that time has been ingested again.
-    checkpoints::SqliteCheckpoints::open(&stream.path(), "kinesis:us-east-1:kept", "a").unwrap().forget(shard).unwrap();
+    checkpoints::open(&stream.place, "kinesis:us-east-1:kept", "a").unwrap().forget(shard).unwrap();
     assert_eq!(by_key(&drain(&mut *stream.consumer("a")))["i-1"], [3]);
 }

@@ -4,9 +4,12 @@ use forewarn_ingest::stream::conformance::{self, ALL, StreamUnderTest, by_key, d
 use forewarn_ingest::stream::port::{Consumer, Producer, StreamError};
 use forewarn_ingest::stream::sqlite::{APPLICATION_ID, FILE, SqliteConsumer, SqliteProducer};
 use forewarn_ingest::stream::{MemoryStream, Record, StreamSpec, checkpoints, open};
+use forewarn_runtime::cells::MemoryCells;
 use forewarn_runtime::context::RuntimeContext;
+use forewarn_runtime::place::StatePlace;
 use rusqlite::Connection;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::{TempDir, tempdir};
 
 struct InMemory(MemoryStream);
@@ -94,22 +97,12 @@ fn a_file_that_is_not_ours_is_refused_and_not_changed() {
 }
 
 #[test]
-fn checkpoints_of_streams_and_consumers_are_kept_apart_and_may_be_forgotten() {
-    use forewarn_ingest::stream::Checkpoints;
+fn checkpoints_in_a_directory_and_in_cells_conform() {
     let dir = tempdir().unwrap();
-    let open = |stream: &str, name: &str| {
-        checkpoints::SqliteCheckpoints::open(&dir.path().join(checkpoints::FILE), stream, name).unwrap()
-    };
-    let (a, other_stream, other_name) = (open("s", "a"), open("t", "a"), open("s", "b"));
-    a.finish("shardId-0", "49590338271490256608559692538361571095921575989136588898").unwrap();
-    a.end("shardId-0").unwrap();
-    a.caught_up("shardId-0", 5).unwrap();
-    a.caught_up("shardId-0", 3).unwrap();
-    let standing = open("s", "a").standings().unwrap().remove("shardId-0").unwrap();
-    assert!(standing.ended && standing.caught_up_ms == Some(5) && standing.seq.is_some(), "{standing:?}");
-    assert!(other_stream.standings().unwrap().is_empty() && other_name.standings().unwrap().is_empty());
-    a.forget("shardId-0").unwrap();
-    assert!(a.standings().unwrap().is_empty());
+    let cells = Arc::new(MemoryCells::default());
+    for place in [StatePlace::from(dir.path()), StatePlace::Cells(cells)] {
+        checkpoints::conformance::run(|stream, name| checkpoints::open(&place, stream, name).unwrap());
+    }
 }
 
 #[test]

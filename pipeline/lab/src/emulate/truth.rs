@@ -28,7 +28,12 @@ pub fn write_truth(it: &Emulator, path: &Path) -> Result<u64, EmulateError> {
     let file = File::create(path).map_err(|source| EmulateError::Truth { path: path.to_owned(), source })?;
     let failed = |source| EmulateError::Table { path: path.to_owned(), source };
     // The last column of a history says when a row was taken in, which is nothing that exists.
-    let fields = metric_schema().fields().iter().filter(|f| !["ingested_at", "imported_at"].contains(&f.name().as_str())).cloned().collect::<Vec<_>>();
+    let fields = metric_schema()
+        .fields()
+        .iter()
+        .filter(|f| !["ingested_at", "imported_at"].contains(&f.name().as_str()))
+        .cloned()
+        .collect::<Vec<_>>();
     let schema = Arc::new(Schema::new(fields));
     let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties())).map_err(failed)?;
     let (world, step) = (it.world.as_ref(), it.world.span().step_ms);

@@ -7,12 +7,14 @@ use super::super::envelope::Envelope;
 use super::super::port::{AppendError, Appended, Expected, LogError, Recorded};
 use super::api::{Api, Failed};
 use super::call_error::CallError;
+use super::cells;
 use super::item::{Item, Key};
 use super::plan::{Plan, Write, plan};
 use super::read;
 use super::signs::{Head, Place, Tail};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{Get, ItemResponse, TransactGetItem};
+use forewarn_runtime::lease::{Guard, LeaseError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often an append is begun again because another writer came first.
@@ -32,6 +34,8 @@ pub(super) struct Append<'a> {
     pub(super) beside: &'a [Write],
     /// Names this append and no other, in at most 32 ASCII characters.
     pub(super) mark: String,
+    /// The lease under which it is made.
+    pub(super) guard: Option<Guard>,
 }
 
 /// What an append sees of the log.
@@ -105,7 +109,10 @@ impl Append<'_> {
         plan.writes.extend(self.beside.iter().cloned());
         match self.write(&plan, turn) {
             Ok(()) => Ok(Turn::Done(self.appended(&seen.known, before, plan.entries))),
-            Err(failed) if failed.trouble == CallError::Refused => Ok(Turn::Overtaken(Some(seen.head))),
+            Err(failed) if failed.trouble == CallError::Refused => {
+                self.check_guard()?;
+                Ok(Turn::Overtaken(Some(seen.head)))
+            }
             Err(failed) if failed.is_overtaken() => Ok(Turn::Overtaken(None)),
             Err(failed) => Err(failed.error.into()),
         }
@@ -163,13 +170,26 @@ impl Append<'_> {
     fn write(&self, plan: &Plan, turn: u32) -> Result<(), Failed> {
         let doing = "append";
         let puts = plan.writes.iter().map(|w: &Write| w.put(&self.api.table)).collect::<Result<Vec<_>, _>>();
-        let puts = puts.map_err(|e| LogError::unavailable(self.api.doing(doing), e))?;
+        let unbuilt = |e| LogError::unavailable(self.api.doing(doing), e);
+        let mut puts = puts.map_err(unbuilt)?;
+        if let Some(guard) = &self.guard {
+            puts.push(cells::check(guard, &self.api.table).map_err(unbuilt)?);
+        }
         let token = format!("{}-{turn}", self.mark);
         self.api.call("TransactWriteItems", doing, |client| {
             let call = client.transact_write_items().client_request_token(&token);
             call.set_transact_items(Some(puts.clone())).send()
         })?;
         Ok(())
+    }
+
+    /// Fails where the lease was taken over meanwhile.
+    fn check_guard(&self) -> Result<(), LogError> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        if cells::holds(guard, self.api)? {
+            return Ok(());
+        }
+        Err(LogError::unavailable(self.api.doing("append"), LeaseError::Lost { name: guard.cell.clone() }))
     }
 
     /// Reads the entries of ids that are known.

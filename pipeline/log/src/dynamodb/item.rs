@@ -14,6 +14,7 @@
 //! | how far a stream is pruned | `pruned#STREAM` | 0 | `version` |
 //! | snapshot | `snapshot` | position | its `place`; once it is complete, its `format, parts, sha256`, and the `hash` of its entry |
 //! | part of either | `snapshot#PLACE` | from 0 | `body`: compressed lines of JSON |
+//! | cell | `cell#NAME` | 0 | `text`, `revision`, and the `mark` of the put that made it so |
 
 use super::super::chain;
 use super::super::port::{LogError, Recorded};
@@ -71,6 +72,11 @@ impl Key {
     /// Where a cursor is.
     pub(super) fn of_cursor(name: &str) -> Self {
         Self { pk: format!("cursor#{name}"), sk: 0 }
+    }
+
+    /// Where a cell is.
+    pub(super) fn of_cell(name: &str) -> Self {
+        Self { pk: format!("cell#{name}"), sk: 0 }
     }
 
     /// Reads the key of an item.

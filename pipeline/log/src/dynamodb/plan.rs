@@ -10,8 +10,8 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
 /// Most items of one transaction.
 const MAX_ITEMS: usize = 100;
-/// Items that a transaction has beside its events: the head and the end of the stream.
-const OTHER_ITEMS: usize = 2;
+/// Items that a transaction has beside its events: the head, the end of the stream, and the lease that it is written under.
+const OTHER_ITEMS: usize = 3;
 /// Items of one event: in the order of all, in its stream, its id.
 const ITEMS_OF_EVENT: usize = 3;
 /// Most new events of one append.

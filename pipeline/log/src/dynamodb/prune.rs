@@ -55,7 +55,8 @@ pub(super) fn prune(api: &Api, mark: String, before: Timestamp, now: Timestamp) 
     let pruned = Pruned { position: new.position, hash: new.hash.clone(), swept: start, staged };
     let still_ours = Write { item: claim.clone(), onto: Some((claim, &["place"])) };
     let beside = [pruned.onto(old.as_ref()), still_ours];
-    Append { api, stream: STREAM, expected: Expected::Any, sealed: &[event], beside: &beside, mark }.run()?;
+    Append { api, stream: STREAM, expected: Expected::Any, sealed: &[event], beside: &beside, mark, guard: None }
+        .run()?;
     failpoint::point("log.prune.published");
     sweep_all(api, &pruned)?;
     if let Some(old) = &old {

@@ -82,7 +82,10 @@ pub(super) fn exclusive(path: &Path) -> Result<Lease, LogError> {
             format!("rebuild or prune it while {} is locked", path.display()),
             "another forewarn does; try again when it has ended",
         ),
-        LeaseError::Io { path, source } => LogError::unavailable(format!("lock {}", path.display()), source),
+        other @ (LeaseError::Io { .. }
+        | LeaseError::HeldElsewhere { .. }
+        | LeaseError::Lost { .. }
+        | LeaseError::Cell(_)) => LogError::unavailable(format!("lock {}", path.display()), other),
     })
 }
 

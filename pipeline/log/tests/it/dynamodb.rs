@@ -1,5 +1,6 @@
 //! The event log in DynamoDB over the wire: it conforms, writers do not get into each other's way, and lost replies write nothing twice.
 
+mod cells;
 mod tamper;
 mod upkeep;
 

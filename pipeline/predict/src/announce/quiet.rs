@@ -13,7 +13,7 @@ use forewarn_domain::workload::{WorkloadEpisode, WorkloadEvent, Workloads};
 use forewarn_log::event::prediction::Announced;
 use forewarn_log::row::Episode;
 use forewarn_log::table::Table;
-use forewarn_log::{Event, EventLog, Expected, LogError, NewEvent, Row, SqliteLog};
+use forewarn_log::{Event, Expected, LogError, NewEvent, Row, StateLog};
 use std::collections::BTreeMap;
 
 /// What is silenced before a round, and which episodes were kept back.
@@ -24,7 +24,7 @@ pub(super) struct Quiet {
 }
 
 impl Quiet {
-    pub(super) fn read(log: &SqliteLog) -> Result<Self, LogError> {
+    pub(super) fn read(log: &dyn StateLog) -> Result<Self, LogError> {
         let mut kept_back = BTreeMap::new();
         for (id, row) in log.table(Table::Episodes)? {
             if let Row::Episode(episode) = row
@@ -43,7 +43,7 @@ impl Quiet {
 }
 
 /// Announces an episode after a silence, once for each; gives how many entries that made.
-pub(super) fn release(log: &SqliteLog, prediction: &Prediction, after_silence: &str) -> Result<u64, AnnounceError> {
+pub(super) fn release(log: &dyn StateLog, prediction: &Prediction, after_silence: &str) -> Result<u64, AnnounceError> {
     let Some(episode) = prediction.episode_id.clone() else { return Ok(0) };
     let time = prediction.as_of.parse().map_err(|source| EpisodeError::Time {
         id: prediction.prediction_id.clone(),
@@ -60,7 +60,7 @@ pub(super) fn release(log: &SqliteLog, prediction: &Prediction, after_silence: &
 }
 
 /// Announces workload episodes whose silence is over and of which the round says nothing else.
-pub(super) fn release_workloads(log: &SqliteLog, round: &Round, quiet: &Quiet) -> Result<u64, AnnounceError> {
+pub(super) fn release_workloads(log: &dyn StateLog, round: &Round, quiet: &Quiet) -> Result<u64, AnnounceError> {
     let Some(as_of) = round.taken.first().map(|t| t.prediction.as_of.clone()) else { return Ok(0) };
     let spoken = |id: &str| round.workloads.iter().any(|e| e.episode.workload_episode_id == id);
     let mut released = 0;

@@ -4,6 +4,7 @@ use super::*;
 use forewarn_deliver::{JsonLinesBus, outbox, pump};
 use forewarn_domain::signal::SIGNALS;
 use forewarn_log::table::Table;
+use forewarn_log::{EventLog, SqliteLog};
 use forewarn_log::{Filter, log_path};
 use forewarn_rules::feature::{WIDTH, column_index};
 use forewarn_rules::predict::Identity;

@@ -1,9 +1,14 @@
 use super::*;
 use forewarn_history::import::{ImportOptions, import_files};
 use forewarn_history::{EventRow, IncidentRow, InstanceRow, RemoteStore, Store};
-use forewarn_log::EventLog;
+use forewarn_log::{EventLog, SqliteLog};
 use forewarn_testkit::counting_store::CountingStore;
+use std::path::Path;
 use std::sync::Arc;
+
+fn take(dir: &Path) -> Result<DueTurn, TurnError> {
+    DueTurn::take(&Leases::Dir(dir.to_owned()), &dir.into())
+}
 
 const MIN: i64 = 60_000;
 const HOUR: i64 = 60 * MIN;
@@ -13,13 +18,13 @@ const T0: i64 = 1_771_113_600_000;
 #[test]
 fn one_process_has_the_turn_and_the_first_run_begins_where_it_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let mut turn = DueTurn::take(dir.path()).unwrap();
-    assert!(matches!(DueTurn::take(dir.path()), Err(TurnError::Lease(_))));
+    let mut turn = take(dir.path()).unwrap();
+    assert!(matches!(take(dir.path()), Err(TurnError::Lease(_))));
     turn.begin_at(1_000).unwrap();
     assert_eq!(turn.progress.read().unwrap(), Some(999));
     assert_eq!(turn.begun, Some(999), "failures are looked for from there");
     drop(turn);
-    let mut turn = DueTurn::take(dir.path()).unwrap();
+    let mut turn = take(dir.path()).unwrap();
     turn.begin_at(5_000).unwrap();
     assert_eq!(turn.progress.read().unwrap(), Some(999), "what has begun goes on");
 }
@@ -44,7 +49,7 @@ fn log(dir: &Path) -> SqliteLog {
 
 /// Concludes as a turn does after its rounds.
 fn conclude(dir: &Path, history: &mut History, hour: i64) {
-    let turn = DueTurn::take(dir).unwrap();
+    let turn = take(dir).unwrap();
     turn.conclude(history, &log(dir), T0 + hour * HOUR);
     turn.progress.write(T0 + hour * HOUR).unwrap();
 }
@@ -117,7 +122,7 @@ fn a_turn_reads_each_file_of_the_small_tables_once_and_none_of_days_that_it_does
     let (log, ruleset, map) = (log(dir.path()), RuleSet::builtin(&|_| None).unwrap(), SignalMap::default());
     let metrics = forewarn_runtime::metrics::unregistered();
     let now = T0 + 72 * HOUR;
-    let mut turn = DueTurn::take(dir.path()).unwrap();
+    let mut turn = take(dir.path()).unwrap();
     turn.begin_at(now - 2 * HOUR).unwrap();
     objects.forget();
     let run =

@@ -1,12 +1,13 @@
 //! Gathers what log and history know of incidents, of claims, and of how instances ended.
 
 use super::instant;
+use crate::episode_events::stream_of;
 use forewarn_domain::id::event_id;
 use forewarn_domain::prediction::Level;
 use forewarn_history::{EventRow, History, IncidentRow};
 use forewarn_log::event::incident::{IncidentClass, IncidentObserved};
 use forewarn_log::event::instance::{InstanceState, LeftCause};
-use forewarn_log::{Event, Filter, LogError, Recorded, Row, SqliteLog, Table};
+use forewarn_log::{Event, Filter, LogError, Recorded, Row, StateLog, Table};
 use forewarn_rules::resolve::Claim;
 use forewarn_rules::truth::Incident;
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ pub(super) struct Known {
 ///
 /// # Errors
 /// When log or history do not read.
-pub fn incidents(log: Option<&SqliteLog>, history: &History) -> Result<Vec<Incident>, super::ResolveError> {
+pub fn incidents(log: Option<&dyn StateLog>, history: &History) -> Result<Vec<Incident>, super::ResolveError> {
     let known = match log {
         Some(log) => known_incidents(log, &history.incidents()?, &[])?,
         None => merge(BTreeMap::new(), &history.incidents()?, &[]),
@@ -45,10 +46,10 @@ pub fn incidents(log: Option<&SqliteLog>, history: &History) -> Result<Vec<Incid
 ///
 /// # Errors
 /// When the log does not read.
-pub fn events(log: &SqliteLog) -> Result<Vec<EventRow>, LogError> {
+pub fn events(log: &dyn StateLog) -> Result<Vec<EventRow>, LogError> {
     let filter = Filter::types(["instance.left", "instance.state_changed", "spot.interruption_warned"]);
     let mut found = Vec::new();
-    for entry in log.list(&filter)? {
+    for entry in log.select(&filter)? {
         found.extend(event_row(&entry)?);
     }
     Ok(found)
@@ -56,7 +57,7 @@ pub fn events(log: &SqliteLog) -> Result<Vec<EventRow>, LogError> {
 
 /// As [`incidents`], with those of a file beside them, and with their ids.
 pub(super) fn known_incidents(
-    log: &SqliteLog,
+    log: &dyn StateLog,
     kept: &[IncidentRow],
     given: &[Incident],
 ) -> Result<Vec<KnownIncident>, LogError> {
@@ -99,13 +100,21 @@ fn merge(
     found.into_values().collect()
 }
 
-/// Reads everything that the log says of one instance.
+/// Reads everything that the log says of one instance: in its own stream, and in those of its episodes.
 #[expect(clippy::wildcard_enum_match_arm, reason = "most types make no claim")]
-pub(super) fn about(log: &SqliteLog, instance_id: &str) -> Result<Known, LogError> {
+pub(super) fn about<'a>(
+    log: &dyn StateLog,
+    instance_id: &str,
+    episodes: impl Iterator<Item = &'a str>,
+) -> Result<Known, LogError> {
     let mut known = Known::default();
     let mut claims: BTreeMap<String, BTreeMap<i64, Level>> = BTreeMap::new();
-    let filter = Filter { subject: Some(instance_id.to_owned()), ..Filter::default() };
-    for entry in log.list(&filter)? {
+    let mut entries = log.read(&format!("instance/{instance_id}"), 1, usize::MAX)?;
+    for episode in episodes {
+        entries.extend(log.read(&stream_of(episode), 1, usize::MAX)?);
+    }
+    entries.sort_by_key(|e| e.position);
+    for entry in entries {
         known.events.extend(event_row(&entry)?);
         let event = entry.event().map_err(|source| LogError::Decode { position: entry.position, source })?;
         let (episode, as_of, level) = match event {

@@ -5,8 +5,9 @@ use super::{ResolveError, append, get};
 use forewarn_domain::prediction::Level;
 use forewarn_domain::time::HOUR_MS;
 use forewarn_history::{History, PredictionFile, PredictionRow};
+use forewarn_log::StateLog;
 use forewarn_log::event::prediction::{Outcome, Resolved};
-use forewarn_log::{EventLog, SqliteLog};
+use forewarn_log::row::Episode;
 use forewarn_rules::resolve::{SILENCE_MS, is_missed};
 use forewarn_runtime::time::format_ms;
 use std::collections::BTreeMap;
@@ -16,16 +17,16 @@ use std::collections::BTreeMap;
 ///
 /// Each round is read once, however many incidents followed it.
 pub(super) fn write(
-    log: &SqliteLog,
-    history: &History,
+    (log, history): (&dyn StateLog, &History),
     unanswered: &[&KnownIncident],
+    episodes: &[Episode],
     knowns: &mut BTreeMap<String, Known>,
 ) -> Result<u64, ResolveError> {
     let mut open = Vec::new();
     for known in unanswered {
         let (id, ts) = (&known.incident.instance_id, known.incident.ts);
         if log.length(&stream(&known.id))? == 0 {
-            let claims: Vec<_> = get(knowns, log, id)?.claims.values().flatten().copied().collect();
+            let claims: Vec<_> = get(knowns, log, episodes, id)?.claims.values().flatten().copied().collect();
             if is_missed(&claims, ts) {
                 open.push(*known);
             }

@@ -3,7 +3,7 @@
 use super::append;
 use crate::episode_events::stream_of;
 use forewarn_log::event::prediction::{Resolved, Verdict};
-use forewarn_log::{Event, EventLog, Row, SqliteLog, Table};
+use forewarn_log::{Event, Row, StateLog, Table};
 
 /// Why a verdict was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum VerdictError {
 ///
 /// # Errors
 /// When the log has no such episode, it is not resolved, or the log fails.
-pub fn verdict(log: &SqliteLog, episode_id: &str, verdict: Verdict, now: i64) -> Result<(), VerdictError> {
+pub fn verdict(log: &dyn StateLog, episode_id: &str, verdict: Verdict, now: i64) -> Result<(), VerdictError> {
     let failed = |e: forewarn_log::LogError| VerdictError::Resolve(e.into());
     let Some(Row::Episode(episode)) = log.table(Table::Episodes).map_err(failed)?.remove(episode_id) else {
         return Err(VerdictError::NoEpisode(episode_id.to_owned()));

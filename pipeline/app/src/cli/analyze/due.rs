@@ -4,9 +4,9 @@ use super::super::buses;
 use super::super::common::{load_shadow, span, time};
 use super::super::error::CliError;
 use super::super::{Context, End};
-use super::{Args, Format, create_dir};
+use super::{Args, Format};
+use crate::state::ANALYZE;
 use forewarn_history::History;
-use forewarn_log::SqliteLog;
 use forewarn_predict::prediction_run::{DueTurn, PredictionRun, RunReport};
 use forewarn_runtime::schedule::Schedule;
 
@@ -47,22 +47,21 @@ impl Args {
         let history = self.history.open(context)?;
         let (ruleset, _) = self.rules.load(context)?;
         let planner = self.plans.planner(&self.state, context)?;
-        let state = self.state.dir(context);
-        create_dir(&state)?;
-        let mut turn = DueTurn::take(&state).map_err(CliError::failed)?;
-        let log = SqliteLog::open(&forewarn_log::log_path(&state))?;
+        let system_context = buses::system_context()?;
+        let state = self.state.open(context, &system_context)?;
+        let mut turn = DueTurn::take(&state.leases(), &state.place()).map_err(CliError::failed)?;
+        let log = state.log_under(ANALYZE, turn.lease())?;
         let schedule = Schedule { every: self.due.every, offset: self.due.offset, most: self.due.most };
         let now = self.due.to.as_deref().map_or(Ok(context.now_ms), |t| time(t, context))?;
         if let Some(from) = &self.due.from {
             turn.begin_at(time(from, context)?).map_err(CliError::failed)?;
         }
-        let system_context = buses::system_context()?;
         // Opened before anything is appended, so that a bus that is new hears of it.
-        let wanted = self.buses.wanted(&self.state, context)?;
+        let wanted = self.buses.wanted(&self.state, &state.place(), context)?;
         let mut sinks =
-            if self.due.no_deliver { Vec::new() } else { buses::open(&log, &wanted, false, &system_context)? };
+            if self.due.no_deliver { Vec::new() } else { buses::open(&*log, &wanted, false, &system_context)? };
         let map = self.map.over(&history);
-        let previewer = planner.as_ref().map(|p| p.on(&log));
+        let previewer = planner.as_ref().map(|p| p.on(&*log));
         let shadow = load_shadow(self.shadow.as_ref(), context);
         let run = PredictionRun {
             history: &history,
@@ -72,11 +71,11 @@ impl Args {
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &system_context.metrics,
         };
-        let mut report = run.catch_up(schedule, &turn, &log, now, &system_context.stop).map_err(CliError::failed)?;
+        let mut report = run.catch_up(schedule, &turn, &*log, now, &system_context.stop).map_err(CliError::failed)?;
         if report.due > 0 {
-            turn.conclude(&mut self.history.open(context)?, &log, now);
+            turn.conclude(&mut self.history.open(context)?, &*log, now);
         }
-        let fed = buses::report(forewarn_deliver::deliver(&log, &mut sinks, &system_context.metrics))?;
+        let fed = buses::report(buses::deliver(&state, &*log, &mut sinks, &system_context)?)?;
         report.emitted.announced = fed.first().map_or(0, |(_, report)| report.sent);
         self.say(&report, &history, context)?;
         let high = report.levels.get("high").is_some_and(|n| *n > 0);

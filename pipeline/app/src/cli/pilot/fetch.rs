@@ -5,9 +5,10 @@ use super::super::common::create_dir;
 use super::super::error::CliError;
 use super::super::pull::Settled;
 use super::{Args, Context};
+use crate::state::{self, StateSpec};
 use forewarn_domain::time::HOUR_MS;
 use forewarn_evaluate::pilot::{Estimate, Puller, SpendApprover, pull_if_agreed};
-use forewarn_ingest::archive::{Gap, drain};
+use forewarn_ingest::archive::Gap;
 use forewarn_ingest::source::ingest::pull;
 use forewarn_ingest::source::job::Mode;
 use forewarn_ingest::source::place::Place;
@@ -156,7 +157,8 @@ impl Puller for Fetching {
     fn pull(&mut self) -> Result<(), String> {
         let budget = self.settled.budget;
         let report = self.round(budget)?;
-        drain(&self.history, &self.state_dir, &self.spec, Gap::Stop, &self.ctx)
+        let kept = state::State::open(StateSpec::Dir(self.state_dir.clone()), &self.ctx).map_err(|e| e.to_string())?;
+        kept.archive(&self.history, &self.spec, Gap::Stop, &self.ctx)
             .map_err(|e| forewarn_runtime::telemetry::causes(&e))?;
         for gap in report.places.iter().flat_map(forewarn_ingest::source::report::PlaceReport::gaps) {
             tracing::warn!("{gap}");

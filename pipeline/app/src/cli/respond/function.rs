@@ -6,7 +6,6 @@ use super::{Args, caps, untrusted};
 use crate::lambda::serve;
 use clap::Parser;
 use forewarn_domain::time::UnixMs;
-use forewarn_events::JsonLinesDead;
 use forewarn_recover::invocation::{Function, Wake};
 
 /// The variable that names the queue by which the function wakes itself.
@@ -21,15 +20,20 @@ pub(in crate::cli) fn function(context: &Context<'_>) -> Result<(), CliError> {
         return Err(CliError::input("the handler responds, and nothing else"));
     };
     let Args { how, workers, caps: file, .. } = args;
+    let dead = how.storage.dead(context)?;
     let name = std::env::var(STREAM).ok().map(|stream| format!("lambda {stream}"));
     let bench = how.named(name).bench(caps(file.as_deref())?, context)?;
     // Once for a container, as for any executor; a log in a table is checked as it is read.
     bench.log.check().map_err(untrusted)?;
-    let dead = JsonLinesDead::in_state(&bench.state);
     let wake = wake()?;
     serve(move |event, deadline_ms| {
-        let function =
-            Function { executor: &bench.executor, store: &*bench.log, dead: &dead, workers, wake: wake.as_deref() };
+        let function = Function {
+            executor: &bench.executor,
+            store: &*bench.log,
+            dead: dead.as_ref(),
+            workers,
+            wake: wake.as_deref(),
+        };
         Ok(serde_json::to_value(function.invoke(event, UnixMs(deadline_ms))?)?)
     })
     .map_err(CliError::failed)

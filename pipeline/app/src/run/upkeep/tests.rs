@@ -1,5 +1,6 @@
 use super::*;
-use forewarn_events::{DeadLetters, Reason};
+use crate::state::{State, StateSpec};
+use forewarn_events::Reason;
 use forewarn_history::History;
 use forewarn_history::import::{ImportOptions, import_files};
 use forewarn_runtime::clock::ManualClock;
@@ -24,7 +25,8 @@ fn job(dir: &Path, clock: &Arc<ManualClock>) -> Job {
     }
     let ctx =
         RuntimeContext { metrics: unregistered(), clock: Arc::<ManualClock>::clone(clock), stop: Interrupt::default() };
-    Job { state: dir.join("s"), ..Job::sample(dir, history, ctx) }
+    let state = State::open(StateSpec::Dir(dir.join("s")), &ctx).unwrap();
+    Job { state, ..Job::sample(dir, history, ctx) }
 }
 
 /// Takes turns until one has nothing more to do at once.
@@ -37,8 +39,7 @@ fn turns(job: &Job) -> i64 {
 fn small_files_are_merged_and_what_is_old_goes_within_a_day() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(NOW)));
     let job = job(dir.path(), &clock);
-    std::fs::create_dir_all(&job.state).unwrap();
-    let dead = JsonLinesDead::in_state(&job.state);
+    let dead = job.state.dead(&job.history).unwrap();
     dead.put(&Reason::NotUtf8 { at: 1 }, "q", b"x", NOW - 80 * DAY).unwrap();
     let files = || History::open(&job.history).unwrap().metric_files(None, 0, i64::MAX).unwrap().len();
     assert_eq!(files(), 20);

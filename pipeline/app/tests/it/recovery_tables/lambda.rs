@@ -1,99 +1,22 @@
-//! The binary as a bootstrap, with a runtime API that gives it one invocation.
+//! The handler `respond` of a function.
 
 use super::{SERVICES, environment, forewarn, instance, said};
+use crate::runtime_api::{self, Outcome};
 use forewarn_runtime::clock::{Clock, SystemClock};
 use forewarn_testkit::world::World;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
 
-/// A process that ends with the test.
-struct Bootstrap(Child);
-
-impl Drop for Bootstrap {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-/// Answers one connection of the runtime: the event to whoever asks first, nothing to who asks again; tells what comes back.
-fn answer(stream: TcpStream, event: &str, told: &Sender<(String, String)>, given: &mut bool) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut stream = stream;
-    loop {
-        let (mut request, mut length) = (String::new(), 0);
-        if reader.read_line(&mut request)? == 0 {
-            return Ok(());
-        }
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header)?;
-            if header.trim().is_empty() {
-                break;
-            }
-            if let Some(n) = header.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = n.trim().parse().unwrap();
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
-        let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
-        if path.ends_with("/invocation/next") {
-            if *given {
-                // The next one never comes.
-                std::thread::sleep(Duration::from_mins(1));
-                return Ok(());
-            }
-            *given = true;
-            let deadline = SystemClock.now_ms() + 600_000;
-            write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r-1\r\nLambda-Runtime-Deadline-Ms: {deadline}\r\n\
-                 Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:respond\r\n\
-                 Lambda-Runtime-Trace-Id: Root=1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{event}",
-                event.len()
-            )?;
-        } else {
-            told.send((path, String::from_utf8_lossy(&body).into_owned())).ok();
-            write!(stream, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")?;
-        }
-    }
-}
-
-/// Invokes the bootstrap once; gives where it answered, and what.
+/// Invokes the handler once; gives where it answered, and what.
 fn invoke(world: &World, event: &Value, more: &[(&str, String)]) -> (String, Value) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let api = listener.local_addr().unwrap().to_string();
-    let (told, answers) = channel();
-    let text = event.to_string();
-    std::thread::spawn(move || {
-        let mut given = false;
-        for stream in listener.incoming().flatten() {
-            answer(stream, &text, &told, &mut given).ok();
-        }
-    });
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_forewarn"));
-    command
-        .current_dir(dir.path())
-        .env_clear()
-        .envs(environment(world))
-        .envs(more.iter().map(|(k, v)| (*k, v.as_str())));
-    command.envs([("AWS_LAMBDA_RUNTIME_API", api.as_str()), ("_HANDLER", "bootstrap.respond")]);
-    command.envs([("AWS_LAMBDA_FUNCTION_NAME", "respond"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")]);
-    command.envs([
-        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", "s"),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", "g"),
-    ]);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let _bootstrap = Bootstrap(child);
-    let (path, body) = answers.recv_timeout(Duration::from_mins(1)).expect("the bootstrap answers");
-    (path, serde_json::from_str(&body).unwrap())
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let off_disk = [("FOREWARN_STATE", "dynamodb:recoveries"), ("FOREWARN_HISTORY", "s3://fleet/history")];
+    let off_disk = off_disk.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = environment(world).into_iter().map(|(k, v)| (k.to_owned(), v));
+    let environment: Vec<_> = environment.chain(off_disk).chain(more).collect();
+    match runtime_api::invoke("respond", event, &environment) {
+        Outcome::Answered(path, value) => (path, value),
+        Outcome::Ended(status) => panic!("the bootstrap ended with {status}"),
+    }
 }
 
 #[test]

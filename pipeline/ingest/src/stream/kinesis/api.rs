@@ -62,9 +62,45 @@ impl Api {
         Ok(Self { aws, client, stream: stream.to_owned(), label, ctx, backoff: Backoff::seeded(seed) })
     }
 
+    /// Prepares another way to the same stream, for another thread.
+    pub(super) fn beside(&mut self) -> Self {
+        let Self { aws, client, stream, label, ctx, backoff } = self;
+        let seed = backoff.seed();
+        let (aws, client, stream) = (aws.clone(), client.clone(), stream.clone());
+        Self { aws, client, stream, label: label.clone(), ctx: ctx.clone(), backoff: Backoff::seeded(seed) }
+    }
+
     /// Makes a call, again where it failed for now, at most [`TRIES`] times.
     pub(super) fn call<T, E, F>(
         &mut self,
+        operation: &'static str,
+        doing: &str,
+        once: impl Fn(&Client) -> F,
+    ) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.call_unless(|_| false, operation, doing, once)
+    }
+
+    /// Makes a call as [`Api::call`] does, but once where it was too much: whoever asked is to ask for less.
+    pub(super) fn call_sized<T, E, F>(
+        &mut self,
+        operation: &'static str,
+        doing: &str,
+        once: impl Fn(&Client) -> F,
+    ) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.call_unless(|trouble| trouble == CallError::Throttled, operation, doing, once)
+    }
+
+    fn call_unless<T, E, F>(
+        &mut self,
+        ends: impl Fn(CallError) -> bool,
         operation: &'static str,
         doing: &str,
         once: impl Fn(&Client) -> F,
@@ -90,13 +126,20 @@ impl Api {
             if trouble == CallError::Throttled {
                 self.ctx.metrics.throttles.get_or_create(&label).inc();
             }
-            let again = matches!(trouble, CallError::Throttled | CallError::Passing) && failed < TRIES;
+            let again =
+                matches!(trouble, CallError::Throttled | CallError::Passing) && failed < TRIES && !ends(trouble);
             if !again || !self.wait(failed) {
                 return Err(Failed { trouble, error: StreamError::unavailable(&self.label, doing, error) });
             }
             self.ctx.metrics.retries.get_or_create(&label).inc();
             tracing::debug!(operation, failed, error = %error, "calling again");
         }
+    }
+
+    /// Waits before an operation is called again after so many failures, and counts it; says whether the whole time has passed.
+    pub(super) fn wait_and_count(&mut self, operation: &'static str, failed: u32) -> bool {
+        self.ctx.metrics.retries.get_or_create(&Call { service: "kinesis", operation }).inc();
+        self.wait(failed)
     }
 
     /// Waits after so many failures; says whether the whole time has passed.

@@ -3,26 +3,29 @@
 use super::api::Api;
 use super::lineage::{self, Shard};
 use super::page::{Page, Reading};
-use crate::stream::checkpoints::SqliteCheckpoints;
+use crate::stream::checkpoints::{self, Standings};
 use crate::stream::order::compare;
 use crate::stream::port::{Checkpoints, Consumer, Lag, Limit, ShardBatch, Stored, StreamError};
 use forewarn_runtime::aws::Aws;
 use forewarn_runtime::context::RuntimeContext;
+use forewarn_runtime::place::StatePlace;
+use forewarn_runtime::pulse::{self, Pulse};
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Most pages of shards: a stream has thousands at most.
 const MOST_LISTS: usize = 1_000;
 /// How often it is written down that a shard has nothing new.
 const NOTE_EVERY_MS: i64 = 600_000;
 const HOUR_MS: i64 = 3_600_000;
+/// Most shards that are read at the same time, each a page of at most 10 MB in memory.
+const SIDE_BY_SIDE: usize = 8;
 
 /// Reads a stream; places are decimal numbers in their order.
 #[derive(Debug)]
 pub struct KinesisConsumer {
     api: Api,
-    checkpoints: SqliteCheckpoints,
+    checkpoints: Box<dyn Standings>,
     /// The shards as last listed; none before the first read.
     shards: Option<BTreeMap<String, Shard>>,
     readings: BTreeMap<String, Reading>,
@@ -35,14 +38,20 @@ pub struct KinesisConsumer {
 type View = Vec<(String, bool)>;
 
 impl KinesisConsumer {
-    /// Prepares to read the stream called `stream` as the consumer called `name`, whose checkpoints are in the file at `path`; the
-    /// stream is not called yet.
+    /// Prepares to read the stream called `stream` as the consumer called `name`, whose checkpoints are in a place; the stream is not
+    /// called yet.
     ///
     /// # Errors
-    /// When no region is known or the file cannot be opened.
-    pub fn open(aws: Aws, stream: &str, name: &str, path: &Path, ctx: RuntimeContext) -> Result<Self, StreamError> {
+    /// When no region is known or the place cannot be opened.
+    pub fn open(
+        aws: Aws,
+        stream: &str,
+        name: &str,
+        place: &StatePlace,
+        ctx: RuntimeContext,
+    ) -> Result<Self, StreamError> {
         let api = Api::new(aws, stream, ctx)?;
-        let checkpoints = SqliteCheckpoints::open(path, &api.label, name)?;
+        let checkpoints = checkpoints::open(place, &api.label, name)?;
         let (readings, ended, last) = (BTreeMap::new(), BTreeSet::new(), String::new());
         Ok(Self { api, checkpoints, shards: None, readings, ended, last })
     }
@@ -71,6 +80,7 @@ impl KinesisConsumer {
         if let Some((shard, standing)) = lineage::vanished(&shards, &standings) {
             return Err(self.lost(shard, standing.seq.as_deref()));
         }
+        self.checkpoints.forget_ended(&|id| shards.contains_key(id))?;
         self.ended = standings.into_iter().filter(|(_, s)| s.ended).map(|(id, _)| id).collect();
         self.shards = Some(shards);
         Ok(())
@@ -87,7 +97,7 @@ impl KinesisConsumer {
     /// Notes the end of shards that were read to it and dealt with, so that their children may be read.
     fn note_ends(&mut self) -> Result<(), StreamError> {
         for (id, reading) in &self.readings {
-            if reading.drained && !self.ended.contains(id) && dealt_with(reading, &self.checkpoints, id)? {
+            if reading.drained && !self.ended.contains(id) && dealt_with(reading, self.checkpoints.as_ref(), id)? {
                 self.checkpoints.end(id)?;
                 self.ended.insert(id.clone());
             }
@@ -105,32 +115,55 @@ impl KinesisConsumer {
         later.into_iter().chain(earlier).map(closed).map(|(closed, id)| (id, closed)).collect()
     }
 
-    /// Reads a shard until records come or there is nothing newer; says whether records came.
-    fn poll(&mut self, id: &str, closed: bool) -> Result<bool, StreamError> {
-        if !self.readings.contains_key(id) {
-            let after = self.checkpoints.checkpoint(id)?;
-            self.readings.insert(id.to_owned(), Reading::after(after));
-        }
-        loop {
-            let Some(reading) = self.readings.get_mut(id).filter(|r| !r.drained) else { return Ok(false) };
-            match reading.page(&mut self.api, id, closed)? {
-                Page::Records => return Ok(true),
-                Page::Empty => {}
-                Page::Interrupted => return Ok(false),
-                Page::CaughtUp => {
-                    self.note_caught_up(id)?;
-                    return Ok(false);
+    /// Reads shards side by side, each until records come or there is nothing newer; gives the first that has records.
+    fn poll(&mut self, shards: &[(String, bool)]) -> Result<Option<String>, StreamError> {
+        let mut wanted = shards.to_vec();
+        while !wanted.is_empty() {
+            let jobs = self.take_readings(&wanted)?;
+            let mut pages = Vec::with_capacity(jobs.len());
+            for (job, page) in side_by_side(&mut self.api, jobs) {
+                pages.push((job.id.clone(), job.closed, page));
+                self.readings.insert(job.id, job.reading);
+            }
+            wanted.clear();
+            for (id, closed, page) in pages {
+                match page? {
+                    Page::Records | Page::Empty | Page::Interrupted => {}
+                    Page::CaughtUp => self.note_caught_up(&id)?,
+                    Page::Gone => {
+                        self.begin_again(&id)?;
+                        wanted.push((id, closed));
+                    }
                 }
-                Page::Gone => self.begin_again(id)?,
             }
         }
+        let waits = |id: &str| self.readings.get(id).is_some_and(|r| !r.waiting.is_empty());
+        Ok(shards.iter().map(|(id, _)| id).find(|id| waits(id)).cloned())
+    }
+
+    /// Takes out the readings of shards that are to be read.
+    fn take_readings(&mut self, shards: &[(String, bool)]) -> Result<Vec<Job>, StreamError> {
+        let mut jobs = Vec::new();
+        for (id, closed) in shards {
+            let reading = match self.readings.remove(id) {
+                Some(reading) => reading,
+                None => Reading::after(self.checkpoints.checkpoint(id)?),
+            };
+            if reading.drained || !reading.waiting.is_empty() {
+                self.readings.insert(id.clone(), reading);
+            } else {
+                jobs.push(Job { id: id.clone(), closed: *closed, reading });
+            }
+        }
+        Ok(jobs)
     }
 
     /// Writes down, now and then, that everything in a shard has been dealt with.
     fn note_caught_up(&mut self, id: &str) -> Result<(), StreamError> {
         let now_ms = self.api.ctx.clock.now_ms();
         let Some(reading) = self.readings.get_mut(id) else { return Ok(()) };
-        if reading.noted_ms.is_none_or(|at| now_ms - at >= NOTE_EVERY_MS) && dealt_with(reading, &self.checkpoints, id)?
+        if reading.noted_ms.is_none_or(|at| now_ms - at >= NOTE_EVERY_MS)
+            && dealt_with(reading, self.checkpoints.as_ref(), id)?
         {
             self.checkpoints.caught_up(id, now_ms)?;
             reading.noted_ms = Some(now_ms);
@@ -173,8 +206,49 @@ impl KinesisConsumer {
     }
 }
 
+/// A shard that is to be read.
+struct Job {
+    id: String,
+    closed: bool,
+    reading: Reading,
+}
+
+/// Reads each shard until records come or there is nothing newer, all at the same time: each takes five calls a second, and a call takes
+/// its time.
+fn side_by_side(api: &mut Api, jobs: Vec<Job>) -> Vec<(Job, Result<Page, StreamError>)> {
+    fn read(mut job: Job, api: &mut Api) -> (Job, Result<Page, StreamError>) {
+        loop {
+            match job.reading.page(api, &job.id, job.closed) {
+                Ok(Page::Empty) => {}
+                page => return (job, page),
+            }
+        }
+    }
+    let mut jobs: VecDeque<Job> = jobs.into();
+    let Some(first) = jobs.pop_front() else { return Vec::new() };
+    let pulse = pulse::current();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = jobs
+            .into_iter()
+            .map(|job| {
+                let (mut api, pulse) = (api.beside(), pulse.clone());
+                scope.spawn(move || {
+                    // It beats for the part that waits for it.
+                    pulse.iter().for_each(Pulse::enter);
+                    read(job, &mut api)
+                })
+            })
+            .collect();
+        let mut read = vec![read(first, api)];
+        for other in others {
+            read.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        read
+    })
+}
+
 /// Says whether everything that was read of a shard has been dealt with.
-fn dealt_with(reading: &Reading, checkpoints: &SqliteCheckpoints, id: &str) -> Result<bool, StreamError> {
+fn dealt_with(reading: &Reading, checkpoints: &dyn Standings, id: &str) -> Result<bool, StreamError> {
     if !reading.waiting.is_empty() {
         return Ok(false);
     }
@@ -185,7 +259,7 @@ fn dealt_with(reading: &Reading, checkpoints: &SqliteCheckpoints, id: &str) -> R
 impl Consumer for KinesisConsumer {
     /// Reads on. None also where the end of a parent has been read and not dealt with yet: finish what was read, and read again.
     fn read(&mut self, limit: Limit) -> Result<Option<ShardBatch>, StreamError> {
-        // A page that a limit cut comes first: at most one is held.
+        // What was read comes first: pages of shards that were read side by side, and one that a limit cut.
         let held = self.readings.iter().find(|(_, r)| !r.waiting.is_empty()).map(|(id, _)| id.clone());
         if let Some(id) = held {
             return Ok(self.take(&id, limit));
@@ -196,9 +270,9 @@ impl Consumer for KinesisConsumer {
         loop {
             self.note_ends()?;
             let view = self.view();
-            for (id, closed) in &view {
-                if self.poll(id, *closed)? {
-                    return Ok(self.take(id, limit));
+            for some in view.chunks(SIDE_BY_SIDE) {
+                if let Some(id) = self.poll(some)? {
+                    return Ok(self.take(&id, limit));
                 }
             }
             if self.api.ctx.stop.is_raised() {
@@ -254,7 +328,7 @@ impl Consumer for KinesisConsumer {
     }
 
     fn checkpoints(&self) -> &dyn Checkpoints {
-        &self.checkpoints
+        self.checkpoints.as_ref()
     }
 
     /// Does nothing: Kinesis forgets by age.

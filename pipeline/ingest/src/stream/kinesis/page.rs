@@ -4,19 +4,22 @@ use super::api::{Api, Failed};
 use super::call_error::CallError;
 use crate::stream::port::{Stored, StreamError};
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
+use forewarn_runtime::backoff::TRIES;
 use std::collections::VecDeque;
 
 /// A shard takes five `GetRecords` calls a second.
 const PACE_MS: i64 = 200;
 /// Most records in a page.
 const PAGE: i32 = 10_000;
+/// Fewest that a page shrinks to.
+const LEAST_PAGE: i32 = 100;
 /// Empty pages in a row with nothing newer that end a closed shard whose iterators never do.
 const QUIET_PAGES: u32 = 3;
 /// Iterators in a row that may be too old at once before something else must be wrong.
 const EXPIRED_IN_A_ROW: u32 = 5;
 
 /// Where the reading of a shard stands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reading {
     /// The last record taken out, or the checkpoint at the beginning; none at the shard's beginning.
     pub(super) after: Option<String>,
@@ -36,6 +39,8 @@ pub(super) struct Reading {
     pub(super) behind_ms: Option<i64>,
     /// When the shard may be called again.
     next_call_ms: i64,
+    /// Records asked for: fewer after a page was too much, then ever more again.
+    page: i32,
     /// When it was last noted that everything has been dealt with.
     pub(super) noted_ms: Option<i64>,
 }
@@ -54,6 +59,29 @@ pub(super) enum Page {
     Gone,
 }
 
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            after: None,
+            waiting: VecDeque::new(),
+            iterator: None,
+            expected: None,
+            wanted: false,
+            quiet: 0,
+            drained: false,
+            behind_ms: None,
+            next_call_ms: 0,
+            page: PAGE,
+            noted_ms: None,
+        }
+    }
+}
+
+/// Says how many records to ask for next: half as many after a page that was too much, a tenth of all more after one that was not.
+fn page_after(page: i32, too_much: bool) -> i32 {
+    if too_much { (page / 2).max(LEAST_PAGE) } else { (page + PAGE / 10).min(PAGE) }
+}
+
 impl Reading {
     /// Begins after a record.
     pub(super) fn after(seq: Option<String>) -> Self {
@@ -62,7 +90,8 @@ impl Reading {
 
     /// Begins again after a record, keeping the pace.
     pub(super) fn restart(&mut self, after: Option<String>) {
-        *self = Self { after, next_call_ms: self.next_call_ms, noted_ms: self.noted_ms, ..Self::default() };
+        let Self { next_call_ms, page, noted_ms, .. } = *self;
+        *self = Self { after, next_call_ms, page, noted_ms, ..Self::default() };
     }
 
     /// Begins again with the first record of a range, which is wanted too.
@@ -73,7 +102,8 @@ impl Reading {
 
     /// Reads one page. `closed` says whether nothing more is put into the shard.
     pub(super) fn page(&mut self, api: &mut Api, shard: &str, closed: bool) -> Result<Page, StreamError> {
-        for _ in 0..EXPIRED_IN_A_ROW {
+        let (mut expired, mut too_much) = (0, 0);
+        while expired < EXPIRED_IN_A_ROW {
             let wait = (self.next_call_ms - api.ctx.clock.now_ms()).clamp(0, PACE_MS);
             if !api.ctx.clock.pause(wait.unsigned_abs(), &api.ctx.stop) {
                 return Ok(Page::Interrupted);
@@ -86,10 +116,15 @@ impl Reading {
                     Err(e) => return Err(e.into()),
                 },
             };
-            let answer = api.call("GetRecords", "read records", |client| {
-                client.get_records().shard_iterator(&iterator).limit(PAGE).send()
+            let page = self.page;
+            let answer = api.call_sized("GetRecords", "read records", |client| {
+                client.get_records().shard_iterator(&iterator).limit(page).send()
             });
             self.next_call_ms = api.ctx.clock.now_ms() + PACE_MS;
+            let throttled = answer.as_ref().is_err_and(|e| e.trouble == CallError::Throttled);
+            if throttled || answer.is_ok() {
+                self.page = page_after(page, throttled);
+            }
             match answer {
                 Ok(answer) => {
                     self.iterator = answer.next_shard_iterator.filter(|i| !i.is_empty());
@@ -97,7 +132,15 @@ impl Reading {
                     return Ok(self.take(answer.records, closed));
                 }
                 // From the last record on, with a new one.
-                Err(e) if e.trouble == CallError::Expired => {}
+                Err(e) if e.trouble == CallError::Expired => expired += 1,
+                Err(e) if throttled && too_much + 1 < TRIES => {
+                    too_much += 1;
+                    self.iterator = Some(iterator);
+                    if !api.wait_and_count("GetRecords", too_much) {
+                        return Ok(Page::Interrupted);
+                    }
+                    tracing::debug!(shard, error = %e.error, records = self.page, "asking for less");
+                }
                 Err(e) => return Err(e.into()),
             }
         }
@@ -157,5 +200,20 @@ fn stored(record: Record) -> Stored {
         seq: record.sequence_number,
         arrived_at: record.approximate_arrival_timestamp.and_then(|t| t.to_millis().ok()),
         data: record.data.into_inner(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_was_too_much_is_halved_and_grows_again() {
+        let pages = [true, true, false, false].into_iter().scan(PAGE, |page, too_much| {
+            *page = page_after(*page, too_much);
+            Some(*page)
+        });
+        assert_eq!(pages.collect::<Vec<_>>(), [5_000, 2_500, 3_500, 4_500]);
+        assert_eq!((page_after(LEAST_PAGE, true), page_after(PAGE, false)), (LEAST_PAGE, PAGE));
     }
 }

@@ -1,6 +1,7 @@
 //! Puts records into a Kinesis stream, round by round.
 
 use super::api::Api;
+use super::call_error::CallError;
 use super::rounds::Rounds;
 use crate::stream::entry::{Entry, entries};
 use crate::stream::port::{Producer, PutReport, StreamError};
@@ -37,11 +38,18 @@ impl KinesisProducer {
         let request = batch.iter().map(|e| self.request(e)).collect::<Result<Vec<_>, _>>()?;
         let stream = self.api.stream.clone();
         failpoint::point("ingest.put_call");
-        let answer = self.api.call("PutRecords", "put records", |client| {
+        let answer = self.api.call_sized("PutRecords", "put records", |client| {
             client.put_records().stream_name(&stream).set_records(Some(request.clone())).send()
-        })?;
+        });
         failpoint::point("ingest.put_answered");
-        Ok(fates(&answer, batch.len()))
+        match answer {
+            Ok(answer) => Ok(fates(&answer, batch.len())),
+            // All of it was too much: as if each entry had been refused.
+            Err(e) if e.trouble == CallError::Throttled => {
+                Ok((vec![false; batch.len()], Some(forewarn_runtime::telemetry::causes(&e.error))))
+            }
+            Err(e) => Err(e.into()),
+        }
     }
 
     fn request(&self, entry: &Entry<'_>) -> Result<PutRecordsRequestEntry, StreamError> {

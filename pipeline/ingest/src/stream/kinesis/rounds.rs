@@ -2,6 +2,8 @@
 //!
 //! Entries of a call succeed or fail one by one, in no order. So a call holds at most one entry of each key, and the next entry of a
 //! key waits until the one before is in the stream: whatever fails or is put twice, the order of a key is kept.
+//!
+//! A call of which entries were refused is followed by one about as large as what was taken; calls grow again while all is taken.
 
 use crate::stream::entry::Entry;
 use forewarn_runtime::backoff::TRIES;
@@ -21,6 +23,31 @@ pub struct Rounds<'a> {
     turn: VecDeque<usize>,
     given_up: usize,
     retried: u64,
+    /// How large the next call may be.
+    size: Size,
+    /// Calls in a row of which nothing was taken.
+    in_vain: u32,
+}
+
+/// Entries and bytes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Size {
+    entries: usize,
+    bytes: usize,
+}
+
+const MOST: Size = Size { entries: MOST_ENTRIES, bytes: MOST_BYTES };
+
+impl Size {
+    /// Says how large the next call may be after one of this size of which so much was taken.
+    fn after(self, call: Self, taken: Self) -> Self {
+        if taken == call {
+            let grown = |now: usize, most: usize| (now + most / 100).min(most);
+            return Self { entries: grown(self.entries, MOST.entries), bytes: grown(self.bytes, MOST.bytes) };
+        }
+        let shrunk = |taken: usize, call: usize| taken.max(call / 2).max(1);
+        Self { entries: shrunk(taken.entries, call.entries), bytes: shrunk(taken.bytes, call.bytes) }
+    }
 }
 
 #[derive(Debug)]
@@ -46,16 +73,16 @@ impl<'a> Rounds<'a> {
             }
             queues[at].left.push_back(entry);
         }
-        Self { turn: (0..queues.len()).collect(), queues, given_up: 0, retried: 0 }
+        Self { turn: (0..queues.len()).collect(), queues, given_up: 0, retried: 0, size: MOST, in_vain: 0 }
     }
 
     /// Fills the next call; none where nothing is left.
     pub fn next(&self) -> Option<Round> {
         let (mut round, mut bytes) = (Vec::new(), 0);
-        for &at in self.turn.iter().take(MOST_ENTRIES) {
+        for &at in self.turn.iter().take(self.size.entries) {
             let Some(entry) = self.queues[at].left.front() else { continue };
             bytes += entry.data.len() + entry.key.len();
-            if bytes > MOST_BYTES && !round.is_empty() {
+            if bytes > self.size.bytes && !round.is_empty() {
                 break;
             }
             round.push(at);
@@ -71,7 +98,18 @@ impl<'a> Rounds<'a> {
     /// Takes note of which entries of a round are in the stream. A key whose first entry has failed too often is given up as a whole:
     /// what follows must not come before it. Gives how often the least lucky of the others has failed.
     pub fn settle(&mut self, round: &Round, put: &[bool]) -> u32 {
-        let mut worst = 0;
+        let size = |at: &usize| self.queues[*at].left.front().map_or(0, |e| e.data.len() + e.key.len());
+        let (mut call, mut taken) = (Size { entries: 0, bytes: 0 }, Size { entries: 0, bytes: 0 });
+        for (i, at) in round.0.iter().enumerate() {
+            call = Size { entries: call.entries + 1, bytes: call.bytes + size(at) };
+            if put.get(i) == Some(&true) {
+                taken = Size { entries: taken.entries + 1, bytes: taken.bytes + size(at) };
+            }
+        }
+        self.size = self.size.after(call, taken);
+        // Entries that wait for their turn have not failed yet, however long the stream has taken nothing.
+        self.in_vain = if taken.entries == 0 { self.in_vain + 1 } else { 0 };
+        let mut worst = self.in_vain;
         self.turn.drain(..round.0.len());
         for (i, &at) in round.0.iter().enumerate() {
             let queue = &mut self.queues[at];
@@ -91,6 +129,11 @@ impl<'a> Rounds<'a> {
             if !queue.left.is_empty() {
                 self.turn.push_back(at);
             }
+        }
+        if self.in_vain >= TRIES {
+            self.given_up += self.left();
+            self.queues.iter_mut().for_each(|queue| queue.left.clear());
+            self.turn.clear();
         }
         worst
     }
@@ -174,6 +217,56 @@ mod tests {
         assert_eq!(rounds.next().unwrap().0.len(), 5);
         let rounds = Rounds::new(entries(&[0, 1, 2, 3, 4], (1 << 20) + 1));
         assert_eq!(rounds.next().unwrap().0.len(), 4);
+    }
+
+    /// What a shard takes in a second, as AWS says it.
+    const SHARD_BYTES: f64 = 1_048_576.0;
+
+    /// Puts entries of distinct keys into one shard, which takes a second's worth at once and refuses what is beyond, by the clock of the
+    /// waits; gives what was given up, the entries refused, and the sizes of the calls.
+    fn into_one_shard(entries: usize, bytes: usize) -> (usize, u64, Vec<usize>) {
+        let names: Vec<String> = (0..entries).map(|n| format!("key-{n}")).collect();
+        let mut rounds = Rounds::new(names.iter().map(|key| Entry { key, data: vec![0; bytes] }).collect());
+        let mut backoff = forewarn_runtime::backoff::Backoff::seeded(7);
+        let (mut room, mut sizes) = (SHARD_BYTES, Vec::new());
+        while let Some(round) = rounds.next() {
+            let call = rounds.entries(&round);
+            sizes.push(call.len());
+            let fates: Vec<bool> = call
+                .iter()
+                .map(|e| {
+                    let fits = room >= e.data.len() as f64;
+                    room -= if fits { e.data.len() as f64 } else { 0.0 };
+                    fits
+                })
+                .collect();
+            let worst = rounds.settle(&round, &fates);
+            // A call takes its time too.
+            let ms = 20 + if worst > 0 { backoff.wait_ms(worst) } else { 0 };
+            room = (room + SHARD_BYTES * ms as f64 / 1000.0).min(SHARD_BYTES);
+        }
+        (rounds.given_up(), rounds.retried(), sizes)
+    }
+
+    #[test]
+    fn a_shard_that_is_full_gets_smaller_calls_and_loses_nothing() {
+        let (given_up, refused, sizes) = into_one_shard(6_000, 8_000);
+        assert_eq!(given_up, 0, "what only has to wait is not given up");
+        assert!(refused < 6_000, "{refused} entries were refused of 6,000: each was sent twice and more");
+        assert!(sizes.iter().skip(3).any(|n| *n < 150), "calls shrink: {:?}", &sizes[..20]);
+        assert!(*sizes.iter().skip(10).max().unwrap() > sizes[10], "and grow again: {sizes:?}");
+    }
+
+    #[test]
+    fn a_stream_that_takes_nothing_is_given_up_after_as_many_calls_as_an_entry() {
+        let names: Vec<String> = (0..2_000).map(|n| format!("key-{n}")).collect();
+        let mut rounds = Rounds::new(names.iter().map(|key| Entry { key, data: vec![0; 10] }).collect());
+        let mut waits = Vec::new();
+        while let Some(round) = rounds.next() {
+            waits.push(rounds.settle(&round, &[]));
+        }
+        assert_eq!((rounds.given_up(), rounds.left()), (2_000, 0));
+        assert_eq!(waits, (1..=TRIES).collect::<Vec<_>>(), "each wait is longer than the one before");
     }
 
     #[test]
