@@ -1,6 +1,6 @@
 //! Chooses entries by stream, type, subject and time.
 
-use super::port::Recorded;
+use super::recorded::Recorded;
 use jiff::Timestamp;
 
 /// Chooses entries; an empty filter takes them all.

@@ -17,6 +17,7 @@ pub mod maintain;
 pub mod memory;
 pub mod port;
 pub mod projection;
+pub mod recorded;
 pub mod report;
 pub mod row;
 pub mod spec;

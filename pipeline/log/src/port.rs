@@ -1,40 +1,14 @@
 //! Defines the ports: what a log must do, whatever it is kept in.
 
-use super::envelope::{Envelope, InvalidEvent, NewEvent};
-use super::event::{DecodeError, Event};
+use super::envelope::{InvalidEvent, NewEvent};
+use super::event::DecodeError;
 use super::filter::Filter;
-use serde::{Deserialize, Serialize};
+pub use super::recorded::Recorded;
+use serde::Serialize;
 use std::error::Error as StdError;
 
 /// Entries that are read at a time where a filter chooses among them.
 const SELECT_PAGE: usize = 1000;
-
-/// An entry of the log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Recorded {
-    /// The place among all entries, from 1, without gaps.
-    pub position: u64,
-    pub stream: String,
-    /// The place in the stream, from 1, without gaps.
-    pub version: u64,
-    /// The event.
-    pub envelope: Envelope,
-    /// The hash of the entry before, [`GENESIS`](super::chain::GENESIS) for the first.
-    pub previous_hash: String,
-    /// The hash of this entry.
-    pub hash: String,
-}
-
-impl Recorded {
-    /// Makes the typed event.
-    ///
-    /// # Errors
-    /// As [`Event::decode`].
-    pub fn event(&self) -> Result<Event, DecodeError> {
-        self.envelope.event()
-    }
-}
 
 /// What the caller believes about a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -60,10 +60,10 @@ impl LeaseError {
 
 /// The right to do one part of the work; it goes with the process, however that ends, at once or a little later.
 #[derive(Debug)]
-pub struct Lease(Held);
+pub struct Lease(Right);
 
 #[derive(Debug)]
-enum Held {
+enum Right {
     File(File),
     Cell(CellLease),
 }
@@ -86,7 +86,7 @@ impl Lease {
         let failed = |source| LeaseError::Io { path: path.clone(), source };
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(Held::File(file))),
+            Ok(()) => Ok(Self(Right::File(file))),
             Err(TryLockError::WouldBlock) => Err(LeaseError::AlreadyHeld { path }),
             Err(TryLockError::Error(source)) => Err(LeaseError::Io { path, source }),
         }
@@ -98,16 +98,16 @@ impl Lease {
     /// [`LeaseError::Lost`] where it ran out or was taken over.
     pub fn check(&self) -> Result<(), LeaseError> {
         match &self.0 {
-            Held::File(_) => Ok(()),
-            Held::Cell(lease) => lease.check(),
+            Right::File(_) => Ok(()),
+            Right::Cell(lease) => lease.check(),
         }
     }
 
     /// Gives what a store is to ask for when it writes under this lease; none in a directory, whose locks outlive no process.
     pub fn guard(&self) -> Option<Guard> {
         match &self.0 {
-            Held::File(_) => None,
-            Held::Cell(lease) => Some(lease.guard()),
+            Right::File(_) => None,
+            Right::Cell(lease) => Some(lease.guard()),
         }
     }
 }
@@ -115,7 +115,7 @@ impl Lease {
 /// Gives the right back at once: closing alone leaves it with any child process that was being started meanwhile.
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Held::File(file) = &self.0
+        if let Right::File(file) = &self.0
             && let Err(e) = file.unlock()
         {
             tracing::warn!(error = %e, "could not release a lock");
@@ -141,7 +141,7 @@ impl Leases {
         match self {
             Self::Dir(dir) => Lease::take(dir, part),
             Self::Cells { cells, holder, clock } => {
-                CellLease::take(cells, part, holder, clock).map(|lease| Lease(Held::Cell(lease)))
+                CellLease::take(cells, part, holder, clock).map(|lease| Lease(Right::Cell(lease)))
             }
         }
     }

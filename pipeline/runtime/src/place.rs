@@ -5,7 +5,7 @@ use crate::schedule::Progress;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A place of state.
+/// Either of them; a clone is the same place.
 #[derive(Debug, Clone)]
 pub enum StatePlace {
     /// A state directory.

@@ -57,7 +57,7 @@ impl StateArg {
         Ok(spec)
     }
 
-    /// Opens it.
+    /// Opens what it names: a directory is made where there is none.
     pub(super) fn open(&self, context: &Context<'_>, ctx: &RuntimeContext) -> Result<State, CliError> {
         Ok(State::open(self.spec(context)?, ctx)?)
     }

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 /// How many calls are held, and the most that were held at once.
 #[derive(Default)]
-struct Held {
+struct UnderWay {
     now: Mutex<(usize, usize)>,
     came: Condvar,
 }
 
-impl Held {
+impl UnderWay {
     /// Holds a call until so many are held, or nobody else comes.
     fn hold(&self, until: usize) {
         let mut now = self.now.lock().unwrap();
@@ -50,7 +50,7 @@ fn message(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     Some(whole)
 }
 
-fn pass(client: TcpStream, to: &str, held: &Held, until: usize) -> Option<()> {
+fn pass(client: TcpStream, to: &str, held: &UnderWay, until: usize) -> Option<()> {
     let mut server = TcpStream::connect(to).ok()?;
     let mut answers = BufReader::new(server.try_clone().ok()?);
     let mut requests = BufReader::new(client.try_clone().ok()?);
@@ -70,7 +70,7 @@ fn shards_are_read_side_by_side() {
     let Some(moto) = Moto::or_skip(&["kinesis"]) else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (held, to) = (Arc::new(Held::default()), moto.url.trim_start_matches("http://").to_owned());
+    let (held, to) = (Arc::new(UnderWay::default()), moto.url.trim_start_matches("http://").to_owned());
     let counted = Arc::clone(&held);
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
