@@ -70,10 +70,10 @@ class Year:
         return path
 
     def round(self, day, first=None):
-        """Pulls a day, or those from `first` on, and does with it what is done each day."""
+        """Pulls what is due, or the days from `first` on, and does with it what is done each day."""
+        span = [] if first is None else ["--from", at(first), "--to", at(day + 1)]
         took = {
-            "ingest": self.forewarn("ingest", day, "ingest", "--once", "--from", at(day if first is None else first), "--to", at(day + 1), "--select", "all",
-                                    "--accounts", self.accounts, "--no-archive", *self.where, may_fail=True),
+            "ingest": self.forewarn("ingest", day, "ingest", "--once", *span, "--select", "all", "--accounts", self.accounts, "--no-archive", *self.where, may_fail=True),
             "events": self.forewarn("events", day, "events", "import", self.events(day), "--state", self.state),
             "archive": self.forewarn("archive", day, "archive", *self.where),
         }
@@ -150,7 +150,7 @@ def year(line, days, maintained=True):
                 if day + 1 in quarters:
                     it.weights.append(w := it.weight())
                     took = {k: round(v, 2) for k, v in it.rounds[-1].items()}
-                    peak = {k: round(v / 2**20) for k, v in w.peak.items()}
+                    peak = {k: round(v) for k, v in w.peak.items()}
                     line.note(f"day {day + 1}: round {total(it.rounds[-1]):.1f} s {took}; calls of S3 {it.calls[-1:]}; files {dict(w.files)}; {w.bytes / 2**20:.0f} MiB; peak MiB {peak}; {w.entries:,} entries")
     return it
 
@@ -171,7 +171,7 @@ def flat(line, it):
     peak = [max(weight.peak.values()) for weight in (first, last)]
     for name, words, (a, b) in [
         ("gets", "GETs and LISTs of a round on S3", gets), ("files", "files for each day that is kept", files), ("disk", "bytes for each day that is kept", size),
-        ("log", "entries of the log for each day that is kept", entries), ("memory", "largest memory of any command, bytes", peak),
+        ("log", "entries of the log for each day that is kept", entries), ("memory", "largest memory of any command, MiB", peak),
     ]:
         line.check(name, f"{words}, at the end of the year and of its first quarter", b <= GROWTH * a, f"{b:,.1f} and {a:,.1f}: {b / max(a, 1e-9):.2f}", f"<= {GROWTH}")
 

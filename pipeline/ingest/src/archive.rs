@@ -259,15 +259,16 @@ impl Archive<'_> {
         report: &mut ArchiveReport,
     ) -> Result<(), ArchiveError> {
         let mut rows = Vec::new();
-        for (envelope, received_at) in &range_buffer.events {
-            match events::take(self.log, envelope, received_at.unwrap_or(self.now_ms)) {
+        let arrived: Vec<_> =
+            range_buffer.events.iter().map(|(e, at)| (e.as_ref(), at.unwrap_or(self.now_ms))).collect();
+        for ((envelope, _), taken) in arrived.iter().zip(events::take(self.log, &arrived)?) {
+            match taken {
                 Ok(fresh) => rows.extend(fresh),
-                Err(e) if e.is_poison() => {
+                Err(e) => {
                     self.aside.put_event(envelope, &e, self.now_ms)?;
                     self.metrics.dead_letter("archive");
                     report.set_aside += 1;
                 }
-                Err(e) => return Err(e.into()),
             }
         }
         failpoint::point("archive.logged");

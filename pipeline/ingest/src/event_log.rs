@@ -6,7 +6,7 @@ use forewarn_log::event::group::{EndedFor, GroupChanged};
 use forewarn_log::event::health::{HealthEvent, HealthStatus};
 use forewarn_log::event::instance::{Check, LeftCause};
 use forewarn_log::event::spot::SpotAction;
-use forewarn_log::{AppendError, DecodeError, Envelope, Event, EventLog, Expected, InvalidEvent, NewEvent};
+use forewarn_log::{AppendError, Batch, DecodeError, Envelope, Event, EventLog, Expected, InvalidEvent, NewEvent};
 use forewarn_runtime::time::{format_ms, parse_instant};
 
 /// Explains why an event did not come into the log.
@@ -40,27 +40,64 @@ impl TakeError {
     }
 }
 
-/// Appends an event to the log and gives the rows that the history keeps of it. An event that is there already is not written again, and
-/// gives the same rows.
+/// Events that are appended together, and made durable once.
+const TOGETHER: usize = 256;
+
+/// Appends events, each with the time of its arrival, to the log; gives for each the rows that the history keeps of it, or why it can't be
+/// taken. An event that is there already is not written again, and gives the same rows.
 ///
 /// # Errors
-/// When the event cannot be read or the log does not take it; [`TakeError::is_poison`] tells which.
-pub fn take(log: &dyn EventLog, envelope: &Envelope, received_at: i64) -> Result<Vec<EventRow>, TakeError> {
+/// When the log fails; some may be there then.
+pub fn take(log: &dyn EventLog, events: &[(&Envelope, i64)]) -> Result<Vec<Taken>, TakeError> {
+    let mut taken = Vec::with_capacity(events.len());
+    for some in events.chunks(TOGETHER) {
+        let read: Vec<Result<NewEvent, TakeError>> = some.iter().map(|(envelope, at)| read(envelope, *at)).collect();
+        let batches: Vec<Batch> = read.iter().flatten().map(batch).collect();
+        let together = match log.append_each(&batches).map_err(TakeError::from) {
+            Ok(_) => true,
+            // One of them is at fault: each by itself shows which.
+            Err(e) if e.is_poison() => false,
+            Err(e) => return Err(e),
+        };
+        for (event, (_, received_at)) in read.into_iter().zip(some) {
+            let one = event.and_then(|event| {
+                if !together {
+                    let Batch { stream, expected, events } = batch(&event);
+                    log.append(&stream, expected, &events)?;
+                }
+                Ok(rows(&event, *received_at))
+            });
+            match one {
+                Err(e) if !e.is_poison() => return Err(e),
+                one => taken.push(one),
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// The rows that the history keeps of an event, or why it can't be taken.
+pub type Taken = Result<Vec<EventRow>, TakeError>;
+
+fn batch(event: &NewEvent) -> Batch {
+    Batch { stream: stream(event), expected: Expected::Any, events: vec![event.clone()] }
+}
+
+/// Reads an event that arrived at a time.
+fn read(envelope: &Envelope, received_at: i64) -> Result<NewEvent, TakeError> {
     envelope.check()?;
     let mut event = envelope.event().map_err(|source| TakeError::Decode { id: envelope.id.clone(), source })?;
     if let Event::ChangeMarked(change) = &mut event {
         // Nobody knew of it before it arrived.
         change.marked_at.get_or_insert_with(|| format_ms(received_at));
     }
-    let new = NewEvent {
+    Ok(NewEvent {
         id: envelope.id.clone(),
         source: envelope.source.clone(),
         subject: envelope.subject.clone(),
         time: envelope.timestamp()?,
         event,
-    };
-    log.append(&stream(&new), Expected::Any, std::slice::from_ref(&new))?;
-    Ok(rows(&new, received_at))
+    })
 }
 
 /// Names the stream of an event: changes and incidents have their own, as those written by hand; the rest goes by what it is about.

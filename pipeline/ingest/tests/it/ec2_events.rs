@@ -254,9 +254,23 @@ fn what_comes_twice_is_in_the_log_once_and_gives_the_same_rows() {
     let envelopes: Vec<_> =
         parsed(&alarm("StatusCheckFailed_System", "ALARM")).unwrap().iter().map(|e| e.seal().unwrap()).collect();
     let taken = |at| {
-        let each = envelopes.iter().map(|e| forewarn_ingest::event_log::take(&log, e, at).unwrap());
-        each.collect::<Vec<_>>()
+        let arrived: Vec<_> = envelopes.iter().map(|e| (e, at)).collect();
+        let taken = forewarn_ingest::event_log::take(&log, &arrived).unwrap();
+        taken.into_iter().map(Result::unwrap).collect::<Vec<_>>()
     };
     assert_eq!(taken(1), taken(1));
+    assert_eq!(forewarn_log::EventLog::head(&log).unwrap(), 2);
+}
+
+#[test]
+fn an_event_that_the_log_never_takes_keeps_none_of_the_others_from_it() {
+    let log = MemoryLog::new();
+    let envelopes: Vec<_> =
+        parsed(&alarm("StatusCheckFailed_System", "ALARM")).unwrap().iter().map(|e| e.seal().unwrap()).collect();
+    let mut unfit = envelopes[0].clone();
+    unfit.data = json!("no alarm");
+    let arrived = [(&envelopes[0], 1), (&unfit, 1), (&envelopes[1], 1)];
+    let taken = forewarn_ingest::event_log::take(&log, &arrived).unwrap();
+    assert_eq!(taken.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     assert_eq!(forewarn_log::EventLog::head(&log).unwrap(), 2);
 }
