@@ -18,10 +18,12 @@ fn an_envelope_that_lies_is_poison_and_leaves_nothing() {
         Envelope { data: serde_json::json!({"instance_id": 1}), ..fine.clone() },
         Envelope { subject: String::new(), ..fine.clone() },
     ];
-    for envelope in &bad {
-        assert!(take(&log, envelope, 0).unwrap_err().is_poison(), "{envelope:?}");
+    let arrived: Vec<_> = bad.iter().map(|envelope| (envelope, 0)).collect();
+    for (taken, envelope) in take(&log, &arrived).unwrap().into_iter().zip(&bad) {
+        assert!(taken.unwrap_err().is_poison(), "{envelope:?}");
     }
     assert_eq!(log.head().unwrap(), 0);
-    assert_eq!(take(&log, &fine, 0).unwrap()[0].code, "scale_in");
+    let taken = take(&log, &[(&fine, 0)]).unwrap().remove(0).unwrap();
+    assert_eq!(taken[0].code, "scale_in");
     assert_eq!(log.length("instance/i-0123456789abcdef0").unwrap(), 1);
 }
