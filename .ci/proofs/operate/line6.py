@@ -236,7 +236,7 @@ def disk_full(bed):
             raise Short("a small file system can't be mounted here")
         stack.callback(subprocess.run, ["umount", "-l", disk], capture_output=True)
         (disk / "filler").write_bytes(b"x" * (60 << 20))
-        running = Running(place, "--only", "archive,emit", "--state", disk / "state", "--history", disk / "history", env=world.aws(bed.moto) | at.env)
+        running = Running(place, "--only", "archive,emit,maintain", "--state", disk / "state", "--history", disk / "history", env=world.aws(bed.moto) | at.env)
         return Drive(stack.enter_context(running))
 
     return stage
