@@ -245,7 +245,7 @@ def disk_full(bed):
 # A scene: its stage, how fast its clock runs, for how many minutes of it, and which alerts are to fire in it.
 SCENES = {
     "cloudwatch-down": (cloudwatch_down, 600, 400, ("NoSuccess", "PlaceFailed", "PlaceBehind", "CallsFail", "BreakerOpen")),
-    "throttled": (throttled, 120, 60, ("Throttled",)),
+    "throttled": (throttled, 120, 150, ("Throttled",)),
     "budget": (budget, 120, 20, ("BudgetSpent",)),
     "queue-down": (queue_down, 60, 40, ("QueueFailed", "QueueOld")),
     "poison": (poison, 20, 15, ("DeadLetters",)),
