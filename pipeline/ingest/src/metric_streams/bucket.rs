@@ -45,7 +45,7 @@ pub fn open_all(prefixes: &[String], state: &StatePlace) -> Result<Vec<Source>, 
     prefixes.iter().map(|prefix| Ok((Objects::open(prefix)?, cursor::open(state, prefix)?))).collect()
 }
 
-/// Takes what is new below each prefix, as [`take_new`] does; one that fails holds up no other.
+/// Takes what is new below each prefix, object by object; one that fails holds up no other.
 ///
 /// # Errors
 /// The first of the failures.
