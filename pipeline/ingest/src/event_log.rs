@@ -48,7 +48,7 @@ const TOGETHER: usize = 256;
 ///
 /// # Errors
 /// When the log fails; some may be there then.
-pub fn take(log: &dyn EventLog, events: &[(&Envelope, i64)]) -> Result<Vec<Taken>, TakeError> {
+pub fn take(log: &dyn EventLog, events: &[(&Envelope, i64)]) -> Result<Vec<TakeResult>, TakeError> {
     let mut taken = Vec::with_capacity(events.len());
     for some in events.chunks(TOGETHER) {
         let read: Vec<Result<NewEvent, TakeError>> = some.iter().map(|(envelope, at)| read(envelope, *at)).collect();
@@ -77,7 +77,7 @@ pub fn take(log: &dyn EventLog, events: &[(&Envelope, i64)]) -> Result<Vec<Taken
 }
 
 /// The rows that the history keeps of an event, or why it can't be taken.
-pub type Taken = Result<Vec<EventRow>, TakeError>;
+pub type TakeResult = Result<Vec<EventRow>, TakeError>;
 
 fn batch(event: &NewEvent) -> Batch {
     Batch { stream: stream(event), expected: Expected::Any, events: vec![event.clone()] }
