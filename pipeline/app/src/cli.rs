@@ -140,7 +140,7 @@ pub fn main() -> ExitCode {
     // A low limit is worked with, so that a refusal is no reason to end.
     drop(forewarn_runtime::limits::raise_open_files());
     #[cfg(feature = "aws")]
-    if std::env::args_os().len() == 1 && std::env::var_os(crate::lambda::RUNTIME_API).is_some() {
+    if std::env::args_os().len() == 1 && crate::state::in_function() {
         return lambda::main();
     }
     let cli = match Cli::try_parse() {

@@ -7,6 +7,7 @@
 use crate::maintain::{Days, Maintenance};
 use crate::run::Job;
 use crate::run::supervise::Failure;
+use crate::run::upkeep::metric_stream_turn;
 use crate::state::{ARCHIVE, MAINTAIN};
 use forewarn_events::lambda as sqs;
 use forewarn_history::History;
@@ -19,8 +20,11 @@ use std::sync::Arc;
 
 /// The variable in which Lambda says which handler a function has.
 pub const HANDLER: &str = "_HANDLER";
-/// The variable that is there in a Lambda function only.
-pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// Why no handler pulls.
+const NO_PULL: &str = "no handler pulls from CloudWatch: what was asked of it is remembered in SQLite, and a Lambda function has no place \
+                       for that; run `forewarn ingest` on one machine with the same --stream, or let CloudWatch Metric Streams deliver to \
+                       the handler metric-stream";
 
 /// How long an invocation merges files, milliseconds: well within the fifteen minutes that one may last.
 const MERGE_MS: i64 = 5 * 60_000;
@@ -36,8 +40,6 @@ pub enum Handler {
 /// A part of the pipeline, as a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Pulls metrics into the stream.
-    Ingest,
     /// Takes what Metric Streams delivered into the stream.
     MetricStream,
     /// Takes a batch of Kinesis records into the history.
@@ -59,7 +61,6 @@ impl Handler {
     /// A sentence that names all handlers.
     pub fn parse(name: &str) -> Result<Self, String> {
         Ok(Self::Part(match name.rsplit('.').next().unwrap_or(name) {
-            "ingest" => Part::Ingest,
             "metric-stream" | "metric_stream" => Part::MetricStream,
             "archive" => Part::Archive,
             "events" => Part::Events,
@@ -67,17 +68,15 @@ impl Handler {
             "emit" => Part::Emit,
             "maintain" => Part::Maintain,
             "respond" => return Ok(Self::Respond),
+            "ingest" => return Err(NO_PULL.to_owned()),
             _ => {
                 return Err(format!(
-                    "no handler is called {name:?}; there are ingest, metric-stream, archive, events, analyze, emit, maintain and respond"
+                    "no handler is called {name:?}; there are metric-stream, archive, events, analyze, emit, maintain and respond"
                 ));
             }
         }))
     }
 }
-
-/// What pulls metrics: made by the caller, who knows from where.
-pub type Pull = Arc<dyn Fn(&Job) -> Result<Value, Failure> + Send + Sync>;
 
 /// Serves invocations until Lambda ends the process, each with its event and the time at which it is ended, milliseconds since 1970.
 ///
@@ -98,13 +97,13 @@ pub fn serve(answer: impl Fn(&Value, i64) -> Result<Value, Failure> + Send + Syn
     )))
 }
 
-/// Answers one invocation.
+/// Answers one invocation; `prefixes` are those that Metric Streams are delivered below.
 ///
 /// # Errors
 /// When it failed as a whole: Lambda then gives the same event again.
-pub fn answer(job: &Job, part: Part, event: &Value, pull: &Pull) -> Result<Value, Failure> {
+pub fn answer(job: &Job, part: Part, event: &Value, prefixes: &[String]) -> Result<Value, Failure> {
     match part {
-        Part::Ingest | Part::MetricStream => pull(job),
+        Part::MetricStream => Ok(serde_json::to_value(metric_stream_turn(job, prefixes)?)?),
         Part::Archive => archive(job, &serde_json::to_vec(event)?),
         Part::Events => events(job, &serde_json::to_vec(event)?),
         Part::Analyze => analyze(job),

@@ -24,9 +24,9 @@ use std::sync::Arc;
 use table::Table;
 
 /// Parts of the work, as leases, progress and logs know them.
-pub const ARCHIVE: &str = "archive";
+pub const ARCHIVE: &str = forewarn_ingest::archive::PART;
 /// See [`ARCHIVE`].
-pub const ANALYZE: &str = "analyze";
+pub const ANALYZE: &str = forewarn_predict::prediction_run::PART;
 /// See [`ARCHIVE`].
 pub const EMIT: &str = "emit";
 /// See [`ARCHIVE`].
@@ -154,6 +154,14 @@ impl StateSpec {
         }
     }
 
+    /// Says whether there is a log: in a directory it is made when something is written.
+    pub fn has_log(&self) -> bool {
+        match self {
+            Self::Dir(dir) => log_path(dir).exists(),
+            Self::Table(_) => true,
+        }
+    }
+
     /// Refuses a directory: in a Lambda function nothing may be kept in one.
     ///
     /// # Errors
@@ -164,6 +172,14 @@ impl StateSpec {
             Self::Table(_) => Ok(()),
         }
     }
+}
+
+/// The variable that is there in a Lambda function only.
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// Says whether this process is a Lambda function.
+pub fn in_function() -> bool {
+    std::env::var_os(RUNTIME_API).is_some()
 }
 
 /// Refuses a history in a directory: in a Lambda function nothing may be kept in one.
@@ -228,7 +244,7 @@ impl State {
 
     /// Says whether there is a log: in a directory it is made when something is written.
     pub fn has_log(&self) -> bool {
-        self.local().is_none_or(|dir| log_path(dir).exists())
+        self.spec().has_log()
     }
 
     /// Gives where parts keep what is small: how far they have come, and what they were about to do.

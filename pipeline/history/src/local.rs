@@ -141,7 +141,11 @@ pub(super) fn same_bytes(mut there: impl Read, from: &Path) -> Result<bool> {
             return Ok(there.read(&mut one).map_err(failed)? == 0);
         }
         let mut as_many = vec![0; ahead.len()];
-        if there.read_exact(&mut as_many).is_err() || as_many != ahead {
+        match there.read_exact(&mut as_many) {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            read => read.map_err(failed)?,
+        }
+        if as_many != ahead {
             return Ok(false);
         }
         file.consume(as_many.len());

@@ -77,18 +77,16 @@ impl Manifest {
     pub(super) fn save(&self, store: &Store, added: &BTreeMap<String, Signal>) -> Result<Self> {
         let mut saved = self.clone();
         store.update(FILE, |there| {
-            let Some(there) = there.map(|bytes| Self::decode(store, bytes)).transpose()? else {
-                saved.clone_from(self);
-                saved.signal_map.extend(added.iter().map(|(name, signal)| (name.clone(), *signal)));
-                return pretty(&saved, FILE).map(Some);
-            };
-            if there.buckets != self.buckets {
+            let there = there.map(|bytes| Self::decode(store, bytes)).transpose()?;
+            if let Some(there) = &there
+                && there.buckets != self.buckets
+            {
                 let (found, ours) = (there.buckets, self.buckets);
                 return Err(HistoryError::OtherBuckets { location: store.location(), found, ours });
             }
-            saved.clone_from(&there);
+            saved.clone_from(there.as_ref().unwrap_or(self));
             saved.signal_map.extend(added.iter().map(|(name, signal)| (name.clone(), *signal)));
-            if saved == there { Ok(None) } else { pretty(&saved, FILE).map(Some) }
+            if there.as_ref() == Some(&saved) { Ok(None) } else { pretty(&saved, FILE).map(Some) }
         })?;
         Ok(saved)
     }

@@ -12,7 +12,7 @@ mod write;
 
 pub use retry::{RetryReport, retry_set_aside};
 pub use set_aside::{AsideRecord, SetAside, SetAsideError};
-pub use shell::{ArchiveState, Gap, drain};
+pub use shell::{ArchiveState, Gap, PART, drain};
 
 use crate::event_log as events;
 use crate::stream::{Consumer, Intent, Limit, RecordError, Stored, StreamError};

@@ -140,7 +140,7 @@ pub struct RunReport {
 }
 
 /// The part of the work that a lease is taken for.
-const PART: &str = "analyze";
+pub const PART: &str = "analyze";
 /// How far before the last run failures are looked for, milliseconds: what comes late comes within a day.
 const LOOK_BACK_MS: i64 = 24 * 3_600_000;
 

@@ -10,7 +10,7 @@ use super::plans::PlanArgs;
 use super::{Context, End};
 use crate::render;
 use crate::schema::AnalyzeDocument;
-use crate::state::{ANALYZE, State, StateSpec};
+use crate::state::{ANALYZE, State};
 use forewarn_domain::prediction::{Level, Prediction};
 use forewarn_history::History;
 use forewarn_history::prediction_table;
@@ -23,8 +23,14 @@ use forewarn_runtime::context::RuntimeContext;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The turn, where the run is written down, and the log, where there is one.
-type TurnAndLog = (Option<DueTurn>, Option<Arc<dyn Store>>);
+/// The state, where there is a log in it or one is to be made.
+struct Opened {
+    state: State,
+    log: Arc<dyn Store>,
+    /// The turn, where the run is written down.
+    turn: Option<DueTurn>,
+    ctx: RuntimeContext,
+}
 
 /// The form of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -99,9 +105,10 @@ impl Args {
         let planner = self.plans.planner(&self.state, context)?;
         let as_of = as_of(&self.as_of, &history, context)?;
         let emit = self.emit || context.settings.emit;
-        let (turn, log) = self.turn_and_log(emit, context)?;
+        let opened = self.opened(emit, context)?;
+        let log = opened.as_ref().map(|opened| &*opened.log);
         let no_log = ProjectedLog::new(MemoryLog::new());
-        let store: &dyn Store = log.as_deref().unwrap_or(&no_log);
+        let store: &dyn Store = log.unwrap_or(&no_log);
         let previewer = planner.as_ref().map(|p| p.on(store));
         let map = self.map.over(&history);
         let shadow = if emit { load_shadow(self.shadow.as_ref(), context) } else { None };
@@ -115,13 +122,13 @@ impl Args {
             metrics: &metrics,
         };
         // Before what is new is written, so that it is announced with it.
-        if let (Some(turn), Some(log)) = (&turn, &log)
+        if let Some(Opened { turn: Some(turn), log, .. }) = &opened
             && let Err(e) = turn.resolve(&history, &**log, as_of)
         {
             tracing::error!("episodes are not resolved, the next round tries again: {e}");
         }
         let bar = progress("analyzing");
-        let prepared = run.prepare(log.as_deref().map(|log| log as _), as_of, |done, all| {
+        let prepared = run.prepare(log.map(|log| log as _), as_of, |done, all| {
             bar.set_length(all);
             bar.set_position(done);
         });
@@ -139,48 +146,44 @@ impl Args {
             write_file(path, &render::features_parquet(&analysis.table).map_err(CliError::failed)?)?;
         }
         self.write(analysis, &predictions, &ruleset, context)?;
-        if let (true, Some(log)) = (emit, &log) {
-            self.record((&run, &prepared), &**log, context)?;
+        if let (true, Some(opened)) = (emit, &opened) {
+            self.record((&run, &prepared), opened, context)?;
         }
         let found = predictions.iter().any(|p| p.confidence == Level::High);
         Ok(if self.exit_code && found { End::Findings } else { End::Done })
     }
 
-    /// Takes the turn where the run is written down, and opens the log where there is one.
-    fn turn_and_log(&self, emit: bool, context: &Context<'_>) -> Result<TurnAndLog, CliError> {
+    /// Opens the log where there is one, and takes the turn where the run is written down.
+    fn opened(&self, emit: bool, context: &Context<'_>) -> Result<Option<Opened>, CliError> {
         let spec = self.state.spec(context)?;
-        if let StateSpec::Dir(dir) = &spec
-            && !emit
-            && !forewarn_log::log_path(dir).exists()
-        {
-            return Ok((None, None));
+        if !emit && !spec.has_log() {
+            return Ok(None);
         }
-        let state = State::open(spec, &RuntimeContext::standalone())?;
+        let ctx = buses::system_context()?;
+        let state = State::open(spec, &ctx)?;
         if !emit {
-            return Ok((None, Some(state.log(ANALYZE)?)));
+            return Ok(Some(Opened { log: state.log(ANALYZE)?, state, turn: None, ctx }));
         }
         let turn = DueTurn::take(&state.leases(), &state.place()).map_err(CliError::failed)?;
-        let log = state.log_under(ANALYZE, turn.lease())?;
-        Ok((Some(turn), Some(log)))
+        Ok(Some(Opened { log: state.log_under(ANALYZE, turn.lease())?, state, turn: Some(turn), ctx }))
     }
 
     /// Writes a run down, announces what is new, and keeps the predictions.
     fn record(
         &self,
         (run, prepared): (&PredictionRun<'_>, &Prepared),
-        log: &dyn Store,
+        Opened { state, log, ctx, .. }: &Opened,
         context: &mut Context<'_>,
     ) -> Result<(), CliError> {
-        let system_context = buses::system_context()?;
+        let log = &**log;
         // A bus that is new begins here, before what this round says.
-        let state = self.state.open(context, &system_context)?;
         let wanted = self.buses.wanted(&self.state, &state.place(), context)?;
-        let mut sinks = buses::open(log, &wanted, false, &system_context)?;
+        let mut sinks = buses::open(log, &wanted, false, ctx)?;
         let mut report = RunReport::default();
         run.write(log, prepared, &mut report).map_err(of_run)?;
         // What was printed so far comes before the announcements on stdout.
         std::io::Write::flush(context.out)?;
-        let deliveries = buses::deliver(&state, log, &mut sinks, &system_context)?;
+        let deliveries = buses::deliver(state, log, &mut sinks, ctx)?;
         let emitted = report.emitted;
         tracing::info!(
             opened = emitted.opened,

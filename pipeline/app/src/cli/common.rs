@@ -4,9 +4,10 @@ pub(super) use forewarn_runtime::text::thousands as count;
 
 use super::Context;
 use super::error::CliError;
-use crate::state::{State, StateSpec, refuse_local};
+use crate::state::{State, StateSpec, in_function, refuse_local};
 use forewarn_domain::signal::{SIGNALS, Signal};
 use forewarn_domain::signal_map::SignalMap;
+use forewarn_events::DeadLetters;
 use forewarn_history::History;
 use forewarn_recover::store::Store;
 use forewarn_rules::ruleset::RuleSet;
@@ -35,9 +36,6 @@ impl HistoryArg {
     }
 }
 
-/// The variable that is there in a Lambda function only.
-const FUNCTION: &str = "AWS_LAMBDA_RUNTIME_API";
-
 /// Where the event log is.
 #[derive(Debug, clap::Args)]
 pub(super) struct StateArg {
@@ -50,7 +48,7 @@ impl StateArg {
     /// Says what it is; in a Lambda function a directory is refused.
     pub(super) fn spec(&self, context: &Context<'_>) -> Result<StateSpec, CliError> {
         let spec = StateSpec::parse(self.state.as_deref().unwrap_or(&context.settings.state))?;
-        if std::env::var_os(FUNCTION).is_some() {
+        if in_function() {
             spec.refuse_dir()?;
             refuse_local(&context.settings.history)?;
         }
@@ -65,12 +63,23 @@ impl StateArg {
     /// Opens the log to read it; none where there is none yet.
     pub(super) fn read(&self, context: &Context<'_>) -> Result<Option<Arc<dyn Store>>, CliError> {
         let spec = self.spec(context)?;
-        if let StateSpec::Dir(dir) = &spec
-            && !forewarn_log::log_path(dir).exists()
-        {
+        if !spec.has_log() {
             return Ok(None);
         }
         Ok(Some(State::open(spec, &RuntimeContext::standalone())?.log("read")?))
+    }
+
+    /// Gives where messages are that can't be understood: in the directory, or in the history that a setting names.
+    pub(super) fn dead(&self, context: &Context<'_>) -> Result<Box<dyn DeadLetters>, CliError> {
+        let spec = self.spec(context)?;
+        let settings = &context.settings;
+        let is_named = settings.origins.get("history").is_some_and(|o| *o != Origin::Default);
+        if matches!(spec, StateSpec::Table(_)) && !is_named {
+            return Err(CliError::input(
+                "where the state is a table, what can't be understood lies in the history; name it with FOREWARN_HISTORY",
+            ));
+        }
+        Ok(spec.dead(&settings.history)?)
     }
 
     /// Gives the directory, for what is kept nowhere else.

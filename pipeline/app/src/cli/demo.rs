@@ -89,7 +89,8 @@ impl Args {
         if let Some(first) = predictions.first() {
             context.out.line("")?;
             context.out.line(format_args!(
-                "why: forewarn rules explain {} --history {} --as-of {}",
+                "why: {} rules explain {} --history {} --as-of {}",
+                called(),
                 first.instance_id,
                 history.location(),
                 forewarn_runtime::time::format_ms(as_of)
@@ -120,6 +121,11 @@ impl Args {
             report.incidents
         ))
     }
+}
+
+/// Gives the program as it was called, so that what is shown can be typed as it stands.
+fn called() -> String {
+    std::env::args().next().unwrap_or_else(|| "forewarn".to_owned())
 }
 
 fn import(simulated: &Path, history_dir: &Path, context: &mut Context<'_>) -> Result<History, CliError> {

@@ -104,12 +104,14 @@ impl Args {
         }
     }
 
-    /// Checks a log that is a table: each entry as it is read.
+    /// Checks a log that is a table: each entry since the last snapshot, as it is read.
     fn check_table(spec: Result<StateSpec, CliError>) -> Finding {
         let open = |spec| State::open(spec, &RuntimeContext::standalone())?.log("doctor");
         let checked = spec.and_then(|spec| Ok(open(spec)?)).and_then(|log| Ok((log.check()?, log.head()?)));
         match checked {
-            Ok(((), entries)) => Finding::good("log", format!("{entries} entries in the table, chain whole")),
+            Ok(((), entries)) => {
+                Finding::good("log", format!("{entries} entries in the table, chain whole since the last snapshot"))
+            }
             Err(e) => Finding::fault("log", e.to_string(), "give another --state, or restore the table from a backup"),
         }
     }

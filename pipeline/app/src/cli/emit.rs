@@ -50,13 +50,10 @@ impl Args {
         if self.parked {
             return self.list_parked(&State::open(spec, &system_context)?.place(), context);
         }
-        if let StateSpec::Dir(dir) = &spec
-            && !log_path(dir).exists()
-        {
-            return Err(CliError::input(format!(
-                "no event log at {}; `forewarn analyze --emit` makes one",
-                log_path(dir).display()
-            )));
+        if let (StateSpec::Dir(dir), false) = (&spec, spec.has_log()) {
+            let path = log_path(dir);
+            let why = format!("no event log at {}; `forewarn analyze --emit` makes one", path.display());
+            return Err(CliError::input(why));
         }
         let state = State::open(spec, &system_context)?;
         let _lease = state.leases().take(EMIT).map_err(CliError::failed)?;

@@ -128,7 +128,7 @@ impl Way {
         let ctx = RuntimeContext::standalone();
         let state = self.state.open(context, &ctx)?;
         let mut producer = open::producer(&spec, state.place(), &ctx).map_err(CliError::failed)?;
-        let dead = state.dead(&context.settings.history)?;
+        let dead = self.state.dead(context)?;
         go(&mut Intake { producer: producer.as_mut(), dead: dead.as_ref(), metrics: &ctx.metrics }, &ctx)
     }
 
@@ -207,7 +207,7 @@ fn poll(_: &Way, _: Option<&str>, _: &mut Context<'_>) -> Result<End, CliError> 
 }
 
 fn dead(state: &StateArg, format: ReportFormat, context: &mut Context<'_>) -> Result<End, CliError> {
-    let letters = state.open(context, &RuntimeContext::standalone())?.dead(&context.settings.history)?.list()?;
+    let letters = state.dead(context)?.list()?;
     if format == ReportFormat::Json {
         context.out.json(&letters)?;
         return Ok(End::Done);

@@ -3,19 +3,10 @@
 use super::error::CliError;
 use super::output::Out;
 use super::{Cli, Command, Context, settle};
-use crate::lambda::{HANDLER, Handler, Part, Pull, answer, serve};
-use crate::run::{Job, upkeep};
+use crate::lambda::{HANDLER, Handler, Part, answer, serve};
+use crate::run::upkeep;
 use clap::Parser;
-use forewarn_ingest::source::ingest::pull;
-use forewarn_ingest::source::state::State;
-use forewarn_ingest::stream::open;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// What a pull keeps in a directory.
-const ASKED: &str = "what was asked of CloudWatch";
-const NO_PULL: &str = "the handler ingest remembers in SQLite what was asked of CloudWatch, and a Lambda function has no place for that; \
-                       run `forewarn ingest` on one machine with the same --stream, or let CloudWatch Metric Streams deliver";
 
 /// Serves invocations until Lambda ends the process.
 pub(super) fn main() -> ExitCode {
@@ -42,39 +33,12 @@ fn begin() -> Result<(), CliError> {
         Handler::Respond => return super::respond::function(&context),
     };
     let job = args.job(&context)?;
-    let puller = puller(&args, part, &job, &context)?;
-    serve(move |event, _| answer(&job, part, event, &puller)).map_err(CliError::failed)
-}
-
-/// Makes what a handler calls that pulls.
-fn puller(args: &super::run::Args, part: Part, job: &Job, context: &Context<'_>) -> Result<Pull, CliError> {
-    match part {
-        Part::Ingest => ingest(args, job, context),
+    let prefixes = match part {
         Part::MetricStream => {
             let wrong = || CliError::input("the handler metric-stream needs FOREWARN_METRIC_STREAM=s3://BUCKET/PREFIX");
-            let prefixes = upkeep::prefixes(args.delivered(context).ok_or_else(wrong)?);
-            Ok(Arc::new(move |job| Ok(serde_json::to_value(upkeep::metric_stream_turn(job, &prefixes)?)?)))
+            upkeep::prefixes(args.delivered(&context).ok_or_else(wrong)?)
         }
-        Part::Archive | Part::Events | Part::Analyze | Part::Emit | Part::Maintain => {
-            Ok(Arc::new(|_| Err("this function does not pull".into())))
-        }
-    }
-}
-
-/// Its places keep their pace from one invocation to the next.
-fn ingest(args: &super::run::Args, job: &Job, context: &Context<'_>) -> Result<Pull, CliError> {
-    let dir = job.state.dir(ASKED).map_err(|_| CliError::input(NO_PULL))?.to_owned();
-    let places = args.pull.places(context)?;
-    let how = args.pull.settled(args.pull.follow(), context)?;
-    let places = Mutex::new(places);
-    Ok(Arc::new(move |job| {
-        let places = places.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = State::open(&dir)?;
-        let mut producer = open::producer(&job.stream, &dir, &job.ctx)?;
-        let report = pull(&how.job(&job.ctx), &places, &state, producer.as_mut())?;
-        if !report.complete {
-            tracing::warn!("not everything that was due could be pulled; the next invocation goes on");
-        }
-        Ok(serde_json::to_value(report)?)
-    }))
+        Part::Archive | Part::Events | Part::Analyze | Part::Emit | Part::Maintain => Vec::new(),
+    };
+    serve(move |event, _| answer(&job, part, event, &prefixes)).map_err(CliError::failed)
 }

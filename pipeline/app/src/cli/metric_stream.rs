@@ -73,7 +73,7 @@ impl Args {
         let from_ms = self.from.as_deref().map(|t| time(t, context)).transpose()?;
         let state = self.state.open(context, &ctx)?;
         let mut producer = open::producer(&spec, state.place(), &ctx).map_err(CliError::failed)?;
-        let dead = state.dead(&context.settings.history)?;
+        let dead = self.state.dead(context)?;
         let report = TakeReport::default();
         let mut taking = Taking { producer: producer.as_mut(), dead: dead.as_ref(), metrics: &ctx.metrics, report };
         for path in all_files(&files)? {

@@ -79,6 +79,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let job = self.job(context)?;
+        // What can't be run is refused before anything is opened or written.
+        let only = self.parts(&job)?;
         let live = &context.settings.live;
         if let Some(address) = self.metrics_listen.as_ref().or(live.metrics_listen.as_ref()) {
             let bound = crate::listen::serve(address, Metrics::clone(&job.ctx.metrics), Arc::clone(&job.ctx.clock))
@@ -87,7 +89,6 @@ impl Args {
         }
         // A bus that is new begins here, before any round.
         drop(forewarn_deliver::outbox::open(&*job.state.log(EMIT)?, &job.wanted, false, &job.ctx)?);
-        let only = self.parts(&job)?;
         let gate = Gate::new(only.contains(&PartName::Ingest));
         let sources = self.sources(&job, &only, &gate, context)?;
         run(&job, &only, &gate, sources);

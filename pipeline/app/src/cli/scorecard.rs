@@ -147,20 +147,15 @@ impl Args {
             return diff.run(context);
         }
         let (history, log) = self.asked.open(context)?;
+        let log: Option<&dyn StateLog> = log.as_deref().map(|log| log as _);
         let (ruleset, _) = self.rules.load(context)?;
         for (episode, verdict) in &self.verdicts {
-            let log = log
-                .as_deref()
-                .map(|log| log as _)
-                .ok_or_else(|| CliError::input("--verdict needs a log (--state DIR)"))?;
+            let log = log.ok_or_else(|| CliError::input("--verdict needs a log (--state DIR)"))?;
             resolve::verdict(log, episode, *verdict, context.now_ms).map_err(CliError::input)?;
         }
-        let incidents = self.asked.incidents(&history, log.as_deref().map(|log| log as _))?;
+        let incidents = self.asked.incidents(&history, log)?;
         if self.resolve {
-            let log = log
-                .as_deref()
-                .map(|log| log as _)
-                .ok_or_else(|| CliError::input("--resolve needs a log (--state DIR)"))?;
+            let log = log.ok_or_else(|| CliError::input("--resolve needs a log (--state DIR)"))?;
             let done = resolve::resolve(log, &history, &incidents.list, context.now_ms)?;
             tracing::info!(
                 hit = done.hit,
@@ -176,16 +171,8 @@ impl Args {
             return Ok(End::Done);
         }
         let workloads = self.by == By::Workload;
-        let live = self.asked.live(
-            &history,
-            log.as_deref().map(|log| log as _),
-            &ruleset,
-            None,
-            &incidents,
-            workloads,
-            context,
-        )?;
-        let resolved = log.as_deref().map(|log| log as _).map(Resolved::of).transpose()?;
+        let live = self.asked.live(&history, log, &ruleset, None, &incidents, workloads, context)?;
+        let resolved = log.map(Resolved::of).transpose()?;
         let document = Document { live, resolved };
         match self.asked.format {
             Format::Json => context.out.json(&document)?,
@@ -203,13 +190,13 @@ impl Args {
 impl Diff {
     fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         let (history, log) = self.asked.open(context)?;
+        let log: Option<&dyn StateLog> = log.as_deref().map(|log| log as _);
         let (a, b) = (ruleset(&self.a)?, ruleset(&self.b)?);
         if a.sha256() == b.sha256() {
             return Err(CliError::input("both files are the same rule set: there is nothing to compare"));
         }
-        let incidents = self.asked.incidents(&history, log.as_deref().map(|log| log as _))?;
-        let live =
-            self.asked.live(&history, log.as_deref().map(|log| log as _), &a, Some(&b), &incidents, false, context)?;
+        let incidents = self.asked.incidents(&history, log)?;
+        let live = self.asked.live(&history, log, &a, Some(&b), &incidents, false, context)?;
         let Some(difference) = &live.report.difference else {
             return Err(CliError::failed("no comparison came of two rule sets"));
         };

@@ -63,7 +63,7 @@ impl StorageArgs {
 
     /// Gives where messages go that can't be understood.
     pub(super) fn dead(&self, context: &Context<'_>) -> Result<Box<dyn DeadLetters>, CliError> {
-        Ok(self.state.spec(context)?.dead(&context.settings.history)?)
+        self.state.dead(context)
     }
 
     /// Gives the policies.

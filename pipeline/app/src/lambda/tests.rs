@@ -24,9 +24,15 @@ fn the_handler_maintain_says_what_it_did() {
     let history = dir.path().join("h").display().to_string();
     History::create(&history, &Manifest::default()).unwrap();
     let job = Job::sample(dir.path(), history, RuntimeContext::standalone());
-    let pull: Pull = Arc::new(|_| Err("not here".into()));
     assert_eq!(Handler::parse("bootstrap.maintain"), Ok(Handler::Part(Part::Maintain)));
-    let said = answer(&job, Part::Maintain, &Value::Null, &pull).unwrap();
+    let said = answer(&job, Part::Maintain, &Value::Null, &[]).unwrap();
     assert_eq!((&said["merged"], &said["pruned"]["history"]["files"]), (&json!(0), &json!(0)));
     assert_eq!(said["pruned"]["failed"], json!([]));
+}
+
+#[test]
+fn no_handler_pulls_and_the_refusal_says_what_does() {
+    let refused = Handler::parse("bootstrap.ingest").unwrap_err();
+    assert!(refused.contains("forewarn ingest") && refused.contains("metric-stream"), "{refused}");
+    assert!(Handler::parse("ingress").unwrap_err().contains("no handler is called \"ingress\""));
 }

@@ -18,7 +18,7 @@ const END: i64 = START + 8 * DAY;
 
 #[test]
 fn a_directory_as_state_is_refused_in_a_function_and_the_refusal_says_what_to_set() {
-    for handler in ["archive", "events", "analyze", "emit", "ingest", "metric-stream", "maintain", "respond"] {
+    for handler in ["archive", "events", "analyze", "emit", "metric-stream", "maintain", "respond"] {
         let dir = tempfile::tempdir().unwrap();
         let ran = Command::new(env!("CARGO_BIN_EXE_forewarn"))
             .current_dir(dir.path())
@@ -40,6 +40,38 @@ fn a_directory_as_state_is_refused_in_a_function_and_the_refusal_says_what_to_se
         let err = String::from_utf8(ran.stderr).unwrap();
         assert!(ran.status.code() == Some(2) && err.contains("set FOREWARN_HISTORY=s3://"), "{handler}: {err}");
     }
+}
+
+/// Runs a command with a table as state, keys that nobody knows and no server: what is refused is refused before anything is asked.
+fn with_a_table(args: &[&str], dir: &Path) -> (Option<i32>, String) {
+    let keys = [("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_REGION", "us-east-1")];
+    let ran = Command::new(env!("CARGO_BIN_EXE_forewarn"))
+        .current_dir(dir)
+        .env_clear()
+        .envs(keys)
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .env("FOREWARN_STATE", "dynamodb:fleet")
+        .args(args)
+        .output()
+        .unwrap();
+    (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+}
+
+#[test]
+fn what_a_table_has_no_place_for_is_refused_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, says) in [
+        (&["run", "--only", "ingest"][..], "ingest remembers in a directory"),
+        (&["run", "--only", "emit"], "emit has no bus"),
+        (&["ingest", "--once", "--select", "all"], "give --state DIR"),
+        (&["events", "dead"], "FOREWARN_HISTORY"),
+        (&["events", "import", "x.json", "--stream", "kinesis:fleet"], "FOREWARN_HISTORY"),
+        (&["policy", "get", "i-1"], "FOREWARN_POLICIES=dynamodb:TABLE"),
+    ] {
+        let (code, err) = with_a_table(args, dir.path());
+        assert!(code == Some(2) && err.contains(says), "{args:?}: {code:?} {err}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was left");
 }
 
 /// Six instances for eight days, a point each ten minutes; two fill their disks.

@@ -4,7 +4,7 @@
 //! nothing.
 
 use super::set_aside::AsideRecord;
-use super::shell::{ArchiveState, NAME};
+use super::shell::{ArchiveState, PART};
 use super::{Archive, ArchiveError, ArchiveReport};
 use crate::stream::{Record, Stored};
 use forewarn_history::History;
@@ -40,7 +40,7 @@ pub fn retry_set_aside(
     state: &ArchiveState<'_>,
     ctx: &RuntimeContext,
 ) -> Result<RetryReport, ArchiveError> {
-    let lease = state.leases.take(NAME)?;
+    let lease = state.leases.take(PART)?;
     let mut history = History::open_or_create(history)?;
     let (aside, metrics, now_ms) = (state.aside, &ctx.metrics, ctx.clock.now_ms());
     let mut archive = Archive { history: &mut history, log: state.log, aside, metrics, now_ms, lease: Some(&lease) };

@@ -10,7 +10,7 @@ use forewarn_runtime::place::StatePlace;
 use std::collections::BTreeSet;
 
 /// The consumer of the stream that the archive is, and the part of the work that a lease is taken for.
-pub(super) const NAME: &str = "archive";
+pub const PART: &str = "archive";
 
 /// What to do where the stream no longer keeps what follows the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,9 +46,9 @@ pub fn drain(
     gap: Gap,
     ctx: &RuntimeContext,
 ) -> Result<ArchiveReport, ArchiveError> {
-    let lease = state.leases.take(NAME)?;
+    let lease = state.leases.take(PART)?;
     let mut history = History::open_or_create(history)?;
-    let mut consumer = open::consumer(stream, NAME, &state.checkpoints, ctx)?;
+    let mut consumer = open::consumer(stream, PART, &state.checkpoints, ctx)?;
     let (metrics, now_ms) = (&ctx.metrics, ctx.clock.now_ms());
     let (log, aside) = (state.log, state.aside);
     let mut archive = Archive { history: &mut history, log, aside, metrics, now_ms, lease: Some(&lease) };
@@ -56,16 +56,16 @@ pub fn drain(
     let report = loop {
         match archive.drain(consumer.as_mut(), &ctx.stop) {
             Err(e) if gap == Gap::Pass && pass(&e, consumer.as_ref(), &mut passed)? => {
-                consumer = open::consumer(stream, NAME, &state.checkpoints, ctx)?;
+                consumer = open::consumer(stream, PART, &state.checkpoints, ctx)?;
             }
             other => break other?,
         }
     };
     // As of the last look at the stream: what came since is the next drain's.
     let behind_ms = consumer.lag()?.millis.unwrap_or(0);
-    metrics.dealt_with(NAME, ctx.clock.now_ms() - behind_ms);
+    metrics.dealt_with(PART, ctx.clock.now_ms() - behind_ms);
     if report.records > 0 || report.redone > 0 {
-        metrics.success(NAME, ctx.clock.now_ms());
+        metrics.success(PART, ctx.clock.now_ms());
     }
     Ok(report)
 }

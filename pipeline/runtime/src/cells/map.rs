@@ -67,10 +67,16 @@ impl<V: Clone + PartialEq + Serialize + DeserializeOwned> CellMap<V> {
     /// # Errors
     /// When a cell cannot be written, or another process came first; some may be there then.
     pub fn insert(&mut self, entries: impl IntoIterator<Item = (String, V)>) -> Result<(), MapError> {
+        let mut lengths: Vec<usize> =
+            self.parts.iter().map(|part| part.cell.as_ref().map_or(0, |cell| cell.text.len())).collect();
         let mut changed: BTreeMap<usize, BTreeMap<String, V>> = BTreeMap::new();
         for (key, value) in entries {
             let there = self.parts.iter().position(|part| part.entries.contains_key(&key));
-            let at = there.unwrap_or_else(|| self.with_room(&changed));
+            let at = there.unwrap_or_else(|| lengths.iter().position(|l| *l < FULL).unwrap_or(lengths.len()));
+            if at == lengths.len() {
+                lengths.push(0);
+            }
+            lengths[at] += self.length(&key, &value)?;
             let before = || self.parts.get(at).map_or_else(BTreeMap::new, |part| part.entries.clone());
             changed.entry(at).or_insert_with(before).insert(key, value);
         }
@@ -83,6 +89,9 @@ impl<V: Clone + PartialEq + Serialize + DeserializeOwned> CellMap<V> {
     /// As [`CellMap::insert`].
     pub fn retain(&mut self, keep: impl Fn(&str, &V) -> bool) -> Result<(), MapError> {
         for at in 0..self.parts.len() {
+            if self.parts[at].entries.iter().all(|(key, value)| keep(key, value)) {
+                continue;
+            }
             let mut entries = self.parts[at].entries.clone();
             entries.retain(|key, value| keep(key, value));
             self.change(at, entries)?;
@@ -90,17 +99,11 @@ impl<V: Clone + PartialEq + Serialize + DeserializeOwned> CellMap<V> {
         Ok(())
     }
 
-    /// Gives the first part that has room, of those that are there and those that are being changed.
-    fn with_room(&self, changed: &BTreeMap<usize, BTreeMap<String, V>>) -> usize {
-        let length = |at: usize| match changed.get(&at) {
-            Some(entries) => serde_json::to_string(entries).map_or(FULL, |text| text.len()),
-            None => self.parts.get(at).and_then(|part| part.cell.as_ref()).map_or(0, |cell| cell.text.len()),
-        };
-        let mut at = 0;
-        while length(at) >= FULL {
-            at += 1;
-        }
-        at
+    /// Says how much longer an entry makes a cell at most, bytes of text.
+    fn length(&self, key: &str, value: &V) -> Result<usize, CellError> {
+        let unfit = |e: serde_json::Error| CellError { place: self.name.clone(), doing: "write it", source: e.into() };
+        let text = serde_json::to_string(&(key, value)).map_err(unfit)?;
+        Ok(text.len())
     }
 
     /// Writes a part, where that changes it.
@@ -163,6 +166,19 @@ mod tests {
             again.retain(|_, _| false).unwrap();
         }
         assert!(map(&cells).iter().count() == 0 && map(&cells).parts.len() == 4, "cells are used again");
+    }
+
+    #[test]
+    fn what_lets_nothing_go_writes_nothing() {
+        let cells: Arc<dyn Cells> = Arc::new(MemoryCells::default());
+        let (mut first, mut second) = (map(&cells), map(&cells));
+        first.insert(entries(0..3)).unwrap();
+        assert!(second.retain(|_, _| true).is_ok(), "it has not even seen the cell");
+        first.retain(|_, _| true).unwrap();
+        assert_eq!(
+            map(&cells).parts[0].cell.as_ref().unwrap().revision,
+            first.parts[0].cell.as_ref().unwrap().revision
+        );
     }
 
     #[test]
