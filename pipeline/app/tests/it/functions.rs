@@ -66,7 +66,7 @@ fn what_a_table_has_no_place_for_is_refused_in_words() {
         (&["ingest", "--once", "--select", "all"], "give --state DIR"),
         (&["events", "dead"], "FOREWARN_HISTORY"),
         (&["events", "import", "x.json", "--stream", "kinesis:fleet"], "FOREWARN_HISTORY"),
-        (&["policy", "get", "i-1"], "FOREWARN_POLICIES=dynamodb:TABLE"),
+        (&["policy", "get", "default"], "FOREWARN_POLICIES=dynamodb:TABLE"),
     ] {
         let (code, err) = with_a_table(args, dir.path());
         assert!(code == Some(2) && err.contains(says), "{args:?}: {code:?} {err}");
