@@ -32,6 +32,9 @@ pub const APPLICATION_ID: i32 = 0x4657_4C47;
 /// The version of the tables in the file.
 pub const SCHEMA_VERSION: i32 = 5;
 
+/// Statements that a connection keeps ready.
+const STATEMENTS: usize = 64;
+
 /// A log in a SQLite file; threads may share it, and processes may open the same file.
 #[derive(Debug)]
 pub struct SqliteLog {
@@ -58,6 +61,7 @@ impl SqliteLog {
         let mut connection = Connection::open(path).map_err(unavailable)?;
         patient(&mut connection).map_err(unavailable)?;
         tables::prepare(&mut connection, &shown)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         let ctx = RuntimeContext::standalone();
         Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), ctx })
     }
@@ -301,8 +305,10 @@ fn find_cursor(connection: &Connection, name: &str) -> Result<Option<u64>, LogEr
 fn length(connection: &Connection, stream: &str) -> Result<u64, LogError> {
     let sql = "SELECT coalesce((SELECT max(version) FROM events WHERE stream = ?1),
                                (SELECT version FROM checkpoint_streams WHERE stream = ?1), 0)";
-    let version: i64 =
-        connection.query_row(sql, [stream], |row| row.get(0)).map_err(failed("read a stream's length"))?;
+    let version: i64 = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row([stream], |row| row.get(0)))
+        .map_err(failed("read a stream's length"))?;
     Ok(version as u64)
 }
 
@@ -317,22 +323,23 @@ fn link(head: Option<(u64, String)>, stream: &str, version: u64, envelope: Envel
 fn insert(tx: &Transaction<'_>, entry: &Recorded, new: &NewEvent) -> Result<(), LogError> {
     let envelope = &entry.envelope;
     let text = chain::canonical_text(envelope).map_err(|e| LogError::unavailable("write an event as JSON", e))?;
-    tx.execute(
-        "INSERT INTO events(position, stream, version, id, type, subject, time_ms, envelope, previous_hash, hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        params![
-            entry.position as i64,
-            entry.stream,
-            entry.version as i64,
-            envelope.id,
-            envelope.type_,
-            envelope.subject,
-            new.time.as_millisecond(),
-            text,
-            entry.previous_hash,
-            entry.hash,
-        ],
-    )
-    .map_err(failed("write an entry"))?;
+    let sql = "INSERT INTO events(position, stream, version, id, type, subject, time_ms, envelope, previous_hash, hash)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    tx.prepare_cached(sql)
+        .and_then(|mut statement| {
+            statement.execute(params![
+                entry.position as i64,
+                entry.stream,
+                entry.version as i64,
+                envelope.id,
+                envelope.type_,
+                envelope.subject,
+                new.time.as_millisecond(),
+                text,
+                entry.previous_hash,
+                entry.hash,
+            ])
+        })
+        .map_err(failed("write an entry"))?;
     tables::project(tx, envelope, &new.event)
 }

@@ -6,7 +6,9 @@
 use forewarn_domain::id::is_name;
 use forewarn_log::envelope::{Envelope, MAX_DATA_BYTES};
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::io::Read;
+use zstd::zstd_safe::{DCtx, ResetDirective, get_error_name};
 
 /// Longest encoded record: the 1 MiB of Kinesis, less the longest partition key.
 pub const MAX_ENCODED: usize = (1 << 20) - 512;
@@ -172,13 +174,7 @@ impl Record {
         if *version != VERSION {
             return Err(RecordError::Newer(*version));
         }
-        let damaged = |e: std::io::Error| RecordError::Damaged(e.to_string());
-        let mut plain = Vec::new();
-        let decoder = zstd::stream::read::Decoder::new(body).map_err(damaged)?;
-        decoder.take(MAX_DECODED as u64 + 1).read_to_end(&mut plain).map_err(damaged)?;
-        if plain.len() > MAX_DECODED {
-            return Err(too_long(plain.len(), "decompressed", MAX_DECODED));
-        }
+        let plain = decompressed(body)?;
         let wire: Wire<'_> = postcard::from_bytes(&plain).map_err(|e| RecordError::Damaged(e.to_string()))?;
         let record = match wire {
             Wire::Samples { account, region, instance_id, ingested_at, series } => Self::Samples(SampleBatch {
@@ -324,6 +320,29 @@ impl SeriesBlock {
             values: wire.values,
         })
     }
+}
+
+thread_local! {
+    /// What decompression works in: making it takes longer than a record of an event.
+    static DECODER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+}
+
+/// Decompresses what is at most [`MAX_DECODED`] bytes then.
+fn decompressed(body: &[u8]) -> Result<Vec<u8>, RecordError> {
+    let damaged = |e: std::io::Error| RecordError::Damaged(e.to_string());
+    let mut plain = Vec::new();
+    DECODER.with_borrow_mut(|context| {
+        // A record that was damaged leaves it within a frame.
+        context
+            .reset(ResetDirective::SessionOnly)
+            .map_err(|code| RecordError::Damaged(get_error_name(code).to_owned()))?;
+        let decoder = zstd::stream::read::Decoder::with_context(body, context);
+        decoder.take(MAX_DECODED as u64 + 1).read_to_end(&mut plain).map_err(damaged)
+    })?;
+    if plain.len() > MAX_DECODED {
+        return Err(too_long(plain.len(), "decompressed", MAX_DECODED));
+    }
+    Ok(plain)
 }
 
 fn too_long(bytes: usize, form: &'static str, most: usize) -> RecordError {

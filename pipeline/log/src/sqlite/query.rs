@@ -28,7 +28,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Recorded, LogError>> {
 
 fn select(connection: &Connection, tail: &str, params: Vec<Value>) -> Result<Vec<Recorded>, LogError> {
     let sql = format!("SELECT {COLUMNS} FROM events {tail}");
-    let mut statement = connection.prepare(&sql).map_err(failed("ask for entries"))?;
+    let mut statement = connection.prepare_cached(&sql).map_err(failed("ask for entries"))?;
     let rows = statement.query_map(params_from_iter(params), entry).map_err(failed("read entries"))?;
     rows.map(|row| row.map_err(failed("read an entry"))?).collect()
 }
@@ -42,7 +42,8 @@ fn int(n: u64) -> Value {
 pub(super) fn last(connection: &Connection) -> Result<Option<(u64, String)>, LogError> {
     let sql = "SELECT position, hash FROM events ORDER BY position DESC LIMIT 1";
     connection
-        .query_row(sql, [], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)))
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))))
         .optional()
         .map_err(failed("find the head"))
 }

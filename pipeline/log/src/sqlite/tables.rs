@@ -176,8 +176,11 @@ pub(super) fn project(tx: &Transaction<'_>, envelope: &Envelope, event: &Event) 
 /// Reads one row.
 pub(super) fn get(tx: &Connection, key: &Key) -> Result<Option<Row>, LogError> {
     let sql = format!("SELECT row FROM {} WHERE key = ?1", key.table.name());
-    let text: Option<String> =
-        tx.query_row(&sql, [&key.id], |row| row.get(0)).optional().map_err(failed("read current state"))?;
+    let text: Option<String> = tx
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_row([&key.id], |row| row.get(0)))
+        .optional()
+        .map_err(failed("read current state"))?;
     text.map(|text| Row::decode(key.table, &text)).transpose().map_err(|e| {
         LogError::unavailable(format!("read {} {}; run `forewarn log rebuild`", key.table.name(), key.id), e)
     })
@@ -186,16 +189,15 @@ pub(super) fn get(tx: &Connection, key: &Key) -> Result<Option<Row>, LogError> {
 /// Writes or removes one row.
 pub(super) fn put(tx: &Transaction<'_>, key: &Key, row: Option<&Row>) -> Result<(), LogError> {
     let table = key.table.name();
-    match row {
+    let written = match row {
         Some(row) => {
             let text = serde_json::to_string(row).map_err(|e| LogError::unavailable("write current state", e))?;
-            let sql = format!("INSERT OR REPLACE INTO {table}(key, row) VALUES (?1, ?2)");
-            tx.execute(&sql, params![key.id, text]).map_err(failed("write current state"))?;
+            tx.prepare_cached(&format!("INSERT OR REPLACE INTO {table}(key, row) VALUES (?1, ?2)"))
+                .and_then(|mut statement| statement.execute(params![key.id, text]))
         }
-        None => {
-            tx.execute(&format!("DELETE FROM {table} WHERE key = ?1"), [&key.id])
-                .map_err(failed("write current state"))?;
-        }
-    }
-    Ok(())
+        None => tx
+            .prepare_cached(&format!("DELETE FROM {table} WHERE key = ?1"))
+            .and_then(|mut statement| statement.execute([&key.id])),
+    };
+    written.map(drop).map_err(failed("write current state"))
 }

@@ -1,7 +1,7 @@
 //! Builds a log of so many entries in a SQLite file, and measures how long others wait while it is rebuilt, checked and pruned.
 //!
-//! `cargo run --release -p forewarn-log --example log_upkeep -- 10000000 [DIR]` prints a line for each, with the longest time that one
-//! append and one read took meanwhile, in milliseconds, and ends with 1 where one took more than a second.
+//! `cargo run --release -p forewarn-testkit --no-default-features --example log_upkeep -- 10000000 [DIR]` prints a line for each, with the
+//! longest time that one append and one read took meanwhile, in milliseconds, and ends with 1 where one took more than a second.
 #![allow(clippy::print_stdout, reason = "an example speaks to its reader")]
 #![allow(clippy::unwrap_used, reason = "an example that cannot go on fails")]
 
@@ -73,7 +73,7 @@ fn time(n: u64) -> Timestamp {
 fn build(path: &Path, entries: u64) {
     drop(SqliteLog::open(path).unwrap());
     let db = Connection::open(path).unwrap();
-    db.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000;").unwrap();
+    db.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -4000000;").unwrap();
     let often = silence("i-x").seal().unwrap();
     let change = ChangeMarked {
         change_id: "x".to_owned(),
@@ -119,6 +119,9 @@ fn build(path: &Path, entries: u64) {
         db.execute_batch("COMMIT").unwrap();
     }
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(db);
+    // What was not synced while it was built would be waited for by the first that syncs.
+    std::fs::File::open(path).unwrap().sync_all().unwrap();
 }
 
 /// Makes the `n`-th entry: mostly the same of another instance, sometimes something new.
