@@ -94,6 +94,11 @@ def emulator(*args, env=None, log=None):
     return Server([kit.binary(), "simulate", "--serve", "127.0.0.1:0", *args], env=env, log=log)
 
 
+def set_clock(url, ms):
+    """Sets the clock of an emulator, from which it goes on."""
+    urllib.request.urlopen(urllib.request.Request(f"{url}/_emulator/clock", str(ms).encode(), method="PUT"), timeout=30).close()
+
+
 def stats(server):
     with urllib.request.urlopen(f"{server.url}/_emulator/stats", timeout=30) as r:
         return json.load(r)

@@ -35,6 +35,7 @@ pub use truth::write_truth;
 use forewarn_runtime::clock::Clock;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use world::{Span, World};
 
@@ -129,6 +130,8 @@ pub struct Emulator {
     stats: stats::Stats,
     store: Mutex<put::Store>,
     clock: Arc<dyn Clock>,
+    /// How far it was set off its clock, milliseconds.
+    set_by: AtomicI64,
 }
 
 impl Emulator {
@@ -170,7 +173,17 @@ impl Emulator {
             stats: stats::Stats::default(),
             store: Mutex::default(),
             clock,
+            set_by: AtomicI64::new(0),
         })
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now_ms().saturating_add(self.set_by.load(Ordering::Relaxed))
+    }
+
+    /// Sets its clock to a time, milliseconds, from which it goes on, as `PUT /_emulator/clock` does.
+    pub fn set_clock(&self, to_ms: i64) {
+        self.set_by.store(to_ms.saturating_sub(self.clock.now_ms()), Ordering::Relaxed);
     }
 
     /// Gives the counters, as `GET /_emulator/stats` does.

@@ -94,8 +94,12 @@ async fn exchange(
         return Ok(reply(200, "application/json", Bytes::from(it.stats.json().to_string()), &[]));
     }
     let (head, body) = request.into_parts();
+    let is_clock = head.method == Method::PUT && head.uri.path() == "/_emulator/clock";
     let body = Limited::new(body, LONGEST).collect().await.map(http_body_util::Collected::to_bytes);
-    let (fate, delay) = it.fates.next(it.clock.now_ms());
+    if is_clock {
+        return Ok(set_clock(it, body.ok().as_deref()));
+    }
+    let (fate, delay) = it.fates.next(it.now_ms());
     if delay > 0 {
         it.stats.add(Count::Slow, 1);
         tokio::time::sleep(Duration::from_millis(delay)).await;
@@ -138,10 +142,22 @@ async fn exchange(
     }
     let mut response = target.reply(answer);
     // AWS tells the time; ours is the emulator's, or a client on the same quick clock would think its own wrong.
-    if let Some(date) = http_date(it.clock.now_ms()) {
+    if let Some(date) = http_date(it.now_ms()) {
         response.headers_mut().insert(header::DATE, date);
     }
     Ok(response)
+}
+
+/// Sets the clock to the time that a body says, milliseconds since 1970.
+fn set_clock(it: &Emulator, body: Option<&[u8]>) -> Response<Full<Bytes>> {
+    let to = body.and_then(|b| std::str::from_utf8(b).ok()?.trim().parse().ok());
+    match to {
+        Some(to) => {
+            it.set_clock(to);
+            reply(204, "text/plain", Bytes::new(), &[])
+        }
+        None => reply(400, "text/plain", Bytes::from_static(b"the body is a time, milliseconds since 1970\n"), &[]),
+    }
 }
 
 /// Writes a time as the Date header does (RFC 9110, 5.6.7).
@@ -188,7 +204,7 @@ impl Target {
     }
 
     fn answer(self, it: &Emulator, bytes: &[u8], mishaps: &Mishaps) -> Result<Vec<u8>, Refusal> {
-        let now = it.clock.now_ms();
+        let now = it.now_ms();
         match self {
             Self::Query => return ec2::answer(it, bytes, now),
             Self::Unknown => {

@@ -55,7 +55,6 @@ fn main() {
         assert_eq!(report.entries, entries / 10);
         format!("{} entries, {} left", report.entries, report.left)
     }));
-    assert_eq!(log.verify().unwrap().fault, None);
     println!("longest wait of all: {} ms", longest.as_millis());
     if longest > BOUND {
         drop(kept);

@@ -98,6 +98,21 @@ fn the_command_serves_a_simulated_fleet_and_writes_what_exists() {
         .unwrap();
     let reply = std::io::read_to_string(&mut stats).unwrap();
     assert!(reply.starts_with("HTTP/1.1 200") && reply.contains("\"throttles\":0"), "{reply}");
+    // Its clock can be set: what it tells of the time goes on from there.
+    let told = |request: &str| {
+        let mut there = std::net::TcpStream::connect(address).unwrap();
+        std::io::Write::write_all(&mut there, request.as_bytes()).unwrap();
+        std::io::read_to_string(&mut there).unwrap()
+    };
+    let set = |body: &str| {
+        let length = body.len();
+        told(&format!(
+            "PUT /_emulator/clock HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        ))
+    };
+    assert!(set("1767312000000").starts_with("HTTP/1.1 204") && set("soon").starts_with("HTTP/1.1 400"));
+    let reply = told("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    assert!(reply.to_lowercase().contains("date: fri, 02 jan 2026 00:00:0"), "{reply}");
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(killed.success() && child.wait().unwrap().success());
     assert!(dir.path().join("incidents.parquet").exists());
