@@ -4,17 +4,22 @@
 //! An import's id is the hash of the files' bytes and of the options that shape rows. File names derive from it, so
 //! that running it again, after a crash too, makes exactly the same files.
 
+mod cli_json;
 mod columns;
+mod device;
 mod error;
 mod from_csv;
 mod from_parquet;
+mod hive;
 mod identity;
+mod lines;
 mod merge;
 mod options;
 mod order;
 mod period;
 mod series;
 mod sort;
+mod spool;
 pub mod table;
 mod times;
 
@@ -41,7 +46,20 @@ pub fn import_files(
     if files.is_empty() {
         return Err(ImportError::NoFiles);
     }
-    let inputs = files.iter().map(|f| identity::Input::open(f)).collect::<Result<Vec<_>, _>>()?;
+    let mut inputs = Vec::with_capacity(files.len());
+    for path in files {
+        if path.is_dir() {
+            let within = hive::files(path).map_err(|e| ImportError::read(path, e))?;
+            if within.is_empty() {
+                return Err(ImportError::file(path, "is a directory without files"));
+            }
+            for file in within {
+                inputs.push(identity::Input::open(&file, options)?);
+            }
+        } else {
+            inputs.push(identity::Input::open(path, options)?);
+        }
+    }
     let id = identity::import_id(&inputs, options, history.buckets())?;
     let mut writer = history.writer()?;
     if let Some(record) = writer.record(&id)? {
@@ -55,14 +73,14 @@ pub fn import_files(
     let mut intake = Intake::new(options, writer.history(), &staging.dir().join("spill"))?;
     for input in &inputs {
         match input.format {
-            identity::Format::Csv => from_csv::read(&input.path, &input.file, &mut intake, progress)?,
-            identity::Format::Parquet => from_parquet::read(&input.path, &input.file, &mut intake, progress)?,
+            identity::Format::Csv => from_csv::read(input, &mut intake, progress)?,
+            identity::Format::Parquet => from_parquet::read(input, &mut intake, progress)?,
         }
     }
     let Intake { table, sorter, faults, mut report, .. } = intake;
     report.rows_skipped = faults.skipped;
     report.errors = faults.sample;
-    report.files = files.len() as u64;
+    report.files = inputs.len() as u64;
     let mut spilled = sorter.finish(&table)?;
     let keys = final_keys(&table, &mut spilled)?;
     let targets: Vec<String> = spilled.partitions().into_iter().map(|partition| file_of(partition, &id)).collect();

@@ -17,12 +17,14 @@ use std::path::PathBuf;
   forewarn import --history H --column ts=Timestamp --column value=Average --tz Europe/Berlin export.csv
 
 Long files need the columns instance_id, metric, ts and value; account, region, namespace, stat, device, period_s and
-ingested_at are taken where they are there. A CSV of one series needs timestamp and value.")]
+ingested_at are taken where they are there, and path, mountpoint, drive, interface, volume_id and the like say what device it is. A CSV of
+one series needs timestamp and value. Folders are read whole (COLUMN=VALUE in their names too), and so are gzip, UTF-16, semicolons or tabs
+with decimal commas, and what aws cloudwatch get-metric-statistics and get-metric-data print.")]
 #[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,
-    /// The files; - is standard input
+    /// The files, or folders of them; - is standard input
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The instance, for files without such a column

@@ -1,5 +1,7 @@
 //! Finds the columns of an input by their names, given or usual.
 
+use super::device;
+use super::hive::Constants;
 use super::options::ImportOptions;
 use super::series::SERIES_COLUMNS;
 
@@ -8,6 +10,8 @@ use super::series::SERIES_COLUMNS;
 pub(super) struct Columns {
     /// The text columns that name the series, in the order of [`SERIES_COLUMNS`].
     pub(super) said: [Option<usize>; 7],
+    /// The text columns that say what of the instance is measured, and as what.
+    pub(super) parts: Vec<(usize, &'static str)>,
     pub(super) period_s: Option<usize>,
     pub(super) ts: usize,
     pub(super) value: usize,
@@ -32,10 +36,15 @@ fn usual(column: &str) -> &'static [&'static str] {
     }
 }
 
+/// Says whether a column of that name is this one.
+pub(super) fn usual_name(column: &str, name: &str) -> bool {
+    usual(column).contains(&name)
+}
+
 const OTHERS: [&str; 4] = ["period_s", "ts", "value", "ingested_at"];
 
-/// Finds the columns by the header; fails with the fault.
-pub(super) fn find(header: &[String], options: &ImportOptions) -> Result<Columns, String> {
+/// Finds the columns by the header, but for those that the path of the file gives; fails with the fault.
+pub(super) fn find(header: &[String], options: &ImportOptions, constants: &Constants) -> Result<Columns, String> {
     for column in options.columns.keys() {
         if !SERIES_COLUMNS.contains(&column.as_str()) && !OTHERS.contains(&column.as_str()) {
             let known: Vec<&str> = SERIES_COLUMNS.into_iter().chain(OTHERS).collect();
@@ -61,7 +70,7 @@ pub(super) fn find(header: &[String], options: &ImportOptions) -> Result<Columns
         [("instance_id", &options.instance), ("metric", &options.metric)].into_iter().enumerate()
     {
         match (said[i], given) {
-            (None, None) => {
+            (None, None) if constants[i].is_none() => {
                 let option = if i == 0 { "--instance" } else { "--metric" };
                 return Err(format!("{}, or give {option} for a file of one series", missing(header, column, column)));
             }
@@ -71,11 +80,15 @@ pub(super) fn find(header: &[String], options: &ImportOptions) -> Result<Columns
                     header[at]
                 ));
             }
-            (None, Some(_)) | (Some(_), None) => {}
+            (None, Some(_) | None) | (Some(_), None) => {}
         }
     }
+    let taken = |at: usize| said.contains(&Some(at)) || options.columns.values().any(|name| *name == header[at]);
+    let parts = header.iter().enumerate().filter(|(at, _)| !taken(*at));
+    let parts = parts.filter_map(|(at, name)| Some((at, device::part(name)?))).collect();
     Ok(Columns {
         said,
+        parts,
         period_s: find("period_s")?,
         ts: needed("ts")?,
         value: needed("value")?,
@@ -130,39 +143,59 @@ mod tests {
     #[test]
     fn usual_and_mapped_names_are_found() {
         let mut options = ImportOptions::at(0);
-        let found = find(&header(&["timestamp", "value", "metric", "instance_id"]), &options).unwrap();
+        let found =
+            find(&header(&["timestamp", "value", "metric", "instance_id"]), &options, &Constants::default()).unwrap();
         assert_eq!((found.ts, found.value, found.said[0], found.said[1]), (0, 1, Some(3), Some(2)));
         options.columns.insert("ts".into(), "When".into());
-        let found = find(&header(&["ts", "value", "metric", "instance_id", "When"]), &options).unwrap();
+        let found =
+            find(&header(&["ts", "value", "metric", "instance_id", "When"]), &options, &Constants::default()).unwrap();
         assert_eq!(found.ts, 4);
     }
 
     #[test]
     fn a_missing_column_is_named_with_what_there_is_and_the_nearest() {
-        let fault = find(&header(&["instance", "metric", "ts", "value"]), &ImportOptions::at(0)).unwrap_err();
+        let fault = find(&header(&["instance", "metric", "ts", "value"]), &ImportOptions::at(0), &Constants::default())
+            .unwrap_err();
         assert_eq!(
             fault,
             "the column `instance_id` is missing; the file has `instance`, `metric`, `ts`, `value`; the nearest is \
              `instance`; map it with instance_id=NAME, or give --instance for a file of one series"
         );
-        let fault = find(&header(&["instance_id", "metric", "when", "value"]), &ImportOptions::at(0)).unwrap_err();
+        let fault =
+            find(&header(&["instance_id", "metric", "when", "value"]), &ImportOptions::at(0), &Constants::default())
+                .unwrap_err();
         assert!(fault.starts_with("the column `ts` is missing; the file has `instance_id`"), "{fault}");
+    }
+
+    #[test]
+    fn columns_that_say_what_is_measured_are_parts_of_the_device() {
+        let names = ["instance_id", "metric", "ts", "value", "VolumeId", "note", "mountpoint", "instance"];
+        let found = find(&header(&names), &ImportOptions::at(0), &Constants::default()).unwrap();
+        assert_eq!(found.parts, [(4, "volume"), (6, "path"), (7, "instance")]);
+        let mut options = ImportOptions::at(0);
+        options.columns.insert("instance_id".into(), "instance".into());
+        let found = find(&header(&["instance", "metric", "ts", "value"]), &options, &Constants::default()).unwrap();
+        assert_eq!((found.said[0], found.parts.len()), (Some(0), 0));
     }
 
     #[test]
     fn what_contradicts_itself_is_refused() {
         let mut options = ImportOptions::at(0);
         assert!(
-            find(&header(&["instance_id", "metric", "ts", "value", "ts"]), &options).unwrap_err().contains("twice")
+            find(&header(&["instance_id", "metric", "ts", "value", "ts"]), &options, &Constants::default())
+                .unwrap_err()
+                .contains("twice")
         );
         options.instance = Some("i-1".into());
         assert!(
-            find(&header(&["instance_id", "metric", "ts", "value"]), &options).unwrap_err().contains("cannot be given")
+            find(&header(&["instance_id", "metric", "ts", "value"]), &options, &Constants::default())
+                .unwrap_err()
+                .contains("cannot be given")
         );
         options.instance = None;
         options.columns.insert("tss".into(), "x".into());
         assert!(
-            find(&header(&["instance_id", "metric", "ts", "value"]), &options)
+            find(&header(&["instance_id", "metric", "ts", "value"]), &options, &Constants::default())
                 .unwrap_err()
                 .contains("no column that can be mapped")
         );

@@ -2,15 +2,20 @@
 
 use super::Intake;
 use super::columns::{self, Columns};
+use super::device;
 use super::error::ImportError;
+use super::hive::Constants;
+use super::identity::Input;
+use super::lines::{self, Lines};
 use super::options::{Phase, Progress};
-use super::series::SeriesFields;
+use super::series::{DEVICE, INSTANCE, SeriesFields};
 use crate::NOT_INGESTED;
 use csv::StringRecord;
 use forewarn_runtime::time::{self, parse_instant};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 /// Rows between two reports of progress.
@@ -21,20 +26,34 @@ const RUN: usize = 4096;
 
 /// Reads a file, known to people as `path`.
 pub(super) fn read(
-    path: &Path,
-    file: &Path,
+    input: &Input,
     intake: &mut Intake<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), ImportError> {
-    let file = File::open(file).map_err(|e| ImportError::read(path, e))?;
+    let path = input.path.as_path();
+    let open = || File::open(&input.file).map_err(|e| ImportError::read(path, e));
+    let delimiter = lines::delimiter(BufReader::new(open()?)).map_err(|e| ImportError::read(path, e))?;
+    let file = open()?;
     let total = file.metadata().map_or(0, |m| m.len());
-    let mut reader = csv::ReaderBuilder::new().flexible(true).buffer_capacity(256 * 1024).from_reader(file);
+    let mut reader = csv::ReaderBuilder::new();
+    let reader = reader.flexible(true).delimiter(delimiter).buffer_capacity(256 * 1024);
+    let mut reader = reader.from_reader(Lines::new(file));
     let header = reader.headers().map_err(|e| unreadable(path, &e))?;
     let header: Vec<String> = header.iter().map(|h| h.trim().trim_start_matches('\u{feff}').to_owned()).collect();
-    let columns = columns::find(&header, intake.options).map_err(|fault| ImportError::file(path, fault))?;
+    let columns = columns::find(&header, intake.options, &input.constants);
+    let columns = columns.map_err(|fault| ImportError::file(path, fault))?;
     let zone = intake.options.tz.as_deref().map(time::zone).transpose()?;
-    let mut rows =
-        Rows { path, columns, width: header.len(), zone, known: HashMap::new(), name: Vec::new(), run: Run::default() };
+    let mut rows = Rows {
+        path,
+        columns,
+        constants: &input.constants,
+        decimal_comma: delimiter != b',',
+        width: header.len(),
+        zone,
+        known: HashMap::new(),
+        name: Vec::new(),
+        run: Run::default(),
+    };
     let mut record = StringRecord::new();
     loop {
         match reader.read_record(&mut record) {
@@ -79,6 +98,9 @@ struct Run {
 struct Rows<'p> {
     path: &'p Path,
     columns: Columns,
+    constants: &'p Constants,
+    /// Whether a comma may stand before the decimals.
+    decimal_comma: bool,
     width: usize,
     zone: Option<TimeZone>,
     /// Series by the text of the fields that name them.
@@ -131,7 +153,7 @@ impl Rows<'_> {
             return Err(format!("the line has {} fields, the header {}", record.len(), self.width));
         }
         let ts = parse_instant(&record[self.columns.ts], self.zone.as_ref()).map_err(|e| e.to_string())?;
-        let value = number(&record[self.columns.value])?;
+        let value = number(&record[self.columns.value], self.decimal_comma)?;
         if let Some(fault) = intake.fault_of(ts, value) {
             return Err(fault);
         }
@@ -146,14 +168,19 @@ impl Rows<'_> {
         const SEPARATOR: u8 = 0;
         let columns = &self.columns;
         self.name.clear();
-        for &i in columns.said.iter().chain([&columns.period_s]).flatten() {
+        let parts = columns.parts.iter().map(|(i, _)| i);
+        for &i in columns.said.iter().chain([&columns.period_s]).flatten().chain(parts) {
             self.name.extend_from_slice(record[i].as_bytes());
             self.name.push(SEPARATOR);
         }
         if let Some(&series) = self.known.get(&self.name) {
             return Ok(series);
         }
-        let texts = columns.said.map(|c| c.map(|i| record[i].trim()));
+        let mut texts: [Option<&str>; 7] =
+            std::array::from_fn(|at| columns.said[at].map(|i| record[i].trim()).or(self.constants[at].as_deref()));
+        let parts: Vec<_> = columns.parts.iter().map(|(i, name)| (*name, Some(record[*i].trim()))).collect();
+        let device = device::device(texts[INSTANCE], texts[DEVICE], &parts);
+        texts[DEVICE] = device.as_deref();
         let period_s = match columns.period_s.map(|i| record[i].trim()) {
             None | Some("") => None,
             Some(text) => Some(text.parse::<i64>().map_err(|_| format!("period_s `{text}` is not a whole number"))?),
@@ -164,11 +191,15 @@ impl Rows<'_> {
     }
 }
 
-/// Reads a value; empty, `NaN` and `null` are missing.
-fn number(text: &str) -> Result<f64, String> {
+/// Reads a value; empty, `NaN` and `null` are missing. Where a comma may stand before the decimals, a point may too, but not both.
+fn number(text: &str, decimal_comma: bool) -> Result<f64, String> {
     let text = text.trim();
     if text.is_empty() || text.eq_ignore_ascii_case("null") {
         return Ok(f64::NAN);
     }
-    text.parse().map_err(|_| format!("the value `{text}` is not a number"))
+    let wrong = || format!("the value `{text}` is not a number");
+    if decimal_comma && text.contains(',') && !text.contains('.') {
+        return text.replacen(',', ".", 1).parse().map_err(|_| wrong());
+    }
+    text.parse().map_err(|_| wrong())
 }

@@ -2,13 +2,17 @@
 
 use super::Intake;
 use super::columns::{self, Columns};
+use super::device;
 use super::error::ImportError;
+use super::hive::Constants;
+use super::identity::Input;
 use super::options::{Phase, Progress};
-use super::series::{SERIES_COLUMNS, SeriesFields};
+use super::series::{DEVICE, INSTANCE, SERIES_COLUMNS, SeriesFields};
 use super::times::{self, NO_TIME};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, RecordBatch, StringArray};
 use arrow_buffer::ScalarBuffer;
@@ -24,21 +28,27 @@ use std::sync::Arc;
 
 const BATCH: usize = 64 * 1024;
 
+/// How long an account id is.
+const ACCOUNT_DIGITS: usize = 12;
+
 /// Reads a file, known to people as `path`.
 pub(super) fn read(
-    path: &Path,
-    file: &Path,
+    input: &Input,
     intake: &mut Intake<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), ImportError> {
+    let path = input.path.as_path();
     let bad = |e: parquet::errors::ParquetError| {
         ImportError::file(path, format!("is not a readable Parquet file (truncated or damaged?): {e}"))
     };
-    let file = File::open(file).map_err(|e| ImportError::read(path, e))?;
+    let file = File::open(&input.file).map_err(|e| ImportError::read(path, e))?;
     let plain = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(bad)?;
     let fields = plain.schema().fields().clone();
     let header: Vec<String> = fields.iter().map(|f| f.name().clone()).collect();
-    let columns = columns::find(&header, intake.options).map_err(|fault| ImportError::file(path, fault))?;
+    let columns = columns::find(&header, intake.options, &input.constants);
+    let mut columns = columns.map_err(|fault| ImportError::file(path, fault))?;
+    // What only happens to be called so, such as a structure, tells no devices apart.
+    columns.parts.retain(|(i, _)| is_text(fields[*i].data_type()) || fields[*i].data_type().is_integer());
     check_types(&columns, plain.schema()).map_err(|fault| ImportError::file(path, fault))?;
     let zone = intake.options.tz.as_deref().map(time::zone).transpose()?;
 
@@ -46,7 +56,8 @@ pub(super) fn read(
         .iter()
         .enumerate()
         .map(|(i, f)| {
-            if columns.said.contains(&Some(i)) {
+            let names = columns.said.contains(&Some(i)) || columns.parts.iter().any(|(at, _)| *at == i);
+            if names && is_text(f.data_type()) {
                 let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
                 Field::new(f.name(), kind, f.is_nullable())
             } else if columns.ts == i || columns.ingested_at == Some(i) {
@@ -58,14 +69,14 @@ pub(super) fn read(
         .collect();
     let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(coded)));
     let meta = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options).map_err(bad)?;
-    let wanted = columns.said.iter().flatten().copied();
+    let wanted = columns.said.iter().flatten().copied().chain(columns.parts.iter().map(|(i, _)| *i));
     let wanted = wanted.chain([columns.ts, columns.value]).chain(columns.period_s).chain(columns.ingested_at);
     let mask = ProjectionMask::roots(meta.parquet_schema(), wanted);
     let total = plain.metadata().file_metadata().num_rows().max(0) as u64;
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, meta);
     let reader = reader.with_projection(mask).with_batch_size(BATCH).build().map_err(bad)?;
 
-    let mut rows = Rows { path, zone, first_row: 1, known: Known::default() };
+    let mut rows = Rows { path, zone, constants: &input.constants, first_row: 1, known: Known::default() };
     for batch in reader {
         let batch = batch.map_err(|e| bad(e.into()))?;
         let n = batch.num_rows() as u64;
@@ -101,8 +112,9 @@ fn check_types(columns: &Columns, schema: &Schema) -> Result<(), String> {
         let field = schema.field(i);
         Err(format!("the column `{}` is {}, but should be {should}", field.name(), field.data_type()))
     };
-    for (i, _) in columns.said.iter().zip(SERIES_COLUMNS).filter_map(|(i, name)| i.map(|i| (i, name))) {
-        if !is_text(schema.field(i).data_type()) {
+    for i in columns.said.into_iter().flatten() {
+        let kind = schema.field(i).data_type();
+        if !is_text(kind) && !kind.is_integer() {
             return wrong(i, "text");
         }
     }
@@ -122,7 +134,11 @@ fn check_types(columns: &Columns, schema: &Schema) -> Result<(), String> {
 }
 
 fn is_number(kind: &DataType) -> bool {
-    kind.is_integer() || matches!(kind, DataType::Float32 | DataType::Float64 | DataType::Boolean)
+    let is_decimal = matches!(
+        kind,
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..)
+    );
+    kind.is_integer() || kind.is_floating() || is_decimal || *kind == DataType::Boolean
 }
 
 /// A text column of a batch: a code for each row, -1 for null.
@@ -132,7 +148,11 @@ struct Coded {
 }
 
 impl Coded {
-    fn new(array: &ArrayRef) -> Self {
+    /// Takes a column; numbers are written with so many digits at least.
+    fn new(array: &ArrayRef, digits: usize) -> Self {
+        if array.data_type().is_integer() {
+            return Self::of_numbers(&whole_numbers(array.as_ref()), digits);
+        }
         let dictionary = array.as_dictionary::<Int32Type>();
         let keys = dictionary.keys();
         let codes = match keys.nulls() {
@@ -144,6 +164,19 @@ impl Coded {
         Self { codes, texts: dictionary.values().as_string::<i32>().clone() }
     }
 
+    /// An account id that an export took for a number has lost the zeros it began with.
+    fn of_numbers(numbers: &[Option<i64>], digits: usize) -> Self {
+        let (mut known, mut texts) = (HashMap::new(), Vec::new());
+        let mut code = |n: i64| {
+            *known.entry(n).or_insert_with(|| {
+                texts.push(format!("{n:0digits$}"));
+                texts.len() as i32 - 1
+            })
+        };
+        let codes: Vec<i32> = numbers.iter().map(|n| n.map_or(-1, &mut code)).collect();
+        Self { codes: codes.into(), texts: StringArray::from(texts) }
+    }
+
     fn text(&self, row: usize) -> Option<&str> {
         let code = usize::try_from(self.codes[row]).ok()?;
         self.texts.is_valid(code).then(|| self.texts.value(code))
@@ -153,6 +186,7 @@ impl Coded {
 /// The wanted columns of a batch.
 struct ColumnArrays {
     said: [Option<Coded>; 7],
+    parts: Vec<(&'static str, Coded)>,
     period_s: Option<Vec<Option<i64>>>,
     times: ArrayRef,
     ts: Vec<i64>,
@@ -171,13 +205,17 @@ impl ColumnArrays {
             batch.column_by_name(&header[i]).ok_or_else(|| format!("the column `{}` could not be read", header[i]))
         };
         let mut said = [const { None }; 7];
-        for (slot, i) in said.iter_mut().zip(columns.said) {
-            *slot = i.map(column).transpose()?.map(Coded::new);
+        for ((slot, i), name) in said.iter_mut().zip(columns.said).zip(SERIES_COLUMNS) {
+            let digits = if name == "account" { ACCOUNT_DIGITS } else { 1 };
+            *slot = i.map(column).transpose()?.map(|array| Coded::new(array, digits));
         }
+        let part = |(i, name): &(usize, &'static str)| Ok::<_, String>((*name, Coded::new(column(*i)?, 1)));
+        let parts = columns.parts.iter().map(part).collect::<Result<_, _>>()?;
         let times = Arc::clone(column(columns.ts)?);
         let ingested = columns.ingested_at.map(column).transpose()?;
         Ok(Self {
             said,
+            parts,
             period_s: columns.period_s.map(column).transpose()?.map(|a| whole_numbers(a.as_ref())),
             ts: times::read(times.as_ref(), zone),
             times,
@@ -186,10 +224,15 @@ impl ColumnArrays {
         })
     }
 
+    /// Gives the columns that name a series.
+    fn naming(&self) -> impl Iterator<Item = &Coded> + Clone {
+        self.said.iter().flatten().chain(self.parts.iter().map(|(_, coded)| coded))
+    }
+
     /// Gives the end of the rows that share all that names a series.
     fn run_end(&self, start: usize) -> usize {
         let mut end = self.ts.len();
-        for coded in self.said.iter().flatten() {
+        for coded in self.naming() {
             let codes = &coded.codes[start..end];
             end = start + codes.iter().take_while(|&&c| c == codes[0]).count();
         }
@@ -203,6 +246,7 @@ impl ColumnArrays {
 
 struct Rows<'p> {
     path: &'p Path,
+    constants: &'p Constants,
     zone: Option<TimeZone>,
     first_row: u64,
     known: Known,
@@ -220,7 +264,7 @@ impl Rows<'_> {
         let mut start = 0;
         while start < batch.ts.len() {
             let end = batch.run_end(start);
-            match (self.known.number(batch, start, intake), clean) {
+            match (self.known.number(batch, start, self.constants, intake), clean) {
                 (Ok(series), true) => {
                     let ingested = batch.ingested.as_ref().map_or(&[][..], |(_, t)| &t[start..end]);
                     intake.take(series, &batch.ts[start..end], &batch.value[start..end], ingested)?;
@@ -279,7 +323,7 @@ struct Known {
 impl Known {
     /// Forgets all when a dictionary has changed. The old ones are held, so that an address means the same array.
     fn check(&mut self, batch: &ColumnArrays) {
-        let now = batch.said.iter().flatten().map(|c| &c.texts);
+        let now = batch.naming().map(|c| &c.texts);
         let same = now.clone().count() == self.texts.len()
             && now.clone().zip(&self.texts).all(|(a, b)| {
                 a.len() == b.len()
@@ -292,12 +336,22 @@ impl Known {
         }
     }
 
-    fn number(&mut self, batch: &ColumnArrays, row: usize, intake: &mut Intake<'_>) -> Result<u32, String> {
+    fn number(
+        &mut self,
+        batch: &ColumnArrays,
+        row: usize,
+        constants: &Constants,
+        intake: &mut Intake<'_>,
+    ) -> Result<u32, String> {
         let code = code(batch, row);
         if let Some(&number) = code.and_then(|c| self.numbers.get(&c)) {
             return Ok(number);
         }
-        let texts = std::array::from_fn(|i| batch.said[i].as_ref().and_then(|c| c.text(row)));
+        let said = |i: usize| batch.said[i].as_ref().and_then(|c| c.text(row));
+        let mut texts: [Option<&str>; 7] = std::array::from_fn(|i| said(i).or(constants[i].as_deref()));
+        let parts: Vec<_> = batch.parts.iter().map(|(name, coded)| (*name, coded.text(row))).collect();
+        let device = device::device(texts[INSTANCE], texts[DEVICE], &parts);
+        texts[DEVICE] = device.as_deref();
         let period_s = batch.period_s.as_ref().and_then(|p| p[row]);
         let number = intake.table.number(SeriesFields::from_texts(texts, period_s))?;
         if let Some(code) = code {
@@ -310,7 +364,7 @@ impl Known {
 /// Folds the codes of a row and its period into one number; none where they do not fit.
 fn code(batch: &ColumnArrays, row: usize) -> Option<u128> {
     let mut code = 0_u128;
-    for coded in batch.said.iter().flatten() {
+    for coded in batch.naming() {
         code = code.checked_mul(coded.texts.len() as u128 + 1)?.checked_add((coded.codes[row] + 1) as u128)?;
     }
     match batch.period_s.as_ref().map(|p| p[row]) {
@@ -326,6 +380,13 @@ fn numbers(array: &dyn Array) -> Vec<f64> {
     match array.data_type() {
         DataType::Float64 => each::<Float64Type, _>(array, |v| v, f64::NAN),
         DataType::Float32 => each::<Float32Type, _>(array, f64::from, f64::NAN),
+        DataType::Float16 => each::<Float16Type, _>(array, |v| v.to_f64(), f64::NAN),
+        DataType::Decimal32(_, scale) => each::<Decimal32Type, _>(array, |v| decimal(f64::from(v), *scale), f64::NAN),
+        DataType::Decimal64(_, scale) => each::<Decimal64Type, _>(array, |v| decimal(v as f64, *scale), f64::NAN),
+        DataType::Decimal128(_, scale) => each::<Decimal128Type, _>(array, |v| decimal(v as f64, *scale), f64::NAN),
+        DataType::Decimal256(_, scale) => {
+            each::<Decimal256Type, _>(array, |v| decimal(v.to_string().parse().unwrap_or(f64::NAN), *scale), f64::NAN)
+        }
         DataType::Int8 => each::<Int8Type, _>(array, f64::from, f64::NAN),
         DataType::Int16 => each::<Int16Type, _>(array, f64::from, f64::NAN),
         DataType::Int32 => each::<Int32Type, _>(array, f64::from, f64::NAN),
@@ -339,6 +400,11 @@ fn numbers(array: &dyn Array) -> Vec<f64> {
             booleans.iter().map(|b| b.map_or(f64::NAN, |b| f64::from(u8::from(b)))).collect()
         }
     }
+}
+
+/// Gives a decimal number from its digits.
+fn decimal(digits: f64, scale: i8) -> f64 {
+    digits / 10_f64.powi(i32::from(scale))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the types were checked before; what is left is Int64")]

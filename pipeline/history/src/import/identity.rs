@@ -1,12 +1,13 @@
 //! Tells inputs apart: what format a file has, and what import this is.
 
 use super::error::ImportError;
+use super::hive::{self, Constants};
 use super::options::ImportOptions;
+use super::spool::{self, Spool};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 
 /// The formats read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,34 +24,9 @@ pub(super) struct Input {
     /// The file to read.
     pub(super) file: PathBuf,
     pub(super) format: Format,
-    _spool: Option<Spool>,
-}
-
-/// A copy of what can be read once only, such as a pipe; it goes when it is dropped.
-#[derive(Debug)]
-struct Spool(PathBuf);
-
-impl Spool {
-    fn of(path: &Path, from: &mut dyn Read) -> Result<Self, ImportError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let name = format!(
-            "forewarn-import-{}-{}",
-            std::process::id(),
-            NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-        );
-        let spool = Self(std::env::temp_dir().join(name));
-        let mut to = File::create(&spool.0).map_err(|e| ImportError::spill("create", &spool.0, e))?;
-        std::io::copy(from, &mut to).map_err(|e| ImportError::read(path, e))?;
-        Ok(spool)
-    }
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        if let Err(e) = std::fs::remove_file(&self.0) {
-            tracing::warn!(error = %e, path = %self.0.display(), "could not remove the copy of an input");
-        }
-    }
+    /// What its path says of all of its rows.
+    pub(super) constants: Constants,
+    _spools: [Option<Spool>; 2],
 }
 
 /// What stands for standard input.
@@ -60,33 +36,41 @@ const PARQUET_MAGIC: &[u8] = b"PAR1";
 
 impl Input {
     /// Looks at a file's kind, length and first bytes; what is no file, such as a pipe, and `-` for standard input, is copied
-    /// to the directory of temporary files first, because it is read more than once.
-    pub(super) fn open(path: &Path) -> Result<Self, ImportError> {
+    /// to the directory of temporary files first, because it is read more than once; and so is what is packed or laid out otherwise.
+    pub(super) fn open(path: &Path, options: &ImportOptions) -> Result<Self, ImportError> {
         let spool = if path == Path::new(STDIN) {
             Some(Spool::of(path, &mut std::io::stdin().lock())?)
         } else {
             let meta = std::fs::metadata(path).map_err(|e| ImportError::read(path, e))?;
             if meta.is_dir() {
-                return Err(ImportError::file(path, "is a directory; give the files in it"));
+                return Err(ImportError::file(path, "is a directory within a directory of files"));
             }
             let open = || File::open(path).map_err(|e| ImportError::read(path, e));
             if meta.is_file() { None } else { Some(Spool::of(path, &mut open()?)?) }
         };
-        let at = spool.as_ref().map_or_else(|| path.to_owned(), |s| s.0.clone());
+        let mut at = spool.as_ref().map_or_else(|| path.to_owned(), |s| s.0.clone());
         if std::fs::metadata(&at).map_err(|e| ImportError::read(path, e))?.len() == 0 {
             return Err(ImportError::file(path, "the file is empty (0 bytes)"));
+        }
+        let copy = spool::readable(path, &at, options)?;
+        if let Some(copy) = &copy {
+            at.clone_from(&copy.0);
+            if std::fs::metadata(&at).map_err(|e| ImportError::read(path, e))?.len() == 0 {
+                return Err(ImportError::file(path, "there is nothing in it once it is unpacked"));
+            }
         }
         let mut magic = Vec::new();
         let file = File::open(&at).map_err(|e| ImportError::read(path, e))?;
         file.take(4).read_to_end(&mut magic).map_err(|e| ImportError::read(path, e))?;
         let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet") || e.eq_ignore_ascii_case("pq"));
         let format = if named || magic == PARQUET_MAGIC { Format::Parquet } else { Format::Csv };
-        Ok(Self { path: path.to_owned(), file: at, format, _spool: spool })
+        let constants = hive::constants(path).map_err(|fault| ImportError::file(path, fault))?;
+        Ok(Self { path: path.to_owned(), file: at, format, constants, _spools: [spool, copy] })
     }
 }
 
 /// Raised when the same input would make different files than before.
-const RECIPE: &str = "forewarn import 1";
+const RECIPE: &str = "forewarn import 2";
 
 /// Hashes the bytes of the inputs and the options that shape rows.
 pub(super) fn import_id(inputs: &[Input], options: &ImportOptions, buckets: u16) -> Result<String, ImportError> {
@@ -108,6 +92,9 @@ pub(super) fn import_id(inputs: &[Input], options: &ImportOptions, buckets: u16)
             length += n as u64;
         }
         hash.update(length.to_le_bytes());
+        if input.constants != Constants::default() {
+            hash.update(format!("|{:?}", input.constants).as_bytes());
+        }
     }
     let digest = hash.finalize();
     let head = digest.iter().take(8).fold(0_u64, |head, b| (head << 8) | u64::from(*b));

@@ -29,6 +29,11 @@ pub(super) struct SeriesFields<'a> {
 pub(super) const SERIES_COLUMNS: [&str; 7] =
     ["instance_id", "metric", "namespace", "stat", "device", "account", "region"];
 
+/// Where the instance stands in [`SERIES_COLUMNS`].
+pub(super) const INSTANCE: usize = 0;
+/// Where the device does.
+pub(super) const DEVICE: usize = 4;
+
 impl<'a> SeriesFields<'a> {
     /// Takes the texts in the order of [`SERIES_COLUMNS`].
     pub(super) fn from_texts(texts: [Option<&'a str>; 7], period_s: Option<i64>) -> Self {

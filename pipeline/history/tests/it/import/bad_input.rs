@@ -6,7 +6,7 @@ use forewarn_testkit::snapshot;
 use std::path::{Path, PathBuf};
 
 /// Imports into an existing history and into a place without one; neither may change.
-fn refused(dir: &Path, file: &Path, options: &ImportOptions) -> String {
+pub(super) fn refused(dir: &Path, file: &Path, options: &ImportOptions) -> String {
     let history = dir.join("h");
     let good = write(dir, "good.csv", "instance_id,metric,ts,value\ni-a,m,2026-02-10,1\n");
     import(&history, &[good], &ImportOptions::at(NOW)).unwrap();
@@ -84,10 +84,7 @@ fn files_that_are_none_are_refused_as_what_they_are() {
         format!("cannot read {}: No such file or directory (os error 2)", path("absent.csv").display())
     );
     std::fs::create_dir(path("dir.parquet")).unwrap();
-    assert_eq!(
-        say(&path("dir.parquet")),
-        format!("{}: is a directory; give the files in it", path("dir.parquet").display())
-    );
+    assert_eq!(say(&path("dir.parquet")), format!("{}: is a directory without files", path("dir.parquet").display()));
     let empty = write(dir.path(), "empty.parquet", "");
     assert_eq!(say(&empty), format!("{}: the file is empty (0 bytes)", empty.display()));
     let torn = write(dir.path(), "torn.parquet", "PAR1 and then nothing");

@@ -194,10 +194,7 @@ fn verify_names_the_file_and_the_fault() {
     };
     assert_eq!(faults.len(), 4);
     found(&files[0].entry.path, "not readable as Parquet");
-    found(
-        &format!("date=2026-02-12/bucket={bucket:02}/x.parquet"),
-        "a sample of 2026-02-10T00:09:00Z stands in the wrong day",
-    );
+    found(&format!("date=2026-02-12/bucket={bucket:02}/x.parquet"), "stands in the wrong day");
     found(
         &format!("bucket={:02}/x.parquet", (bucket + 1) % 16),
         &format!("instance `i-a` belongs in bucket {bucket:02}"),
