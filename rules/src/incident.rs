@@ -50,6 +50,8 @@ pub enum Fault {
     ReadOnlyFs,
     /// The application did not answer.
     ProbeDown,
+    /// Its Auto Scaling group took it out because its status checks failed.
+    StatusChecks,
 }
 
 /// What caused an incident, as far as the observations tell; the later in this list, the more it says.
@@ -268,6 +270,7 @@ fn of_seen(seen: &Seen, settings: &Settings) -> Option<Sign> {
         What::Fault(Fault::KernelPanic) => at_once(Cause::KernelPanic),
         What::Fault(Fault::ReadOnlyFs) => at_once(Cause::ReadOnlyFs),
         What::Fault(Fault::ProbeDown) => at_once(Cause::ProbeDown),
+        What::Fault(Fault::StatusChecks) => at_once(Cause::StatusCheck),
     }
 }
 

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 /// Most ARNs that an event may name.
 const MAX_RESOURCES: usize = 1000;
 
-/// Parses a message: an event as EventBridge delivers it, or an alarm's notification; plain, as the body of an SQS message, or as an SNS
+/// Parses a message: an event as EventBridge delivers it, or what an alarm or an Auto Scaling group notifies by itself; plain, as the body of an SQS message, or as an SNS
 /// notification in one.
 ///
 /// The events' ids come from the id that EventBridge gave, so a message that comes twice gives the same events. An event that is
@@ -30,6 +30,9 @@ pub fn parse(raw: &[u8]) -> Result<Vec<NewEvent>, Reason> {
     let doc = Doc::root(&value);
     if alarm::is_notification(&doc) {
         return alarm::notified(&doc);
+    }
+    if group::is_notification(&doc) {
+        return group::notified(&doc);
     }
     let head = Head::read(&doc)?;
     let events = match (head.source, head.detail_type) {

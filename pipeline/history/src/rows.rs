@@ -73,6 +73,13 @@ impl EventRow {
         self.key().is_maintenance()
     }
 
+    /// Gives the ARN of the announcement of AWS Health that it comes from, if it does.
+    pub fn health_arn(&self) -> Option<&str> {
+        let detail = self.detail.as_deref()?;
+        let arn = detail.strip_prefix("[Completed] ").unwrap_or(detail);
+        arn.starts_with("arn:").then_some(arn)
+    }
+
     /// True when the event says that the work is done or called off; EC2 puts it in front of the description.
     pub fn is_over(&self) -> bool {
         self.detail.as_deref().is_some_and(|d| d.starts_with("[Completed]") || d.starts_with("[Canceled]"))

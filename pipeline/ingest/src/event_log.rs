@@ -138,6 +138,7 @@ pub fn rows(new: &NewEvent, received_at: i64) -> Vec<EventRow> {
                 Check::System => "system",
                 Check::Instance => "instance",
                 Check::AttachedEbs => "attached_ebs",
+                Check::Any => "any",
             };
             // Since when, and until when it was seen to fail.
             let since = ms(&e.since).unwrap_or(ts);
@@ -204,16 +205,27 @@ fn left(cause: LeftCause) -> &'static str {
         LeftCause::ScaleIn => "scale_in",
         LeftCause::Spot => "spot",
         LeftCause::Recovery => "recovery",
+        LeftCause::Maintenance => "maintenance",
         LeftCause::Gone => "gone",
     }
 }
 
-/// A load balancer that finds nobody is a probe that is down; all else that a group does, other events say.
+/// A load balancer that finds nobody is a probe that is down, and failed status checks are what they are; all else that a group does,
+/// other events say.
 fn group(e: &GroupChanged) -> Option<(&str, &'static str, &'static str, Option<&str>)> {
     let cause = e.cause.as_deref().unwrap_or_default();
-    let unanswered =
-        e.ended_for == Some(EndedFor::Unhealthy) && (cause.contains("ELB") || cause.contains("load balancer"));
-    e.instance_id.as_deref().filter(|_| unanswered).map(|id| (id, "probe", "down", e.cause.as_deref()))
+    let (kind, code) = match e.ended_for? {
+        EndedFor::Unhealthy if cause.contains("ELB") || cause.contains("load balancer") => ("probe", "down"),
+        EndedFor::StatusChecks => ("group.unhealthy", "status_checks"),
+        EndedFor::ScaleIn
+        | EndedFor::Unhealthy
+        | EndedFor::Refresh
+        | EndedFor::Rebalance
+        | EndedFor::Maintenance
+        | EndedFor::Request
+        | EndedFor::Other => return None,
+    };
+    e.instance_id.as_deref().map(|id| (id, kind, code, e.cause.as_deref()))
 }
 
 /// Work that is scheduled on EC2 is maintenance, with its date; the rest is health.
@@ -221,11 +233,13 @@ fn health(e: &HealthEvent, row: impl Fn(&str, &str, Option<i64>, Option<&str>) -
     let start = e.start.as_deref().and_then(|t| parse_instant(t, None).ok());
     let scheduled = e.service == "EC2" && e.category == "scheduledChange" && start.is_some();
     let kind = if scheduled { "maintenance" } else { "health" };
+    let over = format!("[Completed] {}", e.event_arn);
     let words = match e.status {
-        HealthStatus::Closed => format!("[Completed] {}", e.event_arn),
-        HealthStatus::Open | HealthStatus::Upcoming => e.event_arn.clone(),
+        HealthStatus::Closed => &over,
+        HealthStatus::Open | HealthStatus::Upcoming => &e.event_arn,
     };
-    e.instances.iter().map(|id| row(id, kind, start, Some(&words))).collect()
+    let affected = e.instances.iter().map(|id| row(id, kind, start, Some(words)));
+    affected.chain(e.resolved.iter().map(|id| row(id, kind, start, Some(&over)))).collect()
 }
 
 /// Gives the name that a value without fields has in JSON.

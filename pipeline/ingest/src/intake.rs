@@ -1,6 +1,7 @@
 //! One message from anywhere: into the stream, or set aside; durable either way when it is done.
 
 pub mod file;
+mod frames;
 pub mod lambda;
 
 use crate::stream::{Producer, Record, StreamError};

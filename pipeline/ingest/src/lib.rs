@@ -9,4 +9,6 @@ pub mod source;
 pub mod stream;
 
 pub mod archive;
+mod device;
 pub mod event_log;
+mod unpack;

@@ -11,12 +11,13 @@ mod otlp;
 mod period;
 pub mod take;
 mod tally;
-mod unpack;
 
 pub use tally::{OddPoint, Tally};
 
 use crate::stream::{SampleBatch, StreamError};
+use crate::unpack;
 use batch::Batches;
+
 use forewarn_events::Reason;
 use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read};
@@ -106,7 +107,7 @@ pub fn read_object(raw: impl Read, ingested_at: i64, put: Put<'_>) -> Result<Tal
 }
 
 fn read_into(raw: impl Read, batches: &mut Batches<'_>) -> Result<(), Halt> {
-    let mut plain = BufReader::new(unpack::unpacked(raw)?);
+    let mut plain = BufReader::new(unpack::unpacked(raw, MAX_BYTES)?);
     let mut head = Vec::new();
     plain.by_ref().take(HEAD).read_to_end(&mut head)?;
     let is_text = is_text(&head);

@@ -33,7 +33,6 @@ pub mod window;
 mod call;
 mod clean;
 mod deliver;
-mod device;
 mod discover;
 mod fetch;
 mod gap;

@@ -110,16 +110,31 @@ impl Fleet {
         fleet
     }
 
+    /// Of one announcement of AWS Health what was said last holds; of others each holds until it is said to be over.
     fn announce(&mut self, events: &[EventRow], as_of: i64) {
-        for event in events {
+        let mut told: Vec<(&EventRow, i64)> = Vec::new();
+        for event in events.iter().filter(|e| e.is_maintenance()) {
             let known_at = event.ingested_at.unwrap_or(event.ts);
-            let Some(due) = event.starts_at.filter(|_| event.is_maintenance() && known_at <= as_of) else { continue };
+            if known_at <= as_of {
+                told.push((event, known_at));
+            }
+        }
+        told.sort_by_key(|(event, known_at)| (event.ts, *known_at));
+        let mut of_arn: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+        for (event, known_at) in told {
+            let Some(due) = event.starts_at else { continue };
             let pending = &mut self.known.entry(event.instance_id.clone()).or_default().attributes.maintenance;
-            if event.is_over() {
-                for m in pending.iter_mut().filter(|m| m.due == due) {
-                    m.over.get_or_insert(known_at);
+            let arn = event.health_arn().map(|arn| of_arn.entry((&event.instance_id, arn)).or_default());
+            let earlier = arn.as_deref().map(Vec::as_slice).unwrap_or_default();
+            for (at, m) in pending.iter_mut().enumerate() {
+                if earlier.contains(&at) || event.is_over() && m.due == due {
+                    m.over = Some(m.over.map_or(known_at, |over| over.min(known_at)));
                 }
-            } else {
+            }
+            if !event.is_over() {
+                if let Some(arn) = arn {
+                    arn.push(pending.len());
+                }
                 pending.push(Maintenance { announced: known_at, due, over: None });
             }
         }
@@ -235,6 +250,30 @@ mod tests {
         writer.put_events(events).unwrap();
         drop(writer);
         Fleet::read(&history, changes, as_of).unwrap()
+    }
+
+    #[test]
+    fn of_one_announcement_what_was_said_last_holds() {
+        let said = |ts: i64, due: i64, over: bool, came: i64| EventRow {
+            starts_at: Some(due * HOUR),
+            detail: Some(format!("{}arn:aws:health:x::event/1", if over { "[Completed] " } else { "" })),
+            ..maintenance(ts * HOUR, None, Some(came * HOUR))
+        };
+        let due = |events: &[EventRow], as_of: i64| -> Vec<i64> {
+            let fleet = fleet(events, &[], as_of * HOUR);
+            let pending = fleet.attributes("i-a").maintenance.iter().filter(|m| m.is_pending(as_of * HOUR));
+            pending.map(|m| m.due / HOUR).collect()
+        };
+        let moved = [said(1, 90, false, 1), said(3, 200, false, 4)];
+        assert_eq!([due(&moved, 3), due(&moved, 4)], [[90], [200]], "nobody knew before it came");
+        // In whatever order they come.
+        let late = [said(1, 90, false, 5), said(3, 200, false, 4)];
+        assert_eq!([due(&late, 4), due(&late, 6)], [[200], [200]]);
+        let closed = [said(1, 90, false, 1), said(3, 200, false, 4), said(5, 200, true, 6)];
+        assert_eq!([due(&closed, 5), due(&closed, 6)], [vec![200], vec![]]);
+        // Another announcement is none of its business.
+        let other = EventRow { detail: Some("arn:aws:health:x::event/2".to_owned()), ..said(2, 100, false, 2) };
+        assert_eq!(due(&[moved[0].clone(), other, moved[1].clone()], 5), [100, 200]);
     }
 
     #[test]

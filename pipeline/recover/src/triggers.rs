@@ -133,6 +133,8 @@ pub fn of_event(at_ms: UnixMs, event: &Event) -> Vec<Trigger> {
                 LogCheck::System => Check::System,
                 LogCheck::Instance => Check::Instance,
                 LogCheck::AttachedEbs => Check::AttachedEbs,
+                // What helps depends on which one it is, which EC2 says by itself.
+                LogCheck::Any => return Vec::new(),
             };
             let evidence = format!("{:?} check failing since {}", e.check, e.since);
             let id = format!("check {} {:?} {}", e.instance_id, e.check, e.since);

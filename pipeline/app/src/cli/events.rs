@@ -31,7 +31,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Puts events from files, one JSON object a line as EventBridge delivers them, into the stream
+    /// Puts events from files, JSON as EventBridge, SQS, SNS or Auto Scaling deliver it, plain or gzipped, into the stream
     Import {
         #[command(flatten)]
         way: Way,
@@ -159,7 +159,12 @@ impl Args {
                     }
                     Ok(taken)
                 })?;
-                way.say(&taken, context)
+                let end = way.say(&taken, context)?;
+                if taken.messages > 0 && taken.dead == taken.messages {
+                    let why = "nothing of it could be understood; `forewarn events dead` says why of each message";
+                    return Err(CliError::input(why));
+                }
+                Ok(end)
             }
             Command::Poll { way, queue } => poll(way, queue.as_deref(), context),
             Command::Dead { state, format } => dead(state, *format, context),

@@ -66,7 +66,8 @@ fn a_dry_run_says_what_would_go_and_maintenance_lets_it_go() {
     std::fs::write(dir.path().join("s/unreadable/aa.bin"), b"old").unwrap();
     std::fs::write(dir.path().join("s/unreadable/aa.json"), r#"{"set_aside_at":"2020-01-01T00:00:00Z"}"#).unwrap();
     std::fs::write(dir.path().join("bad.jsonl"), "{}\n").unwrap();
-    done(dir.path(), &["events", "import", "bad.jsonl", "--state", "s"]);
+    // Nothing of it can be understood.
+    assert_eq!(forewarn(dir.path(), &["events", "import", "bad.jsonl", "--state", "s"]).code, 2);
     std::fs::write(dir.path().join("forewarn.toml"), "retain_dead_letters = \"1KiB\"\nretain_history = \"forever\"\n")
         .unwrap();
     let maintain = ["maintain", "--history", "h", "--state", "s"];

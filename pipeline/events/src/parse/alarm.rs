@@ -1,8 +1,9 @@
 //! Alarms of CloudWatch: as EventBridge tells of them, and as they notify a topic of SNS.
 
 use super::{Events, Head, account, is_region};
-use crate::doc::Doc;
+use crate::doc::{Doc, json};
 use crate::reason::Reason;
+use crate::{MAX_BYTES, MAX_DEPTH};
 use forewarn_domain::id::event_id;
 use forewarn_log::event::alarm::{AlarmChanged, AlarmState};
 use forewarn_log::event::instance::{Check, CheckFailed};
@@ -15,6 +16,8 @@ const MAX_METRICS: usize = 100;
 const MAX_DIMENSIONS: usize = 30;
 /// Longest period of a metric, seconds.
 const MAX_PERIOD_S: i64 = 86_400;
+/// Most periods that an alarm looks at: a week of minutes.
+const MAX_PERIODS: i64 = 10_080;
 
 /// A metric that an alarm watches.
 #[derive(Debug)]
@@ -25,6 +28,9 @@ struct Watched<'a> {
     period_s: i64,
 }
 
+/// Periods in sequence past the threshold when an alarm went off, where it says so.
+type Periods = Option<i64>;
+
 /// What an alarm has changed to.
 #[derive(Debug)]
 struct Change<'a> {
@@ -33,6 +39,7 @@ struct Change<'a> {
     previous: Option<AlarmState>,
     reason: Option<String>,
     watched: Vec<Watched<'a>>,
+    periods: Periods,
 }
 
 /// `CloudWatch Alarm State Change`.
@@ -45,6 +52,7 @@ pub(super) fn changed(head: &Head<'_>) -> Events {
         previous: before.map(|b| state_of(&b)).transpose()?,
         reason: now.maybe("reason").map(|r| r.words()).transpose()?.filter(|r| !r.is_empty()),
         watched: watched(&head.detail)?,
+        periods: now.maybe("reasonData").and_then(|d| past_threshold(d.text().ok()?)),
     };
     Ok(change.events(head))
 }
@@ -77,6 +85,7 @@ pub(super) fn notified(doc: &Doc<'_>) -> Result<Vec<NewEvent>, Reason> {
         previous: doc.maybe("OldStateValue").map(|b| state_of(&b)).transpose()?,
         reason: doc.maybe("NewStateReason").map(|r| r.words()).transpose()?.filter(|r| !r.is_empty()),
         watched: notified_of(doc)?,
+        periods: doc.maybe("Trigger").and_then(|t| t.maybe("EvaluationPeriods")?.whole(1..=MAX_PERIODS).ok()),
     };
     head.events(change.events(&head))
 }
@@ -99,18 +108,29 @@ impl Change<'_> {
         let mut events = vec![(subject, changed)];
         let is_one = self.state == AlarmState::Alarm && self.watched.len() == 1;
         if let Some((w, check)) = only.filter(|_| is_one).and_then(|w| Some((w, check_of(w)?))) {
+            let lasted_s = w.period_s * self.periods.unwrap_or(1);
             let failed = CheckFailed {
                 instance_id: w.instance.to_owned(),
                 account: head.account.to_owned(),
                 region: head.region.to_owned(),
                 check,
-                since: format_ms(head.time - w.period_s * 1000),
-                minutes: u32::try_from(w.period_s / 60).unwrap_or_default(),
+                since: format_ms(head.time - lasted_s * 1000),
+                minutes: u32::try_from(lasted_s / 60).unwrap_or_default(),
             };
             events.push((w.instance.to_owned(), Event::InstanceCheckFailed(failed)));
         }
         events
     }
+}
+
+/// Counts the newest datapoints in sequence that are past the threshold, in the document that an alarm gives as its reason.
+fn past_threshold(data: &str) -> Periods {
+    let data: serde_json::Value = json(data.as_bytes(), MAX_BYTES, MAX_DEPTH).ok()?;
+    let threshold = data.get("threshold")?.as_f64()?;
+    let points = data.get("recentDatapoints")?.as_array()?;
+    // The newest comes last; a point that is missing is null.
+    let past = points.iter().rev().take_while(|p| p.as_f64().is_some_and(|p| p >= threshold)).count();
+    i64::try_from(past).ok().filter(|n| (1..=MAX_PERIODS).contains(n))
 }
 
 fn state_of(doc: &Doc<'_>) -> Result<AlarmState, Reason> {
@@ -178,6 +198,7 @@ fn check_of(watched: &Watched<'_>) -> Option<Check> {
         ("AWS/EC2", "StatusCheckFailed_System") => Some(Check::System),
         ("AWS/EC2", "StatusCheckFailed_Instance") => Some(Check::Instance),
         ("AWS/EC2", "StatusCheckFailed_AttachedEBS") => Some(Check::AttachedEbs),
+        ("AWS/EC2", "StatusCheckFailed") => Some(Check::Any),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ use crate::reason::Reason;
 use forewarn_log::Event;
 use forewarn_log::event::health::{HealthEvent, HealthStatus};
 use forewarn_runtime::time::format_ms;
+use std::collections::BTreeMap;
 
 /// Most entities that an event may name; Health pages beyond this.
 const MAX_ENTITIES: usize = 1000;
@@ -25,6 +26,7 @@ pub(super) fn announced(head: &Head<'_>) -> Events {
         },
     };
     let time = |key: &str| d.maybe(key).map(|t| t.time().map(format_ms)).transpose();
+    let affected = affected(d)?;
     let event = HealthEvent {
         event_arn: arn.to_owned(),
         service: d.need("service")?.name()?.to_owned(),
@@ -35,31 +37,31 @@ pub(super) fn announced(head: &Head<'_>) -> Events {
         region: d.maybe("eventRegion").map_or(Ok(head.region), |r| region(&r))?.to_owned(),
         start: time("startTime")?,
         end: time("endTime")?,
-        instances: instances(d)?,
+        instances: affected.iter().filter(|(_, over)| !**over).map(|(id, _)| id.clone()).collect(),
+        resolved: affected.iter().filter(|(_, over)| **over).map(|(id, _)| id.clone()).collect(),
         description: None,
     };
-    let subject = match event.instances.as_slice() {
-        [only] => only.clone(),
-        _ => arn.to_owned(),
-    };
+    let mut ids = affected.into_keys();
+    let subject = ids.next().filter(|_| ids.next().is_none()).unwrap_or_else(|| arn.to_owned());
     Ok(vec![(subject, Event::HealthEvent(event))])
 }
 
-fn instances(detail: &Doc<'_>) -> Result<Vec<String>, Reason> {
-    let Some(entities) = detail.maybe("affectedEntities") else { return Ok(Vec::new()) };
-    let mut ids = Vec::new();
+/// Gives the instances among the entities, and whether it is over for each: an entity has a status of its own.
+fn affected(detail: &Doc<'_>) -> Result<BTreeMap<String, bool>, Reason> {
+    let Some(entities) = detail.maybe("affectedEntities") else { return Ok(BTreeMap::new()) };
+    let mut ids = BTreeMap::new();
     for entity in entities.list(MAX_ENTITIES)? {
         let value = entity.need("entityValue")?;
         // An entity may be named by its ARN.
         let text = value.text()?;
         let id = text.rsplit(['/', ':']).next().unwrap_or_default();
         if is_id(id, "i-") {
-            ids.push(id.to_owned());
+            let status = entity.maybe("status").map(|s| s.text()).transpose()?;
+            // One that is named twice is affected while either says so.
+            *ids.entry(id.to_owned()).or_insert(true) &= matches!(status, Some("RESOLVED" | "UNIMPAIRED"));
         } else if text.starts_with("i-") {
             return Err(value.bad_id("instance id"));
         }
     }
-    ids.sort_unstable();
-    ids.dedup();
     Ok(ids)
 }

@@ -1,16 +1,22 @@
 //! Events from files, and once more those that were set aside.
 
+use super::frames::Frames;
 use super::{Intake, IntakeError, IntakeReport, records_of};
+use crate::unpack::unpacked;
 use forewarn_events::dead::DeadError;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader};
 use std::path::Path;
 
 /// Messages taken in at a time.
 const PAGE: usize = 256;
-/// Longest line that is held; what is longer is set aside by its beginning.
-const MAX_LINE: u64 = 4 * forewarn_events::MAX_BYTES as u64;
+/// Longest message that is held, or what several come in: ten of the longest, escaped. What is longer is set aside by its beginning.
+const MAX_FRAME: usize = 20 * forewarn_events::MAX_BYTES;
+
+/// Most bytes of a file once it is unpacked.
+const MAX_FILE: u64 = 16 << 30;
 
 /// Explains why events could not be taken in.
 #[derive(Debug, thiserror::Error)]
@@ -31,22 +37,24 @@ pub enum ImportError {
     Dead(#[from] DeadError),
 }
 
-/// Takes in a file of messages, one a line. The same file again does no harm.
+/// Takes in a file of messages, plain or gzipped: one a line, run together, spread over lines, as a list, or as `receive-message` and Lambda
+/// frame them. The same file again does no harm.
 ///
 /// # Errors
 /// When the file does not read, or stream or dead letters fail.
 pub fn import_file(path: &Path, intake: &mut Intake<'_>, now_ms: i64) -> Result<IntakeReport, ImportError> {
     let origin = path.display().to_string();
     let failed = |source| ImportError::File { path: origin.clone(), source };
-    let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+    let unpacked = File::open(path).and_then(|file| unpacked(BufReader::new(file), MAX_FILE)).map_err(failed)?;
+    let mut frames = Frames::new(BufReader::new(unpacked), MAX_FRAME);
     let (mut taken, mut page) = (IntakeReport::default(), Vec::new());
     loop {
-        let line = read_line(&mut reader).map_err(failed)?;
-        let end = line.is_none();
-        page.extend(line.filter(|l| !l.iter().all(u8::is_ascii_whitespace)));
-        if page.len() == PAGE || (end && !page.is_empty()) {
-            let lines: Vec<&[u8]> = page.iter().map(Vec::as_slice).collect();
-            taken += intake.take(&origin, &lines, now_ms)?;
+        let frame = frames.next().map_err(failed)?;
+        let end = frame.is_none();
+        page.extend(frame.into_iter().flat_map(enclosed));
+        if page.len() >= PAGE || (end && !page.is_empty()) {
+            let messages: Vec<&[u8]> = page.iter().map(Vec::as_slice).collect();
+            taken += intake.take(&origin, &messages, now_ms)?;
             page.clear();
         }
         if end {
@@ -55,18 +63,19 @@ pub fn import_file(path: &Path, intake: &mut Intake<'_>, now_ms: i64) -> Result<
     }
 }
 
-/// Reads a line without its end, at most [`MAX_LINE`] of it; none at the end of the file.
-fn read_line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    if reader.take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-        return Ok(None);
+/// What several messages come in: as `aws sqs receive-message` prints them, and as Lambda is given them.
+#[derive(serde::Deserialize)]
+struct Enclosing {
+    #[serde(alias = "Records", rename = "Messages")]
+    messages: Vec<Value>,
+}
+
+/// Gives the messages that one encloses; most enclose none and are given as they are.
+fn enclosed(frame: Vec<u8>) -> Vec<Vec<u8>> {
+    match serde_json::from_slice::<Enclosing>(&frame) {
+        Ok(several) => several.messages.into_iter().map(|m| m.to_string().into_bytes()).collect(),
+        Err(_) => vec![frame],
     }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-    } else if line.len() as u64 == MAX_LINE {
-        reader.skip_until(b'\n')?;
-    }
-    Ok(Some(line))
 }
 
 /// Tries again what was set aside and is kept whole: what is understood now goes into the stream and is forgotten here; the rest stays.

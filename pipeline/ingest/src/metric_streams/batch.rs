@@ -1,6 +1,7 @@
 //! From datapoints to batches of samples, one for each instance.
 
 use super::{Point, Put, Tally, period};
+use crate::device::{device, is_one_core};
 use crate::stream::{SampleBatch, SeriesBlock, StreamError};
 use forewarn_domain::id::is_name;
 use forewarn_domain::signal::{Reading, source_of};
@@ -9,10 +10,6 @@ use forewarn_events::is_id;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-/// Dimensions that say what the instance is, not what of it is measured.
-const OF_THE_INSTANCE: [&str; 5] = ["InstanceId", "ImageId", "InstanceType", "AutoScalingGroupName", "instance"];
-/// Dimensions that a path makes needless.
-const OF_THE_PATH: [&str; 2] = ["device", "fstype"];
 /// 2006 and 2100, milliseconds.
 const TIMES: std::ops::Range<i64> = 1_136_073_600_000..4_102_444_800_000;
 
@@ -67,7 +64,7 @@ impl<'a> Batches<'a> {
                 found,
             });
         }
-        if dimension("cpu").is_some_and(|cpu| cpu != "cpu-total") {
+        if is_one_core(point.dimensions.iter().copied()) {
             self.tally.unread += 1;
             return Ok(());
         }
@@ -87,7 +84,7 @@ impl<'a> Batches<'a> {
         let Some(value) = value.filter(|v| v.is_finite()) else {
             return bad("value", value.map_or_else(|| "nothing".to_owned(), |v| v.to_string()), "finite numbers");
         };
-        let device = device(&point.dimensions);
+        let device = device(point.dimensions.iter().copied());
         let odd = [point.account, point.region].into_iter().chain(device.as_deref()).find(|name| !is_name(name));
         if let Some(name) = odd {
             return bad("a name", name.chars().take(80).collect(), "1 to 512 bytes without control characters");
@@ -138,20 +135,4 @@ fn block(((namespace, metric, stat, device, period_s), points): (SeriesKey, BTre
         ts,
         values: points.values().copied().collect(),
     }
-}
-
-/// Gives what of the instance is measured, such as `path=/data`; none for the whole of it.
-fn device(dimensions: &[(&str, &str)]) -> Option<String> {
-    let has_path = dimensions.iter().any(|d| d.0 == "path");
-    let mut parts: Vec<String> = dimensions
-        .iter()
-        .filter(|(name, value)| {
-            let of_the_path = has_path && OF_THE_PATH.contains(name);
-            let whole = *name == "cpu" && *value == "cpu-total";
-            !(OF_THE_INSTANCE.contains(name) || of_the_path || whole)
-        })
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    parts.sort_unstable();
-    (!parts.is_empty()).then(|| parts.join(","))
 }

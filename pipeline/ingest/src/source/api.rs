@@ -23,6 +23,18 @@ impl MetricName {
     pub fn dimension(&self, name: &str) -> Option<&str> {
         self.dimensions.iter().find(|d| d.0 == name).map(|d| d.1.as_str())
     }
+
+    /// Gives names and values of the dimensions.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.dimensions.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    #[cfg(test)]
+    pub(in crate::source) fn sample(namespace: &str, metric: &str, dimensions: &[(&str, &str)]) -> Self {
+        let mut dimensions: Vec<_> = dimensions.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        dimensions.sort();
+        Self { namespace: namespace.to_owned(), metric: metric.to_owned(), dimensions }
+    }
 }
 
 /// Asks for one page of `ListMetrics`.

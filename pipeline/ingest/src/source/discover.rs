@@ -1,9 +1,9 @@
 //! Decides which of the metrics that CloudWatch lists become series, and whose.
 
 use super::api::MetricName;
-use super::device::{device, is_one_core};
 use super::metric_scope::MetricScope;
 use super::select::is_instance_id;
+use crate::device::{device, is_one_core};
 use forewarn_domain::id::is_name;
 use forewarn_domain::signal::SOURCES;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +47,7 @@ impl<'a> Listing<'a> {
     pub(super) fn add(&mut self, mut metric: MetricName, chosen: &dyn Fn(&str) -> bool) {
         metric.dimensions.sort();
         if self.wanted.stat(&metric.namespace, &metric.metric).is_none()
-            || (is_one_core(&metric) && !self.wanted.all_metrics)
+            || (is_one_core(metric.pairs()) && !self.wanted.all_metrics)
         {
             return;
         }
@@ -63,7 +63,7 @@ impl<'a> Listing<'a> {
             }
             (None, None) => return,
         };
-        let device = device(&metric);
+        let device = device(metric.pairs());
         let names = [&metric.namespace, &metric.metric].into_iter().chain(&device).all(|n| is_name(n));
         if !is_instance_id(&instance) || !names || metric.dimensions.len() > 30 {
             self.odd += 1;
@@ -123,8 +123,11 @@ impl<'a> Listing<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::device::tests::metric;
     use super::*;
+
+    fn metric(namespace: &str, metric: &str, dimensions: &[(&str, &str)]) -> MetricName {
+        MetricName::sample(namespace, metric, dimensions)
+    }
 
     const I: &str = "i-0000000a";
 

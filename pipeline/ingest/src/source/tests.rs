@@ -1,7 +1,6 @@
 //! Rounds against CloudWatch in memory.
 
 use super::api::{ApiError, Instance, MetricName};
-use super::device::tests::metric;
 use super::fake::{Fake, SharedStream, World};
 use super::ingest::pull;
 use super::job::{Job, Mode};
@@ -59,7 +58,7 @@ fn id(i: usize) -> String {
 }
 
 fn cpu(i: usize) -> MetricName {
-    metric("AWS/EC2", "CPUUtilization", &[("InstanceId", &id(i))])
+    MetricName::sample("AWS/EC2", "CPUUtilization", &[("InstanceId", &id(i))])
 }
 
 /// Points from one time to another, visible `delay` after their period.
@@ -353,7 +352,8 @@ fn a_fast_clock_moves_no_watermark_past_awss_time() {
 #[test]
 fn what_appears_disappears_or_changes_its_dimensions_is_followed() {
     let mut stand = Fixture::new(2);
-    let sized = |size| metric("CWAgent", "mem_used_percent", &[("InstanceId", &id(0)), ("InstanceType", size)]);
+    let sized =
+        |size| MetricName::sample("CWAgent", "mem_used_percent", &[("InstanceId", &id(0)), ("InstanceType", size)]);
     let before = points(T - 3 * HOUR, T + HOUR, 0);
     let after = points(T + HOUR, T + 4 * HOUR, 0);
     {
@@ -390,7 +390,9 @@ fn a_volume_of_nobody_leaves_a_backfill_unfinished_until_somebody_names_its_inst
     {
         let mut world = stand.world.lock().unwrap();
         world.instances.clear();
-        world.series.insert(metric("AWS/EBS", "VolumeQueueLength", &[("VolumeId", "vol-00000001")]), all.clone());
+        world
+            .series
+            .insert(MetricName::sample("AWS/EBS", "VolumeQueueLength", &[("VolumeId", "vol-00000001")]), all.clone());
     }
     let backfill = Mode::Once { range: Window { from: T - 6 * HOUR, to: T - HOUR } };
     // The second time what was discovered is remembered, and the gap with it.

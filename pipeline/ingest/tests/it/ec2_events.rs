@@ -111,6 +111,56 @@ fn a_group_says_why_an_instance_left() {
     assert_eq!(parsed(&refresh).unwrap()[0].subject, "asg/web");
 }
 
+#[test]
+fn causes_of_departures_are_read_as_aws_words_them() {
+    let ended = |cause: &str| {
+        let cause = format!("At 2026-02-15T05:59:00Z an instance was taken out of service in response to {cause}.");
+        let detail = json!({"AutoScalingGroupName": "web", "EC2InstanceId": I, "Cause": cause});
+        let rows = types_and_rows(&event("aws.autoscaling", "EC2 Instance Terminate Successful", detail)).1;
+        rows.into_iter().map(|(kind, code, _)| format!("{kind} {code}")).collect::<Vec<_>>()
+    };
+    for (cause, rows) in [
+        ("an EC2 instance status checks failure", &["group.unhealthy status_checks", "left gone"][..]),
+        ("an EC2 scheduled reboot", &["left maintenance"]),
+        ("an EC2 health check indicating it has been terminated or stopped", &["left gone"]),
+        ("a user health-check", &["left terminated"]),
+        ("an ELB system health check failure", &["probe down", "left gone"]),
+    ] {
+        assert_eq!(ended(cause), rows, "{cause}");
+    }
+}
+
+#[test]
+fn what_a_group_notifies_by_itself_is_what_the_bus_says_of_it() {
+    let hook = json!({"LifecycleHookName": "drain", "AccountId": "123456789012", "RequestId": "r",
+        "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING", "AutoScalingGroupName": "web", "Service": "AWS Auto Scaling",
+        "Time": "2026-02-15T06:00:00.123Z", "EC2InstanceId": I, "LifecycleActionToken": "t1"});
+    let (events, bus) = (parsed(&hook).unwrap(), json!({"AutoScalingGroupName": "web", "EC2InstanceId": I}));
+    let Event::GroupChanged(said) = &events[0].event else { panic!() };
+    let told = parsed(&event("aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", bus)).unwrap();
+    let Event::GroupChanged(told) = &told[0].event else { panic!() };
+    assert_eq!((said.activity, &said.account, said.instance_id.as_deref()), (told.activity, &told.account, Some(I)));
+    assert_eq!(parsed(&hook).unwrap()[0].id, events[0].id);
+    let mut other = hook.clone();
+    other["LifecycleActionToken"] = json!("t2");
+    assert_ne!(parsed(&other).unwrap()[0].id, events[0].id);
+    let sns = json!({"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": hook.to_string()});
+    assert_eq!(parsed(&sns).unwrap(), events);
+    let test = json!({"AutoScalingGroupName": "web", "Event": "autoscaling:TEST_NOTIFICATION", "Time": "2026-02-15T06:00:00Z"});
+    assert_eq!(parsed(&test), Ok(Vec::new()));
+    let ended = json!({"AutoScalingGroupName": "web", "Event": "autoscaling:EC2_INSTANCE_TERMINATE", "ActivityId": "a",
+        "AutoScalingGroupARN": "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:x:autoScalingGroupName/web",
+        "AccountId": "123456789012", "EC2InstanceId": I, "Time": "2026-02-15T06:00:00Z", "Cause": "… a user request"});
+    assert_eq!(types_and_rows(&ended).1, [row("left", "terminated", None)]);
+    let Event::GroupChanged(said) = &parsed(&ended).unwrap()[0].event else { panic!() };
+    assert_eq!(said.region, "eu-west-1");
+    for (key, wrong) in [("LifecycleTransition", "autoscaling:X"), ("EC2InstanceId", "../x"), ("Time", "soon")] {
+        let mut bad = hook.clone();
+        bad[key] = json!(wrong);
+        assert!(parsed(&bad).is_err(), "{key}");
+    }
+}
+
 fn alarm(metric: &str, value: &str) -> Value {
     let metric = json!({"id": "m", "metricStat": {"period": 300, "stat": "Maximum", "metric":
         {"namespace": "AWS/EC2", "name": metric, "dimensions": {"InstanceId": I}}}, "returnData": true});
@@ -129,6 +179,15 @@ fn an_alarm_over_a_status_check_says_that_it_failed() {
     assert_eq!(rows, [row("alarm.changed", "alarm", None), row("check_failed", "system", Some(T - 300_000))]);
     assert_eq!(types_and_rows(&alarm("StatusCheckFailed_System", "OK")).0, ["alarm.changed.v1"]);
     assert_eq!(types_and_rows(&alarm("CPUUtilization", "ALARM")).0, ["alarm.changed.v1"]);
+    // How long it has failed is told by period and datapoints; what was seen before a gap or below the threshold counts no more.
+    let mut longer = alarm("StatusCheckFailed", "ALARM");
+    for (points, periods) in [(json!([1.0, 1.0]), 2), (json!([1.0, 0.0, 1.0]), 1), (json!([1.0, null, 1.0, 1.0]), 2)] {
+        let data = json!({"period": 300, "recentDatapoints": points, "threshold": 1.0}).to_string();
+        longer["detail"]["state"]["reasonData"] = json!(data);
+        assert_eq!(types_and_rows(&longer).1[1], row("check_failed", "any", Some(T - periods * 300_000)));
+    }
+    longer["detail"]["state"]["reasonData"] = json!("{");
+    assert_eq!(types_and_rows(&longer).1[1], row("check_failed", "any", Some(T - 300_000)));
     let composite = event(
         "aws.cloudwatch",
         "CloudWatch Alarm State Change",
@@ -202,6 +261,20 @@ fn scheduled_work_is_maintenance_with_its_date_until_it_is_closed() {
     assert_eq!((over("upcoming"), over("open"), over("closed")), (false, false, true));
     let Event::HealthEvent(e) = &parsed(&health("open")).unwrap()[0].event else { panic!() };
     assert_eq!((e.region.as_str(), e.instances.as_slice()), ("us-east-1", &[I.to_owned()][..]));
+}
+
+#[test]
+fn an_entity_of_a_health_event_has_a_status_of_its_own() {
+    const OTHER: &str = "i-0123456789abcdef1";
+    let mut split = health("upcoming");
+    split["detail"]["affectedEntities"] =
+        json!([{"entityValue": I, "status": "PENDING"}, {"entityValue": OTHER, "status": "RESOLVED"}]);
+    let events = parsed(&split).unwrap();
+    let Event::HealthEvent(e) = &events[0].event else { panic!() };
+    assert_eq!((e.instances.as_slice(), e.resolved.as_slice()), (&[I.to_owned()][..], &[OTHER.to_owned()][..]));
+    let over: Vec<(String, bool)> = rows(&events[0], 7).iter().map(|r| (r.instance_id.clone(), r.is_over())).collect();
+    assert_eq!(over, [(I.to_owned(), false), (OTHER.to_owned(), true)]);
+    assert!(rows(&events[0], 7).iter().all(|r| r.health_arn() == Some("arn:aws:health:us-east-1::event/EC2/x")));
 }
 
 #[test]

@@ -237,6 +237,7 @@ fn other_events() -> Vec<Event> {
             start: s(TIME),
             end: None,
             instances: vec![i()],
+            resolved: Vec::new(),
             description: blob(),
         }),
         Event::AlarmChanged(alarm::AlarmChanged {

@@ -37,13 +37,17 @@ pub enum Activity {
 pub enum EndedFor {
     /// The group shrank.
     ScaleIn,
-    /// A health check failed.
+    /// A health check failed, or it was found stopped.
     Unhealthy,
+    /// The status checks of EC2 failed.
+    StatusChecks,
     /// An instance refresh replaced it.
     Refresh,
     /// It was replaced ahead of a Spot interruption, or to spread the zones.
     Rebalance,
-    /// Somebody asked for it.
+    /// AWS had scheduled work on it.
+    Maintenance,
+    /// Somebody asked for it, or said that it was not healthy.
     Request,
     /// Something else.
     Other,

@@ -39,6 +39,9 @@ pub struct HealthEvent {
     pub end: Option<String>,
     /// The instances affected.
     pub instances: Vec<String>,
+    /// Instances for which it is over, as their own status says; none of `instances`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolved: Vec<String>,
     /// What AWS wrote.
     pub description: Option<BlobRef>,
 }

@@ -32,6 +32,8 @@ pub enum Check {
     Instance,
     /// Of the attached volumes.
     AttachedEbs,
+    /// One of them: it is not known which.
+    Any,
 }
 
 /// Says that a status check failed.
@@ -63,6 +65,8 @@ pub enum LeftCause {
     Spot,
     /// A recovery of ours replaced it.
     Recovery,
+    /// AWS had scheduled work on it.
+    Maintenance,
     /// It is no longer there, and nothing says why.
     Gone,
 }

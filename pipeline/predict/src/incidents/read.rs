@@ -114,7 +114,7 @@ pub fn seen_of(row: &EventRow) -> Option<Seen> {
         ("state" | "state_changed", "stopping" | "stopped" | "shutting-down" | "terminated") => {
             (row.ts, What::Down(row.detail.clone().filter(|d| !d.is_empty())))
         }
-        ("left", "terminated" | "scale_in" | "spot" | "recovery") => (row.ts, What::Planned),
+        ("left", "terminated" | "scale_in" | "spot" | "recovery" | "maintenance") => (row.ts, What::Planned),
         ("spot.interruption_warned", _) => (row.starts_at.unwrap_or(row.ts), What::Planned),
         ("check_failed", code) => {
             let check = match code {
@@ -128,6 +128,7 @@ pub fn seen_of(row: &EventRow) -> Option<Seen> {
             (since, What::CheckFailed(check, minutes))
         }
         ("log.matched", pattern) => (row.ts, What::Fault(fault_of(pattern)?)),
+        ("group.unhealthy", "status_checks") => (row.ts, What::Fault(Fault::StatusChecks)),
         ("probe", "down") => (row.ts, What::Fault(Fault::ProbeDown)),
         _ => return None,
     };

@@ -171,6 +171,7 @@ const fn left(cause: LeftCause) -> &'static str {
         LeftCause::ScaleIn => "scale_in",
         LeftCause::Spot => "spot",
         LeftCause::Recovery => "recovery",
+        LeftCause::Maintenance => "maintenance",
         LeftCause::Gone => "gone",
     }
 }

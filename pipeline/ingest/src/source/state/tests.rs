@@ -1,4 +1,4 @@
-use super::super::device::tests::metric;
+use super::super::api::MetricName;
 use super::super::discover::Found;
 use super::super::ledger::Progress;
 use super::super::window::Window;
@@ -16,7 +16,11 @@ fn state() -> (tempfile::TempDir, State) {
 fn found(size: &str) -> Found {
     Found {
         instance_id: "i-0000000a".to_owned(),
-        metric: metric("CWAgent", "mem_used_percent", &[("InstanceId", "i-0000000a"), ("InstanceType", size)]),
+        metric: MetricName::sample(
+            "CWAgent",
+            "mem_used_percent",
+            &[("InstanceId", "i-0000000a"), ("InstanceType", size)],
+        ),
         stat: "Average",
         device: None,
         period_s: 300,

@@ -1,0 +1,85 @@
+//! Reads a metric's dimensions: whose it is, and what of the instance it measures.
+
+/// Dimensions that say what the instance is, or which counter it is, not what of it is measured.
+const OF_THE_INSTANCE: [&str; 5] = ["InstanceId", "ImageId", "InstanceType", "AutoScalingGroupName", "objectname"];
+/// Dimensions that a path makes needless.
+const OF_THE_PATH: [&str; 2] = ["device", "fstype"];
+/// Counters of Windows that have an instance for each core.
+const OF_CORES: [&str; 2] = ["Processor", "Processor Information"];
+
+/// Gives what of the instance a metric measures, such as `path=/data`; none for the whole of it.
+///
+/// `cpu=cpu-total` is the whole of it, and so is `instance=_Total` of a counter of Windows, where `instance` tells drives, cores and
+/// page files apart. Exporters call the whole machine `instance`, by its id or its address.
+pub(crate) fn device<'a>(dimensions: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Option<String> {
+    let has_path = dimensions.clone().any(|(name, _)| name == "path");
+    let mut parts: Vec<String> = dimensions
+        .clone()
+        .filter(|(name, value)| {
+            let of_the_instance =
+                OF_THE_INSTANCE.contains(name) || *name == "instance" && is_whole(value, dimensions.clone());
+            let of_the_path = has_path && OF_THE_PATH.contains(name);
+            let whole = *name == "cpu" && *value == "cpu-total";
+            !(of_the_instance || of_the_path || whole)
+        })
+        .map(|(name, value)| match name {
+            "VolumeId" => format!("volume={value}"),
+            _ => format!("{name}={value}"),
+        })
+        .collect();
+    parts.sort_unstable();
+    (!parts.is_empty()).then(|| parts.join(","))
+}
+
+/// Says whether a metric is one core of several: the total is what signals read.
+pub(crate) fn is_one_core<'a>(mut dimensions: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> bool {
+    let of_cores = dimensions.clone().any(|(name, value)| name == "objectname" && OF_CORES.contains(&value));
+    dimensions.any(|(name, value)| match name {
+        "cpu" => value != "cpu-total",
+        "instance" => of_cores && value != "_Total",
+        _ => false,
+    })
+}
+
+/// Says whether what `instance` names is the whole machine: all of a counter's, its id, or the address of its exporter.
+fn is_whole<'a>(value: &str, mut dimensions: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
+    let has_port = value.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    has_port || value == "_Total" || dimensions.any(|(name, id)| name == "InstanceId" && id == value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(dimensions: &[(&str, &str)]) -> Option<String> {
+        device(dimensions.iter().copied())
+    }
+
+    #[test]
+    fn a_device_is_what_is_left_when_the_instance_is_taken_away() {
+        assert_eq!(of(&[("InstanceId", "i-1"), ("InstanceType", "t3.small"), ("ImageId", "ami-1")]), None);
+        let disk = [("InstanceId", "i-1"), ("path", "/data"), ("device", "nvme1n1"), ("fstype", "xfs")];
+        assert_eq!(of(&disk).as_deref(), Some("path=/data"));
+        assert_eq!(of(&[("InstanceId", "i-1"), ("name", "sda"), ("b", "1")]).as_deref(), Some("b=1,name=sda"));
+        assert_eq!(of(&[("InstanceId", "i-1"), ("cpu", "cpu-total")]), None);
+        assert!(is_one_core([("cpu", "cpu3")].into_iter()));
+    }
+
+    #[test]
+    fn drives_of_windows_are_told_apart_and_of_its_cores_the_total_speaks() {
+        let counter = |object, instance| [("InstanceId", "i-1"), ("objectname", object), ("instance", instance)];
+        assert_eq!(of(&counter("LogicalDisk", "D:")).as_deref(), Some("instance=D:"));
+        assert_eq!(
+            of(&counter("Paging File", "\\??\\C:\\pagefile.sys")).as_deref(),
+            Some("instance=\\??\\C:\\pagefile.sys")
+        );
+        assert_eq!(of(&counter("LogicalDisk", "_Total")), None);
+        let core = |object, instance| is_one_core(counter(object, instance).into_iter());
+        assert!(core("Processor", "0") && core("Processor Information", "0,3"));
+        assert!(!core("Processor", "_Total") && !core("LogicalDisk", "D:"));
+        // What exporters call so is the machine.
+        for whole in ["i-1", "10.0.0.7:9100", "web-1:9182"] {
+            assert_eq!(of(&counter("x", whole)), None, "{whole}");
+        }
+    }
+}
