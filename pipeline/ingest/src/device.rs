@@ -12,12 +12,11 @@ const OF_CORES: [&str; 2] = ["Processor", "Processor Information"];
 /// `cpu=cpu-total` is the whole of it, and so is `instance=_Total` of a counter of Windows, where `instance` tells drives, cores and
 /// page files apart. Exporters call the whole machine `instance`, by its id or its address.
 pub(crate) fn device<'a>(dimensions: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Option<String> {
-    let has_path = dimensions.clone().any(|(name, _)| name == "path");
+    let all = dimensions.clone();
+    let has_path = all.clone().any(|(name, _)| name == "path");
     let mut parts: Vec<String> = dimensions
-        .clone()
         .filter(|(name, value)| {
-            let of_the_instance =
-                OF_THE_INSTANCE.contains(name) || *name == "instance" && is_whole(value, dimensions.clone());
+            let of_the_instance = OF_THE_INSTANCE.contains(name) || *name == "instance" && is_whole(value, all.clone());
             let of_the_path = has_path && OF_THE_PATH.contains(name);
             let whole = *name == "cpu" && *value == "cpu-total";
             !(of_the_instance || of_the_path || whole)

@@ -115,7 +115,7 @@ fn time(ts: &Value) -> String {
         Value::Number(n) => {
             n.as_f64().filter(|s| s.fract() == 0.0).map_or_else(|| n.to_string(), |s| format!("{s:.0}"))
         }
-        other => other.to_string(),
+        other @ (Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
     }
 }
 

@@ -1,9 +1,8 @@
 //! Finds the columns of an input by their names, given or usual.
 
 use super::device;
-use super::hive::Constants;
 use super::options::ImportOptions;
-use super::series::SERIES_COLUMNS;
+use super::series::{Constants, SERIES_COLUMNS};
 
 /// Where the columns of an input are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -45,7 +45,7 @@ pub(super) fn device(
     let has_path = known.iter().any(|(name, _)| *name == "path");
     known.retain(|(name, _)| !(has_path && OF_THE_PATH.contains(name)));
     // A device that says by itself what it is stays.
-    let said = said.filter(|d| !d.is_empty() && !(has_path && !d.contains('=')));
+    let said = said.filter(|d| !d.is_empty() && (!has_path || d.contains('=')));
     known.sort_unstable();
     let parts = known.into_iter().map(|(name, value)| format!("{name}={value}"));
     let all: Vec<String> = said.map(str::to_owned).into_iter().chain(parts).collect();

@@ -4,10 +4,9 @@ use super::Intake;
 use super::columns::{self, Columns};
 use super::device;
 use super::error::ImportError;
-use super::hive::Constants;
 use super::identity::Input;
 use super::options::{Phase, Progress};
-use super::series::{DEVICE, INSTANCE, SERIES_COLUMNS, SeriesFields};
+use super::series::{Constants, DEVICE, INSTANCE, SERIES_COLUMNS, SeriesFields};
 use super::times::{self, NO_TIME};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -25,6 +24,9 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+
+/// A number of half precision.
+type Half = <Float16Type as ArrowPrimitiveType>::Native;
 
 const BATCH: usize = 64 * 1024;
 
@@ -380,7 +382,7 @@ fn numbers(array: &dyn Array) -> Vec<f64> {
     match array.data_type() {
         DataType::Float64 => each::<Float64Type, _>(array, |v| v, f64::NAN),
         DataType::Float32 => each::<Float32Type, _>(array, f64::from, f64::NAN),
-        DataType::Float16 => each::<Float16Type, _>(array, |v| v.to_f64(), f64::NAN),
+        DataType::Float16 => each::<Float16Type, _>(array, Half::to_f64, f64::NAN),
         DataType::Decimal32(_, scale) => each::<Decimal32Type, _>(array, |v| decimal(f64::from(v), *scale), f64::NAN),
         DataType::Decimal64(_, scale) => each::<Decimal64Type, _>(array, |v| decimal(v as f64, *scale), f64::NAN),
         DataType::Decimal128(_, scale) => each::<Decimal128Type, _>(array, |v| decimal(v as f64, *scale), f64::NAN),

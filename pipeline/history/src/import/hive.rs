@@ -1,11 +1,8 @@
-//! Tables in folders as Hive, Spark and DuckDB lay them out: `COLUMN=VALUE` in the path says what all rows of a file have in common.
+//! Tables in folders as Hive, Spark and others lay them out: `COLUMN=VALUE` in the path says what all rows of a file have in common.
 
 use super::columns::usual_name;
-use super::series::SERIES_COLUMNS;
+use super::series::{Constants, SERIES_COLUMNS};
 use std::path::{Component, Path, PathBuf};
-
-/// What a path says, in the order of [`SERIES_COLUMNS`].
-pub(super) type Constants = [Option<String>; SERIES_COLUMNS.len()];
 
 /// How a value that is null is written.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";

@@ -1,8 +1,9 @@
 //! Tells inputs apart: what format a file has, and what import this is.
 
 use super::error::ImportError;
-use super::hive::{self, Constants};
+use super::hive;
 use super::options::ImportOptions;
+use super::series::Constants;
 use super::spool::{self, Spool};
 use sha2::{Digest, Sha256};
 use std::fs::File;

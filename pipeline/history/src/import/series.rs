@@ -34,6 +34,9 @@ pub(super) const INSTANCE: usize = 0;
 /// Where the device does.
 pub(super) const DEVICE: usize = 4;
 
+/// What all rows of a file have in common, in the order of [`SERIES_COLUMNS`].
+pub(super) type Constants = [Option<String>; SERIES_COLUMNS.len()];
+
 impl<'a> SeriesFields<'a> {
     /// Takes the texts in the order of [`SERIES_COLUMNS`].
     pub(super) fn from_texts(texts: [Option<&'a str>; 7], period_s: Option<i64>) -> Self {

@@ -32,7 +32,7 @@ struct Scan {
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Within,
-    /// It is the last one.
+    /// The message ends with it.
     Last,
     /// It is no longer part of it.
     After,
