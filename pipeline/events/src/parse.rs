@@ -17,8 +17,8 @@ use jiff::Timestamp;
 /// Most ARNs that an event may name.
 const MAX_RESOURCES: usize = 1000;
 
-/// Parses a message: an event as EventBridge delivers it, or what an alarm or an Auto Scaling group notifies by itself; plain, as the body of an SQS message, or as an SNS
-/// notification in one.
+/// Parses a message: an event as EventBridge delivers it, or what an alarm or an Auto Scaling group notifies by itself; plain, as the body of
+/// an SQS message, or as an SNS notification in one.
 ///
 /// The events' ids come from the id that EventBridge gave, so a message that comes twice gives the same events. An event that is
 /// understood and says nothing of interest, such as a deployment that begins, gives none.

@@ -4,8 +4,6 @@
 const OF_THE_INSTANCE: [&str; 5] = ["InstanceId", "ImageId", "InstanceType", "AutoScalingGroupName", "objectname"];
 /// Dimensions that a path makes needless.
 const OF_THE_PATH: [&str; 2] = ["device", "fstype"];
-/// Counters of Windows that have an instance for each core.
-const OF_CORES: [&str; 2] = ["Processor", "Processor Information"];
 
 /// Gives what of the instance a metric measures, such as `path=/data`; none for the whole of it.
 ///
@@ -30,16 +28,6 @@ pub(crate) fn device<'a>(dimensions: impl Iterator<Item = (&'a str, &'a str)> + 
     (!parts.is_empty()).then(|| parts.join(","))
 }
 
-/// Says whether a metric is one core of several: the total is what signals read.
-pub(crate) fn is_one_core<'a>(mut dimensions: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> bool {
-    let of_cores = dimensions.clone().any(|(name, value)| name == "objectname" && OF_CORES.contains(&value));
-    dimensions.any(|(name, value)| match name {
-        "cpu" => value != "cpu-total",
-        "instance" => of_cores && value != "_Total",
-        _ => false,
-    })
-}
-
 /// Says whether what `instance` names is the whole machine: all of a counter's, its id, or the address of its exporter.
 fn is_whole<'a>(value: &str, mut dimensions: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
     let has_port = value.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
@@ -61,11 +49,11 @@ mod tests {
         assert_eq!(of(&disk).as_deref(), Some("path=/data"));
         assert_eq!(of(&[("InstanceId", "i-1"), ("name", "sda"), ("b", "1")]).as_deref(), Some("b=1,name=sda"));
         assert_eq!(of(&[("InstanceId", "i-1"), ("cpu", "cpu-total")]), None);
-        assert!(is_one_core([("cpu", "cpu3")].into_iter()));
+        assert_eq!(of(&[("InstanceId", "i-1"), ("cpu", "cpu3")]).as_deref(), Some("cpu=cpu3"));
     }
 
     #[test]
-    fn drives_of_windows_are_told_apart_and_of_its_cores_the_total_speaks() {
+    fn what_counters_of_windows_measure_is_told_apart() {
         let counter = |object, instance| [("InstanceId", "i-1"), ("objectname", object), ("instance", instance)];
         assert_eq!(of(&counter("LogicalDisk", "D:")).as_deref(), Some("instance=D:"));
         assert_eq!(
@@ -73,9 +61,8 @@ mod tests {
             Some("instance=\\??\\C:\\pagefile.sys")
         );
         assert_eq!(of(&counter("LogicalDisk", "_Total")), None);
-        let core = |object, instance| is_one_core(counter(object, instance).into_iter());
-        assert!(core("Processor", "0") && core("Processor Information", "0,3"));
-        assert!(!core("Processor", "_Total") && !core("LogicalDisk", "D:"));
+        assert_eq!(of(&counter("Processor", "0")).as_deref(), Some("instance=0"));
+        assert_eq!(of(&counter("Processor", "_Total")), None);
         // What exporters call so is the machine.
         for whole in ["i-1", "10.0.0.7:9100", "web-1:9182"] {
             assert_eq!(of(&counter("x", whole)), None, "{whole}");

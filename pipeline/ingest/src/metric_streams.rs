@@ -17,7 +17,6 @@ pub use tally::{OddPoint, Tally};
 use crate::stream::{SampleBatch, StreamError};
 use crate::unpack;
 use batch::Batches;
-
 use forewarn_events::Reason;
 use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read};

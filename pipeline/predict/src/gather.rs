@@ -1,5 +1,6 @@
 //! Gathers the runs of a history scan into the tracks of one instance at a time.
 
+use forewarn_domain::signal::is_one_core;
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::{HistoryError, Run, RunSink, SeriesKey};
 use forewarn_rules::grid::available;
@@ -75,6 +76,9 @@ where
     fn track(&mut self, key: &SeriesKey) -> Option<&mut Series> {
         if let Some(at) = self.open.iter().position(|(k, _)| k == key) {
             return Some(&mut self.open[at].1);
+        }
+        if is_one_core(&key.metric, key.device.as_deref()) {
+            return None;
         }
         let (signal, reading) = self.map.find(&key.namespace, &key.metric)?;
         let track = Series::new(signal, reading, &key.metric, &key.stat, key.device.as_deref(), key.period_s);

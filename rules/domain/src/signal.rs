@@ -241,6 +241,17 @@ pub fn source_of(namespace: Option<&str>, metric: &str) -> Option<&'static Sourc
     SOURCES.iter().find(|s| s.metric == metric && namespace.is_none_or(|n| n == s.namespace))
 }
 
+/// Says whether a series is one core of several, by its device such as `cpu=cpu3`, or `instance=3` of a counter of Windows: of cores only
+/// the total speaks for the machine.
+pub fn is_one_core(metric: &str, device: Option<&str>) -> bool {
+    let mut parts = device.into_iter().flat_map(|d| d.split(',')).filter_map(|part| part.split_once('='));
+    parts.any(|(name, value)| match name {
+        "cpu" => value != "cpu-total",
+        "instance" => metric.starts_with("Processor") && value != "_Total",
+        _ => false,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,6 +264,21 @@ mod tests {
                 Up => assert!(s.warning < s.critical, "{}", s.name),
                 Down => assert!(s.warning > s.critical, "{}", s.name),
             }
+        }
+    }
+
+    #[test]
+    fn of_cores_only_the_total_speaks() {
+        let windows = "Processor % Processor Time";
+        assert!(is_one_core("cpu_usage_steal", Some("cpu=cpu3")) && is_one_core(windows, Some("instance=0")));
+        for (metric, device) in [
+            ("cpu_usage_steal", None),
+            ("cpu_usage_steal", Some("cpu=cpu-total")),
+            (windows, Some("instance=_Total")),
+            ("LogicalDisk % Free Space", Some("instance=D:")),
+            ("disk_used_percent", Some("path=/cpu")),
+        ] {
+            assert!(!is_one_core(metric, device), "{metric} {device:?}");
         }
     }
 

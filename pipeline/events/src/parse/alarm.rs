@@ -28,7 +28,7 @@ struct Watched<'a> {
     period_s: i64,
 }
 
-/// Periods in sequence past the threshold when an alarm went off, where it says so.
+/// Periods in sequence in which a check failed when an alarm went off, where it says so.
 type Periods = Option<i64>;
 
 /// What an alarm has changed to.
@@ -52,7 +52,7 @@ pub(super) fn changed(head: &Head<'_>) -> Events {
         previous: before.map(|b| state_of(&b)).transpose()?,
         reason: now.maybe("reason").map(|r| r.words()).transpose()?.filter(|r| !r.is_empty()),
         watched: watched(&head.detail)?,
-        periods: now.maybe("reasonData").and_then(|d| past_threshold(d.text().ok()?)),
+        periods: now.maybe("reasonData").and_then(|d| failing(d.text().ok()?)),
     };
     Ok(change.events(head))
 }
@@ -85,7 +85,7 @@ pub(super) fn notified(doc: &Doc<'_>) -> Result<Vec<NewEvent>, Reason> {
         previous: doc.maybe("OldStateValue").map(|b| state_of(&b)).transpose()?,
         reason: doc.maybe("NewStateReason").map(|r| r.words()).transpose()?.filter(|r| !r.is_empty()),
         watched: notified_of(doc)?,
-        periods: doc.maybe("Trigger").and_then(|t| t.maybe("EvaluationPeriods")?.whole(1..=MAX_PERIODS).ok()),
+        periods: doc.maybe("Trigger").and_then(|t| had_to_fail(&t)),
     };
     head.events(change.events(&head))
 }
@@ -123,14 +123,20 @@ impl Change<'_> {
     }
 }
 
-/// Counts the newest datapoints in sequence that are past the threshold, in the document that an alarm gives as its reason.
-fn past_threshold(data: &str) -> Periods {
+/// Counts the newest datapoints in sequence in which a check failed, in the document that an alarm gives as its reason. Its threshold says
+/// nothing of that: "greater than 0" and "at least 1" are the same alarm.
+fn failing(data: &str) -> Periods {
     let data: serde_json::Value = json(data.as_bytes(), MAX_BYTES, MAX_DEPTH).ok()?;
-    let threshold = data.get("threshold")?.as_f64()?;
     let points = data.get("recentDatapoints")?.as_array()?;
     // The newest comes last; a point that is missing is null.
-    let past = points.iter().rev().take_while(|p| p.as_f64().is_some_and(|p| p >= threshold)).count();
-    i64::try_from(past).ok().filter(|n| (1..=MAX_PERIODS).contains(n))
+    let failed = points.iter().rev().take_while(|p| p.as_f64().is_some_and(|p| p > 0.0)).count();
+    i64::try_from(failed).ok().filter(|n| (1..=MAX_PERIODS).contains(n))
+}
+
+/// Gives how many periods had to fail: of the last N some, where the alarm says how many, else all.
+fn had_to_fail(trigger: &Doc<'_>) -> Periods {
+    let periods = trigger.maybe("DatapointsToAlarm").or_else(|| trigger.maybe("EvaluationPeriods"))?;
+    periods.whole(1..=MAX_PERIODS).ok()
 }
 
 fn state_of(doc: &Doc<'_>) -> Result<AlarmState, Reason> {

@@ -72,6 +72,10 @@ struct Enclosing {
 
 /// Gives the messages that one encloses; most enclose none and are given as they are.
 fn enclosed(frame: Vec<u8>) -> Vec<Vec<u8>> {
+    let first = frame.trim_ascii_start().strip_prefix(b"{").unwrap_or_default().trim_ascii_start();
+    if !first.starts_with(b"\"Messages\"") && !first.starts_with(b"\"Records\"") {
+        return vec![frame];
+    }
     match serde_json::from_slice::<Enclosing>(&frame) {
         Ok(several) => several.messages.into_iter().map(|m| m.to_string().into_bytes()).collect(),
         Err(_) => vec![frame],

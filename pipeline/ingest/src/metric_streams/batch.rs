@@ -1,10 +1,10 @@
 //! From datapoints to batches of samples, one for each instance.
 
 use super::{Point, Put, Tally, period};
-use crate::device::{device, is_one_core};
+use crate::device::device;
 use crate::stream::{SampleBatch, SeriesBlock, StreamError};
 use forewarn_domain::id::is_name;
-use forewarn_domain::signal::{Reading, source_of};
+use forewarn_domain::signal::{Reading, is_one_core, source_of};
 use forewarn_events::Reason;
 use forewarn_events::is_id;
 use std::collections::BTreeMap;
@@ -64,7 +64,8 @@ impl<'a> Batches<'a> {
                 found,
             });
         }
-        if is_one_core(point.dimensions.iter().copied()) {
+        let device = device(point.dimensions.iter().copied());
+        if is_one_core(point.metric, device.as_deref()) {
             self.tally.unread += 1;
             return Ok(());
         }
@@ -84,7 +85,6 @@ impl<'a> Batches<'a> {
         let Some(value) = value.filter(|v| v.is_finite()) else {
             return bad("value", value.map_or_else(|| "nothing".to_owned(), |v| v.to_string()), "finite numbers");
         };
-        let device = device(point.dimensions.iter().copied());
         let odd = [point.account, point.region].into_iter().chain(device.as_deref()).find(|name| !is_name(name));
         if let Some(name) = odd {
             return bad("a name", name.chars().take(80).collect(), "1 to 512 bytes without control characters");

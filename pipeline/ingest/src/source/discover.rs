@@ -3,9 +3,9 @@
 use super::api::MetricName;
 use super::metric_scope::MetricScope;
 use super::select::is_instance_id;
-use crate::device::{device, is_one_core};
+use crate::device::device;
 use forewarn_domain::id::is_name;
-use forewarn_domain::signal::SOURCES;
+use forewarn_domain::signal::{SOURCES, is_one_core};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A series that is to be pulled.
@@ -46,8 +46,9 @@ impl<'a> Listing<'a> {
     /// Takes a metric, if it belongs to an instance that is chosen and a signal reads it.
     pub(super) fn add(&mut self, mut metric: MetricName, chosen: &dyn Fn(&str) -> bool) {
         metric.dimensions.sort();
+        let device = device(metric.pairs());
         if self.wanted.stat(&metric.namespace, &metric.metric).is_none()
-            || (is_one_core(metric.pairs()) && !self.wanted.all_metrics)
+            || (is_one_core(&metric.metric, device.as_deref()) && !self.wanted.all_metrics)
         {
             return;
         }
@@ -63,7 +64,6 @@ impl<'a> Listing<'a> {
             }
             (None, None) => return,
         };
-        let device = device(metric.pairs());
         let names = [&metric.namespace, &metric.metric].into_iter().chain(&device).all(|n| is_name(n));
         if !is_instance_id(&instance) || !names || metric.dimensions.len() > 30 {
             self.odd += 1;

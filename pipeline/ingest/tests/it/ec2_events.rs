@@ -182,7 +182,7 @@ fn an_alarm_over_a_status_check_says_that_it_failed() {
     // How long it has failed is told by period and datapoints; what was seen before a gap or below the threshold counts no more.
     let mut longer = alarm("StatusCheckFailed", "ALARM");
     for (points, periods) in [(json!([1.0, 1.0]), 2), (json!([1.0, 0.0, 1.0]), 1), (json!([1.0, null, 1.0, 1.0]), 2)] {
-        let data = json!({"period": 300, "recentDatapoints": points, "threshold": 1.0}).to_string();
+        let data = json!({"period": 300, "recentDatapoints": points, "threshold": 0.0}).to_string();
         longer["detail"]["state"]["reasonData"] = json!(data);
         assert_eq!(types_and_rows(&longer).1[1], row("check_failed", "any", Some(T - periods * 300_000)));
     }
@@ -210,6 +210,11 @@ fn an_alarm_says_the_same_to_its_topic_as_to_the_bus() {
     let (types, rows) = types_and_rows(&plain);
     assert_eq!(types, ["alarm.changed.v1", "instance.check_failed.v1"]);
     assert_eq!(rows, [row("alarm.changed", "alarm", None), row("check_failed", "instance", Some(T - 60_000))]);
+    let mut of_several = plain.clone();
+    of_several["Trigger"]["EvaluationPeriods"] = json!(5);
+    assert_eq!(types_and_rows(&of_several).1[1].2, Some(T - 300_000));
+    of_several["Trigger"]["DatapointsToAlarm"] = json!(2);
+    assert_eq!(types_and_rows(&of_several).1[1].2, Some(T - 120_000));
     let changed = |v: &Value| parsed(v).unwrap()[0].event.clone();
     assert_eq!(changed(&plain), changed(&alarm("StatusCheckFailed_Instance", "ALARM")));
     assert_eq!(types_and_rows(&notification("StatusCheckFailed_Instance", "OK")).0, ["alarm.changed.v1"]);
