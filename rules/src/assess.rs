@@ -10,6 +10,7 @@ use crate::predicate::{Predicate, evaluate};
 use crate::ruleset::RuleSet;
 use crate::table::FeatureTable;
 use forewarn_domain::prediction::{Action, FailureType, Level, Unassessable};
+use forewarn_domain::signal::Signal;
 use polars::prelude::PolarsError;
 
 /// What a rule set says about each row of a feature table, column by column.
@@ -115,13 +116,19 @@ impl RuleSet {
         Ok(out)
     }
 
-    /// Says for each rule in which rows it fires.
+    /// Says for each rule in which rows it fires. What is no news says nothing, unless the rule is hard.
     ///
     /// # Errors
     /// When Polars fails.
     pub fn fired(&self, table: &FeatureTable) -> Result<Vec<Vec<bool>>, AssessError> {
         let predicates: Vec<&Predicate> = self.rules.iter().map(|r| &r.when).collect();
-        Ok(evaluate(&predicates, table)?)
+        let mut fired = evaluate(&predicates, table)?;
+        for (rule, rows) in self.rules.iter().zip(&mut fired).filter(|(rule, _)| !rule.hard) {
+            for (row, fires) in rows.iter_mut().enumerate().filter(|(_, fires)| **fires) {
+                *fires = rule.signals.iter().any(|s| !is_no_news(table, row, *s));
+            }
+        }
+        Ok(fired)
     }
 
     /// Applies the calibration of each hazard.
@@ -155,6 +162,11 @@ impl RuleSet {
     fn hard_evidence(&self, score: &Score) -> bool {
         score.wins().any(|w| self.rules[w.rule].hard)
     }
+}
+
+/// Says whether what a signal shows in a row is no news.
+pub(crate) fn is_no_news(table: &FeatureTable, row: usize, signal: Signal) -> bool {
+    table.get(row, index(signal, Feature::NoNews)) > 0.0
 }
 
 /// How many hazards bear on a level: the first for high, two for medium, all for the rest.

@@ -19,6 +19,8 @@ pub enum Feature {
     Accel,
     AboveWarning24h,
     AboveCritical24h,
+    CriticalMinutes24h,
+    CriticalPeriods,
     HoursCritical,
     ExcessRun,
     Critical6d,
@@ -32,6 +34,7 @@ pub enum Feature {
     Beyond6h,
     Lasting6h,
     Unusual24h,
+    NoNews,
     Q24,
     Q72,
     Q168,
@@ -48,7 +51,7 @@ pub enum Feature {
 }
 
 /// Every feature with its column suffix and its meaning, in column order.
-pub const FEATURES: [(Feature, &str, &str); 39] = [
+pub const FEATURES: [(Feature, &str, &str); 42] = [
     (Feature::Now, "now", "median of the last hour, in the signal's unit"),
     (Feature::Mean6h, "mean_6h", "mean of the last 6 hours"),
     (Feature::Mean24h, "mean_24h", "mean of the last 24 hours"),
@@ -78,6 +81,16 @@ pub const FEATURES: [(Feature, &str, &str); 39] = [
     (Feature::Accel, "accel", "slope_24h minus slope_7d, per day"),
     (Feature::AboveWarning24h, "above_warning_24h", "share of the last 24 hours past the warning level"),
     (Feature::AboveCritical24h, "above_critical_24h", "share of the last 24 hours past the critical level"),
+    (
+        Feature::CriticalMinutes24h,
+        "critical_minutes_24h",
+        "minutes of the last 24 hours past the critical level; of status checks to the minute, else to 5 minutes",
+    ),
+    (
+        Feature::CriticalPeriods,
+        "critical_periods",
+        "5-minute periods in a row past the critical level, up to the last known one",
+    ),
     (Feature::HoursCritical, "hours_critical", "length of the current run past the critical level, in hours"),
     (
         Feature::ExcessRun,
@@ -115,6 +128,11 @@ pub const FEATURES: [(Feature, &str, &str); 39] = [
         "median of the last 6 hours minus the 95 % quantile of the hours of the seven days before the last 24; positive when it is worse than nearly ever, and not for an hour or two only",
     ),
     (Feature::Unusual24h, "unusual_24h", "hours of the last 24 that are worse than that 95 % quantile"),
+    (
+        Feature::NoNews,
+        "no_news",
+        "1 when what it shows is no news: used up all week, level for six hours after a jump, or credits that are unlimited; rules that read nothing else and are not hard then say nothing. Else 0",
+    ),
     (Feature::Q24, "q24", "probability that the signal reaches its critical level within 24 hours"),
     (Feature::Q72, "q72", "probability that the signal reaches its critical level within 72 hours"),
     (Feature::Q168, "q168", "probability that the signal reaches its critical level within 168 hours"),

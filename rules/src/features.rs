@@ -1,12 +1,13 @@
 //! Computes the features of one series at one time from its hourly summaries and cells: pure, and shared by analysis and backtest.
 
+mod habit;
 mod level;
 mod risk;
 mod shape;
 
 use crate::feature::{FEATURES, Feature};
 use crate::grid::{CELL_MS, CELLS, CELLS_PER_HOUR, HOUR_MS, HOURS, Hour};
-use forewarn_domain::signal::{Direction, SignalSpec};
+use forewarn_domain::signal::{CREDIT_SHARES, Direction, Signal, SignalSpec};
 
 /// The features of one series, in the order of [`FEATURES`].
 pub type Row = [f64; FEATURES.len()];
@@ -18,14 +19,17 @@ pub struct Levels {
     pub warning: f64,
     /// The critical level.
     pub critical: f64,
-    /// The level at which a bounded resource is used up; NaN for signals without one.
-    pub exhausted: f64,
+    /// The level at which a bounded resource is used up, where there is one.
+    pub exhausted: Option<f64>,
+    /// The warning and critical level as shares of the most that the instance's type can hold, where the signal has such a cap.
+    pub of_cap: Option<[f64; 2]>,
 }
 
 impl Levels {
     /// Takes the levels from the table of signals.
     pub fn of(spec: &SignalSpec) -> Self {
-        Self { warning: spec.warning, critical: spec.critical, exhausted: spec.exhausted.unwrap_or(f64::NAN) }
+        let of_cap = (spec.signal == Signal::Credits).then(|| CREDIT_SHARES.map(|(_, share)| share));
+        Self { warning: spec.warning, critical: spec.critical, exhausted: spec.exhausted, of_cap }
     }
 }
 
@@ -90,8 +94,11 @@ pub fn track_features(view: &View<'_>, spec: &SignalSpec, levels: &Levels, scrat
         return row;
     }
     orient(view, worse, scratch);
-    level::fill(&mut row, view, worse, scratch);
+    level::fill(&mut row, view, worse, levels, scratch);
     let shape = shape::fill(&mut row, view, worse, worse * levels.critical, scratch);
+    let is_habit = habit::is_standing(&row, view, worse, levels, spec.range)
+        || habit::has_settled(&row, view, worse, levels, scratch);
+    set(&mut row, Feature::NoNews, f64::from(u8::from(is_habit)));
     risk::fill(&mut row, view, worse, levels, &shape, scratch);
     row
 }

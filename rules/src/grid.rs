@@ -1,5 +1,6 @@
 //! Puts samples of any period on the canonical 5-minute grid, point in time, and sums the grid up by clock hour.
 
+use forewarn_domain::statistic::Statistic;
 use std::ops::Range;
 
 /// Length of a grid cell, milliseconds.
@@ -29,10 +30,10 @@ pub enum Combine {
 impl Combine {
     /// Picks the way that keeps a CloudWatch statistic meaning the same at every period.
     pub fn of_stat(stat: &str) -> Self {
-        match stat {
-            "Maximum" => Self::Max,
-            "Minimum" => Self::Min,
-            _ => Self::Mean,
+        match Statistic::of(stat) {
+            Statistic::Maximum => Self::Max,
+            Statistic::Minimum => Self::Min,
+            Statistic::Average | Statistic::Sum | Statistic::SampleCount | Statistic::Other => Self::Mean,
         }
     }
 }

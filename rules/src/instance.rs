@@ -1,11 +1,13 @@
 //! Joins the series of one instance into its row of the feature table.
 
+use crate::doubt::{Doubt, Shape};
 use crate::feature::{FEATURES, Feature, INSTANCE_COLUMNS, WIDTH, index, instance_index};
 use crate::features::{Levels, Row, Scratch, View, track_features, worse};
 use crate::grid::{HABIT_HOURS, HOUR_MS, HOURS, Hour, reach, window};
 use crate::gridded::{Gridded, Window};
+use crate::remark::Remark;
 use crate::series::Series;
-use forewarn_domain::signal::{SIGNALS, Signal};
+use forewarn_domain::signal::{Reading, SIGNALS, Signal};
 use std::collections::BTreeMap;
 
 /// What is known of an instance besides its series.
@@ -19,6 +21,8 @@ pub struct Attributes {
     pub changes: Vec<i64>,
     /// Scheduled maintenance.
     pub maintenance: Vec<Maintenance>,
+    /// Whether it is set to spend credits that it does not have.
+    pub is_unlimited: bool,
 }
 
 /// Work that the provider has scheduled on an instance or its host; times in milliseconds.
@@ -60,6 +64,8 @@ pub struct InstanceRow {
     /// The seven days of each signal that has samples, as means of [`SPARK`] steps, NaN where there is none; empty unless
     /// [asked for](RowBuilder::with_sparks).
     pub sparks: BTreeMap<Signal, [f32; SPARK]>,
+    /// What is to be said beside.
+    pub remarks: Vec<Remark>,
 }
 
 /// One instance's series on the grid, over all the time that rows are wanted for.
@@ -74,6 +80,7 @@ pub struct RowBuilder {
     levels: SignalLevels,
     delay_ms: i64,
     window: Window,
+    other: Window,
     scratch: Scratch,
     sparks: bool,
 }
@@ -81,7 +88,14 @@ pub struct RowBuilder {
 impl RowBuilder {
     /// Makes a builder for signals held against `levels`, where a sample without `ingested_at` shows itself after `delay_ms`.
     pub fn new(levels: SignalLevels, delay_ms: i64) -> Self {
-        Self { levels, delay_ms, window: Window::new(), scratch: Scratch::default(), sparks: false }
+        Self {
+            levels,
+            delay_ms,
+            window: Window::new(),
+            other: Window::new(),
+            scratch: Scratch::default(),
+            sparks: false,
+        }
     }
 
     /// Makes rows carry sparklines, which only people look at.
@@ -111,13 +125,42 @@ impl RowBuilder {
     pub fn row(&mut self, prepared: &Prepared<'_>, attributes: &Attributes, as_of: i64) -> InstanceRow {
         let start = window(as_of).start;
         let mut assembly = Assembly::new();
+        // Whether a better statistic of the same metric has spoken.
+        let mut is_spoken_for = false;
         for gridded in &prepared.series {
             let track = gridded.track;
+            is_spoken_for &= track.is_alternative;
+            if is_spoken_for {
+                continue;
+            }
             gridded.window(reach(as_of), as_of, &mut self.window);
             let Window { cells, hours: habit, .. } = &self.window;
             let hours = &habit[HABIT_HOURS..];
+            if track.reading == Reading::Surplus {
+                assembly.is_unlimited |= cells.iter().any(|v| *v > 0.0);
+                continue;
+            }
+            let doubt = doubt(track, cells).filter(|doubt| {
+                // A new volume is nearly empty; of an agent that publishes shares, every volume lies below 1.
+                let alike = prepared.series.iter().filter(|other| other.track.metric == track.metric);
+                alike.filter(|other| !std::ptr::eq(other.track, track)).all(|other| {
+                    other.window(reach(as_of), as_of, &mut self.other);
+                    *doubt == Doubt::Counter || crate::doubt::is_within_1(&self.other.cells)
+                })
+            });
+            if let Some(doubt) = doubt {
+                let (metric, device) = (track.metric.clone(), track.device.clone());
+                assembly.remarks.push(Remark::KeptOut { metric, device, doubt });
+                continue;
+            }
             let view = View { cells, hours, habit, start, as_of };
-            let row = track_features(&view, track.signal.spec(), &gridded.levels, &mut self.scratch);
+            let mut row = track_features(&view, track.signal.spec(), &gridded.levels, &mut self.scratch);
+            if track.signal == Signal::Status && row[Feature::CriticalMinutes24h as usize] > 0.0 {
+                let day = window(as_of).end - 24 * HOUR_MS..as_of;
+                let minutes = track.minutes_past(gridded.levels.critical, &day, as_of, self.delay_ms);
+                row[Feature::CriticalMinutes24h as usize] = minutes;
+            }
+            is_spoken_for = row[Feature::Coverage as usize] > 0.0;
             assembly.offer(track.signal, track.device.as_deref(), &row, || self.sparks.then(|| spark(hours)));
         }
         assembly.finish(attributes, as_of)
@@ -126,11 +169,11 @@ impl RowBuilder {
     /// A credit balance is judged by the instance type's own cap: a small type never holds a hundred.
     fn levels_for(&self, signal: Signal, attributes: &Attributes) -> Levels {
         let mut levels = self.levels[signal as usize];
-        if signal == Signal::Credits
+        if let Some([warning, critical]) = levels.of_cap
             && let Some(spec) = attributes.instance_type.as_deref().and_then(forewarn_models::credits::credit_spec)
         {
-            levels.warning = levels.warning.min(0.30 * spec.max_balance);
-            levels.critical = levels.critical.min(0.05 * spec.max_balance);
+            levels.warning = levels.warning.min(warning * spec.max_balance);
+            levels.critical = levels.critical.min(critical * spec.max_balance);
         }
         levels
     }
@@ -146,6 +189,8 @@ struct Assembly {
     coverage: f64,
     silence: f64,
     age_days: f64,
+    is_unlimited: bool,
+    remarks: Vec<Remark>,
 }
 
 impl Assembly {
@@ -158,6 +203,8 @@ impl Assembly {
             coverage: 0.0,
             silence: f64::NAN,
             age_days: f64::NAN,
+            is_unlimited: false,
+            remarks: Vec::new(),
         }
     }
 
@@ -165,6 +212,10 @@ impl Assembly {
         self.coverage = self.coverage.max(row[Feature::Coverage as usize]);
         self.silence = self.silence.min(row[Feature::SilenceHours as usize]);
         self.age_days = self.age_days.max(row[Feature::AgeDays as usize]);
+        if is_no_news(row) && signal_stands(signal, row) {
+            let (device, now) = (device.map(str::to_owned), row[Feature::Now as usize]);
+            self.remarks.push(Remark::Standing { signal, device, now });
+        }
         let rank = badness(signal, row);
         let held = &mut self.ranks[signal as usize];
         // Series come in a fixed order, so that a tie always goes to the same one.
@@ -181,14 +232,20 @@ impl Assembly {
 
     fn finish(mut self, attributes: &Attributes, as_of: i64) -> InstanceRow {
         self.maintenance(attributes, as_of);
-        let signals = self.ranks.iter().filter(|r| r.is_some_and(|r| r[0] >= 0.0)).count();
+        if self.is_unlimited || attributes.is_unlimited {
+            self.values[index(Signal::Credits, Feature::NoNews)] = 1.0;
+            if self.is_unlimited || self.values[index(Signal::Credits, Feature::X168)] >= HEADS_FOR_IT {
+                self.remarks.push(Remark::Unlimited);
+            }
+        }
+        let signals = self.ranks.iter().filter(|r| r.is_some_and(|r| r[0] > -1.0)).count();
         let launched = attributes.launched_at.filter(|&l| l <= as_of);
         let age = launched.map_or(self.age_days, |l| (as_of - l) as f64 / (24 * HOUR_MS) as f64);
         let change = attributes.changes.iter().filter(|&&c| c <= as_of).max();
         let change_hours = change.map_or(f64::NAN, |&c| (as_of - c) as f64 / HOUR_MS as f64);
         let instance: [f64; INSTANCE_COLUMNS.len()] = [age, self.coverage, self.silence, signals as f64, change_hours];
         self.values[instance_index(0)..].copy_from_slice(&instance);
-        InstanceRow { values: self.values, devices: self.devices, sparks: self.sparks }
+        InstanceRow { values: self.values, devices: self.devices, sparks: self.sparks, remarks: self.remarks }
     }
 
     /// The next scheduled maintenance that was announced by `as_of`, read as a signal whose failure time is known.
@@ -223,7 +280,36 @@ fn spark(hours: &[Hour]) -> [f32; SPARK] {
     out
 }
 
-/// Orders the series of one signal from harmless to worst; a series without samples comes before all.
+/// Says what a series is instead of what its signal reads, by what is known of it.
+fn doubt(track: &Series, cells: &[f64]) -> Option<Doubt> {
+    if !Shape::matters(track.signal, track.reading) {
+        return None;
+    }
+    let mut shape = Shape::default();
+    for value in cells {
+        shape.add(*value);
+    }
+    shape.doubt(track.signal, track.reading)
+}
+
+fn is_no_news(row: &Row) -> bool {
+    row[Feature::NoNews as usize] > 0.0
+}
+
+/// Says whether what is no news is so because it stands at its end.
+fn signal_stands(signal: Signal, row: &Row) -> bool {
+    let spec = signal.spec();
+    spec.exhausted.is_some_and(|end| worse(spec) * row[Feature::Now as usize] >= worse(spec) * end)
+}
+
+/// From which probability within a week an empty balance is worth saying where it is unlimited.
+const HEADS_FOR_IT: f64 = 0.5;
+
+/// How finely the probability of what is new decides between series, before all else does.
+const NEWS_STEPS: f64 = 20.0;
+
+/// Orders the series of one signal from harmless to worst; a series without samples comes before all, then what is no news. What is new goes
+/// before what has long been bad.
 fn badness(signal: Signal, row: &Row) -> [f64; 3] {
     let known = |f: Feature| row[f as usize];
     if known(Feature::N) == 0.0 {
@@ -231,6 +317,14 @@ fn badness(signal: Signal, row: &Row) -> [f64; 3] {
     }
     let worse = worse(signal.spec());
     let or = |v: f64, other: f64| if v.is_nan() { other } else { v };
-    let risk = or(known(Feature::X24), 0.0) + or(known(Feature::Q24), 0.0);
-    [risk, or(known(Feature::AboveCritical24h), 0.0), worse * or(known(Feature::Mean24h), -worse * f64::MAX)]
+    let worst = worse * or(known(Feature::Mean24h), -worse * f64::MAX);
+    if is_no_news(row) {
+        return [-0.5, 0.0, worst];
+    }
+    let new: f64 = [Feature::X24, Feature::X72, Feature::X168].map(|f| or(known(f), 0.0)).iter().sum();
+    let bad = or(known(Feature::Q24), 0.0) + or(known(Feature::AboveCritical24h), 0.0);
+    [(new * NEWS_STEPS).round(), bad, worst]
 }
+
+#[cfg(test)]
+mod tests;

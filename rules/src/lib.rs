@@ -5,6 +5,7 @@ pub mod grid;
 mod gridded;
 pub mod series;
 
+pub mod doubt;
 pub mod feature;
 pub mod features;
 pub mod instance;
@@ -19,6 +20,7 @@ pub mod hazard;
 pub mod counterfactual;
 pub mod explain;
 pub mod predict;
+pub mod remark;
 
 pub mod fit;
 pub mod incident;

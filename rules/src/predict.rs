@@ -1,6 +1,7 @@
 //! Builds predictions: what a rule set says about a row, as people and programs receive it.
 
 mod links;
+mod remarks;
 pub(crate) mod text;
 
 use crate::assess::{Assessed, Score, hazards_of};
@@ -178,6 +179,7 @@ impl RuleSet {
         if age < 7.0 {
             notes.push(format!("young: {} of history", text::hours(age * 24.0)));
         }
+        notes.extend(remarks::sentences(table.remarks.get(row).map_or(&[], Vec::as_slice)));
         let blind = |s: &Signal| {
             let n = table.get(row, index(*s, Feature::N));
             n.is_nan() || n <= 0.0

@@ -21,7 +21,7 @@ use crate::hazard::{Calibration, HAZARDS, PerHazard};
 use crate::predicate::Predicate;
 use forewarn_domain::levels::{Episodes, Levels};
 use forewarn_domain::prediction::{Action, FailureType, RuleSetRef};
-use forewarn_domain::signal::{SIGNALS, Signal};
+use forewarn_domain::signal::{CREDIT_SHARES, SIGNALS, Signal};
 use std::collections::BTreeSet;
 
 /// The text of the rule set that is built in.
@@ -177,6 +177,14 @@ impl RuleSet {
         let s = signal.spec();
         let get = |name, built_in| self.params.get(name).unwrap_or(built_in);
         (get(s.warning_param, s.warning), get(s.critical_param, s.critical))
+    }
+
+    /// Gives the levels in force that a signal is held against.
+    pub fn signal_levels(&self, signal: Signal) -> crate::features::Levels {
+        let (warning, critical) = self.thresholds(signal);
+        let share = |(name, built_in)| self.params.get(name).unwrap_or(built_in);
+        let of_cap = (signal == Signal::Credits).then(|| CREDIT_SHARES.map(share));
+        crate::features::Levels { warning, critical, of_cap, ..crate::features::Levels::of(signal.spec()) }
     }
 
     /// Gives the levels' thresholds and the hysteresis.

@@ -1,7 +1,8 @@
 //! Holds one series' samples with the time each version became known, and reads them point in time.
 
 use crate::grid::{CELL_MS, Combine, GridBuilder, HOUR_MS};
-use forewarn_domain::signal::{Reading, Signal};
+use forewarn_domain::signal::{Direction, Reading, Signal};
+use forewarn_domain::statistic::Statistic;
 use std::ops::Range;
 
 /// Marks a sample without `ingested_at`.
@@ -13,13 +14,20 @@ const NOT_IMPORTED: i64 = i64::MIN;
 /// Longest period that is spread over cells, milliseconds.
 const LONGEST_PERIOD_MS: i64 = 86_400_000;
 
+/// Share of a signal's range by which a value may lie outside it and still be taken for rounding.
+const ROUNDING: f64 = 0.01;
+
 /// One series of a signal: samples in the order they were read, versions of the same time included.
 #[derive(Debug, Clone)]
 pub struct Series {
     /// The signal that reads the series.
     pub signal: Signal,
+    /// How its values are read.
+    pub reading: Reading,
     /// The metric's name.
     pub metric: String,
+    /// Whether it is another statistic of what a series before it measures: heard where that one is silent.
+    pub is_alternative: bool,
     /// The device, where the metric has one.
     pub device: Option<String>,
     /// The period of each sample, milliseconds.
@@ -42,6 +50,8 @@ pub struct Series {
     imported_at: Vec<i64>,
     /// Where samples were spread over cells, the end of the period that each is a part of.
     whole_end: Vec<i64>,
+    /// Samples that were left out because the signal can't have such a value.
+    pub outside: u64,
 }
 
 impl Series {
@@ -55,13 +65,15 @@ impl Series {
         period_s: i32,
     ) -> Self {
         let (scale, offset) = match reading {
-            Reading::PerMinute if stat == "Sum" => (60.0 / f64::from(period_s.max(1)), 0.0),
-            Reading::AsIs | Reading::PerMinute => (1.0, 0.0),
+            Reading::PerMinute if Statistic::of(stat) == Statistic::Sum => (60.0 / f64::from(period_s.max(1)), 0.0),
+            Reading::AsIs | Reading::PerMinute | Reading::Surplus => (1.0, 0.0),
             Reading::Complement(whole) => (-1.0, whole),
         };
         Self {
             signal,
+            reading,
             metric: metric.to_owned(),
+            is_alternative: false,
             device: device.map(str::to_owned),
             period_ms: i64::from(period_s.max(1)) * 1000,
             combine: if signal == Signal::Status { Combine::Max } else { Combine::of_stat(stat) },
@@ -73,11 +85,33 @@ impl Series {
             imports: Vec::new(),
             imported_at: Vec::new(),
             whole_end: Vec::new(),
+            outside: 0,
         }
     }
 
-    /// Adds samples as they were read; `imported_at` is of all of them.
+    /// Adds samples as they were read, but for those that the signal can't have; `imported_at` is of all of them.
     pub fn extend(&mut self, ts: &[i64], value: &[f64], ingested_at: Option<&[i64]>, imported_at: Option<i64>) {
+        let (low, high) = self.taken();
+        if value.iter().all(|v| low <= *v && *v <= high) {
+            self.take(ts, value, ingested_at, imported_at);
+            return;
+        }
+        let within: Vec<usize> = (0..value.len()).filter(|&i| low <= value[i] && value[i] <= high).collect();
+        self.outside += (value.len() - within.len()) as u64;
+        let times = |from: &[i64]| within.iter().map(|&i| from[i]).collect::<Vec<_>>();
+        let kept: Vec<f64> = within.iter().map(|&i| value[i]).collect();
+        self.take(&times(ts), &kept, ingested_at.map(times).as_deref(), imported_at);
+    }
+
+    /// The values that a sample may have: those that make one within the signal's range, but for rounding.
+    pub fn taken(&self) -> (f64, f64) {
+        let (low, high) = self.signal.spec().range;
+        let slack = ROUNDING * (high - low);
+        let [a, b] = [low - slack, high + slack].map(|end| (end - self.offset) / self.scale);
+        (a.min(b), a.max(b))
+    }
+
+    fn take(&mut self, ts: &[i64], value: &[f64], ingested_at: Option<&[i64]>, imported_at: Option<i64>) {
         let imported = imported_at.unwrap_or(NOT_IMPORTED);
         if self.imports.last().map_or(NOT_IMPORTED, |(_, at)| *at) != imported {
             self.imports.push((self.ts.len(), imported));
@@ -220,11 +254,30 @@ impl Series {
         grid.finish(out);
     }
 
-    /// Adds, of each time in `rows`, the newest version that counted at `as_of`.
+    /// Adds what counted at `as_of` to a grid.
+    pub(crate) fn add_versions(&self, rows: Range<usize>, as_of: i64, delay_ms: i64, grid: &mut GridBuilder) {
+        self.each_version(rows, as_of, delay_ms, |i| self.put(i, grid));
+    }
+
+    /// Gives the minutes of `span` in which the signal was past a level, as they were known at `as_of`, sample by sample.
+    pub(crate) fn minutes_past(&self, level: f64, span: &Range<i64>, as_of: i64, delay_ms: i64) -> f64 {
+        let [from, to] = [span.start, span.end].map(|end| self.ts.partition_point(|&t| t < end));
+        let worse = match self.signal.spec().direction {
+            Direction::Up => 1.0,
+            Direction::Down => -1.0,
+        };
+        let mut past = 0;
+        self.each_version(from..to, as_of, delay_ms, |i| {
+            past += i64::from(worse * self.value[i].mul_add(self.scale, self.offset) >= worse * level);
+        });
+        (past * self.period_ms) as f64 / 60_000.0
+    }
+
+    /// Hands over, of each time in `rows`, the newest version that counted at `as_of`.
     ///
     /// Between imports the later one counts at any time, for nobody knew either live. Against a version that was known live, an
     /// imported one counts from its import on.
-    pub(crate) fn add_versions(&self, rows: Range<usize>, as_of: i64, delay_ms: i64, grid: &mut GridBuilder) {
+    fn each_version(&self, rows: Range<usize>, as_of: i64, delay_ms: i64, mut each: impl FnMut(usize)) {
         let mut from = rows.start;
         while from < rows.end {
             let same = self.ts[from..rows.end].iter().take_while(|&&t| t == self.ts[from]).count();
@@ -233,7 +286,7 @@ impl Series {
             let is_live = versions.clone().filter(seen).any(|i| self.is_dated(i));
             let counts = |&i: &usize| !is_live || self.is_dated(i) || self.imported(i) <= as_of;
             if let Some(newest) = versions.clone().rev().filter(seen).find(counts) {
-                self.put(newest, grid);
+                each(newest);
             }
             from = versions.end;
         }

@@ -1,6 +1,7 @@
 //! Holds the feature table: one row for each (instance, `as_of`), one column for each feature.
 
 use crate::feature::{WIDTH, columns};
+use crate::remark::Remark;
 use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, PolarsResult, Series};
 
 /// Features of many (instance, `as_of`) rows, column by column; NaN stands for "not known" until [`FeatureTable::to_frame`] makes it null.
@@ -14,6 +15,8 @@ pub struct FeatureTable {
     pub values: Vec<Vec<f64>>,
     /// For each signal that has devices, the device the features speak of, row by row.
     pub devices: Vec<Vec<Option<String>>>,
+    /// What is to be said of each row beside its features.
+    pub remarks: Vec<Vec<Remark>>,
 }
 
 impl FeatureTable {
@@ -36,6 +39,14 @@ impl FeatureTable {
         }
         for (column, device) in self.devices.iter_mut().zip(devices) {
             column.push(device.clone());
+        }
+        self.remarks.push(Vec::new());
+    }
+
+    /// Says what is to be said of the row that was added last.
+    pub fn remark(&mut self, remarks: &[Remark]) {
+        if let Some(last) = self.remarks.last_mut() {
+            last.extend_from_slice(remarks);
         }
     }
 
@@ -61,6 +72,7 @@ impl FeatureTable {
         let devices: Vec<Option<String>> = self.devices.iter().map(|c| c.get(row).cloned().flatten()).collect();
         let mut one = Self::new();
         one.push(&self.instance_ids[row], self.as_of[row], &features, &devices);
+        one.remark(self.remarks.get(row).map_or(&[], Vec::as_slice));
         one
     }
 

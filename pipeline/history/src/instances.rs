@@ -44,6 +44,7 @@ impl InstanceVersions {
             workload: field(rows, as_of, |r| r.workload.as_ref()).cloned(),
             instance_type: field(rows, as_of, |r| r.instance_type.as_ref()).cloned(),
             launched_at: field(rows, as_of, |r| r.launched_at.as_ref()).copied(),
+            cpu_credits: field(rows, as_of, |r| r.cpu_credits.as_ref()).cloned(),
         })
     }
 
@@ -66,10 +67,15 @@ impl InstanceVersions {
     pub fn from(mut self, time: i64) -> Self {
         for rows in self.0.values_mut() {
             let last = rows.last().cloned();
-            let (mut seen, mut told) = ([false; 3], [false; 3]);
+            let (mut seen, mut told) = ([false; 4], [false; 4]);
             let mut kept: Vec<InstanceRow> = Vec::with_capacity(rows.len());
             for row in rows.drain(..).rev() {
-                let said = [row.workload.is_some(), row.instance_type.is_some(), row.launched_at.is_some()];
+                let said = [
+                    row.workload.is_some(),
+                    row.instance_type.is_some(),
+                    row.launched_at.is_some(),
+                    row.cpu_credits.is_some(),
+                ];
                 let known = if row.seen_at.is_some() { &mut seen } else { &mut told };
                 if row.known_from().is_some_and(|at| at > time) {
                     kept.push(row);
@@ -90,8 +96,8 @@ impl InstanceVersions {
 
 /// Two versions that follow each other and differ in nothing but when they came. What was seen and what was told stay apart.
 fn says_the_same(earlier: &InstanceRow, later: &InstanceRow) -> bool {
-    let said = |r: &InstanceRow| (r.seen_at.is_some(), r.workload.clone(), r.instance_type.clone(), r.launched_at);
-    said(earlier) == said(later)
+    let said = |r: &InstanceRow| InstanceRow { seen_at: None, imported_at: None, ..r.clone() };
+    earlier.seen_at.is_some() == later.seen_at.is_some() && said(earlier) == said(later)
 }
 
 fn field<'a, T>(rows: &'a [InstanceRow], as_of: i64, of: impl Fn(&'a InstanceRow) -> Option<&'a T>) -> Option<&'a T> {
@@ -129,6 +135,7 @@ mod tests {
             workload: (!workload.is_empty()).then(|| workload.to_owned()),
             instance_type: kind.map(str::to_owned),
             launched_at: None,
+            cpu_credits: None,
         }
     }
 

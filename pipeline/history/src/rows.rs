@@ -6,6 +6,9 @@ use arrow_array::BooleanArray;
 use forewarn_runtime::time::DAY_MS;
 use std::sync::Arc;
 
+/// What `cpu_credits` is where an instance may spend more than its balance.
+pub(crate) const UNLIMITED: &str = "unlimited";
+
 /// What is known of an instance beside its metrics, and from when on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize)]
 pub struct InstanceRow {
@@ -20,9 +23,16 @@ pub struct InstanceRow {
     pub instance_type: Option<String>,
     /// When it was launched, milliseconds.
     pub launched_at: Option<i64>,
+    /// How it may spend CPU credits, as `DescribeInstanceCreditSpecifications` says: `standard`, or `unlimited` beyond its balance.
+    pub cpu_credits: Option<String>,
 }
 
 impl InstanceRow {
+    /// Says whether it may spend credits beyond its balance.
+    pub fn is_unlimited(&self) -> bool {
+        self.cpu_credits.as_deref() == Some(UNLIMITED)
+    }
+
     /// Gives when it came to be known, milliseconds; none where nothing says so.
     pub fn known_from(&self) -> Option<i64> {
         self.seen_at.or(self.imported_at)
@@ -126,6 +136,7 @@ impl TableRow for InstanceRow {
             ("launched_at", times(rows.iter().map(|r| r.launched_at)), true),
             ("seen_at", times(rows.iter().map(|r| r.seen_at)), true),
             ("imported_at", times(rows.iter().map(|r| r.imported_at)), true),
+            ("cpu_credits", texts(rows.iter().map(|r| r.cpu_credits.as_deref())), true),
         ])
     }
 
@@ -137,6 +148,7 @@ impl TableRow for InstanceRow {
             launched_at: table.time("launched_at", row)?,
             seen_at: table.time("seen_at", row)?,
             imported_at: table.time("imported_at", row)?,
+            cpu_credits: table.text("cpu_credits", row)?,
         })
     }
 }

@@ -7,14 +7,14 @@ use forewarn_domain::signal::{SIGNALS, Signal};
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::{History, HistoryError, ScanOptions};
 use forewarn_rules::assess::{AssessError, Assessed};
-use forewarn_rules::features::Levels;
 use forewarn_rules::grid::reach;
 use forewarn_rules::instance::{RowBuilder, SPARK, SignalLevels};
 use forewarn_rules::predict::Identity;
+use forewarn_rules::remark::Remark;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::table::FeatureTable;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// How often a history that is pruned while it is read is read from the beginning.
@@ -37,6 +37,8 @@ pub struct Analysis {
     pub samples: u64,
     /// Samples of metrics that no signal reads, by name.
     pub unused: BTreeMap<String, u64>,
+    /// Samples that their signal can't have, by the name of the metric.
+    pub outside: BTreeMap<String, u64>,
 }
 
 /// Why an analysis could not be made.
@@ -83,10 +85,7 @@ impl AnalyzeError {
 
 /// The levels that a rule set's parameters put in force.
 pub fn signal_levels(ruleset: &RuleSet) -> SignalLevels {
-    SIGNALS.each_ref().map(|spec| {
-        let (warning, critical) = ruleset.thresholds(spec.signal);
-        Levels { warning, critical, ..Levels::of(spec) }
-    })
+    SIGNALS.each_ref().map(|spec| ruleset.signal_levels(spec.signal))
 }
 
 /// The availability delay of a history, milliseconds.
@@ -157,7 +156,7 @@ fn scan_once(
     let from = reach(as_of);
     let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history)).with_sparks();
     let mut rows = BTreeMap::new();
-    let mut unused: BTreeMap<String, u64> = BTreeMap::new();
+    let [mut unused, mut outside] = [const { BTreeMap::<String, u64>::new() }; 2];
     let mut samples = 0;
     let buckets = only.map_or(0..history.buckets(), |id| history.bucket_of(id)..history.bucket_of(id) + 1);
     let all = buckets.len() as u64;
@@ -173,8 +172,10 @@ fn scan_once(
         let options = ScanOptions { from_ms: Some(from), to_ms: Some(as_of), instance: only.map(str::to_owned) };
         history.scan_with(bucket, &options, &mut gather)?;
         samples += gather.samples;
-        for (name, n) in std::mem::take(&mut gather.unused) {
-            *unused.entry(name).or_default() += n;
+        for (sum, part) in [(&mut unused, &mut gather.unused), (&mut outside, &mut gather.outside)] {
+            for (name, n) in std::mem::take(part) {
+                *sum.entry(name).or_default() += n;
+            }
         }
         progress(done, all);
     }
@@ -187,11 +188,12 @@ fn scan_once(
     let (mut identities, mut sparks) = (Vec::new(), Vec::new());
     for (id, (row, identity)) in rows {
         table.push(&id, as_of, &row.values, &row.devices);
+        table.remark(&row.remarks);
         identities.push(identity);
         sparks.push(row.sparks);
     }
     let assessed = ruleset.assess(&table)?;
-    Ok(Analysis { as_of, table, identities, sparks, assessed, samples, unused })
+    Ok(Analysis { as_of, table, identities, sparks, assessed, samples, unused, outside })
 }
 
 impl Analysis {
@@ -211,6 +213,24 @@ impl Analysis {
             rank(a).cmp(&rank(b)).then(urgency).then(a.cmp(&b))
         });
         order.into_iter().map(|r| ruleset.predict(&self.table, &self.assessed, r, &self.identities[r])).collect()
+    }
+
+    /// Says which metrics are something else than their signal reads, and on how many instances.
+    pub fn kept_out(&self) -> BTreeMap<String, u64> {
+        let mut found = BTreeMap::new();
+        for remarks in &self.table.remarks {
+            let of_one: BTreeSet<String> = remarks
+                .iter()
+                .filter_map(|remark| match remark {
+                    Remark::KeptOut { metric, doubt, .. } => Some(format!("{metric} {}", doubt.words())),
+                    Remark::Standing { .. } | Remark::Unlimited => None,
+                })
+                .collect();
+            for words in of_one {
+                *found.entry(words).or_default() += 1;
+            }
+        }
+        found
     }
 
     /// Finds the row of an instance.

@@ -97,7 +97,9 @@ impl Fleet {
     pub fn of(instances: &Arc<InstanceVersions>, events: &[EventRow], changes: &[DeclaredChange], as_of: i64) -> Self {
         let mut fleet = Self { instances: Arc::clone(instances), ..Self::default() };
         for instance in instances.ids().filter_map(|id| instances.at(id, as_of)) {
+            let is_unlimited = instance.is_unlimited();
             let attributes = Attributes {
+                is_unlimited,
                 launched_at: instance.launched_at,
                 instance_type: instance.instance_type,
                 ..Attributes::default()
@@ -176,6 +178,7 @@ impl Fleet {
             if heard.replace(by_then) != Some(by_then) {
                 let then = self.instances.at(instance_id, time).unwrap_or_default();
                 let attributes = Attributes {
+                    is_unlimited: then.is_unlimited(),
                     launched_at: then.launched_at,
                     instance_type: then.instance_type,
                     ..self.attributes(instance_id).clone()

@@ -1,7 +1,8 @@
 //! Gathers the runs of a history scan into the tracks of one instance at a time.
 
-use forewarn_domain::signal::is_one_core;
+use forewarn_domain::signal::{is_of_image, is_one_core};
 use forewarn_domain::signal_map::SignalMap;
+use forewarn_domain::statistic;
 use forewarn_history::{HistoryError, Run, RunSink, SeriesKey};
 use forewarn_rules::grid::available;
 use forewarn_rules::series::{NOT_INGESTED, Series};
@@ -31,8 +32,10 @@ pub struct SeriesCollector<'m, F> {
     ready: Vec<(Series, bool)>,
     account: String,
     region: String,
-    /// Samples of metrics that no signal reads, by name.
+    /// Samples of metrics that no signal reads, by name, with the statistic where that is why.
     pub unused: BTreeMap<String, u64>,
+    /// Samples that their signal can't have, by the name of the metric.
+    pub outside: BTreeMap<String, u64>,
     /// Samples that a signal reads.
     pub samples: u64,
 }
@@ -54,6 +57,7 @@ where
             account: String::new(),
             region: String::new(),
             unused: BTreeMap::new(),
+            outside: BTreeMap::new(),
             samples: 0,
         }
     }
@@ -73,6 +77,15 @@ where
         })
     }
 
+    /// Names a series that no signal reads: the metric, or of one that is read the statistic that says something else.
+    fn unread(&self, key: &SeriesKey) -> String {
+        let found = self.map.find(&key.namespace, &key.metric);
+        match found.map(|(signal, reading)| statistic::rank(signal, reading, &key.stat)) {
+            Some(None) => format!("{} ({})", key.metric, key.stat),
+            Some(Some(_)) | None => key.metric.clone(),
+        }
+    }
+
     fn track(&mut self, key: &SeriesKey) -> Option<&mut Series> {
         if let Some(at) = self.open.iter().position(|(k, _)| k == key) {
             return Some(&mut self.open[at].1);
@@ -81,6 +94,9 @@ where
             return None;
         }
         let (signal, reading) = self.map.find(&key.namespace, &key.metric)?;
+        if is_of_image(key.device.as_deref()) || statistic::rank(signal, reading, &key.stat).is_none() {
+            return None;
+        }
         let track = Series::new(signal, reading, &key.metric, &key.stat, key.device.as_deref(), key.period_s);
         self.open.push((key.clone(), track));
         self.open.last_mut().map(|(_, t)| t)
@@ -102,7 +118,7 @@ where
         }
         let rows = run.ts.len() as u64;
         let Some(track) = self.track(run.key) else {
-            *self.unused.entry(run.key.metric.clone()).or_default() += rows;
+            *self.unused.entry(self.unread(run.key)).or_default() += rows;
             return Ok(());
         };
         let ingested = run.ingested_at.filter(|at| at.iter().any(|&t| t != NOT_INGESTED));
@@ -115,10 +131,18 @@ where
         if !std::mem::take(&mut self.shown) {
             return Ok(());
         }
-        // The order of files must not show: tracks go on in the order of their keys.
-        self.open.sort_by(|a, b| a.0.cmp(&b.0));
+        // The order of files must not show: tracks go on in the order of their keys, of one thing the statistic that means it best first.
+        let rank = |(key, track): &(SeriesKey, Series)| statistic::rank(track.signal, track.reading, &key.stat);
+        self.open.sort_by(|a, b| measured(&a.0).cmp(&measured(&b.0)).then(rank(a).cmp(&rank(b))).then(a.0.cmp(&b.0)));
+        for of_one in self.open.chunk_by_mut(|a, b| measured(&a.0) == measured(&b.0)) {
+            let best = of_one.first().and_then(rank);
+            of_one.iter_mut().filter(|it| rank(it) != best).for_each(|it| it.1.is_alternative = true);
+        }
         self.ready.clear();
-        for (_, mut track) in self.open.drain(..) {
+        for (key, mut track) in self.open.drain(..) {
+            if track.outside > 0 {
+                *self.outside.entry(key.metric).or_default() += track.outside;
+            }
             let is_unique_sorted = track.normalise(self.delay_ms);
             self.ready.push((track, is_unique_sorted));
         }
@@ -126,6 +150,11 @@ where
             CollectedInstance { instance_id, account: &self.account, region: &self.region, tracks: &self.ready };
         (self.each)(&gathered).map_err(HistoryError::Sink)
     }
+}
+
+/// What a series measures, whatever the statistic and the period.
+fn measured(key: &SeriesKey) -> [Option<&str>; 5] {
+    [Some(&key.namespace), Some(&key.metric), key.device.as_deref(), Some(&key.account), Some(&key.region)]
 }
 
 #[cfg(test)]

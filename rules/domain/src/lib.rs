@@ -7,6 +7,7 @@ pub mod time;
 
 pub mod signal;
 pub mod signal_map;
+pub mod statistic;
 
 pub mod levels;
 pub mod prediction;

@@ -81,6 +81,8 @@ pub enum Reading {
     Complement(f64),
     /// A count in one minute of collection; where the statistic is `Sum`, the period's count is made a count a minute.
     PerMinute,
+    /// No value of the signal: credits that were spent beyond the balance, which only unlimited mode allows.
+    Surplus,
 }
 
 /// Ties one metric to the signal that reads it.
@@ -99,7 +101,7 @@ pub struct Source {
 }
 
 use Direction::{Down, Up};
-use Reading::{AsIs, Complement, PerMinute};
+use Reading::{AsIs, Complement, PerMinute, Surplus};
 
 /// All signals, in column order.
 pub const SIGNALS: [SignalSpec; 14] = [
@@ -173,6 +175,10 @@ const fn params(signal: Signal) -> (&'static str, &'static str) {
     }
 }
 
+/// The levels of the credit balance as shares of the most that a type can hold, where that is less than the levels themselves: the
+/// parameters that override the warning and the critical one (in upper case their environment names), and what they are.
+pub const CREDIT_SHARES: [(&str, f64); 2] = [("cpu_credit_share_warning", 0.30), ("cpu_credit_share_critical", 0.05)];
+
 const fn source(
     signal: Signal,
     namespace: &'static str,
@@ -197,6 +203,8 @@ pub const SOURCES: &[Source] = &[
     source(Signal::Disk, "CWAgent", "disk_used_percent", "Average", AsIs),
     source(Signal::Disk, "CWAgent", "LogicalDisk % Free Space", "Average", Complement(100.0)),
     source(Signal::Credits, "AWS/EC2", "CPUCreditBalance", "Average", AsIs),
+    source(Signal::Credits, "AWS/EC2", "CPUSurplusCreditBalance", "Average", Surplus),
+    source(Signal::Credits, "AWS/EC2", "CPUSurplusCreditsCharged", "Average", Surplus),
     source(Signal::Queue, "AWS/EBS", "VolumeQueueLength", "Average", AsIs),
     source(Signal::Queue, "CWAgent", "diskio_iops_in_progress", "Average", AsIs),
     source(Signal::Queue, "CWAgent", "PhysicalDisk Avg. Disk Queue Length", "Average", AsIs),
@@ -252,6 +260,26 @@ pub fn is_one_core(metric: &str, device: Option<&str>) -> bool {
     })
 }
 
+/// File systems that are images: written once, full from then on.
+const IMAGES: [&str; 6] = ["squashfs", "iso9660", "erofs", "cramfs", "romfs", "udf"];
+/// Where such images are mounted.
+const OF_IMAGES: [&str; 4] = ["/snap/", "/var/lib/snapd/snap/", "/run/live/", "/run/initramfs/live"];
+
+/// Says whether a file system of that type is a read-only image.
+pub fn is_image(fstype: &str) -> bool {
+    IMAGES.contains(&fstype)
+}
+
+/// Says whether a device is a read-only image, which is full by its nature, by its file system or where it is mounted.
+pub fn is_of_image(device: Option<&str>) -> bool {
+    let mut parts = device.into_iter().flat_map(|d| d.split(',')).filter_map(|part| part.split_once('='));
+    parts.any(|(name, value)| match name {
+        "fstype" | "filesystem" => is_image(value),
+        "path" => OF_IMAGES.iter().any(|at| value.starts_with(at)),
+        _ => false,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +308,17 @@ mod tests {
         ] {
             assert!(!is_one_core(metric, device), "{metric} {device:?}");
         }
+    }
+
+    #[test]
+    fn images_are_known_by_their_file_system_or_where_they_are_mounted() {
+        for device in ["path=/snap/core/1", "fstype=squashfs,path=/mnt", "path=/mnt,fstype=iso9660"] {
+            assert!(is_of_image(Some(device)), "{device}");
+        }
+        for device in ["path=/", "path=/snap", "fstype=xfs,path=/data", "volume=squashfs"] {
+            assert!(!is_of_image(Some(device)), "{device}");
+        }
+        assert!(!is_of_image(None));
     }
 
     #[test]

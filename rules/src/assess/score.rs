@@ -1,6 +1,6 @@
 //! Scores one row: which evidence counts towards each hazard, and what it adds up to.
 
-use super::hazards_of;
+use super::{hazards_of, is_no_news};
 use crate::feature::{Feature, index};
 use crate::hazard::{HAZARDS, PerHazard, logit};
 use crate::ruleset::RuleSet;
@@ -87,7 +87,7 @@ impl RuleSet {
         let mut best: [Option<(Signal, f64)>; HAZARDS] = [None; HAZARDS];
         for spec in &SIGNALS {
             let weight = self.passage.weights[spec.signal as usize];
-            if weight <= 0.0 || without.contains(&spec.signal) {
+            if weight <= 0.0 || without.contains(&spec.signal) || is_no_news(table, row, spec.signal) {
                 continue;
             }
             for (k, excess) in self.passage_log_odds(table, row, spec.signal).into_iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Levels: where a series stands, how much of the time it is past its limits, and how that compares with its own past.
 
-use super::{Feature, Row, Scratch, View, set};
+use super::{Feature, Levels, Row, Scratch, View, set};
 use crate::grid::{CELL_MS, CELLS_PER_HOUR, HOUR_MS, HOURS, Hour};
 use forewarn_models::stats;
 
@@ -12,7 +12,7 @@ const LEAST_CELLS: u32 = (RUN * CELLS_PER_HOUR / 2) as u32;
 /// The quantile that counts as a series' habitual worst.
 const TAIL: f64 = 0.95;
 
-pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, scratch: &mut Scratch) {
+pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, levels: &Levels, scratch: &mut Scratch) {
     let hours = view.hours;
     let last_day = &hours[HOURS - DAY..];
     set(row, Feature::Now, now(view, &mut scratch.values));
@@ -23,6 +23,9 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, scratch: &mut Scr
     set(row, Feature::P957d, tail(view, worse, scratch));
     set(row, Feature::AboveWarning24h, share(last_day, |h| h.warning));
     set(row, Feature::AboveCritical24h, share(last_day, |h| h.critical));
+    let past: u32 = last_day.iter().map(|h| u32::from(h.critical)).sum();
+    set(row, Feature::CriticalMinutes24h, f64::from(past) * (CELL_MS / 60_000) as f64);
+    set(row, Feature::CriticalPeriods, critical_periods(view, worse, worse * levels.critical));
     set(row, Feature::Critical6d, share(&hours[..HOURS - DAY], |h| h.critical));
     let (current, longest_before) = critical_runs(view.habit);
     set(row, Feature::HoursCritical, current);
@@ -44,6 +47,13 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, scratch: &mut Scr
         let start = view.start + first as i64 * CELL_MS;
         set(row, Feature::AgeDays, (view.as_of - start) as f64 / (24 * HOUR_MS) as f64);
     }
+}
+
+/// Counts the cells in a row, up to the last that is known, past a level that is turned so that greater is worse; a cell without a
+/// sample neither ends nor lengthens the run.
+fn critical_periods(view: &View<'_>, worse: f64, critical: f64) -> f64 {
+    let known = view.cells[..view.past()].iter().rev().filter(|v| !v.is_nan());
+    known.take_while(|v| worse * **v >= critical).count() as f64
 }
 
 /// Median of the last hour; the newest two cells may not have arrived yet, so fourteen are looked at.

@@ -42,7 +42,7 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, levels: &Levels, 
         set(row, Feature::EtaLo, lo.unwrap_or(f64::NAN));
         set(row, Feature::EtaHi, hi.unwrap_or(f64::NAN));
     }
-    let danger = danger(critical, worse * levels.exhausted, view.hours, worse);
+    let danger = danger(critical, levels.exhausted.map(|end| worse * end), view.hours, worse);
     let (_, beyond) = state.passage_to(danger, shape, scratch);
     for (feature, x) in [Feature::X24, Feature::X72, Feature::X168].into_iter().zip(beyond) {
         set(row, feature, x);
@@ -130,9 +130,9 @@ fn reverting(scratch: &mut Scratch) -> bool {
 
 /// The level that is dangerous for this instance, turned so that greater is worse: where the resource ends, or, where it
 /// has no end, past the critical level and past what the earlier days' peaks have shown to be harmless.
-fn danger(critical: f64, exhausted: f64, hours: &[Hour], worse: f64) -> f64 {
-    if !exhausted.is_nan() {
-        return exhausted;
+fn danger(critical: f64, exhausted: Option<f64>, hours: &[Hour], worse: f64) -> f64 {
+    if let Some(end) = exhausted {
+        return end;
     }
     let mut peaks = [f64::NEG_INFINITY; HOURS / DAY - 1];
     for (peak, day) in peaks.iter_mut().zip(hours[..HOURS - DAY].chunks_exact(DAY)) {

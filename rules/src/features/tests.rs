@@ -6,6 +6,8 @@ use forewarn_domain::signal::Signal;
 
 const END: i64 = 1_782_907_200_000; // 2026-07-01T12:00Z
 
+mod habit;
+
 /// Features at [`END`] of a signal whose cell `i` of the seven days is `value(i)`.
 fn features(signal: Signal, value: impl Fn(usize) -> f64) -> Row {
     let spec = signal.spec();

@@ -84,7 +84,9 @@ pub enum Problem {
     DuplicateHorizon(String),
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
-    #[error("the placeholder `{{{0}}}` is not understood; write {{column}}, {{column:.1}}, {{column:%}} or {{:param}}")]
+    #[error(
+        "the placeholder `{{{0}}}` is not understood; write {{column}}, {{column:.1}}, {{column:%}}, {{column:min}}, {{column:h}} or {{:param}}"
+    )]
     Placeholder(String),
     #[error("signal `{name}` is unknown{}", suggestion(nearest.as_ref()))]
     UnknownSignal { name: String, nearest: Option<String> },

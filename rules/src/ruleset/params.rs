@@ -2,7 +2,7 @@
 
 use super::error::Problem;
 use super::nearest::nearest;
-use forewarn_domain::signal::{Direction, SIGNALS};
+use forewarn_domain::signal::{CREDIT_SHARES, Direction, SIGNALS};
 use std::collections::BTreeMap;
 
 /// The parameters in force, by lower-case name.
@@ -12,7 +12,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// Resolves parameters: the level of each signal is built in, `stated` overrides and adds, and `env` overrides each by its
+    /// Resolves parameters: the level of each signal is built in, and so are the shares of a type's most credits, `stated` overrides and adds, and `env` overrides each by its
     /// upper-cased name.
     pub(crate) fn in_force(
         stated: &BTreeMap<String, f64>,
@@ -23,6 +23,7 @@ impl Params {
             values.insert(s.warning_param.to_owned(), s.warning);
             values.insert(s.critical_param.to_owned(), s.critical);
         }
+        values.extend(CREDIT_SHARES.map(|(name, share)| (name.to_owned(), share)));
         values.extend(stated.iter().map(|(k, v)| (k.clone(), *v)));
         for (name, value) in &mut values {
             let variable = name.to_uppercase();
@@ -67,6 +68,17 @@ impl Params {
                     critical_value: critical,
                 });
             }
+        }
+        let [(warning, _), (critical, _)] = CREDIT_SHARES;
+        let (warning_value, critical_value) = (self.get(warning)?, self.get(critical)?);
+        if let Some((name, value)) =
+            [(warning, warning_value), (critical, critical_value)].into_iter().find(|(_, v)| !(0.0..=1.0).contains(v))
+        {
+            return Err(Problem::Range { what: format!("parameter `{name}`"), value, low: 0.0, high: 1.0 });
+        }
+        if warning_value <= critical_value {
+            let (warning, critical) = (warning.to_owned(), critical.to_owned());
+            return Err(Problem::Levels { warning, warning_value, critical, critical_value });
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ pub const UNKNOWN: &str = "unknown";
 /// A sentence with placeholders, taken apart once.
 ///
 /// `{memory_now}` is a feature column, `{memory_now:.1}` the same with one decimal, `{memory_q24:%}` a share as a percentage,
+/// `{status_critical_minutes_24h:min}` minutes as a duration, `{status_hours_critical:h}` hours as one,
 /// `{:iowait_warning}` a parameter; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Why {
@@ -29,6 +30,8 @@ enum Style {
     Plain,
     Decimals(usize),
     Percent,
+    /// A duration, in so many minutes for each unit of the value.
+    Duration(u8),
 }
 
 impl Why {
@@ -95,6 +98,8 @@ fn split_style(inner: &str) -> Result<(&str, Style), Problem> {
     let (name, style) = match body.split_once(':') {
         None => (body, Style::Plain),
         Some((name, "%")) => (name, Style::Percent),
+        Some((name, "min")) => (name, Style::Duration(1)),
+        Some((name, "h")) => (name, Style::Duration(60)),
         Some((name, spec)) => {
             let digits = spec.strip_prefix('.').and_then(|d| d.parse().ok()).filter(|d| *d <= 6).ok_or_else(bad)?;
             (name, Style::Decimals(digits))
@@ -113,6 +118,7 @@ impl Style {
             Self::Plain => plain(value),
             Self::Decimals(n) => fixed(value, n),
             Self::Percent => format!("{} %", percent(value)),
+            Self::Duration(minutes) => duration(value * f64::from(minutes)),
         }
     }
 }
@@ -137,6 +143,19 @@ fn fixed(value: f64, decimals: usize) -> String {
     }
 }
 
+/// Writes minutes as people do: to the minute below two days, then in days and hours.
+fn duration(minutes: f64) -> String {
+    let minutes = minutes.round().max(0.0) as u64;
+    let (days, hours) = (minutes / 1440, minutes / 60);
+    match (days, hours, minutes % 60) {
+        (_, 0, m) => format!("{m} min"),
+        (0 | 1, h, 0) => format!("{h} h"),
+        (0 | 1, h, m) => format!("{h} h {m} min"),
+        (d, h, _) if h % 24 == 0 => format!("{d} d"),
+        (d, h, _) => format!("{d} d {} h", h % 24),
+    }
+}
+
 fn percent(share: f64) -> String {
     let p = share * 100.0;
     if p > 0.0 && p < 1.0 { "under 1".to_owned() } else { fixed(p, 0) }
@@ -158,6 +177,8 @@ mod tests {
         assert_eq!(render("{memory_q24:%} {{x}} {memory_now}", 0.126), "13 % {x} 0.13");
         assert_eq!(render("{memory_q24:%}", 0.001), "under 1 %");
         assert_eq!(render("is {memory_now:.1}!", -0.01), "is 0.0!");
+        assert_eq!(render("{memory_now:min} {memory_now:h}", 3.0), "3 min 3 h");
+        assert_eq!(render("{memory_now:min} {memory_now:h}", 191.0), "3 h 11 min 7 d 23 h");
     }
 
     #[test]

@@ -230,9 +230,9 @@ const FIXTURES: &[Fixture] = &[
     ),
     fixture(
         "status-failing",
-        &[("status_hours_critical", 0.5)],
-        &[AtLeast("status_hours_critical", 0.25)],
-        &[("status_hours_critical", 0.0), ("status_hours_critical", f64::NAN)],
+        &[("status_critical_periods", 6.0)],
+        &[AtLeast("status_critical_periods", 3.0)],
+        &[("status_critical_periods", 0.0), ("status_critical_periods", f64::NAN)],
     ),
     fixture(
         "status-flapping",

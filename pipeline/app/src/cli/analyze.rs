@@ -140,6 +140,15 @@ impl Args {
             let samples: u64 = analysis.unused.values().sum();
             tracing::info!(samples, "no signal reads {}; --map NAME=SIGNAL lets one", names.join(", "));
         }
+        for (metric, samples) in &analysis.outside {
+            tracing::warn!(
+                samples,
+                "{metric} has values that its signal can't have: they are kept out; check its unit"
+            );
+        }
+        for (words, instances) in analysis.kept_out() {
+            tracing::warn!(instances, "{words}: it is kept out of its signal");
+        }
         let shown = prepared.round.taken.iter().filter(|t| self.all || t.shown);
         let predictions: Vec<Prediction> = shown.map(|t| t.prediction.clone()).collect();
         if let Some(path) = &self.features {

@@ -1,5 +1,6 @@
 //! Reads small tables (instances, events, incidents) from Parquet or CSV into text cells.
 
+use crate::rows::UNLIMITED;
 use crate::{EventRow, InstanceRow};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -155,6 +156,23 @@ impl Table {
         Ok((read(zone)?, says_zone))
     }
 
+    /// Gives one of some words, where there is one.
+    ///
+    /// # Errors
+    /// When the cell is another.
+    fn one_of(
+        &self,
+        row: usize,
+        column: &'static str,
+        words: &[&str],
+        expected: &'static str,
+    ) -> Result<Option<String>, TableError> {
+        match self.text(row, column) {
+            Some(word) if !words.contains(&word) => Err(self.cell(row, column, word, expected)),
+            known => Ok(known.map(str::to_owned)),
+        }
+    }
+
     /// Gives a truth value, where there is one.
     ///
     /// # Errors
@@ -254,7 +272,7 @@ fn cell_text(batch: &RecordBatch, column: usize, row: usize) -> Option<String> {
     }
 }
 
-/// Reads a table of instances: `instance_id`, and where they are there `workload`, `instance_type`, `launched_at`, `seen_at`.
+/// Reads a table of instances: `instance_id`, and where they are there `workload`, `instance_type`, `launched_at`, `seen_at`, `cpu_credits`.
 ///
 /// # Errors
 /// As [`Table`] says.
@@ -269,6 +287,7 @@ pub fn read_instances(path: &Path) -> Result<Vec<InstanceRow>, TableError> {
                 instance_type: table.text(row, "instance_type").map(str::to_owned),
                 launched_at: table.time(row, "launched_at")?,
                 seen_at: table.time(row, "seen_at")?,
+                cpu_credits: table.one_of(row, "cpu_credits", &["standard", UNLIMITED], "standard or unlimited")?,
                 imported_at: None,
             })
         })

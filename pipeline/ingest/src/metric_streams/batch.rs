@@ -75,7 +75,9 @@ impl<'a> Batches<'a> {
         let (stat, value) = match (source.stat, source.reading) {
             ("Maximum", _) => ("Maximum", point.max),
             (_, Reading::PerMinute) => ("Sum", Some(point.sum)),
-            (_, Reading::AsIs | Reading::Complement(_)) => ("Average", Some(point.sum / point.count)),
+            (_, Reading::AsIs | Reading::Complement(_) | Reading::Surplus) => {
+                ("Average", Some(point.sum / point.count))
+            }
         };
         // A period without a sample says nothing.
         if point.count <= 0.0 {

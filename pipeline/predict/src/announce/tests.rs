@@ -25,7 +25,7 @@ fn analysis(ruleset: &RuleSet, as_of: i64, failing: bool) -> Analysis {
         ("instance_signals", 6.0),
         ("cpu_n", 2016.0),
         ("memory_n", 2016.0),
-        ("status_hours_critical", if failing { 4.0 } else { 0.0 }),
+        ("status_critical_periods", if failing { 48.0 } else { 0.0 }),
         ("status_lift_6h", if failing { 0.7 } else { 0.0 }),
         ("status_bursts_24h", if failing { 8.0 } else { 0.0 }),
         ("status_x24", if failing { 1.0 } else { 0.0 }),
@@ -42,6 +42,7 @@ fn analysis(ruleset: &RuleSet, as_of: i64, failing: bool) -> Analysis {
         table,
         samples: 0,
         unused: BTreeMap::new(),
+        outside: BTreeMap::new(),
     }
 }
 
