@@ -8,6 +8,7 @@ mod cli_json;
 mod columns;
 mod device;
 mod error;
+mod existing;
 mod from_csv;
 mod from_parquet;
 mod hive;
@@ -22,17 +23,22 @@ mod sort;
 mod spool;
 pub mod table;
 mod times;
+mod told_apart;
+mod watch;
 
 pub use error::ImportError;
 pub use options::{ImportOptions, ImportReport, OnError, Phase, Progress};
 pub use table::{read_events, read_instances};
 
-use crate::{History, MetricWriter, Partition, SeriesKey, Writer};
+use crate::{History, MetricWriter, Partition, SeriesKey};
+use existing::Existing;
+use forewarn_domain::signal_map::SignalMap;
 use merge::{Spilled, merge_partition};
 use series::SeriesTable;
 use sort::Sorter;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use watch::Watch;
 
 /// Imports files as one commit. By default one bad row fails it and nothing is imported.
 ///
@@ -70,24 +76,31 @@ pub fn import_files(
         return Ok(report);
     }
     let mut staging = writer.stage(&id)?;
-    let mut intake = Intake::new(options, writer.history(), &staging.dir().join("spill"))?;
-    for input in &inputs {
-        match input.format {
-            identity::Format::Csv => from_csv::read(input, &mut intake, progress)?,
-            identity::Format::Parquet => from_parquet::read(input, &mut intake, progress)?,
+    let spill = staging.dir().join("spill");
+    let buckets = writer.history().buckets();
+    let read = told_apart::read(&mut |joined| {
+        let mut intake = Intake::new(options, buckets, &spill, joined)?;
+        for input in &inputs {
+            match input.format {
+                identity::Format::Csv => from_csv::read(input, &mut intake, progress)?,
+                identity::Format::Parquet => from_parquet::read(input, &mut intake, progress)?,
+            }
         }
-    }
-    let Intake { table, sorter, faults, mut report, .. } = intake;
-    report.rows_skipped = faults.skipped;
-    report.errors = faults.sample;
+        intake.finish()
+    });
+    let (Rows { table, mut report, .. }, mut spilled) = read?;
     report.files = inputs.len() as u64;
-    let mut spilled = sorter.finish(&table)?;
     let keys = final_keys(&table, &mut spilled)?;
     let targets: Vec<String> = spilled.partitions().into_iter().map(|partition| file_of(partition, &id)).collect();
     let imported_at = writer.begun_at(&mut staging, &targets, options.now_ms)?;
-    write_partitions((&id, imported_at), &mut staging, &table, &keys, &mut spilled, &mut report, progress)?;
+    let mut signals = writer.history().manifest().signal_map.clone();
+    signals.extend(options.signal_map.iter().map(|(name, signal)| (name.clone(), *signal)));
+    let mut watch = Watch::new(&keys, &SignalMap::new(signals));
+    let write = Write { id: &id, imported_at, history: writer.history(), table: &table, keys: &keys };
+    write.partitions(&mut staging, &mut spilled, &mut watch, &mut report, progress)?;
     spilled.remove()?;
-    describe(&mut report, &table, &keys, &writer, options);
+    watch.tell(table.rows(), &mut report);
+    describe(&mut report, &table, &keys);
     let range = report.range;
     let record = serde_json::to_value(&report).map_err(|e| ImportError::Record(id, e.to_string()))?;
     writer.commit(&staging, &options.signal_map, range, record)?;
@@ -102,6 +115,17 @@ struct Intake<'a> {
     faults: error::Faults,
     report: ImportReport,
     latest: i64,
+    /// The columns that join the device.
+    joined: Vec<String>,
+    /// The columns that nobody knows.
+    unknown: BTreeSet<String>,
+}
+
+/// What was read of the inputs, beside the samples.
+struct Rows {
+    table: SeriesTable,
+    report: ImportReport,
+    unknown: BTreeSet<String>,
 }
 
 /// How far in the future a time may lie before it is a fault: clocks and zones differ by less.
@@ -111,15 +135,26 @@ const FUTURE_MS: i64 = forewarn_runtime::time::DAY_MS;
 const EARLIEST_MS: i64 = 946_684_800_000;
 
 impl<'a> Intake<'a> {
-    fn new(options: &'a ImportOptions, history: &History, spill: &Path) -> Result<Self, ImportError> {
+    fn new(options: &'a ImportOptions, buckets: u16, spill: &Path, joined: &[String]) -> Result<Self, ImportError> {
         Ok(Self {
             options,
-            table: SeriesTable::new(options, history.buckets()),
+            table: SeriesTable::new(options, buckets),
             sorter: Sorter::create(spill, options.memory_limit_bytes)?,
             faults: error::Faults::new(options.on_error),
             report: ImportReport::default(),
             latest: options.now_ms.saturating_add(FUTURE_MS),
+            joined: joined.to_vec(),
+            unknown: BTreeSet::new(),
         })
+    }
+
+    /// Sorts what was read.
+    fn finish(self) -> Result<(Rows, Spilled), ImportError> {
+        let Self { table, sorter, faults, mut report, unknown, .. } = self;
+        report.rows_skipped = faults.skipped;
+        report.errors = faults.sample;
+        let spilled = sorter.finish(&table)?;
+        Ok((Rows { table, report, unknown }, spilled))
     }
 
     /// Says what is wrong with a sample, if anything is.
@@ -179,60 +214,60 @@ fn final_keys(table: &SeriesTable, spilled: &mut Spilled) -> Result<Vec<SeriesKe
     Ok(table.keys().iter().enumerate().map(period).collect())
 }
 
-fn write_partitions(
-    (id, imported_at): (&str, i64),
-    staging: &mut crate::Staging,
-    table: &SeriesTable,
-    keys: &[SeriesKey],
-    spilled: &mut Spilled,
-    report: &mut ImportReport,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<(), ImportError> {
-    let partitions = spilled.partitions();
-    let total = partitions.len() as u64;
-    for (i, partition) in partitions.into_iter().enumerate() {
-        let path = staging.add(&file_of(partition, id));
-        let mut out = MetricWriter::create_with_imports(&path)?;
-        merge_partition(spilled, table, partition, |series, ts, value, ingested| {
-            report.rows_written += ts.len() as u64;
-            report.cover(ts);
-            Ok(out.push(&keys[series as usize], ts, value, ingested, Some(imported_at))?)
-        })?;
-        out.finish()?;
-        forewarn_runtime::failpoint::point("import.partition_written");
-        progress(Progress { phase: Phase::Write, file: None, rows: report.rows_written, done: i as u64 + 1, total });
+/// What is written, and where.
+struct Write<'a> {
+    id: &'a str,
+    imported_at: i64,
+    history: &'a History,
+    table: &'a SeriesTable,
+    keys: &'a [SeriesKey],
+}
+
+impl Write<'_> {
+    fn partitions(
+        &self,
+        staging: &mut crate::Staging,
+        spilled: &mut Spilled,
+        watch: &mut Watch<'_>,
+        report: &mut ImportReport,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), ImportError> {
+        let partitions = spilled.partitions();
+        let total = partitions.len() as u64;
+        for (i, partition) in partitions.into_iter().enumerate() {
+            let existing = Existing::read(self.history, partition, self.keys, self.table)?;
+            let path = staging.add(&file_of(partition, self.id));
+            let mut out = MetricWriter::create_with_imports(&path)?;
+            merge_partition(spilled, self.table, partition, |series, ts, value, ingested| {
+                let key = &self.keys[series as usize];
+                report.rows_written += ts.len() as u64;
+                report.rows_replacing += existing.replaced_by(key, ts, value);
+                report.cover(ts);
+                watch.see(series, ts, value, ingested, report);
+                Ok(out.push(key, ts, value, ingested, Some(self.imported_at))?)
+            })?;
+            out.finish()?;
+            forewarn_runtime::failpoint::point("import.partition_written");
+            progress(Progress {
+                phase: Phase::Write,
+                file: None,
+                rows: report.rows_written,
+                done: i as u64 + 1,
+                total,
+            });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn file_of(partition: Partition, id: &str) -> String {
     format!("{}/import-{id}.parquet", partition.dir())
 }
 
-fn describe(
-    report: &mut ImportReport,
-    table: &SeriesTable,
-    keys: &[SeriesKey],
-    writer: &Writer<'_>,
-    options: &ImportOptions,
-) {
-    let known = &writer.history().manifest().signal_map;
-    let mut instances = BTreeSet::new();
-    let mut series = BTreeSet::new();
-    let mut unused: BTreeMap<String, u64> = BTreeMap::new();
-    for (key, rows) in keys.iter().zip(table.rows()).filter(|(_, rows)| **rows > 0) {
-        instances.insert(key.instance_id.as_str());
-        series.insert(key);
-        let used = known.contains_key(&key.metric)
-            || options.signal_map.contains_key(&key.metric)
-            || forewarn_domain::signal::source_of(Some(&key.namespace), &key.metric).is_some();
-        if !used {
-            *unused.entry(key.metric.clone()).or_default() += rows;
-        }
-    }
-    report.instances = instances.len() as u64;
-    report.series = series.len() as u64;
-    report.unused_metrics = unused;
+fn describe(report: &mut ImportReport, table: &SeriesTable, keys: &[SeriesKey]) {
+    let known = || keys.iter().zip(table.rows()).filter(|(_, rows)| **rows > 0).map(|(key, _)| key);
+    report.instances = known().map(|key| key.instance_id.as_str()).collect::<BTreeSet<_>>().len() as u64;
+    report.series = known().collect::<BTreeSet<_>>().len() as u64;
     report.from = report.range.map(|(from, _)| forewarn_runtime::time::format_ms(from));
     report.to = report.range.map(|(_, to)| forewarn_runtime::time::format_ms(to));
 }

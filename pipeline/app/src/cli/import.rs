@@ -161,6 +161,33 @@ pub(super) fn say(report: &ImportReport, location: &str, context: &mut Context<'
     if let (Some(from), Some(to)) = (&report.from, &report.to) {
         context.out.line(format_args!("from {from} to {to}"))?;
     }
+    if !report.told_apart_by.is_empty() {
+        let names: Vec<String> = report.told_apart_by.iter().map(|name| format!("`{name}`")).collect();
+        let first = &report.told_apart_by[0];
+        context.out.line(format_args!(
+            "rows differ only in {}, which nobody here knows: it joined the device, as {first}=VALUE",
+            names.join(" and ")
+        ))?;
+    }
+    if report.rows_replacing > 0 {
+        let n = count(report.rows_replacing);
+        context.out.line(format_args!("{n} rows replace what the history had for their time otherwise"))?;
+    }
+    if report.rows_contradicting > 0 {
+        let n = count(report.rows_contradicting);
+        context.out.line(format_args!(
+            "{n} rows contradict another row of the same series and time: the greater value counts"
+        ))?;
+    }
+    for (metric, values) in &report.outside {
+        let n = count(*values);
+        context
+            .out
+            .line(format_args!("{metric}: {n} values that its signal can't have are kept out of it; check the unit"))?;
+    }
+    for (words, series) in &report.doubtful {
+        context.out.line(format_args!("{words} ({} series): it is kept out of its signal", count(*series)))?;
+    }
     if report.rows_missing > 0 {
         context.out.line(format_args!("{} rows without a value were left out", count(report.rows_missing)))?;
     }

@@ -3,6 +3,7 @@
 use super::device;
 use super::options::ImportOptions;
 use super::series::{Constants, SERIES_COLUMNS};
+use std::collections::HashSet;
 
 /// Where the columns of an input are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +11,9 @@ pub(super) struct Columns {
     /// The text columns that name the series, in the order of [`SERIES_COLUMNS`].
     pub(super) said: [Option<usize>; 7],
     /// The text columns that say what of the instance is measured, and as what.
-    pub(super) parts: Vec<(usize, &'static str)>,
+    pub(super) parts: Vec<(usize, String)>,
+    /// The columns that nobody knows.
+    pub(super) unknown: Vec<usize>,
     pub(super) period_s: Option<usize>,
     pub(super) ts: usize,
     pub(super) value: usize,
@@ -42,18 +45,29 @@ pub(super) fn usual_name(column: &str, name: &str) -> bool {
 
 const OTHERS: [&str; 4] = ["period_s", "ts", "value", "ingested_at"];
 
-/// Finds the columns by the header, but for those that the path of the file gives; fails with the fault.
-pub(super) fn find(header: &[String], options: &ImportOptions, constants: &Constants) -> Result<Columns, String> {
+/// The most columns that a file may have.
+const MOST_COLUMNS: usize = 10_000;
+
+/// Finds the columns by the header, but for those that the path of the file gives; fails with the fault. Columns of the names `joined` join the
+/// device.
+pub(super) fn find(
+    header: &[String],
+    options: &ImportOptions,
+    constants: &Constants,
+    joined: &[String],
+) -> Result<Columns, String> {
+    if header.len() > MOST_COLUMNS {
+        return Err(format!("the file has {} columns; at most {MOST_COLUMNS} are read", header.len()));
+    }
     for column in options.columns.keys() {
         if !SERIES_COLUMNS.contains(&column.as_str()) && !OTHERS.contains(&column.as_str()) {
             let known: Vec<&str> = SERIES_COLUMNS.into_iter().chain(OTHERS).collect();
             return Err(format!("`{column}` is no column that can be mapped; these are: {}", known.join(", ")));
         }
     }
-    for (i, name) in header.iter().enumerate() {
-        if header[..i].contains(name) {
-            return Err(format!("the column `{name}` stands twice"));
-        }
+    let mut names = HashSet::new();
+    if let Some(name) = header.iter().find(|name| !names.insert(name.as_str())) {
+        return Err(format!("the column `{name}` stands twice"));
     }
     let position = |name: &str| header.iter().position(|h| h == name);
     let find = |column: &str| match options.columns.get(column) {
@@ -83,16 +97,18 @@ pub(super) fn find(header: &[String], options: &ImportOptions, constants: &Const
         }
     }
     let taken = |at: usize| said.contains(&Some(at)) || options.columns.values().any(|name| *name == header[at]);
-    let parts = header.iter().enumerate().filter(|(at, _)| !taken(*at));
-    let parts = parts.filter_map(|(at, name)| Some((at, device::part(name)?))).collect();
-    Ok(Columns {
-        said,
-        parts,
-        period_s: find("period_s")?,
-        ts: needed("ts")?,
-        value: needed("value")?,
-        ingested_at: find("ingested_at")?,
-    })
+    let (period_s, ts, value, ingested_at) = (find("period_s")?, needed("ts")?, needed("value")?, find("ingested_at")?);
+    let others = [Some(ts), Some(value), period_s, ingested_at];
+    let (mut parts, mut unknown) = (Vec::new(), Vec::new());
+    for (at, name) in header.iter().enumerate().filter(|(at, _)| !taken(*at) && !others.contains(&Some(*at))) {
+        match device::part(name) {
+            Some(part) => parts.push((at, part.to_owned())),
+            None if joined.contains(name) => parts.push((at, name.clone())),
+            None if name.is_empty() || name == "imported_at" => {}
+            None => unknown.push(at),
+        }
+    }
+    Ok(Columns { said, parts, unknown, period_s, ts, value, ingested_at })
 }
 
 fn missing(header: &[String], name: &str, column: &str) -> String {
@@ -133,7 +149,11 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Columns, Constants, ImportOptions};
+
+    fn find(header: &[String], options: &ImportOptions, constants: &Constants) -> Result<Columns, String> {
+        super::find(header, options, constants, &[])
+    }
 
     fn header(names: &[&str]) -> Vec<String> {
         names.iter().map(|n| (*n).to_owned()).collect()
@@ -170,7 +190,7 @@ mod tests {
     fn columns_that_say_what_is_measured_are_parts_of_the_device() {
         let names = ["instance_id", "metric", "ts", "value", "VolumeId", "note", "mountpoint", "instance"];
         let found = find(&header(&names), &ImportOptions::at(0), &Constants::default()).unwrap();
-        assert_eq!(found.parts, [(4, "volume"), (6, "path"), (7, "instance")]);
+        assert_eq!(found.parts, [(4, "volume"), (6, "path"), (7, "instance")].map(|(at, part)| (at, part.to_owned())));
         let mut options = ImportOptions::at(0);
         options.columns.insert("instance_id".into(), "instance".into());
         let found = find(&header(&["instance", "metric", "ts", "value"]), &options, &Constants::default()).unwrap();

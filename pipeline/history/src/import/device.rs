@@ -30,11 +30,7 @@ pub(super) fn part(column: &str) -> Option<&'static str> {
 
 /// Puts together what a row says of the device: the column `device` as it stands, then the parts in order of their names. What names the
 /// whole instance is no part: all of a counter or of its cores, its id, or the address of its exporter.
-pub(super) fn device(
-    instance_id: Option<&str>,
-    said: Option<&str>,
-    parts: &[(&'static str, Option<&str>)],
-) -> Option<String> {
+pub(super) fn device(instance_id: Option<&str>, said: Option<&str>, parts: &[(&str, Option<&str>)]) -> Option<String> {
     let mut known: Vec<(&str, &str)> = Vec::new();
     for (name, value) in parts {
         let Some(value) = value.filter(|v| !v.is_empty()) else { continue };
@@ -67,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_device_is_what_the_columns_say_but_for_the_whole_of_it() {
-        let of = |said: Option<&str>, parts: &[(&'static str, Option<&str>)]| device(Some("i-1"), said, parts);
+        let of = |said: Option<&str>, parts: &[(&str, Option<&str>)]| device(Some("i-1"), said, parts);
         assert_eq!(of(None, &[("volume", Some("vol-1")), ("path", None)]).as_deref(), Some("volume=vol-1"));
         assert_eq!(of(Some("path=/"), &[]).as_deref(), Some("path=/"));
         let agent = [("path", Some("/data")), ("fstype", Some("xfs"))];

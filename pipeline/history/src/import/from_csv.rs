@@ -39,8 +39,9 @@ pub(super) fn read(
     let mut reader = reader.from_reader(Lines::new(file));
     let header = reader.headers().map_err(|e| unreadable(path, &e))?;
     let header: Vec<String> = header.iter().map(|h| h.trim().trim_start_matches('\u{feff}').to_owned()).collect();
-    let columns = columns::find(&header, intake.options, &input.constants);
+    let columns = columns::find(&header, intake.options, &input.constants, &intake.joined);
     let columns = columns.map_err(|fault| ImportError::file(path, fault))?;
+    intake.unknown.extend(columns.unknown.iter().map(|i| header[*i].clone()));
     let zone = intake.options.tz.as_deref().map(time::zone).transpose()?;
     let mut rows = Rows {
         path,
@@ -177,7 +178,7 @@ impl Rows<'_> {
         }
         let mut texts: [Option<&str>; 7] =
             std::array::from_fn(|at| columns.said[at].map(|i| record[i].trim()).or(self.constants[at].as_deref()));
-        let parts: Vec<_> = columns.parts.iter().map(|(i, name)| (*name, Some(record[*i].trim()))).collect();
+        let parts: Vec<_> = columns.parts.iter().map(|(i, name)| (name.as_str(), Some(record[*i].trim()))).collect();
         let device = device::device(texts[INSTANCE], texts[DEVICE], &parts);
         texts[DEVICE] = device.as_deref();
         let period_s = match columns.period_s.map(|i| record[i].trim()) {

@@ -47,10 +47,12 @@ pub(super) fn read(
     let plain = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(bad)?;
     let fields = plain.schema().fields().clone();
     let header: Vec<String> = fields.iter().map(|f| f.name().clone()).collect();
-    let columns = columns::find(&header, intake.options, &input.constants);
+    let columns = columns::find(&header, intake.options, &input.constants, &intake.joined);
     let mut columns = columns.map_err(|fault| ImportError::file(path, fault))?;
     // What only happens to be called so, such as a structure, tells no devices apart.
-    columns.parts.retain(|(i, _)| is_text(fields[*i].data_type()) || fields[*i].data_type().is_integer());
+    let names = |i: &usize| is_text(fields[*i].data_type()) || fields[*i].data_type().is_integer();
+    columns.parts.retain(|(i, _)| names(i));
+    intake.unknown.extend(columns.unknown.iter().filter(|i| names(i)).map(|i| header[*i].clone()));
     check_types(&columns, plain.schema()).map_err(|fault| ImportError::file(path, fault))?;
     let zone = intake.options.tz.as_deref().map(time::zone).transpose()?;
 
@@ -188,7 +190,7 @@ impl Coded {
 /// The wanted columns of a batch.
 struct ColumnArrays {
     said: [Option<Coded>; 7],
-    parts: Vec<(&'static str, Coded)>,
+    parts: Vec<(String, Coded)>,
     period_s: Option<Vec<Option<i64>>>,
     times: ArrayRef,
     ts: Vec<i64>,
@@ -211,7 +213,7 @@ impl ColumnArrays {
             let digits = if name == "account" { ACCOUNT_DIGITS } else { 1 };
             *slot = i.map(column).transpose()?.map(|array| Coded::new(array, digits));
         }
-        let part = |(i, name): &(usize, &'static str)| Ok::<_, String>((*name, Coded::new(column(*i)?, 1)));
+        let part = |(i, name): &(usize, String)| Ok::<_, String>((name.clone(), Coded::new(column(*i)?, 1)));
         let parts = columns.parts.iter().map(part).collect::<Result<_, _>>()?;
         let times = Arc::clone(column(columns.ts)?);
         let ingested = columns.ingested_at.map(column).transpose()?;
@@ -351,7 +353,7 @@ impl Known {
         }
         let said = |i: usize| batch.said[i].as_ref().and_then(|c| c.text(row));
         let mut texts: [Option<&str>; 7] = std::array::from_fn(|i| said(i).or(constants[i].as_deref()));
-        let parts: Vec<_> = batch.parts.iter().map(|(name, coded)| (*name, coded.text(row))).collect();
+        let parts: Vec<_> = batch.parts.iter().map(|(name, coded)| (name.as_str(), coded.text(row))).collect();
         let device = device::device(texts[INSTANCE], texts[DEVICE], &parts);
         texts[DEVICE] = device.as_deref();
         let period_s = batch.period_s.as_ref().and_then(|p| p[row]);

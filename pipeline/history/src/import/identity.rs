@@ -71,7 +71,7 @@ impl Input {
 }
 
 /// Raised when the same input would make different files than before.
-const RECIPE: &str = "forewarn import 2";
+const RECIPE: &str = "forewarn import 3";
 
 /// Hashes the bytes of the inputs and the options that shape rows.
 pub(super) fn import_id(inputs: &[Input], options: &ImportOptions, buckets: u16) -> Result<String, ImportError> {

@@ -85,6 +85,21 @@ pub struct ImportReport {
     pub rows_skipped: u64,
     /// Rows without a value (empty, null, NaN), left out.
     pub rows_missing: u64,
+    /// Rows that say otherwise than what the history had for their series and time; from now on they count.
+    #[serde(default)]
+    pub rows_replacing: u64,
+    /// Rows that say otherwise than another row of the same import; the greater value counts.
+    #[serde(default)]
+    pub rows_contradicting: u64,
+    /// Columns that nobody knows and that alone tell rows apart; they joined the device.
+    #[serde(default)]
+    pub told_apart_by: Vec<String>,
+    /// Values that their signal can't have, by metric; they are kept, and kept out of the signal.
+    #[serde(default)]
+    pub outside: BTreeMap<String, u64>,
+    /// Series that are something else than their signal reads, by what they are; they are kept, and kept out of the signal.
+    #[serde(default)]
+    pub doubtful: BTreeMap<String, u64>,
     /// Distinct series.
     pub series: u64,
     /// Distinct instances.
@@ -95,7 +110,7 @@ pub struct ImportReport {
     pub to: Option<String>,
     /// First and last time, milliseconds.
     pub range: Option<(i64, i64)>,
-    /// Metrics that no signal uses, with their rows; they are kept.
+    /// Metrics that no signal uses, with their rows, and with the statistic where another one is read; they are kept.
     pub unused_metrics: BTreeMap<String, u64>,
     /// Whether the same import had been done before, so that nothing was left to do.
     pub already_imported: bool,

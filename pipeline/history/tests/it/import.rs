@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 mod bad_input;
 mod contradictions;
 mod forms;
+mod meaning;
 mod shapes;
 
 pub(crate) const NOW: i64 = 1_772_323_200_000; // 2026-03-01T00:00:00Z

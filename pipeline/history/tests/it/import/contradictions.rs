@@ -94,3 +94,31 @@ fn an_import_that_is_done_again_after_a_crash_keeps_the_time_at_which_it_was_beg
     writer.history().store().put_new(&targets[1], vec![1]).unwrap();
     assert_eq!(begun(NOW + 2 * HOUR), NOW + HOUR, "what was placed says that time");
 }
+
+#[test]
+fn what_an_import_replaces_is_counted_and_the_same_bytes_again_replace_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("h");
+    let [one, two] = [("1.csv", [1.0, 2.0]), ("2.csv", [1.0, 7.0])].map(|(name, values)| csv(dir.path(), name, values));
+    let replaced = |file: &PathBuf, at| {
+        let report = import(&root, std::slice::from_ref(file), &ImportOptions::at(at)).unwrap();
+        (report.rows_replacing, report.already_imported)
+    };
+    assert_eq!(replaced(&one, NOW), (0, false));
+    assert_eq!(replaced(&two, NOW + HOUR), (1, false));
+    assert_eq!(replaced(&one, NOW + 2 * HOUR), (0, true));
+    // The first values in another file: they replace the second ones, which count until then.
+    let again =
+        write(dir.path(), "3.csv", &(std::fs::read_to_string(&one).unwrap() + "i-b,m,2026-02-10T00:00:00Z,1\n"));
+    assert_eq!(replaced(&again, NOW + 3 * HOUR), (1, false));
+}
+
+#[test]
+fn rows_that_contradict_each_other_within_an_import_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = "i-a,CPUUtilization,2026-02-10T00:00:00Z,1\n".to_owned() + "i-a,CPUUtilization,2026-02-10T00:00:00Z,3\n";
+    let same = "i-a,CPUUtilization,2026-02-10T00:05:00Z,2\n".repeat(2);
+    let file = write(dir.path(), "m.csv", &format!("instance_id,metric,ts,value\n{rows}{same}"));
+    let report = import(&dir.path().join("h"), &[file], &ImportOptions::at(NOW)).unwrap();
+    assert_eq!((report.rows_contradicting, report.rows_written), (1, 4));
+}

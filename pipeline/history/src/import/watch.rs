@@ -1,0 +1,107 @@
+//! Watches the rows of an import as they are written, in the order of time: values that contradict each other, that a signal can't
+//! have, or that are something else than it reads.
+
+use super::options::ImportReport;
+use crate::SeriesKey;
+use forewarn_domain::signal::{Reading, Signal, is_of_image, is_one_core};
+use forewarn_domain::signal_map::SignalMap;
+use forewarn_domain::statistic;
+use forewarn_rules::doubt::{Doubt, Shape};
+use forewarn_rules::series::Series;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of each series so far.
+#[derive(Debug)]
+pub(super) struct Watch<'a> {
+    keys: &'a [SeriesKey],
+    read: Vec<Option<Read>>,
+    last: Option<(u32, i64, i64, f64)>,
+}
+
+/// A series that a signal reads.
+#[derive(Debug)]
+struct Read {
+    signal: Signal,
+    reading: Reading,
+    rank: Option<u8>,
+    taken: (f64, f64),
+    shape: Shape,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(keys: &'a [SeriesKey], map: &SignalMap) -> Self {
+        let read = |key: &SeriesKey| {
+            let (signal, reading) = map.find(&key.namespace, &key.metric)?;
+            if is_one_core(&key.metric, key.device.as_deref()) || is_of_image(key.device.as_deref()) {
+                return None;
+            }
+            let rank = statistic::rank(signal, reading, &key.stat);
+            let taken = Series::new(signal, reading, &key.metric, &key.stat, None, key.period_s).taken();
+            Some(Read { signal, reading, rank, taken, shape: Shape::default() })
+        };
+        Self { read: keys.iter().map(read).collect(), keys, last: None }
+    }
+
+    /// Sees samples of one series in the order of time, with the times at which each was ingested, or none.
+    pub(super) fn see(&mut self, series: u32, ts: &[i64], value: &[f64], ingested: &[i64], report: &mut ImportReport) {
+        for (i, (&t, &v)) in ts.iter().zip(value).enumerate() {
+            let version = ingested.get(i).copied().unwrap_or(crate::NOT_INGESTED);
+            let contradicts = |last: (u32, i64, i64, f64)| {
+                (last.0, last.1, last.2) == (series, t, version) && last.3.to_bits() != v.to_bits()
+            };
+            report.rows_contradicting += u64::from(self.last.is_some_and(contradicts));
+            self.last = Some((series, t, version, v));
+        }
+        let Some(Read { rank: Some(_), taken: (low, high), shape, reading, signal }) = &mut self.read[series as usize]
+        else {
+            return;
+        };
+        if !value.iter().all(|v| *low <= *v && *v <= *high) {
+            let outside = value.iter().filter(|v| !(*low <= **v && **v <= *high)).count() as u64;
+            *report.outside.entry(self.keys[series as usize].metric.clone()).or_default() += outside;
+        }
+        if Shape::matters(*signal, *reading) {
+            for v in value {
+                shape.add(*v);
+            }
+        }
+    }
+
+    /// Says what was seen: metrics that no signal reads or not by this statistic, and those that are something else than it reads.
+    pub(super) fn tell(&self, rows: &[u64], report: &mut ImportReport) {
+        let mut best: BTreeMap<(&str, &str, &str, Option<&str>), u8> = BTreeMap::new();
+        for (key, rank) in self.keys.iter().zip(&self.read).filter_map(|(key, read)| Some((key, read.as_ref()?.rank?)))
+        {
+            let held = best.entry(measured(key)).or_insert(rank);
+            *held = rank.min(*held);
+        }
+        for ((key, read), rows) in self.keys.iter().zip(&self.read).zip(rows).filter(|(_, rows)| **rows > 0) {
+            let name = match read {
+                None => key.metric.clone(),
+                Some(read) if read.rank.is_some() && read.rank == best.get(&measured(key)).copied() => continue,
+                Some(_) => format!("{} ({})", key.metric, key.stat),
+            };
+            *report.unused_metrics.entry(name).or_default() += rows;
+        }
+        let doubt = |read: &Read| read.rank.and_then(|_| read.shape.doubt(read.signal, read.reading));
+        let of_more: BTreeSet<(&str, &str)> = (self.keys.iter().zip(&self.read))
+            .filter(|(_, read)| {
+                read.as_ref().is_some_and(|r| r.rank.is_some() && doubt(r).is_none() && r.shape.reaches(1.0))
+            })
+            .map(|(key, _)| (key.instance_id.as_str(), key.metric.as_str()))
+            .collect();
+        for (key, read) in self.keys.iter().zip(&self.read) {
+            let Some(doubt) = read.as_ref().and_then(doubt) else { continue };
+            // A new volume is nearly empty; an agent that publishes shares does so of every volume.
+            if doubt == Doubt::Share && of_more.contains(&(key.instance_id.as_str(), key.metric.as_str())) {
+                continue;
+            }
+            *report.doubtful.entry(format!("{} {}", key.metric, doubt.words())).or_default() += 1;
+        }
+    }
+}
+
+/// What a series measures, whatever the statistic and the period.
+fn measured(key: &SeriesKey) -> (&str, &str, &str, Option<&str>) {
+    (&key.instance_id, &key.namespace, &key.metric, key.device.as_deref())
+}
