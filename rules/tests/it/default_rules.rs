@@ -206,15 +206,20 @@ const FIXTURES: &[Fixture] = &[
     ),
     fixture(
         "credits-draining",
-        &[("credits_now", 60.0), ("credits_slope_24h", 90.0), ("credits_q24", 0.7)],
-        &[AtMost("credits_now", 100.0), Above("credits_slope_24h", 0.0)],
-        &[("credits_tooth", 1.0), ("credits_now", 500.0)],
+        &[("credits_now", 60.0), ("credits_above_warning_24h", 0.5), ("credits_slope_24h", 90.0), ("credits_x24", 0.7)],
+        &[Above("credits_above_warning_24h", 0.0), Above("credits_slope_24h", 0.0)],
+        &[("credits_tooth", 1.0), ("credits_above_warning_24h", f64::NAN)],
     ),
     fixture(
         "credits-exhausted",
-        &[("credits_now", 0.0), ("credits_above_critical_24h", 0.2), ("steal_now", 30.0), ("cpu_now", 10.0)],
-        &[AtMost("credits_now", 10.0), AtLeast("steal_now", 5.0)],
-        &[("steal_now", 0.0), ("credits_now", 80.0)],
+        &[
+            ("credits_critical_periods", 3.0),
+            ("credits_above_critical_24h", 0.2),
+            ("steal_now", 30.0),
+            ("cpu_now", 10.0),
+        ],
+        &[AtLeast("credits_critical_periods", 1.0), AtLeast("steal_now", 5.0)],
+        &[("steal_now", 0.0), ("credits_critical_periods", 0.0)],
     ),
     fixture(
         "network-drops",
