@@ -96,6 +96,11 @@ impl Shape {
         }
     }
 
+    /// Says whether a value was below the one before it, and that not because a count began again.
+    pub const fn fell(&self) -> bool {
+        self.falls > 0
+    }
+
     /// Says whether a value lay above a bound.
     pub fn reaches(&self, bound: f64) -> bool {
         self.high > bound

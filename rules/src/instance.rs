@@ -140,13 +140,15 @@ impl RowBuilder {
                 assembly.is_unlimited |= cells.iter().any(|v| *v > 0.0);
                 continue;
             }
-            let doubt = doubt(track, cells).filter(|doubt| {
+            let doubt = doubt(track, cells, hours).filter(|doubt| {
                 // A new volume is nearly empty; of an agent that publishes shares, every volume lies below 1.
-                let alike = prepared.series.iter().filter(|other| other.track.metric == track.metric);
-                alike.filter(|other| !std::ptr::eq(other.track, track)).all(|other| {
-                    other.window(reach(as_of), as_of, &mut self.other);
-                    *doubt == Doubt::Counter || crate::doubt::is_within_1(&self.other.cells)
-                })
+                let alike =
+                    |other: &&Gridded<'_>| other.track.metric == track.metric && !std::ptr::eq(other.track, track);
+                *doubt == Doubt::Counter
+                    || prepared.series.iter().filter(alike).all(|other| {
+                        other.window(reach(as_of), as_of, &mut self.other);
+                        crate::doubt::is_within_1(&self.other.cells)
+                    })
             });
             if let Some(doubt) = doubt {
                 let (metric, device) = (track.metric.clone(), track.device.clone());
@@ -281,13 +283,21 @@ fn spark(hours: &[Hour]) -> [f32; SPARK] {
 }
 
 /// Says what a series is instead of what its signal reads, by what is known of it.
-fn doubt(track: &Series, cells: &[f64]) -> Option<Doubt> {
-    if !Shape::matters(track.signal, track.reading) {
+fn doubt(track: &Series, cells: &[f64], hours: &[Hour]) -> Option<Doubt> {
+    // What most series are is seen at once: no share, no count of anything.
+    let is_plain = match track.reading {
+        Reading::PerMinute => hours.iter().all(|h| h.n == 0 || h.max <= 0.0),
+        Reading::AsIs | Reading::Complement(_) | Reading::Surplus => hours.iter().any(|h| h.max > 1.0),
+    };
+    if is_plain || !Shape::matters(track.signal, track.reading) {
         return None;
     }
     let mut shape = Shape::default();
     for value in cells {
         shape.add(*value);
+        if shape.fell() && track.reading == Reading::PerMinute {
+            return None;
+        }
     }
     shape.doubt(track.signal, track.reading)
 }

@@ -1,7 +1,8 @@
 //! Holds one series' samples with the time each version became known, and reads them point in time.
 
+use crate::features::worse;
 use crate::grid::{CELL_MS, Combine, GridBuilder, HOUR_MS};
-use forewarn_domain::signal::{Direction, Reading, Signal};
+use forewarn_domain::signal::{Reading, Signal};
 use forewarn_domain::statistic::Statistic;
 use std::ops::Range;
 
@@ -91,7 +92,7 @@ impl Series {
 
     /// Adds samples as they were read, but for those that the signal can't have; `imported_at` is of all of them.
     pub fn extend(&mut self, ts: &[i64], value: &[f64], ingested_at: Option<&[i64]>, imported_at: Option<i64>) {
-        let (low, high) = self.taken();
+        let (low, high) = self.possible();
         if value.iter().all(|v| low <= *v && *v <= high) {
             self.take(ts, value, ingested_at, imported_at);
             return;
@@ -104,7 +105,7 @@ impl Series {
     }
 
     /// The values that a sample may have: those that make one within the signal's range, but for rounding.
-    pub fn taken(&self) -> (f64, f64) {
+    pub fn possible(&self) -> (f64, f64) {
         let (low, high) = self.signal.spec().range;
         let slack = ROUNDING * (high - low);
         let [a, b] = [low - slack, high + slack].map(|end| (end - self.offset) / self.scale);
@@ -262,10 +263,7 @@ impl Series {
     /// Gives the minutes of `span` in which the signal was past a level, as they were known at `as_of`, sample by sample.
     pub(crate) fn minutes_past(&self, level: f64, span: &Range<i64>, as_of: i64, delay_ms: i64) -> f64 {
         let [from, to] = [span.start, span.end].map(|end| self.ts.partition_point(|&t| t < end));
-        let worse = match self.signal.spec().direction {
-            Direction::Up => 1.0,
-            Direction::Down => -1.0,
-        };
+        let worse = worse(self.signal.spec());
         let mut past = 0;
         self.each_version(from..to, as_of, delay_ms, |i| {
             past += i64::from(worse * self.value[i].mul_add(self.scale, self.offset) >= worse * level);

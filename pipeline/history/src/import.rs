@@ -6,7 +6,6 @@
 
 mod cli_json;
 mod columns;
-mod device;
 mod error;
 mod existing;
 mod from_csv;
@@ -117,15 +116,15 @@ struct Intake<'a> {
     latest: i64,
     /// The columns that join the device.
     joined: Vec<String>,
-    /// The columns that nobody knows.
-    unknown: BTreeSet<String>,
+    /// The first columns that nobody knows.
+    unknown: Vec<String>,
 }
 
 /// What was read of the inputs, beside the samples.
 struct Rows {
     table: SeriesTable,
     report: ImportReport,
-    unknown: BTreeSet<String>,
+    unknown: Vec<String>,
 }
 
 /// How far in the future a time may lie before it is a fault: clocks and zones differ by less.
@@ -144,8 +143,17 @@ impl<'a> Intake<'a> {
             report: ImportReport::default(),
             latest: options.now_ms.saturating_add(FUTURE_MS),
             joined: joined.to_vec(),
-            unknown: BTreeSet::new(),
+            unknown: Vec::new(),
         })
+    }
+
+    /// Notes columns that nobody knows.
+    fn note_unknown<'c>(&mut self, columns: impl Iterator<Item = &'c String>) {
+        for name in columns {
+            if self.unknown.len() < told_apart::MOST_COLUMNS && !self.unknown.contains(name) {
+                self.unknown.push(name.clone());
+            }
+        }
     }
 
     /// Sorts what was read.
@@ -234,8 +242,13 @@ impl Write<'_> {
     ) -> Result<(), ImportError> {
         let partitions = spilled.partitions();
         let total = partitions.len() as u64;
+        let known = existing::partitions(self.history, &partitions)?;
         for (i, partition) in partitions.into_iter().enumerate() {
-            let existing = Existing::read(self.history, partition, self.keys, self.table)?;
+            let existing = if known.contains(&partition) {
+                Existing::read(self.history, partition, self.keys, self.table)?
+            } else {
+                Existing::default()
+            };
             let path = staging.add(&file_of(partition, self.id));
             let mut out = MetricWriter::create_with_imports(&path)?;
             merge_partition(spilled, self.table, partition, |series, ts, value, ingested| {

@@ -28,6 +28,13 @@ pub struct SeriesKey {
 }
 
 impl SeriesKey {
+    /// Gives what the series measures, whatever the statistic and the period.
+    pub fn measured(&self) -> [Option<&str>; 6] {
+        let of_all = [&self.instance_id, &self.namespace, &self.metric].map(|text| Some(text.as_str()));
+        let [instance, namespace, metric] = of_all;
+        [instance, namespace, metric, self.device.as_deref(), Some(&self.account), Some(&self.region)]
+    }
+
     /// Gives the columns that files are sorted by before the time; account, region and period only break ties.
     pub fn sort_group(&self) -> (&str, &str, &str, &str, Option<&str>) {
         (&self.instance_id, &self.namespace, &self.metric, &self.stat, self.device.as_deref())

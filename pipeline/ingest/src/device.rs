@@ -2,36 +2,10 @@
 
 /// Dimensions that say what the instance is, or which counter it is, not what of it is measured.
 const OF_THE_INSTANCE: [&str; 5] = ["InstanceId", "ImageId", "InstanceType", "AutoScalingGroupName", "objectname"];
-/// Dimensions that a path makes needless.
-const OF_THE_PATH: [&str; 2] = ["device", "fstype"];
-
 /// Gives what of the instance a metric measures, such as `path=/data`; none for the whole of it.
-///
-/// `cpu=cpu-total` is the whole of it, and so is `instance=_Total` of a counter of Windows, where `instance` tells drives, cores and
-/// page files apart. Exporters call the whole machine `instance`, by its id or its address.
 pub(crate) fn device<'a>(dimensions: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Option<String> {
-    let all = dimensions.clone();
-    let has_path = all.clone().any(|(name, _)| name == "path");
-    let mut parts: Vec<String> = dimensions
-        .filter(|(name, value)| {
-            let of_the_instance = OF_THE_INSTANCE.contains(name) || *name == "instance" && is_whole(value, all.clone());
-            let of_the_path = has_path && OF_THE_PATH.contains(name);
-            let whole = *name == "cpu" && *value == "cpu-total";
-            !(of_the_instance || of_the_path || whole)
-        })
-        .map(|(name, value)| match name {
-            "VolumeId" => format!("volume={value}"),
-            _ => format!("{name}={value}"),
-        })
-        .collect();
-    parts.sort_unstable();
-    (!parts.is_empty()).then(|| parts.join(","))
-}
-
-/// Says whether what `instance` names is the whole machine: all of a counter's, its id, or the address of its exporter.
-fn is_whole<'a>(value: &str, mut dimensions: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
-    let has_port = value.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    has_port || value == "_Total" || dimensions.any(|(name, id)| name == "InstanceId" && id == value)
+    let instance_id = dimensions.clone().find(|(name, _)| *name == "InstanceId").map(|(_, id)| id);
+    forewarn_domain::device::device(instance_id, None, dimensions.filter(|(name, _)| !OF_THE_INSTANCE.contains(name)))
 }
 
 #[cfg(test)]

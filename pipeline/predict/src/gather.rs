@@ -1,6 +1,6 @@
 //! Gathers the runs of a history scan into the tracks of one instance at a time.
 
-use forewarn_domain::signal::{is_of_image, is_one_core};
+use forewarn_domain::device::{is_of_image, is_one_core};
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_domain::statistic;
 use forewarn_history::{HistoryError, Run, RunSink, SeriesKey};
@@ -133,8 +133,8 @@ where
         }
         // The order of files must not show: tracks go on in the order of their keys, of one thing the statistic that means it best first.
         let rank = |(key, track): &(SeriesKey, Series)| statistic::rank(track.signal, track.reading, &key.stat);
-        self.open.sort_by(|a, b| measured(&a.0).cmp(&measured(&b.0)).then(rank(a).cmp(&rank(b))).then(a.0.cmp(&b.0)));
-        for of_one in self.open.chunk_by_mut(|a, b| measured(&a.0) == measured(&b.0)) {
+        self.open.sort_by(|a, b| a.0.measured().cmp(&b.0.measured()).then(rank(a).cmp(&rank(b))).then(a.0.cmp(&b.0)));
+        for of_one in self.open.chunk_by_mut(|a, b| a.0.measured() == b.0.measured()) {
             let best = of_one.first().and_then(rank);
             of_one.iter_mut().filter(|it| rank(it) != best).for_each(|it| it.1.is_alternative = true);
         }
@@ -150,11 +150,6 @@ where
             CollectedInstance { instance_id, account: &self.account, region: &self.region, tracks: &self.ready };
         (self.each)(&gathered).map_err(HistoryError::Sink)
     }
-}
-
-/// What a series measures, whatever the statistic and the period.
-fn measured(key: &SeriesKey) -> [Option<&str>; 5] {
-    [Some(&key.namespace), Some(&key.metric), key.device.as_deref(), Some(&key.account), Some(&key.region)]
 }
 
 #[cfg(test)]

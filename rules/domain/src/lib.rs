@@ -5,6 +5,7 @@
 pub mod id;
 pub mod time;
 
+pub mod device;
 pub mod signal;
 pub mod signal_map;
 pub mod statistic;

@@ -249,37 +249,6 @@ pub fn source_of(namespace: Option<&str>, metric: &str) -> Option<&'static Sourc
     SOURCES.iter().find(|s| s.metric == metric && namespace.is_none_or(|n| n == s.namespace))
 }
 
-/// Says whether a series is one core of several, by its device such as `cpu=cpu3`, or `instance=3` of a counter of Windows: of cores only
-/// the total speaks for the machine.
-pub fn is_one_core(metric: &str, device: Option<&str>) -> bool {
-    let mut parts = device.into_iter().flat_map(|d| d.split(',')).filter_map(|part| part.split_once('='));
-    parts.any(|(name, value)| match name {
-        "cpu" => value != "cpu-total",
-        "instance" => metric.starts_with("Processor") && value != "_Total",
-        _ => false,
-    })
-}
-
-/// File systems that are images: written once, full from then on.
-const IMAGES: [&str; 6] = ["squashfs", "iso9660", "erofs", "cramfs", "romfs", "udf"];
-/// Where such images are mounted.
-const OF_IMAGES: [&str; 4] = ["/snap/", "/var/lib/snapd/snap/", "/run/live/", "/run/initramfs/live"];
-
-/// Says whether a file system of that type is a read-only image.
-pub fn is_image(fstype: &str) -> bool {
-    IMAGES.contains(&fstype)
-}
-
-/// Says whether a device is a read-only image, which is full by its nature, by its file system or where it is mounted.
-pub fn is_of_image(device: Option<&str>) -> bool {
-    let mut parts = device.into_iter().flat_map(|d| d.split(',')).filter_map(|part| part.split_once('='));
-    parts.any(|(name, value)| match name {
-        "fstype" | "filesystem" => is_image(value),
-        "path" => OF_IMAGES.iter().any(|at| value.starts_with(at)),
-        _ => false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,32 +262,6 @@ mod tests {
                 Down => assert!(s.warning > s.critical, "{}", s.name),
             }
         }
-    }
-
-    #[test]
-    fn of_cores_only_the_total_speaks() {
-        let windows = "Processor % Processor Time";
-        assert!(is_one_core("cpu_usage_steal", Some("cpu=cpu3")) && is_one_core(windows, Some("instance=0")));
-        for (metric, device) in [
-            ("cpu_usage_steal", None),
-            ("cpu_usage_steal", Some("cpu=cpu-total")),
-            (windows, Some("instance=_Total")),
-            ("LogicalDisk % Free Space", Some("instance=D:")),
-            ("disk_used_percent", Some("path=/cpu")),
-        ] {
-            assert!(!is_one_core(metric, device), "{metric} {device:?}");
-        }
-    }
-
-    #[test]
-    fn images_are_known_by_their_file_system_or_where_they_are_mounted() {
-        for device in ["path=/snap/core/1", "fstype=squashfs,path=/mnt", "path=/mnt,fstype=iso9660"] {
-            assert!(is_of_image(Some(device)), "{device}");
-        }
-        for device in ["path=/", "path=/snap", "fstype=xfs,path=/data", "volume=squashfs"] {
-            assert!(!is_of_image(Some(device)), "{device}");
-        }
-        assert!(!is_of_image(None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which statistic of a metric means its signal, however exporters write its name.
 
-use crate::signal::{Reading, Signal, Source};
+use crate::signal::{Reading, Signal};
 
 /// A statistic of CloudWatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +56,6 @@ pub fn rank(signal: Signal, reading: Reading, stat: &str) -> Option<u8> {
     best_first.iter().position(|s| *s == stat).map(|at| at as u8)
 }
 
-impl Source {
-    /// Says whether a statistic of this metric means the signal at all.
-    pub fn is_meant_by(&self, stat: &str) -> bool {
-        rank(self.signal, self.reading, stat).is_some()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,7 +80,7 @@ mod tests {
     fn the_statistic_that_is_pulled_comes_first_and_a_count_of_samples_never() {
         for s in SOURCES {
             assert_eq!(rank(s.signal, s.reading, s.stat), Some(0), "{}", s.metric);
-            assert!(!s.is_meant_by("SampleCount"), "{}", s.metric);
+            assert_eq!(rank(s.signal, s.reading, "SampleCount"), None, "{}", s.metric);
         }
     }
 

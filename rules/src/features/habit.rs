@@ -51,10 +51,15 @@ pub(super) fn has_settled(row: &Row, view: &View<'_>, worse: f64, levels: &Level
     }
     // Without the daily profile: what follows it is no jump, and no growth.
     let level = &scratch.flat;
+    let lowest = level.iter().copied().fold(f64::INFINITY, f64::min);
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for from in (2 * LEVEL_HOURS..HOURS).rev() {
         low = low.min(level[from]);
         high = high.max(level[from]);
+        // No jump is higher than all that was seen.
+        if high - low > LEVEL_SHARE * (high - lowest) {
+            break;
+        }
         if HOURS - from < LEVEL_HOURS {
             continue;
         }

@@ -163,13 +163,14 @@ pub(super) fn say(report: &ImportReport, location: &str, context: &mut Context<'
     }
     if !report.told_apart_by.is_empty() {
         let names: Vec<String> = report.told_apart_by.iter().map(|name| format!("`{name}`")).collect();
-        let first = &report.told_apart_by[0];
+        let device: Vec<String> = report.told_apart_by.iter().map(|name| format!("{name}=VALUE")).collect();
         context.out.line(format_args!(
-            "rows differ only in {}, which nobody here knows: it joined the device, as {first}=VALUE",
-            names.join(" and ")
+            "rows differ only in {}, which nobody here knows: the device says {}",
+            names.join(" and "),
+            device.join(",")
         ))?;
     }
-    if report.rows_replacing > 0 {
+    if report.rows_replacing > 0 && !report.already_imported {
         let n = count(report.rows_replacing);
         context.out.line(format_args!("{n} rows replace what the history had for their time otherwise"))?;
     }

@@ -1,8 +1,8 @@
 //! Finds the columns of an input by their names, given or usual.
 
-use super::device;
 use super::options::ImportOptions;
 use super::series::{Constants, SERIES_COLUMNS};
+use forewarn_domain::device;
 use std::collections::HashSet;
 
 /// Where the columns of an input are.

@@ -5,7 +5,15 @@ use super::series::SeriesTable;
 use crate::key::{NOT_INGESTED, SeriesKey};
 use crate::{History, Partition, Run, RunSink};
 use forewarn_runtime::time::DAY_MS;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Gives those of some partitions that the history has files of.
+pub(super) fn partitions(history: &History, wanted: &[Partition]) -> Result<BTreeSet<Partition>, ImportError> {
+    let days = wanted.iter().map(|p| p.day);
+    let (Some(first), Some(last)) = (days.clone().min(), days.max()) else { return Ok(BTreeSet::new()) };
+    let files = history.metric_files(None, first * DAY_MS, (last + 1) * DAY_MS)?;
+    Ok(files.into_iter().map(|file| file.partition).collect())
+}
 
 /// The value that counts now at each time of some series, of one partition.
 #[derive(Debug, Default)]
@@ -31,9 +39,6 @@ impl Existing {
         table: &SeriesTable,
     ) -> Result<Self, ImportError> {
         let (from, to) = (partition.day * DAY_MS, (partition.day + 1) * DAY_MS);
-        if history.metric_files(Some(partition.bucket), from, to)?.is_empty() {
-            return Ok(Self::default());
-        }
         let of_bucket = keys.iter().enumerate().filter(|(i, _)| table.bucket(*i as u32) == partition.bucket);
         let mut existing = Self { series: of_bucket.map(|(_, key)| (key.clone(), Vec::new())).collect() };
         history.scan(partition.bucket, from, to, &mut existing)?;

@@ -2,7 +2,6 @@
 
 use super::Intake;
 use super::columns::{self, Columns};
-use super::device;
 use super::error::ImportError;
 use super::identity::Input;
 use super::lines::{self, Lines};
@@ -10,6 +9,7 @@ use super::options::{Phase, Progress};
 use super::series::{Constants, DEVICE, INSTANCE, SeriesFields};
 use crate::NOT_INGESTED;
 use csv::StringRecord;
+use forewarn_domain::device::device;
 use forewarn_runtime::time::{self, parse_instant};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
@@ -41,7 +41,7 @@ pub(super) fn read(
     let header: Vec<String> = header.iter().map(|h| h.trim().trim_start_matches('\u{feff}').to_owned()).collect();
     let columns = columns::find(&header, intake.options, &input.constants, &intake.joined);
     let columns = columns.map_err(|fault| ImportError::file(path, fault))?;
-    intake.unknown.extend(columns.unknown.iter().map(|i| header[*i].clone()));
+    intake.note_unknown(columns.unknown.iter().map(|i| &header[*i]));
     let zone = intake.options.tz.as_deref().map(time::zone).transpose()?;
     let mut rows = Rows {
         path,
@@ -178,8 +178,8 @@ impl Rows<'_> {
         }
         let mut texts: [Option<&str>; 7] =
             std::array::from_fn(|at| columns.said[at].map(|i| record[i].trim()).or(self.constants[at].as_deref()));
-        let parts: Vec<_> = columns.parts.iter().map(|(i, name)| (name.as_str(), Some(record[*i].trim()))).collect();
-        let device = device::device(texts[INSTANCE], texts[DEVICE], &parts);
+        let parts = columns.parts.iter().map(|(i, name)| (name.as_str(), record[*i].trim()));
+        let device = device(texts[INSTANCE], texts[DEVICE], parts);
         texts[DEVICE] = device.as_deref();
         let period_s = match columns.period_s.map(|i| record[i].trim()) {
             None | Some("") => None,

@@ -2,7 +2,6 @@
 
 use super::Intake;
 use super::columns::{self, Columns};
-use super::device;
 use super::error::ImportError;
 use super::identity::Input;
 use super::options::{Phase, Progress};
@@ -16,6 +15,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, RecordBatch, StringArray};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, Field, Schema};
+use forewarn_domain::device::device;
 use forewarn_runtime::time;
 use jiff::tz::TimeZone;
 use parquet::arrow::ProjectionMask;
@@ -52,7 +52,7 @@ pub(super) fn read(
     // What only happens to be called so, such as a structure, tells no devices apart.
     let names = |i: &usize| is_text(fields[*i].data_type()) || fields[*i].data_type().is_integer();
     columns.parts.retain(|(i, _)| names(i));
-    intake.unknown.extend(columns.unknown.iter().filter(|i| names(i)).map(|i| header[*i].clone()));
+    intake.note_unknown(columns.unknown.iter().filter(|i| names(i)).map(|i| &header[*i]));
     check_types(&columns, plain.schema()).map_err(|fault| ImportError::file(path, fault))?;
     let zone = intake.options.tz.as_deref().map(time::zone).transpose()?;
 
@@ -353,8 +353,8 @@ impl Known {
         }
         let said = |i: usize| batch.said[i].as_ref().and_then(|c| c.text(row));
         let mut texts: [Option<&str>; 7] = std::array::from_fn(|i| said(i).or(constants[i].as_deref()));
-        let parts: Vec<_> = batch.parts.iter().map(|(name, coded)| (name.as_str(), coded.text(row))).collect();
-        let device = device::device(texts[INSTANCE], texts[DEVICE], &parts);
+        let parts = batch.parts.iter().filter_map(|(name, coded)| Some((name.as_str(), coded.text(row)?)));
+        let device = device(texts[INSTANCE], texts[DEVICE], parts);
         texts[DEVICE] = device.as_deref();
         let period_s = batch.period_s.as_ref().and_then(|p| p[row]);
         let number = intake.table.number(SeriesFields::from_texts(texts, period_s))?;

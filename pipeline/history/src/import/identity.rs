@@ -43,9 +43,6 @@ impl Input {
             Some(Spool::of(path, &mut std::io::stdin().lock())?)
         } else {
             let meta = std::fs::metadata(path).map_err(|e| ImportError::read(path, e))?;
-            if meta.is_dir() {
-                return Err(ImportError::file(path, "is a directory within a directory of files"));
-            }
             let open = || File::open(path).map_err(|e| ImportError::read(path, e));
             if meta.is_file() { None } else { Some(Spool::of(path, &mut open()?)?) }
         };

@@ -6,7 +6,7 @@ use super::merge::{Spilled, merge_partition};
 use super::series::SeriesTable;
 use crate::NOT_INGESTED;
 
-/// How many such columns are looked at, by the order of the header.
+/// How many such columns are looked at, in the order in which they appear.
 pub(super) const MOST_COLUMNS: usize = 8;
 
 /// Reads all inputs with such columns joined to the device.
@@ -16,7 +16,7 @@ pub(super) type ReadAll<'r> = dyn FnMut(&[String]) -> Result<(Rows, Spilled), Im
 /// apart by itself, or with all of them where only together they do.
 pub(super) fn read(read_all: &mut ReadAll<'_>) -> Result<(Rows, Spilled), ImportError> {
     let (rows, mut spilled) = read_all(&[])?;
-    let unknown: Vec<String> = rows.unknown.iter().take(MOST_COLUMNS).cloned().collect();
+    let unknown = rows.unknown.clone();
     if unknown.is_empty() || !contradicts(&rows.table, &mut spilled)? {
         return Ok((rows, spilled));
     }
@@ -34,22 +34,36 @@ pub(super) fn read(read_all: &mut ReadAll<'_>) -> Result<(Rows, Spilled), Import
 
 /// Says whether two rows of one series, time and version have different values.
 fn contradicts(table: &SeriesTable, spilled: &mut Spilled) -> Result<bool, ImportError> {
-    let mut found = false;
     for partition in spilled.partitions() {
-        let mut last = (u32::MAX, 0, 0, 0.0_f64);
+        let (mut same_time, mut found) = (SameTime::default(), 0);
         merge_partition(spilled, table, partition, |series, ts, value, ingested| {
-            for (i, (&t, &v)) in ts.iter().zip(value).enumerate() {
-                let now = (series, t, ingested.get(i).copied().unwrap_or(NOT_INGESTED), v);
-                found |= (last.0, last.1, last.2) == (now.0, now.1, now.2) && last.3.to_bits() != v.to_bits();
-                last = now;
-            }
+            found += same_time.contradictions(series, ts, value, ingested);
             Ok(())
         })?;
-        if found {
+        if found > 0 {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Remembers the row before, as rows come in the order of files: those of one series, time and version follow each other.
+#[derive(Debug, Default)]
+pub(super) struct SameTime {
+    last: Option<(u32, i64, i64, u64)>,
+}
+
+impl SameTime {
+    /// Counts the samples that say otherwise than the one before them of the same series, time and version.
+    pub(super) fn contradictions(&mut self, series: u32, ts: &[i64], value: &[f64], ingested: &[i64]) -> u64 {
+        let mut found = 0;
+        for (i, (&t, v)) in ts.iter().zip(value).enumerate() {
+            let now = (series, t, ingested.get(i).copied().unwrap_or(NOT_INGESTED), v.to_bits());
+            found += u64::from(self.last.is_some_and(|l| (l.0, l.1, l.2) == (now.0, now.1, now.2) && l.3 != now.3));
+            self.last = Some(now);
+        }
+        found
+    }
 }
 
 /// Says whether series have several rows: what is different in every row, such as a number of the row, tells no devices apart.

@@ -2,8 +2,10 @@
 //! have, or that are something else than it reads.
 
 use super::options::ImportReport;
+use super::told_apart::SameTime;
 use crate::SeriesKey;
-use forewarn_domain::signal::{Reading, Signal, is_of_image, is_one_core};
+use forewarn_domain::device::{is_of_image, is_one_core};
+use forewarn_domain::signal::{Reading, Signal};
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_domain::statistic;
 use forewarn_rules::doubt::{Doubt, Shape};
@@ -15,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Watch<'a> {
     keys: &'a [SeriesKey],
     read: Vec<Option<Read>>,
-    last: Option<(u32, i64, i64, f64)>,
+    same_time: SameTime,
 }
 
 /// A series that a signal reads.
@@ -24,7 +26,7 @@ struct Read {
     signal: Signal,
     reading: Reading,
     rank: Option<u8>,
-    taken: (f64, f64),
+    possible: (f64, f64),
     shape: Shape,
 }
 
@@ -36,23 +38,17 @@ impl<'a> Watch<'a> {
                 return None;
             }
             let rank = statistic::rank(signal, reading, &key.stat);
-            let taken = Series::new(signal, reading, &key.metric, &key.stat, None, key.period_s).taken();
-            Some(Read { signal, reading, rank, taken, shape: Shape::default() })
+            let possible = Series::new(signal, reading, &key.metric, &key.stat, None, key.period_s).possible();
+            Some(Read { signal, reading, rank, possible, shape: Shape::default() })
         };
-        Self { read: keys.iter().map(read).collect(), keys, last: None }
+        Self { read: keys.iter().map(read).collect(), keys, same_time: SameTime::default() }
     }
 
     /// Sees samples of one series in the order of time, with the times at which each was ingested, or none.
     pub(super) fn see(&mut self, series: u32, ts: &[i64], value: &[f64], ingested: &[i64], report: &mut ImportReport) {
-        for (i, (&t, &v)) in ts.iter().zip(value).enumerate() {
-            let version = ingested.get(i).copied().unwrap_or(crate::NOT_INGESTED);
-            let contradicts = |last: (u32, i64, i64, f64)| {
-                (last.0, last.1, last.2) == (series, t, version) && last.3.to_bits() != v.to_bits()
-            };
-            report.rows_contradicting += u64::from(self.last.is_some_and(contradicts));
-            self.last = Some((series, t, version, v));
-        }
-        let Some(Read { rank: Some(_), taken: (low, high), shape, reading, signal }) = &mut self.read[series as usize]
+        report.rows_contradicting += self.same_time.contradictions(series, ts, value, ingested);
+        let Some(Read { rank: Some(_), possible: (low, high), shape, reading, signal }) =
+            &mut self.read[series as usize]
         else {
             return;
         };
@@ -69,16 +65,16 @@ impl<'a> Watch<'a> {
 
     /// Says what was seen: metrics that no signal reads or not by this statistic, and those that are something else than it reads.
     pub(super) fn tell(&self, rows: &[u64], report: &mut ImportReport) {
-        let mut best: BTreeMap<(&str, &str, &str, Option<&str>), u8> = BTreeMap::new();
+        let mut best: BTreeMap<[Option<&str>; 6], u8> = BTreeMap::new();
         for (key, rank) in self.keys.iter().zip(&self.read).filter_map(|(key, read)| Some((key, read.as_ref()?.rank?)))
         {
-            let held = best.entry(measured(key)).or_insert(rank);
+            let held = best.entry(key.measured()).or_insert(rank);
             *held = rank.min(*held);
         }
         for ((key, read), rows) in self.keys.iter().zip(&self.read).zip(rows).filter(|(_, rows)| **rows > 0) {
             let name = match read {
                 None => key.metric.clone(),
-                Some(read) if read.rank.is_some() && read.rank == best.get(&measured(key)).copied() => continue,
+                Some(read) if read.rank.is_some() && read.rank == best.get(&key.measured()).copied() => continue,
                 Some(_) => format!("{} ({})", key.metric, key.stat),
             };
             *report.unused_metrics.entry(name).or_default() += rows;
@@ -99,9 +95,4 @@ impl<'a> Watch<'a> {
             *report.doubtful.entry(format!("{} {}", key.metric, doubt.words())).or_default() += 1;
         }
     }
-}
-
-/// What a series measures, whatever the statistic and the period.
-fn measured(key: &SeriesKey) -> (&str, &str, &str, Option<&str>) {
-    (&key.instance_id, &key.namespace, &key.metric, key.device.as_deref())
 }

@@ -3,8 +3,9 @@
 use super::{Point, Put, Tally, period};
 use crate::device::device;
 use crate::stream::{SampleBatch, SeriesBlock, StreamError};
+use forewarn_domain::device::is_one_core;
 use forewarn_domain::id::is_name;
-use forewarn_domain::signal::{Reading, is_one_core, source_of};
+use forewarn_domain::signal::{Reading, source_of};
 use forewarn_events::Reason;
 use forewarn_events::is_id;
 use std::collections::BTreeMap;

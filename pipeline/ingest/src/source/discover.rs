@@ -4,8 +4,9 @@ use super::api::MetricName;
 use super::metric_scope::MetricScope;
 use super::select::is_instance_id;
 use crate::device::device;
+use forewarn_domain::device::is_one_core;
 use forewarn_domain::id::is_name;
-use forewarn_domain::signal::{SOURCES, is_one_core};
+use forewarn_domain::signal::SOURCES;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A series that is to be pulled.
