@@ -2,6 +2,7 @@
 
 use crate::grid::CELLS_PER_HOUR;
 use forewarn_domain::signal::{Reading, Signal};
+use serde::{Deserialize, Serialize};
 
 /// Known samples or cells from which anything can be said: three hours of the grid.
 const LEAST: u64 = 3 * CELLS_PER_HOUR as u64;
@@ -13,7 +14,8 @@ const RESETS: f64 = 0.02;
 const LEAST_SHARE: f64 = 0.05;
 
 /// Something else than a signal reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Doubt {
     /// Values only grow: a count since the start, and no rate.
     Counter,

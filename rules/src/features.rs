@@ -7,7 +7,7 @@ mod shape;
 
 use crate::feature::{FEATURES, Feature};
 use crate::grid::{CELL_MS, CELLS, CELLS_PER_HOUR, HOUR_MS, HOURS, Hour};
-use forewarn_domain::signal::{CREDIT_SHARES, Direction, Signal, SignalSpec};
+use forewarn_domain::signal::{CREDIT_SHARES, Direction, SIGNALS, Signal, SignalSpec};
 
 /// The features of one series, in the order of [`FEATURES`].
 pub type Row = [f64; FEATURES.len()];
@@ -30,6 +30,22 @@ impl Levels {
     pub fn of(spec: &SignalSpec) -> Self {
         let of_cap = (spec.signal == Signal::Credits).then(|| CREDIT_SHARES.map(|(_, share)| share));
         Self { warning: spec.warning, critical: spec.critical, exhausted: spec.exhausted, of_cap }
+    }
+}
+
+/// What of a rule set features depend on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureSettings {
+    /// The levels of every signal.
+    pub levels: [Levels; SIGNALS.len()],
+    /// How many hours are looked back at, at most [`HOURS`].
+    pub lookback_hours: usize,
+}
+
+impl Default for FeatureSettings {
+    /// Gives the levels of the table of signals, and all the hours there are.
+    fn default() -> Self {
+        Self { levels: SIGNALS.each_ref().map(Levels::of), lookback_hours: HOURS }
     }
 }
 

@@ -131,6 +131,20 @@ impl Observations {
         }
     }
 
+    /// Adds the rows of another collection of as many folds.
+    pub fn join(&mut self, other: Self) {
+        debug_assert_eq!(self.folds, other.folds);
+        for (pattern, folds) in other.patterns {
+            let sums = self.patterns.entry(pattern).or_insert_with(|| vec![Counts::default(); self.folds]);
+            for (sum, count) in sums.iter_mut().zip(folds) {
+                for (sum, count) in sum.iter_mut().flatten().zip(count.into_iter().flatten()) {
+                    *sum += count;
+                }
+            }
+        }
+        self.rows += other.rows;
+    }
+
     /// Learns evidence and calibration; `incidents` is how many incidents the rows saw, `instance_hours` how long they watched.
     ///
     /// # Errors

@@ -35,6 +35,15 @@ impl Window {
         let hour = GridBuilder::new(&(0..HOUR_MS), Combine::Mean);
         Self { cells: Vec::new(), hours: Vec::new(), hour, made: Vec::new() }
     }
+
+    /// Forgets all but so many of the last hours; all of them keep the habits before them too.
+    pub(crate) fn look_back(&mut self, hours: usize) {
+        let forgotten = HOURS.saturating_sub(hours);
+        if forgotten > 0 {
+            self.cells[..forgotten * CELLS_PER_HOUR].fill(f64::NAN);
+            self.hours[..HABIT_HOURS + forgotten].fill(Hour::EMPTY);
+        }
+    }
 }
 
 impl<'t> Gridded<'t> {

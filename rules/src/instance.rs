@@ -2,7 +2,7 @@
 
 use crate::doubt::{Doubt, Shape};
 use crate::feature::{FEATURES, Feature, INSTANCE_COLUMNS, WIDTH, index, instance_index};
-use crate::features::{Levels, Row, Scratch, View, track_features, worse};
+use crate::features::{FeatureSettings, Levels, Row, Scratch, View, track_features, worse};
 use crate::grid::{HABIT_HOURS, HOUR_MS, HOURS, Hour, reach, window};
 use crate::gridded::{Gridded, Window};
 use crate::remark::Remark;
@@ -43,14 +43,6 @@ impl Maintenance {
     }
 }
 
-/// The levels of every signal, from the rule set's parameters.
-pub type SignalLevels = [Levels; SIGNALS.len()];
-
-/// The levels of the table of signals, as they are without a rule set.
-pub fn default_levels() -> SignalLevels {
-    SIGNALS.each_ref().map(Levels::of)
-}
-
 /// Steps of a sparkline: seven days in quarters of a day.
 pub const SPARK: usize = 28;
 
@@ -77,7 +69,7 @@ pub struct Prepared<'t> {
 /// Computes rows; holds the memory that is used again from one series to the next.
 #[derive(Debug)]
 pub struct RowBuilder {
-    levels: SignalLevels,
+    settings: FeatureSettings,
     delay_ms: i64,
     window: Window,
     other: Window,
@@ -86,10 +78,10 @@ pub struct RowBuilder {
 }
 
 impl RowBuilder {
-    /// Makes a builder for signals held against `levels`, where a sample without `ingested_at` shows itself after `delay_ms`.
-    pub fn new(levels: SignalLevels, delay_ms: i64) -> Self {
+    /// Makes a builder of such features, where a sample without `ingested_at` shows itself after `delay_ms`.
+    pub fn new(settings: FeatureSettings, delay_ms: i64) -> Self {
         Self {
-            levels,
+            settings,
             delay_ms,
             window: Window::new(),
             other: Window::new(),
@@ -134,6 +126,7 @@ impl RowBuilder {
                 continue;
             }
             gridded.window(reach(as_of), as_of, &mut self.window);
+            self.window.look_back(self.settings.lookback_hours);
             let Window { cells, hours: habit, .. } = &self.window;
             let hours = &habit[HABIT_HOURS..];
             if track.reading == Reading::Surplus {
@@ -147,6 +140,7 @@ impl RowBuilder {
                 *doubt == Doubt::Counter
                     || prepared.series.iter().filter(alike).all(|other| {
                         other.window(reach(as_of), as_of, &mut self.other);
+                        self.other.look_back(self.settings.lookback_hours);
                         crate::doubt::is_within_1(&self.other.cells)
                     })
             });
@@ -170,7 +164,7 @@ impl RowBuilder {
 
     /// A credit balance is judged by the instance type's own cap: a small type never holds a hundred.
     fn levels_for(&self, signal: Signal, attributes: &Attributes) -> Levels {
-        let mut levels = self.levels[signal as usize];
+        let mut levels = self.settings.levels[signal as usize];
         if let Some([warning, critical]) = levels.of_cap
             && let Some(spec) = attributes.instance_type.as_deref().and_then(forewarn_models::credits::credit_spec)
         {

@@ -2,9 +2,11 @@
 
 use crate::doubt::Doubt;
 use forewarn_domain::signal::Signal;
+use serde::{Deserialize, Serialize};
 
 /// Something to be said of one series.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Remark {
     /// A device has been used up all week.
     Standing {

@@ -17,6 +17,7 @@ pub use why::{UNKNOWN, Why};
 pub(crate) use nearest::nearest;
 pub(crate) use why::plain;
 
+use crate::features::{FeatureSettings, Levels as SignalLevels};
 use crate::hazard::{Calibration, HAZARDS, PerHazard};
 use crate::predicate::Predicate;
 use forewarn_domain::levels::{Episodes, Levels};
@@ -119,6 +120,8 @@ pub struct Limits {
     pub min_age_hours: f64,
     /// At least one of these signals must have samples; empty asks for none.
     pub require_any: Vec<Signal>,
+    /// How many hours features look back at most.
+    pub lookback_hours: f64,
 }
 
 /// How first-passage probabilities become evidence.
@@ -180,11 +183,19 @@ impl RuleSet {
     }
 
     /// Gives the levels in force that a signal is held against.
-    pub fn signal_levels(&self, signal: Signal) -> crate::features::Levels {
+    pub fn signal_levels(&self, signal: Signal) -> SignalLevels {
         let (warning, critical) = self.thresholds(signal);
         let share = |(name, built_in)| self.params.get(name).unwrap_or(built_in);
         let of_cap = (signal == Signal::Credits).then(|| CREDIT_SHARES.map(share));
-        crate::features::Levels { warning, critical, of_cap, ..crate::features::Levels::of(signal.spec()) }
+        SignalLevels { warning, critical, of_cap, ..SignalLevels::of(signal.spec()) }
+    }
+
+    /// Gives all of the rule set that features depend on.
+    pub fn feature_settings(&self) -> FeatureSettings {
+        FeatureSettings {
+            levels: SIGNALS.each_ref().map(|spec| self.signal_levels(spec.signal)),
+            lookback_hours: self.limits.lookback_hours as usize,
+        }
     }
 
     /// Gives the levels' thresholds and the hysteresis.

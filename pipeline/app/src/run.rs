@@ -19,6 +19,7 @@ use forewarn_recover::planner::Planner;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::schedule::Schedule;
+use forewarn_runtime::threads::Threads;
 use gate::Gate;
 use std::collections::BTreeMap;
 use supervise::{Failure, Part};
@@ -75,6 +76,8 @@ pub struct Job {
     pub plans: Option<Planner>,
     /// What is kept, and for how long.
     pub keep: Keep,
+    /// How many threads analyze.
+    pub threads: Threads,
     /// Vital signs, time, and the way to end.
     pub ctx: RuntimeContext,
 }
@@ -102,6 +105,7 @@ impl Job {
             map: &map,
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &self.ctx.metrics,
+            threads: self.threads,
         };
         let report = run.catch_up(self.rounds, &turn, &*log, now, &self.ctx.stop)?;
         // A run over an hour without data is held, and is no success.
@@ -159,6 +163,7 @@ impl Job {
             rounds: Schedule { every: 3_600_000, offset: 0, most: 1 },
             plans: None,
             keep: Keep::default(),
+            threads: Threads::ONE,
             ctx,
         }
     }

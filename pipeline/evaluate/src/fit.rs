@@ -1,12 +1,12 @@
 //! Fit: replays histories with known incidents and learns a rule set from them.
 
 use crate::backtest::{IncidentCounts, Incidents};
-use crate::replay::{Steps, replay};
+use crate::replay::{Replay, Replayed, Steps};
 use forewarn_domain::signal::Signal;
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::{History, HistoryError};
 use forewarn_models::stats::log1pexp;
-use forewarn_predict::analyze::AnalyzeError;
+use forewarn_predict::error::AnalyzeError;
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::truth::{Censored, RowTruth, Truth};
 use forewarn_rules::fit::{FOLDS, FitError, HeldOut, Learned, Observations};
@@ -14,6 +14,7 @@ use forewarn_rules::hazard::logit;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::truth::{Incident, Outcome, outcome};
 use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::threads::Threads;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Probabilities are kept this far from 0 and 1 where their logarithm is taken.
@@ -92,6 +93,8 @@ pub struct Manner {
     pub ridge: f64,
     /// Whether to ask how well each cause is foreseen by weights that have never seen it.
     pub hold_out: bool,
+    /// How many threads replay.
+    pub threads: Threads,
 }
 
 /// A cause of failure, and how well it is foreseen with and without having been seen.
@@ -137,7 +140,8 @@ pub fn learn(
     interrupt: &Interrupt,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Taught, LearnError> {
-    let mut lesson = Lesson { by_cause: manner.hold_out.then(|| ByCause::of(sources)), ..Lesson::default() };
+    let causes = manner.hold_out.then(|| Causes::of(sources));
+    let (mut lesson, mut left_out) = (Lesson::default(), Vec::new());
     for (n, source) in sources.iter().enumerate() {
         let end = data_end(&source.history, steps)?;
         let truth = Truth::new(&source.incidents.list, &source.history.events()?, end);
@@ -145,81 +149,134 @@ pub fn learn(
         map.extend(names.clone());
         let fleet = Fleet::read_over(&source.history, &[], steps.from..steps.to)?;
         let mut ids = BTreeSet::new();
-        replay(
-            &source.history,
-            ruleset,
-            &SignalMap::new(map),
-            &fleet,
-            steps,
-            |table, workload, _| {
-                if interrupt.is_raised() {
-                    return Err(AnalyzeError::Interrupted);
-                }
-                let Some(id) = table.instance_ids.first() else { return Ok(()) };
-                let past = truth.of(id);
-                let times: Vec<i64> = past.incidents.iter().map(|i| i.ts).collect();
-                let known = |row: usize| {
-                    let ended = match past.row(table.as_of[row]) {
-                        RowTruth::Quiet | RowTruth::Followed | RowTruth::Censored(Censored::PastEnd) => false,
-                        RowTruth::Censored(_) => true,
-                    };
-                    if ended || ruleset.unassessable(table, row).is_some() {
-                        Outcome::CENSORED
-                    } else {
-                        outcome(&times, table.as_of[row], end)
-                    }
-                };
-                let outcomes: Vec<Outcome> = (0..table.len()).map(known).collect();
-                let assessed = ruleset.assess(table)?;
-                let fold = fold(n, workload.unwrap_or(id));
-                lesson.observations.add(ruleset, table, &assessed.fired, &outcomes, fold);
-                if let Some(by_cause) = &mut lesson.by_cause {
-                    let group = by_cause.group(past.incidents.first(), id);
-                    by_cause.observations.add(ruleset, table, &assessed.fired, &outcomes, group);
-                }
-                for (outcome, p) in outcomes.iter().zip(&assessed.probability[0]) {
-                    lesson.before.take(outcome.within[0], *p);
-                }
-                for incident in past.incidents.iter().filter(|i| (steps.from..steps.to).contains(&i.ts)) {
-                    *lesson.causes.entry(cause_of(incident)).or_default() += 1;
-                }
-                lesson.hours += table.len() as f64 * steps.step as f64 / 3_600_000.0;
-                lesson.instances += 1;
-                lesson.without_workload += u64::from(workload.is_none());
-                ids.insert(id.clone());
-                Ok(())
-            },
-            |done, all| progress(n as u64 * all + done, sources.len() as u64 * all),
-        )?;
-        lesson.notes.extend(notes(&source.incidents, &ids, steps, end));
+        let map = SignalMap::new(map);
+        let teacher = Teacher { ruleset, truth: &truth, steps, end, source: n, causes: causes.as_ref() };
+        let see = |lesson: &mut Lesson, replayed: &Replayed<'_>| {
+            if interrupt.is_raised() {
+                return Err(AnalyzeError::Interrupted);
+            }
+            teacher.show(lesson, replayed)
+        };
+        let take = |mut part: Lesson| {
+            ids.append(&mut part.ids);
+            lesson.join(part);
+            Ok(())
+        };
+        let (history, threads) = (&source.history, manner.threads);
+        Replay { history, ruleset, map: &map, fleet: &fleet, steps, threads }.run(see, take, |done, all| {
+            progress(n as u64 * all + done, sources.len() as u64 * all);
+        })?;
+        left_out.extend(notes(&source.incidents, &ids, steps, end));
     }
-    lesson.learn(ruleset, sources.len(), steps, manner.ridge)
+    lesson.learn(ruleset, (sources.len(), steps), manner.ridge, causes, left_out)
+}
+
+/// Holds what a rule set sees of one history against what happened in it.
+struct Teacher<'a> {
+    ruleset: &'a RuleSet,
+    truth: &'a Truth,
+    steps: Steps,
+    /// Where the data end.
+    end: i64,
+    /// Which of the histories it is.
+    source: usize,
+    /// The causes of all histories, where each is to be held out.
+    causes: Option<&'a Causes>,
+}
+
+impl Teacher<'_> {
+    fn show(&self, lesson: &mut Lesson, replayed: &Replayed<'_>) -> Result<(), AnalyzeError> {
+        let Self { ruleset, steps, end, .. } = *self;
+        let Replayed { table, workload, .. } = *replayed;
+        let Some(id) = table.instance_ids.first() else { return Ok(()) };
+        let past = self.truth.of(id);
+        let times: Vec<i64> = past.incidents.iter().map(|i| i.ts).collect();
+        let known = |row: usize| {
+            let ended = match past.row(table.as_of[row]) {
+                RowTruth::Quiet | RowTruth::Followed | RowTruth::Censored(Censored::PastEnd) => false,
+                RowTruth::Censored(_) => true,
+            };
+            if ended || ruleset.unassessable(table, row).is_some() {
+                Outcome::CENSORED
+            } else {
+                outcome(&times, table.as_of[row], end)
+            }
+        };
+        let outcomes: Vec<Outcome> = (0..table.len()).map(known).collect();
+        let assessed = ruleset.assess(table)?;
+        let fold = fold(self.source, workload.unwrap_or(id));
+        lesson.observations.add(ruleset, table, &assessed.fired, &outcomes, fold);
+        if let Some(causes) = self.causes {
+            let by_cause = lesson.by_cause.get_or_insert_with(|| Observations::new(causes.0.len()));
+            let group = causes.group(past.incidents.first(), id);
+            by_cause.add(ruleset, table, &assessed.fired, &outcomes, group);
+        }
+        for (outcome, p) in outcomes.iter().zip(&assessed.probability[0]) {
+            lesson.before.take(outcome.within[0], *p);
+        }
+        for incident in past.incidents.iter().filter(|i| (steps.from..steps.to).contains(&i.ts)) {
+            *lesson.causes.entry(cause_of(incident)).or_default() += 1;
+        }
+        lesson.hours += table.len() as f64 * steps.step as f64 / 3_600_000.0;
+        lesson.without_workload += u64::from(workload.is_none());
+        lesson.instances += 1;
+        lesson.ids.insert(id.clone());
+        Ok(())
+    }
 }
 
 /// What the histories have shown so far.
 #[derive(Default)]
 struct Lesson {
     observations: Observations,
-    by_cause: Option<ByCause>,
+    /// The same rows, in folds by the cause of what happened to their instance.
+    by_cause: Option<Observations>,
     before: Sums,
     causes: BTreeMap<String, usize>,
     hours: f64,
     instances: u64,
     without_workload: u64,
-    notes: Vec<String>,
+    /// The instances of the history that is shown.
+    ids: BTreeSet<String>,
 }
 
 impl Lesson {
-    fn learn(self, ruleset: &RuleSet, histories: usize, steps: Steps, ridge: f64) -> Result<Taught, LearnError> {
+    /// Adds what another part of the fleet has shown.
+    fn join(&mut self, other: Self) {
+        self.observations.join(other.observations);
+        if let Some(part) = other.by_cause {
+            match &mut self.by_cause {
+                Some(by_cause) => by_cause.join(part),
+                none => *none = Some(part),
+            }
+        }
+        self.before.join(&other.before);
+        for (cause, n) in other.causes {
+            *self.causes.entry(cause).or_default() += n;
+        }
+        self.hours += other.hours;
+        self.instances += other.instances;
+        self.without_workload += other.without_workload;
+    }
+
+    fn learn(
+        self,
+        ruleset: &RuleSet,
+        (histories, steps): (usize, Steps),
+        ridge: f64,
+        held_out: Option<Causes>,
+        notes: Vec<String>,
+    ) -> Result<Taught, LearnError> {
         let incidents: usize = self.causes.values().sum();
         let learned = self.observations.learn(ruleset, incidents, self.hours, ridge).map_err(|e| match e {
             FitError::TooFew { .. } => {
-                let why = if self.notes.is_empty() { String::new() } else { format!(" ({})", self.notes.join("; ")) };
+                let why = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
                 LearnError::TooFew { source: e, why }
             }
             FitError::Logistic(_) => LearnError::Fit(e),
         })?;
-        let held_out = self.by_cause.map(|b| b.hold_out(ruleset, ridge)).transpose().map_err(LearnError::Fit)?;
+        let held_out = held_out.zip(self.by_cause).map(|(causes, by_cause)| causes.hold_out(&by_cause, ruleset, ridge));
+        let held_out = held_out.transpose().map_err(LearnError::Fit)?;
         let (before, after) = (self.before.mean(), Loss { log_loss: learned.log_loss, brier: learned.brier });
         let causes: Vec<String> = self.causes.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
         let provenance = vec![
@@ -242,32 +299,29 @@ impl Lesson {
             held_out: held_out.unwrap_or_default(),
             instances: self.instances,
             without_workload: self.without_workload,
-            notes: self.notes,
+            notes,
         })
     }
 }
 
-/// The same rows, in folds by the cause of what happened to their instance.
-struct ByCause {
-    observations: Observations,
-    causes: Vec<String>,
-}
+/// The causes of all histories, in order: each is a fold of its own.
+struct Causes(Vec<String>);
 
-impl ByCause {
+impl Causes {
     fn of(sources: &[Source]) -> Self {
         let causes: BTreeSet<String> = sources.iter().flat_map(|s| &s.incidents.list).map(cause_of).collect();
-        Self { observations: Observations::new(causes.len()), causes: causes.into_iter().collect() }
+        Self(causes.into_iter().collect())
     }
 
     /// The fold of an instance: that of its first incident; those without one are spread over all.
     fn group(&self, first: Option<&Incident>, id: &str) -> usize {
-        let cause = first.and_then(|i| self.causes.binary_search(&cause_of(i)).ok());
+        let cause = first.and_then(|i| self.0.binary_search(&cause_of(i)).ok());
         cause.unwrap_or_else(|| xxhash_rust::xxh64::xxh64(id.as_bytes(), 0) as usize)
     }
 
-    fn hold_out(self, ruleset: &RuleSet, ridge: f64) -> Result<Vec<CauseHeldOut>, FitError> {
-        let held_out = self.observations.hold_out(ruleset, ridge)?;
-        Ok(self.causes.into_iter().zip(held_out).map(|(cause, held_out)| CauseHeldOut { cause, held_out }).collect())
+    fn hold_out(self, by_cause: &Observations, ruleset: &RuleSet, ridge: f64) -> Result<Vec<CauseHeldOut>, FitError> {
+        let held_out = by_cause.hold_out(ruleset, ridge)?;
+        Ok(self.0.into_iter().zip(held_out).map(|(cause, held_out)| CauseHeldOut { cause, held_out }).collect())
     }
 }
 
@@ -290,6 +344,12 @@ impl Sums {
         self.log_loss += log1pexp(if hit { -z } else { z });
         self.brier += (p - f64::from(u8::from(hit))).powi(2);
         self.rows += 1.0;
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.log_loss += other.log_loss;
+        self.brier += other.brier;
+        self.rows += other.rows;
     }
 
     fn mean(&self) -> Loss {

@@ -19,6 +19,7 @@ use forewarn_rules::incident::{Class, Settings};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::truth::Incident;
 use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::threads::Threads;
 use forewarn_runtime::time::DAY_MS;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -97,8 +98,17 @@ pub fn trial(
         Some(given) => given,
         None => derived(history, steps)?,
     };
-    let job =
-        Job { history, ruleset, against: None, map, steps, incidents: Some(&incidents), baselines: false, costs: None };
+    let job = Job {
+        history,
+        ruleset,
+        against: None,
+        map,
+        steps,
+        incidents: Some(&incidents),
+        baselines: false,
+        costs: None,
+        threads: Threads::all(),
+    };
     let found = backtest::judge_incidents(&job, interrupt, progress)?;
     let mut verdicts: BTreeMap<&'static str, usize> = BTreeMap::new();
     for judged in &found.incidents {

@@ -2,7 +2,7 @@
 
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::History;
-use forewarn_predict::analyze::{AnalyzeError, delay_ms, signal_levels};
+use forewarn_predict::error::AnalyzeError;
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::gather::SeriesCollector;
 use forewarn_rules::grid::reach;
@@ -10,6 +10,7 @@ use forewarn_rules::instance::RowBuilder;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::series::Series;
 use forewarn_rules::table::FeatureTable;
+use forewarn_runtime::threads::Threads;
 
 /// The times at which a replay stops and looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,25 +31,64 @@ impl Steps {
     }
 }
 
-/// Replays every instance that has a sample within the range or the eight days before it; `each` gets one instance's table at a
-/// time, in no particular order of instances, with its workload and the tracks that the table was made from.
-///
-/// # Errors
-/// When the history does not read, or `each` fails.
-pub fn replay(
-    history: &History,
-    ruleset: &RuleSet,
-    map: &SignalMap,
-    fleet: &Fleet,
-    steps: Steps,
-    mut each: impl FnMut(&FeatureTable, Option<&str>, &[(Series, bool)]) -> Result<(), AnalyzeError>,
-    mut progress: impl FnMut(u64, u64),
-) -> Result<(), AnalyzeError> {
-    let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history));
-    let first = reach(steps.from);
-    let buckets = u64::from(history.buckets());
-    for bucket in 0..history.buckets() {
-        let mut gather = SeriesCollector::new(map, delay_ms(history), |g| {
+/// What is replayed.
+#[derive(Debug, Clone, Copy)]
+pub struct Replay<'a> {
+    pub history: &'a History,
+    /// Its levels decide what features count.
+    pub ruleset: &'a RuleSet,
+    /// Which metrics feed which signals.
+    pub map: &'a SignalMap,
+    /// What was known of instances beside their metrics.
+    pub fleet: &'a Fleet,
+    pub steps: Steps,
+    /// How many buckets are replayed at a time.
+    pub threads: Threads,
+}
+
+/// One instance at every step.
+#[derive(Debug)]
+pub struct Replayed<'a> {
+    /// A row for each step at which there was something to see.
+    pub table: &'a FeatureTable,
+    pub workload: Option<&'a str>,
+    /// The series that the table was made from.
+    pub tracks: &'a [(Series, bool)],
+}
+
+impl Replay<'_> {
+    /// Replays every instance that has a sample within the range or the eight days before it. Each bucket begins with a `B` of its own, to
+    /// which `see` adds one instance after the other; `take` gets the buckets in order, so that the number of threads never shows.
+    ///
+    /// # Errors
+    /// When the history does not read, or `see` or `take` fails.
+    pub fn run<B: Default + Send>(
+        &self,
+        see: impl Fn(&mut B, &Replayed<'_>) -> Result<(), AnalyzeError> + Sync,
+        mut take: impl FnMut(B) -> Result<(), AnalyzeError>,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(), AnalyzeError> {
+        let buckets = self.history.buckets();
+        let of_bucket = |bucket: usize| {
+            let mut seen = B::default();
+            self.bucket(bucket as u16, |replayed| see(&mut seen, replayed))?;
+            Ok(seen)
+        };
+        self.threads.in_order(usize::from(buckets), of_bucket, |bucket, seen| {
+            take(seen)?;
+            progress(bucket as u64 + 1, u64::from(buckets));
+            Ok(())
+        })
+    }
+
+    fn bucket(
+        &self,
+        bucket: u16,
+        mut see: impl FnMut(&Replayed<'_>) -> Result<(), AnalyzeError>,
+    ) -> Result<(), AnalyzeError> {
+        let Self { history, ruleset, map, fleet, steps, .. } = *self;
+        let mut builder = RowBuilder::new(ruleset.feature_settings(), history.delay_ms());
+        let mut gather = SeriesCollector::new(map, history.delay_ms(), |g| {
             let mut table = FeatureTable::new();
             for (attributes, times) in fleet.stretches(g.instance_id, steps.times()) {
                 let (Some(&first), Some(&last)) = (times.first(), times.last()) else { continue };
@@ -59,12 +99,10 @@ pub fn replay(
                 }
             }
             let identity = fleet.identity(g.instance_id, g.account, g.region);
-            Ok(each(&table, identity.workload.as_deref(), g.tracks)?)
+            Ok(see(&Replayed { table: &table, workload: identity.workload.as_deref(), tracks: g.tracks })?)
         });
-        history.scan(bucket, first, steps.to, &mut gather)?;
-        progress(u64::from(bucket) + 1, buckets);
+        Ok(history.scan(bucket, reach(steps.from), steps.to, &mut gather)?)
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -287,13 +287,7 @@ struct Merged {
 
 impl Merged {
     fn new(history: &History, writer: Option<MetricWriter>) -> Self {
-        Self {
-            delay_ms: i64::from(history.manifest().availability_delay_s) * 1000,
-            writer,
-            series: BTreeMap::new(),
-            rows: 0,
-            dropped: 0,
-        }
+        Self { delay_ms: history.delay_ms(), writer, series: BTreeMap::new(), rows: 0, dropped: 0 }
     }
 
     fn finish(self) -> Result<(u64, u64)> {

@@ -32,12 +32,13 @@ pub use table::{read_events, read_instances};
 use crate::{History, MetricWriter, Partition, SeriesKey};
 use existing::Existing;
 use forewarn_domain::signal_map::SignalMap;
+use forewarn_runtime::threads::Threads;
 use merge::{Spilled, merge_partition};
 use series::SeriesTable;
 use sort::Sorter;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use watch::Watch;
+use watch::{Seen, Watch};
 
 /// Imports files as one commit. By default one bad row fails it and nothing is imported.
 ///
@@ -87,18 +88,19 @@ pub fn import_files(
         }
         intake.finish()
     });
-    let (Rows { table, mut report, .. }, mut spilled) = read?;
+    let (Rows { table, mut report, .. }, spilled) = read?;
     report.files = inputs.len() as u64;
-    let keys = final_keys(&table, &mut spilled)?;
+    let keys = final_keys(&table, &spilled)?;
     let targets: Vec<String> = spilled.partitions().into_iter().map(|partition| file_of(partition, &id)).collect();
     let imported_at = writer.begun_at(&mut staging, &targets, options.now_ms)?;
     let mut signals = writer.history().manifest().signal_map.clone();
     signals.extend(options.signal_map.iter().map(|(name, signal)| (name.clone(), *signal)));
-    let mut watch = Watch::new(&keys, &SignalMap::new(signals));
-    let write = Write { id: &id, imported_at, history: writer.history(), table: &table, keys: &keys };
-    write.partitions(&mut staging, &mut spilled, &mut watch, &mut report, progress)?;
+    let watch = Watch::new(&keys, &SignalMap::new(signals));
+    let (history, threads) = (writer.history(), options.threads);
+    let write = Write { id: &id, imported_at, history, table: &table, keys: &keys, spilled: &spilled, watch: &watch };
+    let seen = write.partitions(&mut staging, threads, progress)?;
     spilled.remove()?;
-    watch.tell(table.rows(), &mut report);
+    watch.tell(seen, table.rows(), &mut report);
     describe(&mut report, &table, &keys);
     let range = report.range;
     let record = serde_json::to_value(&report).map_err(|e| ImportError::Record(id, e.to_string()))?;
@@ -200,13 +202,14 @@ impl<'a> Intake<'a> {
 }
 
 /// Fixes the period of every series that had none stated.
-fn final_keys(table: &SeriesTable, spilled: &mut Spilled) -> Result<Vec<SeriesKey>, ImportError> {
+fn final_keys(table: &SeriesTable, spilled: &Spilled) -> Result<Vec<SeriesKey>, ImportError> {
     let mut gaps = table.gaps().clone();
     if gaps.any_unordered() {
         // Arrival order says nothing about the period: count again in the order of time.
         gaps.reset();
+        let mut file = spilled.open()?;
         for partition in spilled.partitions() {
-            merge_partition(spilled, table, partition, |series, ts, _, _| {
+            merge_partition((spilled, &mut file), table, partition, |series, ts, _, _| {
                 gaps.count(series, ts);
                 Ok(())
             })?;
@@ -229,47 +232,58 @@ struct Write<'a> {
     history: &'a History,
     table: &'a SeriesTable,
     keys: &'a [SeriesKey],
+    spilled: &'a Spilled,
+    watch: &'a Watch<'a>,
 }
 
 impl Write<'_> {
+    /// Writes all partitions, several buckets at a time, and says what was seen in them.
     fn partitions(
         &self,
         staging: &mut crate::Staging,
-        spilled: &mut Spilled,
-        watch: &mut Watch<'_>,
-        report: &mut ImportReport,
+        threads: Threads,
         progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(), ImportError> {
-        let partitions = spilled.partitions();
-        let total = partitions.len() as u64;
+    ) -> Result<Seen, ImportError> {
+        let partitions = self.spilled.partitions();
         let known = existing::partitions(self.history, &partitions)?;
-        for (i, partition) in partitions.into_iter().enumerate() {
-            let existing = if known.contains(&partition) {
-                Existing::read(self.history, partition, self.keys, self.table)?
+        let total = partitions.len() as u64;
+        let targets: Vec<(Partition, PathBuf)> =
+            partitions.into_iter().map(|partition| (partition, staging.add(&file_of(partition, self.id)))).collect();
+        let buckets: Vec<&[(Partition, PathBuf)]> = targets.chunk_by(|a, b| a.0.bucket == b.0.bucket).collect();
+        let (mut all, mut done) = (Seen::default(), 0);
+        threads.in_order(
+            buckets.len(),
+            |at| self.bucket(buckets[at], &known),
+            |at, seen| {
+                all.join(seen);
+                done += buckets[at].len() as u64;
+                progress(Progress { phase: Phase::Write, file: None, rows: all.rows, done, total });
+                Ok(())
+            },
+        )?;
+        Ok(all)
+    }
+
+    /// Writes the partitions of a bucket, in the order of their days.
+    fn bucket(&self, targets: &[(Partition, PathBuf)], known: &BTreeSet<Partition>) -> Result<Seen, ImportError> {
+        let (mut seen, mut file) = (Seen::default(), self.spilled.open()?);
+        for (partition, path) in targets {
+            let existing = if known.contains(partition) {
+                Existing::read(self.history, *partition, self.keys, self.table)?
             } else {
                 Existing::default()
             };
-            let path = staging.add(&file_of(partition, self.id));
-            let mut out = MetricWriter::create_with_imports(&path)?;
-            merge_partition(spilled, self.table, partition, |series, ts, value, ingested| {
+            let mut out = MetricWriter::create_with_imports(path)?;
+            merge_partition((self.spilled, &mut file), self.table, *partition, |series, ts, value, ingested| {
                 let key = &self.keys[series as usize];
-                report.rows_written += ts.len() as u64;
-                report.rows_replacing += existing.replaced_by(key, ts, value);
-                report.cover(ts);
-                watch.see(series, ts, value, ingested, report);
+                seen.replacing += existing.replaced_by(key, ts, value);
+                self.watch.see(&mut seen, series, ts, value, ingested);
                 Ok(out.push(key, ts, value, ingested, Some(self.imported_at))?)
             })?;
             out.finish()?;
             forewarn_runtime::failpoint::point("import.partition_written");
-            progress(Progress {
-                phase: Phase::Write,
-                file: None,
-                rows: report.rows_written,
-                done: i as u64 + 1,
-                total,
-            });
         }
-        Ok(())
+        Ok(seen)
     }
 }
 

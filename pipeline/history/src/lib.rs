@@ -17,6 +17,7 @@ mod compact;
 mod constant;
 mod entry;
 mod error;
+mod evidence;
 mod files;
 mod instances;
 mod key;
@@ -118,6 +119,11 @@ impl History {
     /// Gives what `_forewarn.json` says.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// How long after its period a sample counts as available that does not say when it arrived, milliseconds.
+    pub fn delay_ms(&self) -> i64 {
+        i64::from(self.manifest.availability_delay_s) * 1000
     }
 
     /// Gives the bucket count.

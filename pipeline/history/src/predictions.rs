@@ -66,7 +66,7 @@ impl PredictionFile {
 }
 
 /// Reads `20260105T010000Z`, with or without a fraction.
-fn compact_time(text: &str) -> Option<i64> {
+pub(super) fn compact_time(text: &str) -> Option<i64> {
     if !text.is_ascii() || text.len() < 16 {
         return None;
     }

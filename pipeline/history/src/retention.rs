@@ -1,7 +1,8 @@
-//! Prunes predictions, and says which would go.
+//! Prunes predictions and evidence that nobody merged, and says which would go.
 
+use super::entry::Entry;
 use super::error::Result;
-use super::predictions::PredictionFile;
+use super::predictions::compact_time;
 use super::prune::PruneReport;
 use super::{History, Writer};
 use forewarn_runtime::time::{DAY_MS, format_day};
@@ -12,9 +13,14 @@ impl History {
         Ok(report(&self.old_predictions(older_than_ms)?, older_than_ms))
     }
 
-    fn old_predictions(&self, older_than_ms: i64) -> Result<Vec<PredictionFile>> {
+    fn old_predictions(&self, older_than_ms: i64) -> Result<Vec<Entry>> {
         let limit_ms = older_than_ms.div_euclid(DAY_MS).saturating_mul(DAY_MS);
-        self.rounds_in(i64::MIN..limit_ms)
+        let mut files: Vec<Entry> = self.rounds_in(i64::MIN..limit_ms)?.into_iter().map(|round| round.entry).collect();
+        let is_old = |round: &str| {
+            round.split_once('-').and_then(|(at, _)| compact_time(at)).is_some_and(|as_of| as_of < limit_ms)
+        };
+        files.extend(self.all_evidence()?.into_iter().filter(|(round, _)| is_old(round)).map(|(_, file)| file));
+        Ok(files)
     }
 }
 
@@ -23,14 +29,14 @@ impl Writer<'_> {
     pub fn prune_predictions(&mut self, older_than_ms: i64) -> Result<PruneReport> {
         let files = self.history().old_predictions(older_than_ms)?;
         for file in &files {
-            self.history().store().delete(&file.entry.path)?;
+            self.history().store().delete(&file.path)?;
             forewarn_runtime::failpoint::point("prune.prediction_deleted");
         }
         Ok(report(&files, older_than_ms))
     }
 }
 
-fn report(files: &[PredictionFile], older_than_ms: i64) -> PruneReport {
-    let bytes = files.iter().map(|f| f.entry.size).sum();
+fn report(files: &[Entry], older_than_ms: i64) -> PruneReport {
+    let bytes = files.iter().map(|f| f.size).sum();
     PruneReport { kept_from: format_day(older_than_ms.div_euclid(DAY_MS)), files: files.len() as u64, bytes }
 }

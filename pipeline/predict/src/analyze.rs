@@ -1,24 +1,18 @@
 //! The batch analysis: seven days of history to a feature table, assessed and turned into predictions.
 
-use crate::fleet::Fleet;
-use crate::gather::SeriesCollector;
+use crate::error::AnalyzeError;
+use crate::evidence::{Evidence, Look, SampleCounts, Whose};
 use forewarn_domain::prediction::{Level, Prediction};
-use forewarn_domain::signal::{SIGNALS, Signal};
-use forewarn_domain::signal_map::SignalMap;
-use forewarn_history::{History, HistoryError, ScanOptions};
+use forewarn_domain::signal::Signal;
+use forewarn_history::{History, HistoryError};
 use forewarn_rules::assess::{AssessError, Assessed};
-use forewarn_rules::grid::reach;
-use forewarn_rules::instance::{RowBuilder, SPARK, SignalLevels};
+use forewarn_rules::instance::SPARK;
 use forewarn_rules::predict::Identity;
 use forewarn_rules::remark::Remark;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::table::FeatureTable;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-
-/// How often a history that is pruned while it is read is read from the beginning.
-const READ_AGAIN: usize = 5;
 
 /// What was found at one time.
 #[derive(Debug)]
@@ -33,186 +27,88 @@ pub struct Analysis {
     pub sparks: Vec<BTreeMap<Signal, [f32; SPARK]>>,
     /// The assessment of each row.
     pub assessed: Assessed,
-    /// Samples read.
-    pub samples: u64,
-    /// Samples of metrics that no signal reads, by name.
-    pub unused: BTreeMap<String, u64>,
-    /// Samples that their signal can't have, by the name of the metric.
-    pub outside: BTreeMap<String, u64>,
+    pub samples: SampleCounts,
 }
 
-/// Why an analysis could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum AnalyzeError {
-    /// The history does not read.
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    /// The rules do not run on the table.
-    #[error(transparent)]
-    Assess(#[from] AssessError),
-    /// There is nothing in the seven days before the time.
-    #[error("no samples{of} in the 7 days before {as_of}: {held}")]
-    NoData {
-        /// The instance asked for, as in ` of i-1`; empty for all.
-        of: String,
-        /// The time asked for.
-        as_of: String,
-        /// What the history holds instead.
-        held: String,
-    },
-    /// Somebody pressed Ctrl-C.
-    #[error("interrupted")]
-    Interrupted,
-    /// A file could not be written.
-    #[error("cannot write {}: {why}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        why: String,
-    },
-}
+impl Look<'_> {
+    /// Analyzes every instance of the history; `progress` is told how many buckets of how many are done.
+    ///
+    /// # Errors
+    /// When the history does not read, or holds nothing in the seven days before the time.
+    pub fn analyze(&self, progress: impl FnMut(u64, u64)) -> Result<Analysis, AnalyzeError> {
+        self.analyze_of(Whose::Everybody, progress)
+    }
 
-impl AnalyzeError {
-    /// Says whether the caller's input is at fault rather than the machine.
-    pub fn is_bad_input(&self) -> bool {
-        match self {
-            Self::History(e) => e.is_bad_input(),
-            Self::NoData { .. } => true,
-            Self::Assess(_) | Self::Write { .. } | Self::Interrupted => false,
+    /// Analyzes a single instance, reading its bucket only.
+    ///
+    /// # Errors
+    /// As [`Look::analyze`].
+    pub fn analyze_one(&self, instance_id: &str) -> Result<Analysis, AnalyzeError> {
+        self.analyze_of(Whose::Instance(instance_id), |_, _| {})
+    }
+
+    fn analyze_of(&self, whose: Whose<'_>, progress: impl FnMut(u64, u64)) -> Result<Analysis, AnalyzeError> {
+        let evidence = self.gather(whose, progress)?;
+        if evidence.rows.is_empty() {
+            return Err(no_data(self.history, self.as_of, whose)?);
         }
+        Ok(Analysis::of(evidence, self.as_of, self.ruleset)?)
     }
 }
 
-/// The levels that a rule set's parameters put in force.
-pub fn signal_levels(ruleset: &RuleSet) -> SignalLevels {
-    SIGNALS.each_ref().map(|spec| ruleset.signal_levels(spec.signal))
-}
-
-/// The availability delay of a history, milliseconds.
-pub fn delay_ms(history: &History) -> i64 {
-    i64::from(history.manifest().availability_delay_s) * 1000
-}
-
-/// Analyzes every instance of a history at `as_of`; `progress` is told the share done after each bucket.
+/// Says that there is nothing to analyze, and what the history holds instead.
 ///
 /// # Errors
-/// When the history does not read, or holds nothing in the seven days before `as_of`.
-pub fn analyze(
-    history: &History,
-    ruleset: &RuleSet,
-    map: &SignalMap,
-    fleet: &Fleet,
-    as_of: i64,
-    progress: impl FnMut(u64, u64),
-) -> Result<Analysis, AnalyzeError> {
-    scan(history, ruleset, map, fleet, as_of, None, progress)
-}
-
-/// Analyzes a single instance, reading its bucket only.
-///
-/// # Errors
-/// As [`analyze`].
-pub fn analyze_one(
-    history: &History,
-    ruleset: &RuleSet,
-    map: &SignalMap,
-    fleet: &Fleet,
-    as_of: i64,
-    instance_id: &str,
-) -> Result<Analysis, AnalyzeError> {
-    scan(history, ruleset, map, fleet, as_of, Some(instance_id), |_, _| {})
-}
-
-/// Scans all buckets as of one moment: where days were pruned or a file went away meanwhile, all of them are read again.
-fn scan(
-    history: &History,
-    ruleset: &RuleSet,
-    map: &SignalMap,
-    fleet: &Fleet,
-    as_of: i64,
-    only: Option<&str>,
-    mut progress: impl FnMut(u64, u64),
-) -> Result<Analysis, AnalyzeError> {
-    for _ in 0..READ_AGAIN {
-        let kept_from = history.kept_from()?;
-        match scan_once(history, ruleset, map, fleet, as_of, only, &mut progress) {
-            Err(AnalyzeError::History(e)) if e.is_gone() => {}
-            done if history.kept_from()? == kept_from => return done,
-            Ok(_) | Err(_) => {}
-        }
-    }
-    scan_once(history, ruleset, map, fleet, as_of, only, &mut progress)
-}
-
-fn scan_once(
-    history: &History,
-    ruleset: &RuleSet,
-    map: &SignalMap,
-    fleet: &Fleet,
-    as_of: i64,
-    only: Option<&str>,
-    progress: &mut impl FnMut(u64, u64),
-) -> Result<Analysis, AnalyzeError> {
-    let from = reach(as_of);
-    let mut builder = RowBuilder::new(signal_levels(ruleset), delay_ms(history)).with_sparks();
-    let mut rows = BTreeMap::new();
-    let [mut unused, mut outside] = [const { BTreeMap::<String, u64>::new() }; 2];
-    let mut samples = 0;
-    let buckets = only.map_or(0..history.buckets(), |id| history.bucket_of(id)..history.bucket_of(id) + 1);
-    let all = buckets.len() as u64;
-    for (done, bucket) in (1..).zip(buckets) {
-        let mut gather = SeriesCollector::new(map, delay_ms(history), |g| {
-            let attributes = fleet.attributes(g.instance_id);
-            let row = builder.row(&builder.prepare(g.tracks, attributes, as_of, as_of), attributes, as_of);
-            let identity = fleet.identity(g.instance_id, g.account, g.region);
-            rows.insert(g.instance_id.to_owned(), (row, identity));
-            Ok(())
-        })
-        .known_at(as_of);
-        let options = ScanOptions { from_ms: Some(from), to_ms: Some(as_of), instance: only.map(str::to_owned) };
-        history.scan_with(bucket, &options, &mut gather)?;
-        samples += gather.samples;
-        for (sum, part) in [(&mut unused, &mut gather.unused), (&mut outside, &mut gather.outside)] {
-            for (name, n) in std::mem::take(part) {
-                *sum.entry(name).or_default() += n;
-            }
-        }
-        progress(done, all);
-    }
-    if rows.is_empty() {
-        let held = format!("{} (--as-of latest stands at the end of the data)", history.held()?);
-        let of = only.map(|id| format!(" of {id}")).unwrap_or_default();
-        return Err(AnalyzeError::NoData { of, as_of: forewarn_runtime::time::format_ms(as_of), held });
-    }
-    let mut table = FeatureTable::new();
-    let (mut identities, mut sparks) = (Vec::new(), Vec::new());
-    for (id, (row, identity)) in rows {
-        table.push(&id, as_of, &row.values, &row.devices);
-        table.remark(&row.remarks);
-        identities.push(identity);
-        sparks.push(row.sparks);
-    }
-    let assessed = ruleset.assess(&table)?;
-    Ok(Analysis { as_of, table, identities, sparks, assessed, samples, unused, outside })
+/// When the history does not read.
+pub fn no_data(history: &History, as_of: i64, whose: Whose<'_>) -> Result<AnalyzeError, HistoryError> {
+    let held = format!("{} (--as-of latest stands at the end of the data)", history.held()?);
+    let of = match whose {
+        Whose::Instance(id) => format!(" of {id}"),
+        Whose::Everybody | Whose::Shard(_) => String::new(),
+    };
+    Ok(AnalyzeError::NoData { of, as_of: forewarn_runtime::time::format_ms(as_of), held })
 }
 
 impl Analysis {
+    /// Assesses evidence: from here on the whole fleet is looked at together.
+    ///
+    /// # Errors
+    /// When the rules do not run on it.
+    pub fn of(evidence: Evidence, as_of: i64, ruleset: &RuleSet) -> Result<Self, AssessError> {
+        let Evidence { rows, samples } = evidence;
+        let mut table = FeatureTable::new();
+        let (mut identities, mut sparks) = (Vec::new(), Vec::new());
+        for (id, (row, identity)) in rows {
+            table.push(&id, as_of, &row.values, &row.devices);
+            table.remark(&row.remarks);
+            identities.push(identity);
+            sparks.push(row.sparks);
+        }
+        let assessed = ruleset.assess(&table)?;
+        Ok(Self { as_of, table, identities, sparks, assessed, samples })
+    }
+
     /// Builds the predictions, most urgent first; without `all`, only of instances at risk or unassessable.
     pub fn predictions(&self, ruleset: &RuleSet, all: bool) -> Vec<Prediction> {
+        self.predictions_of(&self.assessed, ruleset, all)
+    }
+
+    /// Builds the predictions of another assessment of the same evidence.
+    pub fn predictions_of(&self, assessed: &Assessed, ruleset: &RuleSet, all: bool) -> Vec<Prediction> {
         let mut order: Vec<usize> =
-            (0..self.table.len()).filter(|&r| all || self.assessed.level[r] != Level::None).collect();
+            (0..self.table.len()).filter(|&r| all || assessed.level[r] != Level::None).collect();
         let p = |r: usize, k: usize| {
-            let p = self.assessed.probability[k][r];
+            let p = assessed.probability[k][r];
             if p.is_nan() { -1.0 } else { p }
         };
         // Of what nothing is known people hear before what is well.
-        let rank = |r: usize| (self.assessed.level[r] == Level::None, Reverse(self.assessed.level[r]));
+        let rank = |r: usize| (assessed.level[r] == Level::None, Reverse(assessed.level[r]));
         order.sort_by(|&a, &b| {
             let urgency =
                 p(b, 0).total_cmp(&p(a, 0)).then(p(b, 1).total_cmp(&p(a, 1))).then(p(b, 2).total_cmp(&p(a, 2)));
             rank(a).cmp(&rank(b)).then(urgency).then(a.cmp(&b))
         });
-        order.into_iter().map(|r| ruleset.predict(&self.table, &self.assessed, r, &self.identities[r])).collect()
+        order.into_iter().map(|r| ruleset.predict(&self.table, assessed, r, &self.identities[r])).collect()
     }
 
     /// Says which metrics are something else than their signal reads, and on how many instances.
@@ -251,7 +147,10 @@ impl Analysis {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::Fleet;
+    use forewarn_domain::signal_map::SignalMap;
     use forewarn_history::import::{ImportOptions, import_files};
+    use forewarn_runtime::threads::Threads;
 
     const HOUR: i64 = 3_600_000;
     /// 2026-02-15T00:00:00Z.
@@ -273,8 +172,9 @@ mod tests {
         import_files(&mut history, &[file], &options, &mut |_| ()).unwrap();
         let ruleset = RuleSet::builtin(&|_| None).unwrap();
         let (map, fleet) = (SignalMap::new(BTreeMap::new()), Fleet::default());
+        let (ruleset, map, fleet, as_of, threads) = (&ruleset, &map, &fleet, T + HOUR, Threads::ONE);
         let samples = |history: &History, progress: &mut dyn FnMut(u64, u64)| {
-            analyze(history, &ruleset, &map, &fleet, T + HOUR, progress).unwrap().samples
+            Look { history, ruleset, map, fleet, as_of, threads }.analyze(progress).unwrap().samples.read
         };
         let before = samples(&history, &mut |_, _| ());
         let mut pruned = false;

@@ -1,8 +1,14 @@
 //! Turns a history into predictions, predictions into episodes, and learns how they turned out.
 
-pub mod analyze;
+pub mod error;
 pub mod fleet;
 pub mod gather;
+
+pub mod evidence;
+pub mod shard;
+
+pub mod analyze;
+pub mod evidence_file;
 pub mod turn_tables;
 
 pub mod announce;

@@ -3,11 +3,15 @@
 //! A run that was cut short is executed again: predictions, episodes and files have ids that depend on what they say alone, so that
 //! what is there already stays.
 
-use crate::analyze::{self, Analysis, AnalyzeError};
+use crate::analyze::{Analysis, no_data};
 use crate::announce::{self, AnnounceError, Emitted};
+use crate::error::AnalyzeError;
+use crate::evidence::{Evidence, Look, Whose};
+use crate::evidence_file::{self, EvidenceError};
 use crate::fleet::{DeclaredChange, Fleet};
 use crate::incidents::{self, IncidentsError};
 use crate::resolve::{self, ResolveError};
+use crate::shard::Shard;
 use crate::turn_tables::{Needs, TurnTables};
 use forewarn_domain::previewer::RecoveryPreviewer;
 use forewarn_domain::round::Round;
@@ -22,6 +26,7 @@ use forewarn_runtime::lease::{Lease, LeaseError, Leases};
 use forewarn_runtime::metrics::{Metrics, OfLevel};
 use forewarn_runtime::place::StatePlace;
 use forewarn_runtime::schedule::{Progress, ProgressError, Schedule};
+use forewarn_runtime::threads::Threads;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -40,6 +45,8 @@ pub struct PredictionRun<'a> {
     pub plans: Option<&'a dyn RecoveryPreviewer>,
     /// What is counted.
     pub metrics: &'a Metrics,
+    /// How many threads gather evidence.
+    pub threads: Threads,
 }
 
 /// What one time's run found, before it is written down.
@@ -48,7 +55,8 @@ pub struct Prepared {
     pub analysis: Analysis,
     /// The predictions with their episodes.
     pub round: Round,
-    fleet: Fleet,
+    /// What was known of the fleet; None where shards knew it.
+    fleet: Option<Fleet>,
 }
 
 /// Explains why a run did not come to its end; executing it again is safe.
@@ -70,6 +78,9 @@ pub enum PredictionRunError {
     /// Another process has taken the turn over.
     #[error(transparent)]
     Lease(#[from] LeaseError),
+    /// What shards gathered can't be handed on.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
 }
 
 impl From<TablesError> for PredictionRunError {
@@ -333,8 +344,17 @@ impl PredictionRun<'_> {
         as_of: i64,
         progress: impl Fn(u64, u64),
     ) -> Result<Prepared, PredictionRunError> {
+        self.prepare_of(log, self.fleet(log, as_of)?, as_of, progress)
+    }
+
+    fn fleet(&self, log: Option<&dyn StateLog>, as_of: i64) -> Result<Fleet, PredictionRunError> {
         let changes = log.map_or_else(|| Ok(Vec::new()), DeclaredChange::of)?;
-        self.prepare_of(log, Fleet::read(self.history, &changes, as_of)?, as_of, progress)
+        Ok(Fleet::read(self.history, &changes, as_of)?)
+    }
+
+    fn look<'a>(&'a self, fleet: &'a Fleet, as_of: i64) -> Look<'a> {
+        let Self { history, ruleset, map, threads, .. } = *self;
+        Look { history, ruleset, map, fleet, as_of, threads }
     }
 
     fn prepare_of(
@@ -344,13 +364,61 @@ impl PredictionRun<'_> {
         as_of: i64,
         progress: impl Fn(u64, u64),
     ) -> Result<Prepared, PredictionRunError> {
-        let analysis = analyze::analyze(self.history, self.ruleset, self.map, &fleet, as_of, progress)?;
+        let analysis = self.look(&fleet, as_of).analyze(progress)?;
+        self.prepared(log, analysis, Some(fleet))
+    }
+
+    fn prepared(
+        &self,
+        log: Option<&dyn StateLog>,
+        analysis: Analysis,
+        fleet: Option<Fleet>,
+    ) -> Result<Prepared, PredictionRunError> {
         failpoint::point("analyze.analyzed");
         let mut round = announce::round(log, &analysis, self.ruleset)?;
         if let Some(plans) = self.plans {
             plans.attach(&mut round);
         }
         Ok(Prepared { analysis, round, fleet })
+    }
+
+    /// Gathers the evidence of a shard and keeps it in the history for [`PredictionRun::merge`]; gives its place and how many instances
+    /// it has.
+    ///
+    /// # Errors
+    /// When history or log fail.
+    pub fn shard(
+        &self,
+        log: Option<&dyn StateLog>,
+        as_of: i64,
+        shard: Shard,
+        progress: impl Fn(u64, u64),
+    ) -> Result<(String, Evidence), PredictionRunError> {
+        let fleet = self.fleet(log, as_of)?;
+        let look = self.look(&fleet, as_of);
+        let evidence = look.gather(Whose::Shard(shard), progress)?;
+        Ok((look.keep_evidence(shard, &evidence)?, evidence))
+    }
+
+    /// Does as [`PredictionRun::prepare`] with what shards have gathered.
+    ///
+    /// # Errors
+    /// When a shard is missing or damaged, history or log fail, or there is no data.
+    pub fn merge(&self, log: Option<&dyn StateLog>, as_of: i64) -> Result<Prepared, PredictionRunError> {
+        let evidence = evidence_file::merge(self.history, self.ruleset, self.map, as_of)?;
+        if evidence.rows.is_empty() {
+            return Err(no_data(self.history, as_of, Whose::Everybody)?.into());
+        }
+        let analysis = Analysis::of(evidence, as_of, self.ruleset).map_err(AnalyzeError::from)?;
+        self.prepared(log, analysis, None)
+    }
+
+    /// Deletes what shards gathered of a time, once what it says is written down.
+    ///
+    /// # Errors
+    /// When it can't be deleted.
+    pub fn forget_shards(&self, prepared: &Prepared) -> Result<(), PredictionRunError> {
+        Ok(evidence_file::forget(self.history, self.ruleset, prepared.analysis.as_of)?)
     }
 
     /// Writes to the log what happened to episodes: from then on it can be announced.
@@ -384,7 +452,12 @@ impl PredictionRun<'_> {
         let kept = announce::keep(self.history, analysis, self.ruleset, round)?;
         failpoint::point("analyze.kept");
         if let Some(shadow) = self.shadow
-            && let Err(e) = crate::shadow::keep(self.history, self.map, fleet, analysis.as_of, shadow)
+            && let Err(e) = crate::shadow::keep(
+                self.history,
+                (analysis, self.ruleset),
+                shadow,
+                fleet.as_ref().map(|fleet| self.look(fleet, analysis.as_of)).as_ref(),
+            )
         {
             // The shadow is a trial: what people see goes on without it.
             tracing::warn!(error = %e, "the shadow rule set's round was not kept");

@@ -3,10 +3,10 @@
 //! A shadow's rounds stand in the same `predictions/`, under the name of its own rule set; they belong to no episode, and neither log
 //! nor bus hears of them. `forewarn scorecard diff` holds the two against each other.
 
-use crate::analyze::{AnalyzeError, analyze};
+use crate::analyze::Analysis;
 use crate::announce::{AnnounceError, keep_predictions};
-use crate::fleet::Fleet;
-use forewarn_domain::signal_map::SignalMap;
+use crate::error::AnalyzeError;
+use crate::evidence::Look;
 use forewarn_history::History;
 use forewarn_rules::ruleset::RuleSet;
 
@@ -19,20 +19,27 @@ pub enum ShadowError {
     /// What was found could not be kept.
     #[error(transparent)]
     Keep(#[from] AnnounceError),
+    /// Shards have gathered evidence by the levels of another rule set.
+    #[error("it holds signals against other levels than the rule set that the shards were gathered with")]
+    OtherLevels,
 }
 
-/// Analyzes a history at `as_of` with a shadow rule set and keeps what it says. Gives the path, and whether it is new; a round that is
-/// kept already stays as it is.
+/// Keeps what a shadow rule set says of what was analyzed. One that holds signals against other levels has features of its own: `look`
+/// analyzes again for it. Gives the path, and whether it is new; a round that is kept already stays as it is.
 ///
 /// # Errors
-/// When the history does not read or cannot be written to.
+/// When the history does not read or cannot be written to, or nobody can look again.
 pub fn keep(
     history: &History,
-    map: &SignalMap,
-    fleet: &Fleet,
-    as_of: i64,
+    (analysis, ruleset): (&Analysis, &RuleSet),
     shadow: &RuleSet,
+    look: Option<&Look<'_>>,
 ) -> Result<(String, bool), ShadowError> {
-    let analysis = analyze(history, shadow, map, fleet, as_of, |_, _| {})?;
-    Ok(keep_predictions(history, as_of, analysis.predictions(shadow, true), shadow)?)
+    let predictions = if shadow.feature_settings() == ruleset.feature_settings() {
+        analysis.predictions_of(&shadow.assess(&analysis.table).map_err(AnalyzeError::from)?, shadow, true)
+    } else {
+        let look = look.ok_or(ShadowError::OtherLevels)?;
+        Look { ruleset: shadow, ..*look }.analyze(|_, _| {})?.predictions(shadow, true)
+    };
+    Ok(keep_predictions(history, analysis.as_of, predictions, shadow)?)
 }

@@ -20,4 +20,5 @@ pub mod settings;
 pub mod sqlite;
 pub mod telemetry;
 pub mod text;
+pub mod threads;
 pub mod time;

@@ -26,7 +26,7 @@ const fn key(name: &'static str, env: &'static str, about: &'static str) -> Sett
 }
 
 /// Every key there is.
-pub const KEYS: [SettingKey; 29] = [
+pub const KEYS: [SettingKey; 30] = [
     key("history", "FOREWARN_HISTORY", "where the history is: a directory or s3://BUCKET/PREFIX"),
     key(
         "state",
@@ -121,6 +121,7 @@ pub const KEYS: [SettingKey; 29] = [
         "FOREWARN_DISK_LOW",
         "the share of the disk below which it is said to be nearly full: by default 10%",
     ),
+    key("threads", "FOREWARN_THREADS", "how many threads work at a time; by default one for each core"),
     key(
         "metrics_listen",
         "FOREWARN_METRICS_LISTEN",
@@ -241,6 +242,8 @@ pub struct Live {
     pub retain_set_aside: Option<String>,
     /// See [`KEYS`].
     pub disk_low: Option<String>,
+    /// See [`KEYS`].
+    pub threads: Option<String>,
     /// See [`KEYS`].
     pub metrics_listen: Option<String>,
 }
@@ -382,6 +385,7 @@ fn build(mut values: BTreeMap<&'static str, (String, Origin)>) -> Result<Setting
         retain_dead_letters: text("retain_dead_letters")?,
         retain_set_aside: text("retain_set_aside")?,
         disk_low: text("disk_low")?,
+        threads: text("threads")?,
         metrics_listen: text("metrics_listen")?,
     };
     let emit = match take("emit") {

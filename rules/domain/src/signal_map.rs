@@ -18,6 +18,11 @@ impl SignalMap {
         Self { extra }
     }
 
+    /// Gives the names that were added.
+    pub const fn extra(&self) -> &BTreeMap<String, Signal> {
+        &self.extra
+    }
+
     /// Finds the signal that reads a metric, and how.
     ///
     /// A mapped name counts in every namespace; a known name counts in its own namespace, or where the namespace says nothing.

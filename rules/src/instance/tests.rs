@@ -28,7 +28,7 @@ fn disk(device: &str, value: impl Fn(i64) -> f64) -> (Series, bool) {
 }
 
 fn row(tracks: &[(Series, bool)], attributes: &Attributes) -> InstanceRow {
-    let mut builder = RowBuilder::new(default_levels(), DELAY);
+    let mut builder = RowBuilder::new(FeatureSettings::default(), DELAY);
     builder.row(&builder.prepare(tracks, attributes, NOW, NOW), attributes, NOW)
 }
 
@@ -138,16 +138,34 @@ fn failed_checks_are_counted_to_the_minute() {
 #[test]
 fn a_credit_balance_is_judged_by_shares_of_what_its_type_can_hold() {
     let credits = || series(Signal::Credits, Reading::AsIs, "CPUCreditBalance", None, |i| 60.0 + wobble(i));
-    let past = |levels: SignalLevels, kind: Option<&str>| {
+    let past = |settings: FeatureSettings, kind: Option<&str>| {
         let attributes = Attributes { instance_type: kind.map(str::to_owned), ..Attributes::default() };
-        let mut builder = RowBuilder::new(levels, DELAY);
+        let mut builder = RowBuilder::new(settings, DELAY);
         let tracks = [credits()];
         let found = builder.row(&builder.prepare(&tracks, &attributes, NOW, NOW), &attributes, NOW);
         of(&found, Signal::Credits, Feature::AboveWarning24h)
     };
     // Of a t3.nano, which holds 144 at most, 30 % are 43; of an unknown type it is a hundred.
-    assert_eq!((past(default_levels(), None), past(default_levels(), Some("t3.nano"))), (1.0, 0.0));
-    let mut levels = default_levels();
-    levels[Signal::Credits as usize].of_cap = Some([0.5, 0.05]);
-    assert_eq!(past(levels, Some("t3.nano")), 1.0, "half of it is 72");
+    let mut settings = FeatureSettings::default();
+    assert_eq!((past(settings.clone(), None), past(settings.clone(), Some("t3.nano"))), (1.0, 0.0));
+    settings.levels[Signal::Credits as usize].of_cap = Some([0.5, 0.05]);
+    assert_eq!(past(settings, Some("t3.nano")), 1.0, "half of it is 72");
+}
+
+#[test]
+fn what_is_older_than_the_lookback_is_not_looked_at() {
+    let attributes = Attributes::default();
+    let rows = |hours: usize, early: f64| {
+        // What lies before the last 47 hours is another level; the hour that has just begun is the 48th.
+        let old = |i: i64| if i < CELLS - 47 * 12 { early } else { 0.0 };
+        let tracks = [series(Signal::Memory, Reading::AsIs, "mem_used_percent", None, |i| 40.0 + wobble(i) + old(i))];
+        let mut builder = RowBuilder::new(FeatureSettings { lookback_hours: hours, ..Default::default() }, DELAY);
+        builder.row(&builder.prepare(&tracks, &attributes, NOW, NOW), &attributes, NOW)
+    };
+    let bits = |row: &InstanceRow| row.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_ne!(bits(&rows(168, 0.0)), bits(&rows(168, 30.0)), "seven days are looked back at");
+    assert_ne!(bits(&rows(49, 0.0)), bits(&rows(49, 30.0)));
+    assert_eq!(bits(&rows(48, 0.0)), bits(&rows(48, 30.0)));
+    let two_days = rows(48, 30.0);
+    assert_eq!(of(&two_days, Signal::Memory, Feature::N), 47.0 * 12.0);
 }

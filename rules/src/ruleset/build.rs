@@ -5,6 +5,7 @@ use super::nearest::nearest;
 use super::raw::{Number, RawBins, RawEvidence, RawRule, RawRuleSet};
 use super::{Evidence, Limits, Params, Passage, Problem, Rule, RuleSet, RuleSetError, Why};
 use crate::feature::{FEATURES, WIDTH, column_index, columns};
+use crate::grid::HOURS;
 use crate::hazard::{Calibration, EXPOSURE_HOURS, HORIZON_HOURS, HORIZON_NAMES, MONTH_HOURS, exposure_log_odds};
 use crate::predicate::{Predicate, evaluate};
 use crate::table::FeatureTable;
@@ -155,6 +156,10 @@ impl Builder<'_> {
             min_coverage_24h: self.optional(a.min_coverage_24h.as_ref(), "min_coverage_24h", 1.0, 0.25)?,
             max_silence_hours: self.optional(a.max_silence_hours.as_ref(), "max_silence_hours", 168.0, 6.0)?,
             min_age_hours: self.optional(a.min_age_hours.as_ref(), "min_age_hours", 168.0, 6.0)?,
+            lookback_hours: a
+                .lookback_hours
+                .as_ref()
+                .map_or(Ok(HOURS as f64), |n| self.ranged(n, "lookback_hours", 24.0, HOURS as f64))?,
             require_any: a.require_any.iter().map(|s| self.signal(s, None)).collect::<Result<_, _>>()?,
         })
     }

@@ -65,6 +65,7 @@ pub(super) struct RawAssess {
     pub(super) min_coverage_24h: Option<Spanned<Number>>,
     pub(super) max_silence_hours: Option<Spanned<Number>>,
     pub(super) min_age_hours: Option<Spanned<Number>>,
+    pub(super) lookback_hours: Option<Spanned<Number>>,
     pub(super) require_any: Vec<Spanned<String>>,
 }
 

@@ -1,9 +1,10 @@
 //! `forewarn analyze`: predictions from the seven days before a time.
 
 mod due;
+mod shards;
 
 use super::buses::{self, BusArgs};
-use super::common::{HistoryArg, MapArg, RulesArg, StateArg, load_shadow, time};
+use super::common::{HistoryArg, MapArg, RulesArg, StateArg, ThreadsArg, load_shadow, time};
 use super::error::CliError;
 use super::output::progress;
 use super::plans::PlanArgs;
@@ -15,7 +16,8 @@ use forewarn_domain::prediction::{Level, Prediction};
 use forewarn_history::History;
 use forewarn_history::prediction_table;
 use forewarn_log::MemoryLog;
-use forewarn_predict::analyze::{self, Analysis};
+use forewarn_predict::analyze::Analysis;
+use forewarn_predict::evidence::SampleCounts;
 use forewarn_predict::prediction_run::{DueTurn, PredictionRun, PredictionRunError, Prepared, RunReport};
 use forewarn_recover::store::{ProjectedLog, Store};
 use forewarn_rules::ruleset::RuleSet;
@@ -53,7 +55,11 @@ pub(super) enum Format {
   forewarn analyze --history H --state S --emit      (write to the log and announce)
   forewarn analyze --history H --state S --due       (from a timer: every round since the last one)
   forewarn analyze --history H --state S --emit --eventbridge forewarn
-  forewarn analyze --history H --state S --plans     (what would be done about each at high, looked at now)")]
+  forewarn analyze --history H --state S --plans     (what would be done about each at high, looked at now)
+
+On several machines that share a history, each a share of the fleet; then all of it together:
+  forewarn analyze --history s3://B/H --as-of T --shard 1/4      (2/4, 3/4 and 4/4 elsewhere)
+  forewarn analyze --history s3://B/H --as-of T --merge --emit")]
 pub(super) struct Args {
     #[command(flatten)]
     history: HistoryArg,
@@ -92,6 +98,10 @@ pub(super) struct Args {
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
+    parts: shards::ShardArgs,
+    #[command(flatten)]
+    threads: ThreadsArg,
+    #[command(flatten)]
     due: due::DueArgs,
 }
 
@@ -103,8 +113,9 @@ impl Args {
         let history = self.history.open(context)?;
         let (ruleset, _) = self.rules.load(context)?;
         let planner = self.plans.planner(&self.state, context)?;
+        self.parts.check(&self.as_of)?;
         let as_of = as_of(&self.as_of, &history, context)?;
-        let emit = self.emit || context.settings.emit;
+        let emit = (self.emit || context.settings.emit) && self.parts.shard.is_none();
         let opened = self.opened(emit, context)?;
         let log = opened.as_ref().map(|opened| &*opened.log);
         let no_log = ProjectedLog::new(MemoryLog::new());
@@ -120,7 +131,11 @@ impl Args {
             map: &map,
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &metrics,
+            threads: self.threads.threads(context)?,
         };
+        if let Some(shard) = self.parts.shard {
+            return shards::gather(&run, log.map(|log| log as _), as_of, shard, context);
+        }
         // Before what is new is written, so that it is announced with it.
         if let Some(Opened { turn: Some(turn), log, .. }) = &opened
             && let Err(e) = turn.resolve(&history, &**log, as_of)
@@ -128,24 +143,18 @@ impl Args {
             tracing::error!("episodes are not resolved, the next round tries again: {e}");
         }
         let bar = progress("analyzing");
-        let prepared = run.prepare(log.map(|log| log as _), as_of, |done, all| {
-            bar.set_length(all);
-            bar.set_position(done);
-        });
+        let prepared = if self.parts.merge {
+            run.merge(log.map(|log| log as _), as_of)
+        } else {
+            run.prepare(log.map(|log| log as _), as_of, |done, all| {
+                bar.set_length(all);
+                bar.set_position(done);
+            })
+        };
         bar.finish_and_clear();
         let prepared = prepared.map_err(of_run)?;
         let analysis = &prepared.analysis;
-        if !analysis.unused.is_empty() {
-            let names: Vec<&str> = analysis.unused.keys().map(String::as_str).collect();
-            let samples: u64 = analysis.unused.values().sum();
-            tracing::info!(samples, "no signal reads {}; --map NAME=SIGNAL lets one", names.join(", "));
-        }
-        for (metric, samples) in &analysis.outside {
-            tracing::warn!(
-                samples,
-                "{metric} has values that its signal can't have: they are kept out; check its unit"
-            );
-        }
+        tell_samples(&analysis.samples);
         for (words, instances) in analysis.kept_out() {
             tracing::warn!(instances, "{words}: it is kept out of its signal");
         }
@@ -204,6 +213,9 @@ impl Args {
         );
         let (path, new) = run.keep(prepared).map_err(of_run)?;
         tracing::info!(path, new, "predictions kept in the history");
+        if self.parts.merge {
+            run.forget_shards(prepared).map_err(of_run)?;
+        }
         buses::report(deliveries).map(drop)
     }
 
@@ -239,12 +251,24 @@ impl Args {
     }
 }
 
+fn tell_samples(samples: &SampleCounts) {
+    if !samples.unused.is_empty() {
+        let names: Vec<&str> = samples.unused.keys().map(String::as_str).collect();
+        let samples: u64 = samples.unused.values().sum();
+        tracing::info!(samples, "no signal reads {}; --map NAME=SIGNAL lets one", names.join(", "));
+    }
+    for (metric, samples) in &samples.outside {
+        tracing::warn!(samples, "{metric} has values that its signal can't have: they are kept out; check its unit");
+    }
+}
+
 /// Says who is to blame for a run that failed.
 pub(super) fn of_run(e: PredictionRunError) -> CliError {
     match e {
         PredictionRunError::Analyze(e) => e.into(),
         PredictionRunError::Log(e) => e.into(),
         PredictionRunError::History(e) => e.into(),
+        PredictionRunError::Evidence(e) => e.into(),
         e @ (PredictionRunError::Announce(_) | PredictionRunError::Progress(_) | PredictionRunError::Lease(_)) => {
             CliError::failed(e)
         }
@@ -260,7 +284,7 @@ pub(super) fn as_of(text: &str, history: &History, context: &Context<'_>) -> Res
         return Err(CliError::input(format!("{}: {}", history.location(), history.why_empty()?)));
     };
     let cell = forewarn_domain::time::CELL_MS;
-    Ok((last.div_euclid(cell) + 1) * cell + analyze::delay_ms(history))
+    Ok((last.div_euclid(cell) + 1) * cell + history.delay_ms())
 }
 
 /// Writes a file whole, or leaves what is there.

@@ -1,6 +1,6 @@
 //! `forewarn backtest`: replays a range of time, and says what the predictions were worth.
 
-use super::common::{HistoryArg, MapArg, RulesArg, builtin, load_rules, span, time};
+use super::common::{HistoryArg, MapArg, RulesArg, ThreadsArg, builtin, load_rules, span, time};
 use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};
@@ -63,6 +63,8 @@ pub(super) struct Args {
     /// What answering an episode costs, right or wrong
     #[arg(long, value_name = "X", value_parser = cost, allow_negative_numbers = true, default_value_t = 0.0, requires = "cost_miss")]
     cost_action: f64,
+    #[command(flatten)]
+    threads: ThreadsArg,
     /// Prints text or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: super::history::ReportFormat,
@@ -97,6 +99,7 @@ impl Args {
             incidents: incidents.as_ref(),
             baselines: !self.no_baselines,
             costs,
+            threads: self.threads.threads(context)?,
         };
         let interrupt = Interrupt::listen()?;
         let writer = self.predictions.as_deref().map(PredictionWriter::create).transpose()?;

@@ -13,6 +13,7 @@ use forewarn_recover::store::Store;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::context::RuntimeContext;
 use forewarn_runtime::settings::Origin;
+use forewarn_runtime::threads::Threads;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -99,6 +100,25 @@ impl StateArg {
             StateSpec::Dir(dir) => Some(dir.join("events.jsonl")),
             StateSpec::Table(_) => None,
         })
+    }
+}
+
+/// How many threads work at a time.
+#[derive(Debug, clap::Args)]
+pub(super) struct ThreadsArg {
+    /// How many threads work at a time; what comes out is the same whatever their number [default: the setting, else one for each core]
+    #[arg(long, value_name = "N")]
+    threads: Option<Threads>,
+}
+
+impl ThreadsArg {
+    pub(super) fn threads(&self, context: &Context<'_>) -> Result<Threads, CliError> {
+        let settings = &context.settings;
+        let Some(setting) = settings.live.threads.as_ref().filter(|_| self.threads.is_none()) else {
+            return Ok(self.threads.unwrap_or_else(Threads::all));
+        };
+        let origin = settings.origins.get("threads").map(|origin| format!("{origin}: ")).unwrap_or_default();
+        setting.parse().map_err(|why| CliError::input(format!("{origin}threads: {why}")))
     }
 }
 

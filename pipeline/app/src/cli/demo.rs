@@ -15,6 +15,7 @@ use forewarn_log::Filter;
 use forewarn_log::SqliteLog;
 use forewarn_predict::prediction_run::{PredictionRun, RunReport};
 use forewarn_rules::ruleset::RuleSet;
+use forewarn_runtime::threads::Threads;
 use std::path::{Path, PathBuf};
 
 /// Simulates a fleet, imports it, analyzes it and shows what was found.
@@ -55,6 +56,7 @@ impl Args {
             map: &map,
             plans: None,
             metrics: &metrics,
+            threads: Threads::all(),
         };
         let bar = progress("analyzing");
         let prepared = run.prepare(Some(&log), as_of, |done, all| {

@@ -110,10 +110,11 @@ input!(
 either!(
     forewarn_history::HistoryError,
     forewarn_history::import::ImportError,
-    forewarn_predict::analyze::AnalyzeError,
+    forewarn_predict::error::AnalyzeError,
     forewarn_evaluate::backtest::BacktestError,
     forewarn_evaluate::fit::LearnError,
     forewarn_predict::incidents::IncidentsError,
+    forewarn_predict::evidence_file::EvidenceError,
     crate::state::StateError
 );
 

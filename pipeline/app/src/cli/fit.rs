@@ -1,7 +1,7 @@
 //! `forewarn fit`: learns a rule set's weights and calibration.
 
 use super::analyze::write_file;
-use super::common::{HistoryArg, MapArg, RulesArg, count, span, time};
+use super::common::{HistoryArg, MapArg, RulesArg, ThreadsArg, count, span, time};
 use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};
@@ -48,6 +48,8 @@ pub(super) struct Args {
     /// How strongly evidence is drawn towards none
     #[arg(long, value_name = "X", default_value_t = 2.0)]
     ridge: f64,
+    #[command(flatten)]
+    threads: ThreadsArg,
     /// Also say how well each cause would be foreseen if it had never been seen
     #[arg(long)]
     hold_out_causes: bool,
@@ -77,7 +79,8 @@ impl Args {
         }
         let interrupt = Interrupt::listen()?;
         let bar = progress("learning");
-        let manner = Manner { ridge: self.ridge, hold_out: self.hold_out_causes };
+        let threads = self.threads.threads(context)?;
+        let manner = Manner { ridge: self.ridge, hold_out: self.hold_out_causes, threads };
         let taught = fit::learn(&ruleset, &sources, &self.map.names(), steps, manner, &interrupt, |done, all| {
             bar.set_length(all);
             bar.set_position(done);

@@ -1,10 +1,13 @@
-//! `forewarn history`: describes, checks, compacts and prunes a history.
+//! `forewarn history`: makes, describes, checks, compacts and prunes a history.
 
 use super::common::{HistoryArg, count, span, time};
 use super::error::CliError;
 use super::{Context, End};
 use clap::Subcommand;
-use forewarn_history::CompactOptions;
+use forewarn_history::{CompactOptions, DEFAULT_BUCKETS, History, Manifest};
+
+/// A bucket has a file a day at least, so that more of them are a burden.
+const MOST_BUCKETS: i64 = 1024;
 
 /// The form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -15,7 +18,7 @@ pub(super) enum ReportFormat {
     Json,
 }
 
-/// Describes, checks, compacts and prunes a history.
+/// Makes, describes, checks, compacts and prunes a history.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -24,6 +27,14 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Makes an empty history; without it the first import or archive makes one of 16 buckets
+    Create {
+        #[command(flatten)]
+        history: HistoryArg,
+        /// How many buckets instances are spread over, for good: as many as threads or shards are to analyze them at a time
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_BUCKETS, value_parser = clap::value_parser!(u16).range(1..=MOST_BUCKETS))]
+        buckets: u16,
+    },
     /// Describes what a history holds: series, gaps, raw duplicates, range
     Stats(Plain),
     /// Checks every file; ends with 1 when one has a fault
@@ -73,6 +84,12 @@ fn grace(text: &str) -> Result<i64, String> {
 impl Args {
     pub(super) fn run(&self, context: &mut Context<'_>) -> Result<End, CliError> {
         match &self.command {
+            Command::Create { history, buckets } => {
+                let manifest = Manifest { buckets: *buckets, ..Manifest::default() };
+                let made = History::create(history.location(context), &manifest)?;
+                context.out.line(format_args!("made {} with {buckets} buckets", made.location()))?;
+                Ok(End::Done)
+            }
             Command::Stats(plain) => stats(plain, context),
             Command::Verify(plain) => verify(plain, context),
             Command::Compact { plain, grace, before } => {

@@ -1,6 +1,6 @@
 //! `forewarn import`: metrics from files into a history.
 
-use super::common::{HistoryArg, MapArg, count, size};
+use super::common::{HistoryArg, MapArg, ThreadsArg, count, size};
 use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};
@@ -65,6 +65,8 @@ pub(super) struct Args {
     /// How much is held in memory before it is spilled to disk
     #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = size)]
     memory_limit: usize,
+    #[command(flatten)]
+    threads: ThreadsArg,
     /// A table of instances: instance_id, workload, instance_type, launched_at, seen_at (Parquet or CSV)
     #[arg(long, value_name = "FILE")]
     instances: Option<PathBuf>,
@@ -103,7 +105,7 @@ impl Args {
             ImportReport::default()
         } else {
             let bar = progress("importing");
-            let report = import_files(&mut history, &self.files, &self.options(context.now_ms), &mut |p| {
+            let report = import_files(&mut history, &self.files, &self.options(context)?, &mut |p| {
                 bar.set_message(match p.phase {
                     Phase::Read => "reading",
                     Phase::Write => "writing",
@@ -129,8 +131,8 @@ impl Args {
         Ok(End::Done)
     }
 
-    fn options(&self, now_ms: i64) -> ImportOptions {
-        ImportOptions {
+    fn options(&self, context: &Context<'_>) -> Result<ImportOptions, CliError> {
+        Ok(ImportOptions {
             instance: self.instance.clone(),
             metric: self.metric.clone(),
             namespace: self.namespace.clone(),
@@ -144,8 +146,9 @@ impl Args {
             signal_map: self.map.names(),
             on_error: self.on_error,
             memory_limit_bytes: self.memory_limit,
-            ..ImportOptions::at(now_ms)
-        }
+            threads: self.threads.threads(context)?,
+            ..ImportOptions::at(context.now_ms)
+        })
     }
 }
 

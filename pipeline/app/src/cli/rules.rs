@@ -6,10 +6,11 @@ use super::history::ReportFormat;
 use super::{Context, End};
 use clap::Subcommand;
 use forewarn_domain::signal::SIGNALS;
-use forewarn_predict::analyze;
+use forewarn_predict::evidence::Look;
 use forewarn_predict::fleet::{DeclaredChange, Fleet};
 use forewarn_rules::feature::{FEATURES, INSTANCE_COLUMNS};
 use forewarn_rules::ruleset::Evidence;
+use forewarn_runtime::threads::Threads;
 use std::path::PathBuf;
 
 /// Lists, checks and explains rules.
@@ -84,7 +85,9 @@ impl Args {
                 let log = state.read(context)?;
                 let changes = log.map_or_else(|| Ok(Vec::new()), |log| DeclaredChange::of(&*log))?;
                 let fleet = Fleet::read(&history, &changes, as_of)?;
-                let analysis = analyze::analyze_one(&history, &ruleset, &map.over(&history), &fleet, as_of, instance)?;
+                let map = map.over(&history);
+                let (history, ruleset, fleet, threads) = (&history, &ruleset, &fleet, Threads::ONE);
+                let analysis = Look { history, ruleset, map: &map, fleet, as_of, threads }.analyze_one(instance)?;
                 let row = analysis.row_of(instance).ok_or_else(|| {
                     format!("no sample of {instance} in the 7 days before {}", forewarn_runtime::time::format_ms(as_of))
                 })?;

@@ -2,7 +2,7 @@
 
 use super::archive::StreamArg;
 use super::buses::BusArgs;
-use super::common::{HistoryArg, MapArg, RulesArg, StateArg, load_shadow, span};
+use super::common::{HistoryArg, MapArg, RulesArg, StateArg, ThreadsArg, load_shadow, span};
 use super::error::CliError;
 use super::plans::PlanArgs;
 use super::pull::PullArgs;
@@ -42,6 +42,8 @@ pub(super) struct Args {
     rules: RulesArg,
     #[command(flatten)]
     map: MapArg,
+    #[command(flatten)]
+    threads: ThreadsArg,
     #[command(flatten)]
     stream: StreamArg,
     #[command(flatten)]
@@ -138,6 +140,7 @@ impl Args {
             wanted: self.buses.wanted(&self.state, &state.place(), context)?,
             plans: self.plans.planner(&self.state, context)?,
             rounds: Schedule { every: self.every, offset: self.offset, most: self.most },
+            threads: self.threads.threads(context)?,
             ctx,
             state,
         })

@@ -48,6 +48,7 @@ pub fn examine(live: &Live, now_ms: &dyn Fn() -> i64) -> Vec<Finding> {
         shadow: _,
         recovery_log: _,
         policies: _,
+        threads: _,
         metrics_listen: _,
     } = live;
     let regions: Vec<String> = match regions {

@@ -6,6 +6,7 @@ use forewarn_testkit::snapshot;
 mod keeping;
 mod operators;
 mod refusals;
+mod thresholds;
 
 fn validator(name: &str) -> jsonschema::Validator {
     let path = forewarn_testkit::root().join("pipeline/schemas").join(name);

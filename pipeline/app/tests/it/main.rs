@@ -39,6 +39,7 @@ mod runtime_api;
 mod s3;
 mod schema;
 mod scorecard;
+mod shards;
 #[cfg(all(feature = "aws", unix))]
 mod silence;
 #[cfg(all(feature = "aws", unix))]

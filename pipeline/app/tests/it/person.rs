@@ -25,7 +25,13 @@ pub(crate) struct Ran {
 
 /// Runs `forewarn` in `dir`, without any setting of ours.
 pub(crate) fn forewarn(dir: &Path, args: &[&str]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_forewarn")).args(args).current_dir(dir).env_clear().output().unwrap();
+    forewarn_with(dir, &[], args)
+}
+
+/// Runs `forewarn` in `dir` with some environment variables and no other setting.
+pub(crate) fn forewarn_with(dir: &Path, env: &[(&str, &str)], args: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_forewarn"));
+    let output = command.args(args).current_dir(dir).env_clear().envs(env.iter().copied()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }

@@ -8,12 +8,13 @@ use forewarn_evaluate::replay::Steps;
 use forewarn_history::{History, IncidentRow};
 use forewarn_log::event::prediction::Outcome;
 use forewarn_log::{Event, EventLog, Filter, Row, SqliteLog, Table};
-use forewarn_predict::analyze::analyze;
 use forewarn_predict::announce;
+use forewarn_predict::evidence::Look;
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::{resolve, shadow};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::truth::Incident;
+use forewarn_runtime::threads::Threads;
 use serde_json::Value;
 use std::path::Path;
 
@@ -65,14 +66,16 @@ fn live(dir: &Path, shadow_rules: &RuleSet) {
     let map = SignalMap::new(history.manifest().signal_map.clone());
     for as_of in STEPS.times() {
         let fleet = Fleet::read(&history, &[], as_of).unwrap();
-        let analysis = analyze(&history, &ruleset, &map, &fleet, as_of, |_, _| {}).unwrap();
-        resolve::resolve(&log, &history, &[], as_of).unwrap();
-        let round = announce::round(Some(&log), &analysis, &ruleset).unwrap();
+        let (history, ruleset, threads) = (&history, &ruleset, Threads::ONE);
+        let look = Look { history, ruleset, map: &map, fleet: &fleet, as_of, threads };
+        let analysis = look.analyze(|_, _| {}).unwrap();
+        resolve::resolve(&log, history, &[], as_of).unwrap();
+        let round = announce::round(Some(&log), &analysis, ruleset).unwrap();
         announce::write(&log, &round).unwrap();
         let mut bus = JsonLinesBus::open(&dir.join("s/events.jsonl")).unwrap();
         pump(&log, outbox::FILE, &mut bus, &Filter::default()).unwrap();
-        announce::keep(&history, &analysis, &ruleset, &round).unwrap();
-        shadow::keep(&history, &map, &fleet, as_of, shadow_rules).unwrap();
+        announce::keep(history, &analysis, ruleset, &round).unwrap();
+        shadow::keep(history, (&analysis, ruleset), shadow_rules, Some(&look)).unwrap();
     }
 }
 

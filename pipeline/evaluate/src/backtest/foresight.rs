@@ -4,7 +4,7 @@ use super::job::Job;
 use super::records::{ahead, episodes};
 use super::report::Report;
 use super::run::{BacktestError, run_watched};
-use forewarn_domain::prediction::Level;
+use forewarn_domain::prediction::{FailureType, Level};
 use forewarn_domain::time::HOUR_MS;
 use forewarn_models::stats::quantile;
 use forewarn_predict::truth::{RowTruth, Truth};
@@ -73,26 +73,33 @@ pub fn judge_incidents(
     let truth = Truth::new(list, &[], i64::MAX / 2);
     let mut judged: BTreeMap<(i64, String), Judged> = BTreeMap::new();
     let mut alarms: BTreeMap<(i64, String), FalseAlarm> = BTreeMap::new();
-    let mut watch = |table: &FeatureTable, assessed: &Assessed, rows: &[RowTruth]| {
-        let Some(id) = table.instance_ids.first() else { return };
-        for incident in truth.of(id).incidents {
-            let found = of(job, incident, table, assessed);
-            judged.insert((incident.ts, id.clone()), found);
-        }
-        for episode in episodes(&table.as_of, rows, |row| assessed.level[row] == Level::High) {
-            if !episode.right {
+    let watch = |table: &FeatureTable, assessed: &Assessed, rows: &[RowTruth]| {
+        let Some(id) = table.instance_ids.first() else { return (Vec::new(), Vec::new()) };
+        let judged = truth
+            .of(id)
+            .incidents
+            .iter()
+            .map(|incident| ((incident.ts, id.clone()), of(job, incident, table, assessed)));
+        let false_alarms = episodes(&table.as_of, rows, |row| assessed.level[row] == Level::High)
+            .into_iter()
+            .filter(|episode| !episode.right)
+            .map(|episode| {
+                let first = episode.first;
                 let alarm = FalseAlarm {
                     instance_id: id.clone(),
-                    from: format_ms(table.as_of[episode.first]),
+                    from: format_ms(table.as_of[first]),
                     to: format_ms(table.as_of[episode.last]),
-                    failure_type: assessed.failure_type[episode.first]
-                        .map(forewarn_domain::prediction::FailureType::name),
+                    failure_type: assessed.failure_type[first].map(FailureType::name),
                 };
-                alarms.insert((table.as_of[episode.first], id.clone()), alarm);
-            }
-        }
+                ((table.as_of[first], id.clone()), alarm)
+            });
+        (judged.collect(), false_alarms.collect())
     };
-    let backtest = run_watched(job, None, &mut watch, interrupt, progress)?;
+    let mut tell = |(found, raised): (Vec<_>, Vec<_>)| {
+        judged.extend(found);
+        alarms.extend(raised);
+    };
+    let backtest = run_watched(job, None, (&watch, &mut tell), interrupt, progress)?;
     for incident in list.iter().filter(|i| within(job, i.ts)) {
         let key = (incident.ts, incident.instance_id.clone());
         judged.entry(key).or_insert_with(|| {

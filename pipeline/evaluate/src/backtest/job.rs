@@ -7,6 +7,7 @@ use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::History;
 use forewarn_rules::hazard::{PerHazard, probabilities};
 use forewarn_rules::ruleset::RuleSet;
+use forewarn_runtime::threads::Threads;
 
 /// What to run.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Job<'a> {
     pub baselines: bool,
     /// What mistakes cost, where a level is to be picked by it.
     pub costs: Option<Costs>,
+    /// How many threads replay.
+    pub threads: Threads,
 }
 
 /// The probabilities that a rule set holds without any evidence.

@@ -15,12 +15,13 @@ use crate::replay::Steps;
 use forewarn_domain::prediction::Level;
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::{EventRow, History, PredictionFile};
-use forewarn_predict::analyze::AnalyzeError;
+use forewarn_predict::error::AnalyzeError;
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::truth::{Censored, RowTruth, Truth};
 use forewarn_rules::grid::{HOUR_MS, reach};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::interrupt::Interrupt;
+use forewarn_runtime::threads::Threads;
 use forewarn_runtime::time::format_ms;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,6 +105,7 @@ pub fn live(
         incidents: job.incidents,
         baselines: false,
         costs: None,
+        threads: Threads::ONE,
     };
     let rounds = job.history.rounds()?;
     let spoke: Vec<Vec<Option<&PredictionFile>>> =

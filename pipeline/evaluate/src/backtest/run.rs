@@ -7,15 +7,20 @@ use super::records::{Instance, Records, Verdict};
 use super::report::Report;
 use super::sum_up::report;
 use super::tally::Tally;
-use super::write::PredictionWriter;
-use crate::replay::{Steps, replay};
+use super::write::{PredictionWriter, rows};
+use crate::replay::{Replay, Replayed, Steps};
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use forewarn_domain::prediction::{FailureType, Level};
 use forewarn_history::HistoryError;
-use forewarn_predict::analyze::{AnalyzeError, delay_ms, signal_levels};
+use forewarn_predict::error::AnalyzeError;
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::truth::{RowTruth, Truth};
+use forewarn_rules::assess::Assessed;
 use forewarn_rules::grid::{CELL_MS, reach};
 use forewarn_rules::hazard::PerHazard;
+use forewarn_rules::ruleset::RuleSet;
+use forewarn_rules::table::FeatureTable;
 use forewarn_rules::truth::Incident;
 use forewarn_runtime::interrupt::Interrupt;
 use std::collections::BTreeSet;
@@ -94,17 +99,17 @@ pub fn run(
     interrupt: &Interrupt,
     progress: impl FnMut(u64, u64),
 ) -> Result<Report, BacktestError> {
-    run_watched(job, writer, &mut |_, _, _| {}, interrupt, progress)
+    run_watched(job, writer, (&|_, _, _| (), &mut |()| ()), interrupt, progress)
 }
 
-/// Is shown each instance's rows: what the rule set says of them, and what became of them.
-pub(super) type Watch<'a> = dyn FnMut(&Table, &Assessed, &[RowTruth]) + 'a;
+/// Is shown an instance's rows: what the rule set says of them, and what became of them.
+pub(super) type Watch<'a, W> = dyn Fn(&FeatureTable, &Assessed, &[RowTruth]) -> W + Sync + 'a;
 
-/// As [`run`], and shows every instance's rows to `watch`.
-pub(super) fn run_watched(
+/// As [`run`], and shows every instance's rows to `watch`; what it makes of them is told in the order of the buckets.
+pub(super) fn run_watched<W: Send>(
     job: &Job<'_>,
     mut writer: Option<PredictionWriter>,
-    watch: &mut Watch<'_>,
+    (watch, tell): (&Watch<'_, W>, &mut dyn FnMut(W)),
     interrupt: &Interrupt,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, BacktestError> {
@@ -117,46 +122,70 @@ pub(super) fn run_watched(
     let truth = Truth::new(list, &job.history.events()?, data_end.min(last));
     let fleet = Fleet::read_over(job.history, &[], steps.from..steps.to)?;
     // Another rule set may read the same metrics against other levels; its features are then its own.
-    let apart = job.against.filter(|b| signal_levels(b) != signal_levels(job.ruleset));
+    let apart = job.against.filter(|b| b.feature_settings() != job.ruleset.feature_settings());
     let passes = 1 + u64::from(apart.is_some());
 
     let mut records = Records::new(steps);
+    let times = records.times.clone();
+    let judge = |ruleset| Judge { ruleset, prior: prior(ruleset), truth: &truth, steps, data_end, times: &times };
+    let (main, other) = (judge(job.ruleset), job.against.map(judge));
     let mut tallies: Vec<Tally> = std::iter::once(job.ruleset).chain(job.against).map(Tally::new).collect();
-    let delay = delay_ms(job.history);
-    let (prior, other_prior) = (prior(job.ruleset), job.against.map(prior));
-    let each = |table: &_, workload: Option<&str>, tracks: &[_]| {
+    let replay =
+        |ruleset| Replay { history: job.history, ruleset, map: job.map, fleet: &fleet, steps, threads: job.threads };
+    let wants_rows = writer.is_some();
+    let see = |bucket: &mut Bucket<W>, Replayed { table, workload, tracks }: &Replayed<'_>| {
         if interrupt.is_raised() {
             return Err(AnalyzeError::Interrupted);
         }
-        let mut rows = Rows { job, truth: &truth, steps, data_end, tallies: &mut tallies, records: &mut records };
-        let assessed = job.ruleset.assess(table)?;
-        let mut instance = rows.take(table, workload, &assessed, &prior);
-        if let (Some(against), Some(prior), None) = (job.against, &other_prior, apart) {
-            let other = against.assess(table)?;
-            rows.take_other(&mut instance, table, &other, prior);
+        let Some(id) = table.instance_ids.first() else { return Ok(()) };
+        let assessed = main.ruleset.assess(table)?;
+        let [tally, other_tally] = &mut bucket.tallies;
+        let mut instance = main.instance(id, table, *workload, &assessed, tally);
+        if let (Some(other), None) = (&other, apart) {
+            let assessed = other.ruleset.assess(table)?;
+            instance.verdicts.push(other.verdict(table, &assessed, &instance.truth, &instance.incidents, other_tally));
         }
         if job.baselines {
-            instance.verdicts.extend(baseline::verdicts(tracks, steps, delay));
+            instance.verdicts.extend(baseline::verdicts(tracks, steps, job.history.delay_ms()));
         }
-        watch(table, &assessed, &instance.truth);
-        if let Some(writer) = &mut writer {
+        bucket.watched.push(watch(table, &assessed, &instance.truth));
+        if wants_rows {
             let truth = if job.incidents.is_some() { &instance.truth[..] } else { &[] };
-            writer.add(table, &assessed, truth, &prior)?;
+            bucket.rows.push(rows(table, &assessed, truth, &main.prior));
         }
-        rows.keep(table, instance);
+        bucket.instances.push((id.clone(), instance));
         Ok(())
     };
-    replay(job.history, job.ruleset, job.map, &fleet, steps, each, |done, all| progress(done, all * passes))?;
-    if let (Some(against), Some(prior)) = (apart, &other_prior) {
-        let each = |table: &_, _: Option<&str>, _: &[_]| {
+    let take = |bucket: Bucket<W>| {
+        join(&mut tallies, &bucket.tallies);
+        records.instances.extend(bucket.instances);
+        bucket.watched.into_iter().for_each(&mut *tell);
+        writer.iter_mut().try_for_each(|writer| bucket.rows.iter().try_for_each(|rows| writer.add(rows)))
+    };
+    replay(job.ruleset).run(see, take, |done, all| progress(done, all * passes))?;
+    if let (Some(against), Some(other)) = (apart, &other) {
+        let see = |bucket: &mut Others, Replayed { table, .. }: &Replayed<'_>| {
             if interrupt.is_raised() {
                 return Err(AnalyzeError::Interrupted);
             }
-            let mut rows = Rows { job, truth: &truth, steps, data_end, tallies: &mut tallies, records: &mut records };
-            rows.add_other(table, &against.assess(table)?, prior);
+            let Some(id) = table.instance_ids.first() else { return Ok(()) };
+            let assessed = against.assess(table)?;
+            let (truth, incidents) = other.truth_of(id, table);
+            let verdict = other.verdict(table, &assessed, &truth, incidents, &mut bucket.tallies[1]);
+            bucket.verdicts.push((id.clone(), verdict));
             Ok(())
         };
-        replay(job.history, against, job.map, &fleet, steps, each, |done, all| progress(all + done, all * passes))?;
+        let take = |bucket: Others| {
+            join(&mut tallies, &bucket.tallies);
+            for (id, verdict) in bucket.verdicts {
+                if let Some(instance) = records.instances.get_mut(&id) {
+                    // The other rule set stands second, before the baselines.
+                    instance.verdicts.insert(1, verdict);
+                }
+            }
+            Ok(())
+        };
+        replay(against).run(see, take, |done, all| progress(all + done, all * passes))?;
     }
     if records.instances.is_empty() {
         return Err(no_data(job)?);
@@ -171,58 +200,85 @@ pub(super) fn run_watched(
     Ok(report)
 }
 
-/// What is filled while instances come in.
-struct Rows<'a, 'j> {
-    job: &'a Job<'j>,
+/// What the instances of one bucket came to. The second tally is of the other rule set.
+struct Bucket<W> {
+    instances: Vec<(String, Instance)>,
+    tallies: [Option<Tally>; 2],
+    /// Rows for the file of predictions, where one is wanted.
+    rows: Vec<Result<RecordBatch, ArrowError>>,
+    watched: Vec<W>,
+}
+
+impl<W> Default for Bucket<W> {
+    fn default() -> Self {
+        Self { instances: Vec::new(), tallies: [None, None], rows: Vec::new(), watched: Vec::new() }
+    }
+}
+
+/// What another rule set says of the instances of one bucket, where its features are its own.
+#[derive(Default)]
+struct Others {
+    verdicts: Vec<(String, Verdict)>,
+    tallies: [Option<Tally>; 2],
+}
+
+fn join(tallies: &mut [Tally], of_bucket: &[Option<Tally>; 2]) {
+    for (sum, part) in tallies.iter_mut().zip(of_bucket) {
+        if let Some(part) = part {
+            sum.join(part);
+        }
+    }
+}
+
+/// Holds what a rule set says against what happened.
+struct Judge<'a> {
+    ruleset: &'a RuleSet,
+    /// What it says without evidence.
+    prior: PerHazard,
     truth: &'a Truth,
     steps: Steps,
     data_end: i64,
-    tallies: &'a mut Vec<Tally>,
-    records: &'a mut Records,
+    times: &'a [i64],
 }
 
-type Table = forewarn_rules::table::FeatureTable;
-type Assessed = forewarn_rules::assess::Assessed;
-
-impl Rows<'_, '_> {
-    fn take(&mut self, table: &Table, workload: Option<&str>, assessed: &Assessed, prior: &PerHazard) -> Instance {
-        let id = table.instance_ids.first().map_or("", String::as_str);
+impl Judge<'_> {
+    fn truth_of(&self, id: &str, table: &FeatureTable) -> (Vec<RowTruth>, &[Incident]) {
         let past = self.truth.of(id);
-        let truth: Vec<RowTruth> = table.as_of.iter().map(|as_of| past.row(*as_of)).collect();
-        let counted = counted(past.incidents, self.steps, self.data_end);
-        self.tallies[0].add(self.job.ruleset, table, assessed, &truth, &self.records.times, &counted);
+        (table.as_of.iter().map(|as_of| past.row(*as_of)).collect(), past.incidents)
+    }
+
+    fn instance(
+        &self,
+        id: &str,
+        table: &FeatureTable,
+        workload: Option<&str>,
+        assessed: &Assessed,
+        tally: &mut Option<Tally>,
+    ) -> Instance {
+        let (truth, incidents) = self.truth_of(id, table);
         let lost = assessed.level.iter().filter(|l| **l == Level::Unassessable);
         Instance {
             workload: workload.map(str::to_owned),
-            incidents: past.incidents.to_vec(),
+            incidents: incidents.to_vec(),
             kind: said(assessed),
             unassessable: lost.count() as u64,
-            verdicts: vec![Verdict::of(assessed, prior)],
+            verdicts: vec![self.verdict(table, assessed, &truth, incidents, tally)],
             truth,
         }
     }
 
-    fn take_other(&mut self, instance: &mut Instance, table: &Table, assessed: &Assessed, prior: &PerHazard) {
-        if let (Some(against), Some(tally)) = (self.job.against, self.tallies.get_mut(1)) {
-            let counted = counted(&instance.incidents, self.steps, self.data_end);
-            tally.add(against, table, assessed, &instance.truth, &self.records.times, &counted);
-        }
-        // The other rule set stands second, before the baselines.
-        instance.verdicts.insert(1, Verdict::of(assessed, prior));
-    }
-
-    fn add_other(&mut self, table: &Table, assessed: &Assessed, prior: &PerHazard) {
-        let Some(id) = table.instance_ids.first() else { return };
-        if let Some(mut instance) = self.records.instances.remove(id) {
-            self.take_other(&mut instance, table, assessed, prior);
-            self.records.instances.insert(id.clone(), instance);
-        }
-    }
-
-    fn keep(&mut self, table: &Table, instance: Instance) {
-        if let Some(id) = table.instance_ids.first() {
-            self.records.instances.insert(id.clone(), instance);
-        }
+    fn verdict(
+        &self,
+        table: &FeatureTable,
+        assessed: &Assessed,
+        truth: &[RowTruth],
+        incidents: &[Incident],
+        tally: &mut Option<Tally>,
+    ) -> Verdict {
+        let counted = counted(incidents, self.steps, self.data_end);
+        let tally = tally.get_or_insert_with(|| Tally::new(self.ruleset));
+        tally.add(self.ruleset, table, assessed, truth, self.times, &counted);
+        Verdict::of(assessed, &self.prior)
     }
 }
 

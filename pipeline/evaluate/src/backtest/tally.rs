@@ -36,6 +36,21 @@ pub struct RuleCounts {
     pub incidents_warned: u64,
 }
 
+impl RuleCounts {
+    fn join(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.scored += other.scored;
+        self.followed += other.followed;
+        self.high += other.high;
+        self.high_followed += other.high_followed;
+        self.leading += other.leading;
+        self.leading_followed += other.leading_followed;
+        self.episodes += other.episodes;
+        self.episodes_right += other.episodes_right;
+        self.incidents_warned += other.incidents_warned;
+    }
+}
+
 /// Who can make a row high: a rule, or after all rules the first passage of a signal.
 type Party = usize;
 
@@ -51,6 +66,13 @@ impl Tally {
     pub(super) fn new(ruleset: &RuleSet) -> Self {
         let rules = ruleset.rules().len();
         Self { rules, counts: vec![RuleCounts::default(); rules + SIGNALS.len()], score: Score::default() }
+    }
+
+    /// Adds what another one has counted.
+    pub(super) fn join(&mut self, other: &Self) {
+        for (sum, part) in self.counts.iter_mut().zip(&other.counts) {
+            sum.join(part);
+        }
     }
 
     /// Counts the rows of one instance; `incidents` are the times of those that could have been warned of.

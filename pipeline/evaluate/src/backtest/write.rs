@@ -2,11 +2,11 @@
 
 use super::records::Verdict;
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use forewarn_domain::prediction::FailureType;
 use forewarn_domain::prediction::Level;
 use forewarn_history::columns::{text, time, time_type};
-use forewarn_predict::analyze::AnalyzeError;
+use forewarn_predict::error::AnalyzeError;
 use forewarn_predict::truth::RowTruth;
 use forewarn_rules::assess::Assessed;
 use forewarn_rules::hazard::PerHazard;
@@ -55,6 +55,45 @@ fn outcome(truth: RowTruth, level: Level) -> (&'static str, Option<&'static str>
     }
 }
 
+/// Makes the rows of a table. `truth` is empty where no incidents are known; `prior` are the probabilities without evidence.
+///
+/// # Errors
+/// When the columns don't fit together.
+pub(super) fn rows(
+    table: &FeatureTable,
+    assessed: &Assessed,
+    truth: &[RowTruth],
+    prior: &PerHazard,
+) -> Result<RecordBatch, ArrowError> {
+    let p = |k: usize| -> ArrayRef {
+        let known = assessed.probability[k].iter().map(|p| if p.is_nan() { prior[k] } else { *p });
+        Arc::new(Float64Array::from_iter_values(known))
+    };
+    let failure = assessed.failure_type.iter().zip(&assessed.level);
+    let outcomes: Vec<(Option<&str>, Option<&str>)> = (0..table.len())
+        .map(|row| match truth.get(row) {
+            Some(truth) => {
+                let (outcome, reason) = outcome(*truth, assessed.level[row]);
+                (Some(outcome), reason)
+            }
+            None => (None, None),
+        })
+        .collect();
+    let columns: Vec<ArrayRef> = vec![
+        text(table.instance_ids.iter().map(|id| Some(id.as_str()))),
+        time(table.as_of.iter().copied()),
+        p(0),
+        p(1),
+        p(2),
+        text(assessed.level.iter().map(|l| Some(l.name()))),
+        text(failure.map(|(f, l)| f.filter(|_| l.is_at_risk()).map(FailureType::name))),
+        Arc::new(assessed.level.iter().map(|l| Some(*l == Level::High)).collect::<BooleanArray>()),
+        text(outcomes.iter().map(|o| o.0)),
+        text(outcomes.iter().map(|o| o.1)),
+    ];
+    RecordBatch::try_new(schema(), columns)
+}
+
 impl PredictionWriter {
     /// Starts a file that takes its name only when it is finished; what an earlier run left half-done is overwritten.
     ///
@@ -74,46 +113,14 @@ impl PredictionWriter {
         Ok(out)
     }
 
-    /// Adds the rows of a table. `truth` is empty where no incidents are known; `prior` are the probabilities without evidence.
+    /// Adds rows as [`rows`] makes them.
     ///
     /// # Errors
     /// When the file can't be written.
-    pub fn add(
-        &mut self,
-        table: &FeatureTable,
-        assessed: &Assessed,
-        truth: &[RowTruth],
-        prior: &PerHazard,
-    ) -> Result<(), AnalyzeError> {
-        let p = |k: usize| -> ArrayRef {
-            let known = assessed.probability[k].iter().map(|p| if p.is_nan() { prior[k] } else { *p });
-            Arc::new(Float64Array::from_iter_values(known))
-        };
-        let failure = assessed.failure_type.iter().zip(&assessed.level);
-        let outcomes: Vec<(Option<&str>, Option<&str>)> = (0..table.len())
-            .map(|row| match truth.get(row) {
-                Some(truth) => {
-                    let (outcome, reason) = outcome(*truth, assessed.level[row]);
-                    (Some(outcome), reason)
-                }
-                None => (None, None),
-            })
-            .collect();
-        let columns: Vec<ArrayRef> = vec![
-            text(table.instance_ids.iter().map(|id| Some(id.as_str()))),
-            time(table.as_of.iter().copied()),
-            p(0),
-            p(1),
-            p(2),
-            text(assessed.level.iter().map(|l| Some(l.name()))),
-            text(failure.map(|(f, l)| f.filter(|_| l.is_at_risk()).map(FailureType::name))),
-            Arc::new(assessed.level.iter().map(|l| Some(*l == Level::High)).collect::<BooleanArray>()),
-            text(outcomes.iter().map(|o| o.0)),
-            text(outcomes.iter().map(|o| o.1)),
-        ];
-        let batch = RecordBatch::try_new(schema(), columns).map_err(|e| self.failed(&e))?;
+    pub(super) fn add(&mut self, rows: &Result<RecordBatch, ArrowError>) -> Result<(), AnalyzeError> {
+        let rows = rows.as_ref().map_err(|e| self.failed(e))?;
         match &mut self.writer {
-            Some(writer) => writer.write(&batch).map_err(|e| self.failed(&e)),
+            Some(writer) => writer.write(rows).map_err(|e| self.failed(&e)),
             None => Ok(()),
         }
     }

@@ -15,14 +15,13 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub(super) struct Spilled {
     path: PathBuf,
-    file: File,
     parts: BTreeMap<Partition, Vec<Range<u64>>>,
     ranks: Ranks,
 }
 
 impl Spilled {
-    pub(super) fn new(path: PathBuf, file: File, parts: BTreeMap<Partition, Vec<Range<u64>>>, ranks: Ranks) -> Self {
-        Self { path, file, parts, ranks }
+    pub(super) fn new(path: PathBuf, parts: BTreeMap<Partition, Vec<Range<u64>>>, ranks: Ranks) -> Self {
+        Self { path, parts, ranks }
     }
 
     /// Lists the partitions, by bucket, then day.
@@ -30,9 +29,13 @@ impl Spilled {
         self.parts.keys().copied().collect()
     }
 
+    /// Opens what the runs are read through.
+    pub(super) fn open(&self) -> Result<File, ImportError> {
+        File::open(&self.path).map_err(|e| ImportError::spill("open", &self.path, e))
+    }
+
     /// Deletes the file.
     pub(super) fn remove(self) -> Result<(), ImportError> {
-        drop(self.file);
         std::fs::remove_file(&self.path).map_err(|e| ImportError::spill("remove", &self.path, e))
     }
 }
@@ -123,15 +126,16 @@ impl Cursor {
     }
 }
 
-/// Hands over a partition's samples in file order: series, times, values, times of ingestion (or none).
+/// Hands over a partition's samples in file order: series, times, values, times of ingestion (or none). `file` is what
+/// [`Spilled::open`] gave.
 pub(super) fn merge_partition(
-    spilled: &mut Spilled,
+    (spilled, file): (&Spilled, &mut File),
     table: &SeriesTable,
     partition: Partition,
     mut emit: impl FnMut(u32, &[i64], &[f64], &[i64]) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
     debug_assert_eq!(spilled.ranks.rank.len(), table.keys().len(), "every series is ranked");
-    let Spilled { path, file, parts, ranks } = spilled;
+    let Spilled { path, parts, ranks } = spilled;
     let failed = |e| ImportError::spill("read", path, e);
     let mut cursors = Vec::new();
     let mut heap = BinaryHeap::new();

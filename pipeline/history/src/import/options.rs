@@ -1,6 +1,7 @@
 //! What an import is told and what it tells.
 
 use forewarn_domain::signal::Signal;
+use forewarn_runtime::threads::Threads;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,6 +48,8 @@ pub struct ImportOptions {
     pub memory_limit_bytes: usize,
     /// The time of the call, milliseconds.
     pub now_ms: i64,
+    /// How many threads write.
+    pub threads: Threads,
 }
 
 /// The default of [`ImportOptions::memory_limit_bytes`].
@@ -70,6 +73,7 @@ impl ImportOptions {
             on_error: OnError::Fail,
             memory_limit_bytes: MEMORY_LIMIT,
             now_ms,
+            threads: Threads::ONE,
         }
     }
 }
@@ -116,14 +120,6 @@ pub struct ImportReport {
     pub already_imported: bool,
     /// The first bad rows, as `file:line: fault`.
     pub errors: Vec<String>,
-}
-
-impl ImportReport {
-    pub(super) fn cover(&mut self, ts: &[i64]) {
-        for &t in [ts.first(), ts.last()].into_iter().flatten() {
-            self.range = Some(self.range.map_or((t, t), |(from, to)| (from.min(t), to.max(t))));
-        }
-    }
 }
 
 /// What an import is doing.

@@ -129,9 +129,8 @@ impl Sorter {
     /// Spills what is left and gives the sorted runs.
     pub(super) fn finish(mut self, table: &SeriesTable) -> Result<Spilled, ImportError> {
         self.spill(table)?;
-        let failed = |e| ImportError::spill("write", &self.path, e);
-        let file = self.out.into_inner().map_err(|e| failed(e.into_error()))?;
-        Ok(Spilled::new(self.path.clone(), file, self.parts, table.ranks()))
+        self.out.flush().map_err(|e| ImportError::spill("write", &self.path, e))?;
+        Ok(Spilled::new(self.path, self.parts, table.ranks()))
     }
 
     fn spill(&mut self, table: &SeriesTable) -> Result<(), ImportError> {

@@ -15,16 +15,16 @@ pub(super) type ReadAll<'r> = dyn FnMut(&[String]) -> Result<(Rows, Spilled), Im
 /// Reads all inputs, and where rows of one series and time contradict each other, again with the first unknown column that tells them
 /// apart by itself, or with all of them where only together they do.
 pub(super) fn read(read_all: &mut ReadAll<'_>) -> Result<(Rows, Spilled), ImportError> {
-    let (rows, mut spilled) = read_all(&[])?;
+    let (rows, spilled) = read_all(&[])?;
     let unknown = rows.unknown.clone();
-    if unknown.is_empty() || !contradicts(&rows.table, &mut spilled)? {
+    if unknown.is_empty() || !contradicts(&rows.table, &spilled)? {
         return Ok((rows, spilled));
     }
     drop((rows, spilled));
     let together = (unknown.len() > 1).then(|| unknown.clone());
     for joined in unknown.iter().map(|name| vec![name.clone()]).chain(together) {
-        let (mut rows, mut spilled) = read_all(&joined)?;
-        if !contradicts(&rows.table, &mut spilled)? && recurs(&rows.table) {
+        let (mut rows, spilled) = read_all(&joined)?;
+        if !contradicts(&rows.table, &spilled)? && recurs(&rows.table) {
             rows.report.told_apart_by = joined;
             return Ok((rows, spilled));
         }
@@ -33,10 +33,11 @@ pub(super) fn read(read_all: &mut ReadAll<'_>) -> Result<(Rows, Spilled), Import
 }
 
 /// Says whether two rows of one series, time and version have different values.
-fn contradicts(table: &SeriesTable, spilled: &mut Spilled) -> Result<bool, ImportError> {
+fn contradicts(table: &SeriesTable, spilled: &Spilled) -> Result<bool, ImportError> {
+    let mut file = spilled.open()?;
     for partition in spilled.partitions() {
         let (mut same_time, mut found) = (SameTime::default(), 0);
-        merge_partition(spilled, table, partition, |series, ts, value, ingested| {
+        merge_partition((spilled, &mut file), table, partition, |series, ts, value, ingested| {
             found += same_time.contradictions(series, ts, value, ingested);
             Ok(())
         })?;

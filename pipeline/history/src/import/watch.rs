@@ -12,12 +12,11 @@ use forewarn_rules::doubt::{Doubt, Shape};
 use forewarn_rules::series::Series;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is known of each series so far.
+/// What each series may be.
 #[derive(Debug)]
 pub(super) struct Watch<'a> {
     keys: &'a [SeriesKey],
     read: Vec<Option<Read>>,
-    same_time: SameTime,
 }
 
 /// A series that a signal reads.
@@ -27,7 +26,36 @@ struct Read {
     reading: Reading,
     rank: Option<u8>,
     possible: (f64, f64),
-    shape: Shape,
+}
+
+/// What was seen of the rows of some buckets.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) rows: u64,
+    /// First and last time, milliseconds.
+    range: Option<(i64, i64)>,
+    pub(super) replacing: u64,
+    contradicting: u64,
+    outside: BTreeMap<String, u64>,
+    shapes: BTreeMap<u32, Shape>,
+    same_time: SameTime,
+}
+
+impl Seen {
+    /// Adds what was seen of other buckets.
+    pub(super) fn join(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.replacing += other.replacing;
+        self.contradicting += other.contradicting;
+        self.range = match (self.range, other.range) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (one, none) => one.or(none),
+        };
+        for (metric, n) in other.outside {
+            *self.outside.entry(metric).or_default() += n;
+        }
+        self.shapes.extend(other.shapes);
+    }
 }
 
 impl<'a> Watch<'a> {
@@ -39,24 +67,27 @@ impl<'a> Watch<'a> {
             }
             let rank = statistic::rank(signal, reading, &key.stat);
             let possible = Series::new(signal, reading, &key.metric, &key.stat, None, key.period_s).possible();
-            Some(Read { signal, reading, rank, possible, shape: Shape::default() })
+            Some(Read { signal, reading, rank, possible })
         };
-        Self { read: keys.iter().map(read).collect(), keys, same_time: SameTime::default() }
+        Self { read: keys.iter().map(read).collect(), keys }
     }
 
     /// Sees samples of one series in the order of time, with the times at which each was ingested, or none.
-    pub(super) fn see(&mut self, series: u32, ts: &[i64], value: &[f64], ingested: &[i64], report: &mut ImportReport) {
-        report.rows_contradicting += self.same_time.contradictions(series, ts, value, ingested);
-        let Some(Read { rank: Some(_), possible: (low, high), shape, reading, signal }) =
-            &mut self.read[series as usize]
-        else {
+    pub(super) fn see(&self, seen: &mut Seen, series: u32, ts: &[i64], value: &[f64], ingested: &[i64]) {
+        seen.rows += ts.len() as u64;
+        for &t in [ts.first(), ts.last()].into_iter().flatten() {
+            seen.range = Some(seen.range.map_or((t, t), |(from, to)| (from.min(t), to.max(t))));
+        }
+        seen.contradicting += seen.same_time.contradictions(series, ts, value, ingested);
+        let Some(Read { rank: Some(_), possible: (low, high), reading, signal }) = &self.read[series as usize] else {
             return;
         };
         if !value.iter().all(|v| *low <= *v && *v <= *high) {
             let outside = value.iter().filter(|v| !(*low <= **v && **v <= *high)).count() as u64;
-            *report.outside.entry(self.keys[series as usize].metric.clone()).or_default() += outside;
+            *seen.outside.entry(self.keys[series as usize].metric.clone()).or_default() += outside;
         }
         if Shape::matters(*signal, *reading) {
+            let shape = seen.shapes.entry(series).or_default();
             for v in value {
                 shape.add(*v);
             }
@@ -64,7 +95,12 @@ impl<'a> Watch<'a> {
     }
 
     /// Says what was seen: metrics that no signal reads or not by this statistic, and those that are something else than it reads.
-    pub(super) fn tell(&self, rows: &[u64], report: &mut ImportReport) {
+    pub(super) fn tell(&self, seen: Seen, rows: &[u64], report: &mut ImportReport) {
+        report.rows_written = seen.rows;
+        report.rows_replacing = seen.replacing;
+        report.rows_contradicting = seen.contradicting;
+        report.range = seen.range;
+        report.outside = seen.outside;
         let mut best: BTreeMap<[Option<&str>; 6], u8> = BTreeMap::new();
         for (key, rank) in self.keys.iter().zip(&self.read).filter_map(|(key, read)| Some((key, read.as_ref()?.rank?)))
         {
@@ -79,15 +115,16 @@ impl<'a> Watch<'a> {
             };
             *report.unused_metrics.entry(name).or_default() += rows;
         }
-        let doubt = |read: &Read| read.rank.and_then(|_| read.shape.doubt(read.signal, read.reading));
-        let of_more: BTreeSet<(&str, &str)> = (self.keys.iter().zip(&self.read))
-            .filter(|(_, read)| {
-                read.as_ref().is_some_and(|r| r.rank.is_some() && doubt(r).is_none() && r.shape.reaches(1.0))
-            })
-            .map(|(key, _)| (key.instance_id.as_str(), key.metric.as_str()))
+        let shaped = seen.shapes.iter().filter_map(|(series, shape)| {
+            let (key, read) = (&self.keys[*series as usize], self.read[*series as usize].as_ref()?);
+            Some((key, shape, shape.doubt(read.signal, read.reading)))
+        });
+        let of_more: BTreeSet<(&str, &str)> = (shaped.clone())
+            .filter(|(_, shape, doubt)| doubt.is_none() && shape.reaches(1.0))
+            .map(|(key, ..)| (key.instance_id.as_str(), key.metric.as_str()))
             .collect();
-        for (key, read) in self.keys.iter().zip(&self.read) {
-            let Some(doubt) = read.as_ref().and_then(doubt) else { continue };
+        for (key, _, doubt) in shaped {
+            let Some(doubt) = doubt else { continue };
             // A new volume is nearly empty; an agent that publishes shares does so of every volume.
             if doubt == Doubt::Share && of_more.contains(&(key.instance_id.as_str(), key.metric.as_str())) {
                 continue;

@@ -162,3 +162,31 @@ fn skipping_leaves_out_bad_rows_and_says_which() {
     assert_eq!(report.errors[1], format!("{at}:4: the line has 3 fields, the header 4"));
     assert_eq!(report.errors[2], format!("{at}:5: the value inf is not finite"));
 }
+
+#[test]
+fn an_import_writes_the_same_bytes_on_any_number_of_threads() {
+    let root = tempfile::tempdir().unwrap();
+    let rows = |value: i64| {
+        let line = |h: i64, i: i64| {
+            format!("i-{},disk_used_percent,path=/{h},{},{}\n", i % 20, 1_770_681_600 + 3600 * (i / 5), value + i % 7)
+        };
+        (0..3).flat_map(|h| (0..400).map(move |i| line(h, i))).collect::<String>()
+    };
+    let file = |name: &str, value: i64| {
+        write(root.path(), name, &format!("instance_id,metric,device,ts,value\n{}", rows(value)))
+    };
+    let files = [file("a.csv", 10), file("b.csv", 30)];
+    let made = ["1", "2", "7"].map(|threads| {
+        let history = root.path().join(format!("h{threads}"));
+        let mut options = ImportOptions { threads: threads.parse().unwrap(), ..ImportOptions::at(NOW) };
+        options.memory_limit_bytes = 2000;
+        let reports = files.clone().map(|file| {
+            options.now_ms += 1;
+            import(&history, &[file], &options).unwrap()
+        });
+        assert!(reports[1].rows_replacing > 100, "{reports:?}");
+        (snapshot(&history), reports)
+    });
+    assert!(made[0].0.len() > 20);
+    assert!(made[1] == made[0] && made[2] == made[0]);
+}

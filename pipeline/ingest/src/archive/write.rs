@@ -22,12 +22,7 @@ pub(super) struct Done {
 pub(super) fn commit(writer: &mut Writer<'_>, name: &str, pile: &RangeBuffer) -> Result<Done, HistoryError> {
     let mut staging = writer.stage(name)?;
     let history = writer.history();
-    let mut out = Out {
-        delay_ms: i64::from(history.manifest().availability_delay_s) * 1000,
-        name,
-        done: Done::default(),
-        range: None,
-    };
+    let mut out = Out { delay_ms: history.delay_ms(), name, done: Done::default(), range: None };
     let kept_from = history.kept_from()?.unwrap_or(i64::MIN);
     let mut buckets: BTreeMap<u16, Vec<Series<'_>>> = BTreeMap::new();
     for (key, pieces) in &pile.series {

@@ -1,6 +1,7 @@
 //! What a run writes and announces, once, whatever came before it.
 
 use super::*;
+use crate::evidence::SampleCounts;
 use forewarn_deliver::{JsonLinesBus, outbox, pump};
 use forewarn_domain::signal::SIGNALS;
 use forewarn_log::table::Table;
@@ -40,9 +41,7 @@ fn analysis(ruleset: &RuleSet, as_of: i64, failing: bool) -> Analysis {
         sparks: vec![BTreeMap::new()],
         assessed: ruleset.assess(&table).unwrap(),
         table,
-        samples: 0,
-        unused: BTreeMap::new(),
-        outside: BTreeMap::new(),
+        samples: SampleCounts::default(),
     }
 }
 

@@ -2,6 +2,7 @@ use super::*;
 use forewarn_history::import::{ImportOptions, import_files};
 use forewarn_history::{EventRow, IncidentRow, InstanceRow, RemoteStore, Store};
 use forewarn_log::{EventLog, SqliteLog};
+use forewarn_runtime::threads::Threads;
 use forewarn_testkit::counting_store::CountingStore;
 use std::path::Path;
 use std::sync::Arc;
@@ -125,8 +126,15 @@ fn a_turn_reads_each_file_of_the_small_tables_once_and_none_of_days_that_it_does
     let mut turn = take(dir.path()).unwrap();
     turn.begin_at(now - 2 * HOUR).unwrap();
     objects.forget();
-    let run =
-        PredictionRun { history: &history, ruleset: &ruleset, shadow: None, map: &map, plans: None, metrics: &metrics };
+    let run = PredictionRun {
+        history: &history,
+        ruleset: &ruleset,
+        shadow: None,
+        map: &map,
+        plans: None,
+        metrics: &metrics,
+        threads: Threads::ONE,
+    };
     let schedule = Schedule { every: HOUR, offset: 0, most: 5 };
     assert_eq!(run.catch_up(schedule, &turn, &log, now, &Interrupt::default()).unwrap().due, 3);
     turn.conclude(&mut history, &log, now);

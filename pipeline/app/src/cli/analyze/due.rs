@@ -70,6 +70,7 @@ impl Args {
             map: &map,
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &system_context.metrics,
+            threads: self.threads.threads(context)?,
         };
         let mut report = run.catch_up(schedule, &turn, &*log, now, &system_context.stop).map_err(CliError::failed)?;
         if report.due > 0 {
