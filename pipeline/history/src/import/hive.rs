@@ -20,7 +20,11 @@ pub(super) fn constants(path: &Path) -> Result<Constants, String> {
         let Some((column, value)) = name.to_str().and_then(|n| n.split_once('=')) else { continue };
         let Some(at) = SERIES_COLUMNS.iter().position(|c| usual_name(c, column)) else { continue };
         if value != NULL {
-            found[at] = Some(decoded(value).ok_or_else(|| format!("`{column}={value}` in its path is not UTF-8"))?);
+            let value = decoded(value).ok_or_else(|| format!("`{column}={value}` in its path is not UTF-8"))?;
+            if value.split(['/', '\\']).any(|step| step == "..") {
+                return Err(format!("`{column}={value}` in its path leads out of it, which no value of a column does"));
+            }
+            found[at] = Some(value);
         }
     }
     Ok(found)
@@ -85,6 +89,10 @@ mod tests {
         assert!(found[2..].iter().all(Option::is_none));
         assert_eq!(decoded("100%").as_deref(), Some("100%"));
         assert!(constants(Path::new("metric=%ff/f.csv")).unwrap_err().contains("not UTF-8"));
+        for out in ["instance_id=../f.csv", "instance_id=..%2F..%2Fetc/f.csv", "device=a%5C..%5Cb/f.csv"] {
+            assert!(constants(Path::new(out)).unwrap_err().contains("leads out of it"), "{out}");
+        }
+        assert_eq!(constants(Path::new("device=..a/f.csv")).unwrap()[4].as_deref(), Some("..a"));
     }
 
     #[test]

@@ -87,7 +87,8 @@ fn hostile_files_are_refused_and_leave_no_trace() {
         ),
         ("deep.json", "{\"a\":".repeat(10_000).into_bytes(), "no JSON that can be read"),
         ("half.csv", [&[0xff, 0xfe][..], &[0x00, 0xd8, 0x20, 0x00]].concat(), "half of a character"),
-        ("x/instance_id=../metric=%0a/f.csv", b"ts,value\n2026-02-10,1\n".to_vec(), "metric is empty"),
+        ("x/instance_id=i-1/metric=%0a/f.csv", b"ts,value\n2026-02-10,1\n".to_vec(), "metric is empty"),
+        ("y/instance_id=../metric=m/f.csv", b"ts,value\n2026-02-10,1\n".to_vec(), "leads out of it"),
     ] {
         let path = file(dir.path(), name, &bytes);
         let said = refused(dir.path(), &path, &ImportOptions::at(NOW));
