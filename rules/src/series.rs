@@ -213,8 +213,20 @@ impl Series {
     }
 
     /// Gives for each hour of `span` when the last of its samples became available or could win; `i64::MIN` for an hour without samples.
-    pub(crate) fn settled(&self, span: &Range<i64>, delay_ms: i64) -> Vec<i64> {
+    /// `is_unique_sorted` is what [`Series::normalise`] returned.
+    pub(crate) fn settled(&self, span: &Range<i64>, delay_ms: i64, is_unique_sorted: bool) -> Vec<i64> {
         let hours = usize::try_from((span.end - span.start) / HOUR_MS).unwrap_or(0);
+        if is_unique_sorted {
+            // Nothing came late and nothing came twice: the last sample of an hour settles it.
+            let mut from = self.ts.partition_point(|&t| t < span.start);
+            let starts = (0..hours as i64).map(|hour| span.start + hour * HOUR_MS);
+            let settled = starts.map(|start| {
+                let n = self.ts[from..].partition_point(|&t| t < start + HOUR_MS);
+                from += n;
+                if n > 0 { self.cell_end(self.ts[from - 1]) + delay_ms } else { i64::MIN }
+            });
+            return settled.collect();
+        }
         // When each hour's samples are available, whether one of them was known live, and when its last import came.
         let mut known = vec![(i64::MIN, false, NOT_IMPORTED); hours];
         let from = self.ts.partition_point(|&t| t < span.start);

@@ -62,7 +62,7 @@ def cases(place):
         "columns": ("a million columns", write(place / "columns.csv", HEADER.rstrip() + "," + ",".join(f"c{i}" for i in range(1_000_000)) + "\n"), r"line 1 has more than"),
         "parquet-columns": ("a hundred thousand columns of Parquet", wide_parquet(place / "wide.parquet", 100_000), r"columns"),
         "line": ("a CSV line of 100 MB", write(place / "line.csv", f"{HEADER}{long_id},CPUUtilization,2026-01-01T00:00:00Z,1\n"), r"line 2 has more than"),
-        "quote": ("a quote that nobody closes", write(place / "quote.csv", HEADER + 'i-a,"CPU' + ROW * 400_000), r"line 2"),
+        "quote": ("a quote that nobody closes", write(place / "quote.csv", HEADER + 'i-a,"CPU' + ROW * 400_000), r"quote\.csv:2|line 2"),
         "deep": ("JSON 10,000 deep", write(place / "deep.json", '{"Datapoints":' * 10_000 + "1" + "}" * 10_000), r"JSON"),
         "deep-list": ("a list 10,000 deep", write(place / "list.json", '{"Datapoints":' + "[" * 10_000 + "]" * 10_000 + "}"), r"recursion limit|JSON"),
         "dots": ("a Hive path with ..", write(place / "hive" / "instance_id=..%2F..%2Fetc" / "f.csv", "metric,ts,value\nCPUUtilization,2026-01-01T00:00:00Z,1\n").parents[1], r"leads out of it"),

@@ -45,6 +45,8 @@ class Year:
         self.where = ["--history", self.history, "--state", self.state]
         self.accounts = settings(IDS, place)
         self.rounds, self.calls, self.weights, self.peak = [], [], [], collections.Counter()
+        # Processor seconds of each round, by command: what a busy machine does not lengthen.
+        self.works, self.work = [], {}
 
     def forewarn(self, phase, day, *args, may_fail=False):
         """Runs a command at two in the morning after a day, by a clock that is sixty times as fast, with few descriptors; gives the seconds it took."""
@@ -54,6 +56,7 @@ class Year:
         if r.code and not may_fail:
             raise Short(f"{phase} of day {day}: exit {r.code}: {r.err.strip()[-400:]}")
         self.peak[phase] = max(self.peak[phase], r.peak)
+        self.work[phase] = r.cpu
         return r.wall
 
     def events(self, day):
@@ -90,6 +93,7 @@ class Year:
         if self.maintained:
             took["maintain"] = self.forewarn("maintain", day, "maintain", *self.where)
         self.rounds.append(took)
+        self.works.append(dict(self.work))
 
     def on_s3(self, day):
         """Has the round of this day held on a copy of history and state, the history on S3; gives the calls of S3 by kind."""
@@ -193,6 +197,8 @@ def year(line, days, maintained=True, upkeep=None):
 
 def judged(line, it):
     first, last = week(it.rounds[1:8]), week(it.rounds[-7:])
+    early, late = week(it.works[1:8]), week(it.works[-7:])
+    line.check("work", "... by processor time", late <= SLOWER * early, f"{late:.2f} s and {early:.2f} s: {late / early:.2f}", f"<= {SLOWER}")
     line.check("rounds", "a round of the last week beside one of the first", last <= SLOWER * first, f"{last:.2f} s and {first:.2f} s: {last / first:.2f}", f"<= {SLOWER}")
 
 

@@ -127,8 +127,11 @@ impl Probe<'_> {
         let dry = self.aws.block_on(ec2.describe_instances().dry_run(true).send());
         let dry = dry.map_or_else(|e| outcome(&e), |_| Outcome::Allowed);
         let data = self.data(&cloudwatch, now_ms);
+        let credits = self.aws.block_on(ec2.describe_instance_credit_specifications().dry_run(true).send());
+        let credits = credits.map_or_else(|e| outcome(&e), |_| Outcome::Allowed);
         let mut findings = vec![
             judge::permission("ec2:DescribeInstances", region, &dry, ""),
+            judge::permission("ec2:DescribeInstanceCreditSpecifications", region, &credits, ""),
             judge::permission("cloudwatch:GetMetricData", region, &data, ""),
         ];
         match self.reporting(&cloudwatch) {

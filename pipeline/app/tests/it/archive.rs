@@ -53,6 +53,7 @@ fn fill(state: &Path) {
         instance_type: Some("t3.large".to_owned()),
         launched_at: Some(START),
         seen_at: START,
+        cpu_credits: Some("unlimited".to_owned()),
     };
     producer.put(&[Record::Instance(seen)]).unwrap();
 }
@@ -95,6 +96,7 @@ fn whole(history: &Path) {
     }
     let instances = History::open(history.to_str().unwrap()).unwrap().instances().unwrap();
     assert_eq!(instances.values().map(|i| i.workload.clone()).collect::<Vec<_>>(), vec![Some("web".to_owned())]);
+    assert!(instances.values().all(forewarn_history::InstanceRow::is_unlimited));
 }
 
 #[test]

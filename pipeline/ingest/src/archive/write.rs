@@ -54,7 +54,7 @@ pub(super) fn seen_rows(pile: &RangeBuffer) -> Vec<InstanceRow> {
         workload: seen.workload.clone(),
         instance_type: seen.instance_type.clone(),
         launched_at: seen.launched_at,
-        cpu_credits: None,
+        cpu_credits: seen.cpu_credits.clone(),
     };
     pile.instances.iter().map(row).collect()
 }

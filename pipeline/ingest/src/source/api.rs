@@ -184,9 +184,18 @@ pub struct Instance {
     pub tags: BTreeMap<String, String>,
     /// Ids of attached volumes, with the device each one is attached as.
     pub volumes: Vec<(String, String)>,
+    /// How it may spend CPU credits: `standard`, or `unlimited` beyond its balance; none where that is not known.
+    #[serde(default)]
+    pub cpu_credits: Option<String>,
 }
 
 impl Instance {
+    /// Says whether its type has CPU credits: t2, t3, t3a, t4g.
+    pub fn is_burstable(&self) -> bool {
+        let mut letters = self.instance_type.as_deref().unwrap_or_default().chars();
+        letters.next() == Some('t') && letters.next().is_some_and(|c| c.is_ascii_digit())
+    }
+
     /// Gives what it is a copy of: its Auto Scaling group, its launch template, or what the tag `workload` says.
     pub fn workload(&self) -> Option<&str> {
         ["aws:autoscaling:groupName", "aws:ec2launchtemplate:id", "workload"]
@@ -205,6 +214,15 @@ pub struct InstancePage {
     pub next: Option<String>,
 }
 
+/// One page of `DescribeInstanceCreditSpecifications`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnlimitedPage {
+    /// Ids of instances.
+    pub ids: Vec<String>,
+    /// The next page, where there is one.
+    pub next: Option<String>,
+}
+
 /// Describes instances.
 pub trait InstanceApi: Send + Sync + std::fmt::Debug {
     /// Gives a page of all instances of the account in the region.
@@ -212,6 +230,12 @@ pub trait InstanceApi: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As [`ApiError`]; nothing is tried twice in here.
     fn describe_instances(&self, token: Option<&str>) -> Result<InstancePage, ApiError>;
+
+    /// Gives a page of the ids of instances that may spend CPU credits beyond their balance.
+    ///
+    /// # Errors
+    /// As [`ApiError`]; nothing is tried twice in here.
+    fn unlimited_credits(&self, token: Option<&str>) -> Result<UnlimitedPage, ApiError>;
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Asks EC2 itself, over the SDK.
 
-use super::api::{ApiError, Instance, InstanceApi, InstancePage};
+use super::api::{ApiError, Instance, InstanceApi, InstancePage, UnlimitedPage};
 use super::cloudwatch::{named, timeouts};
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
@@ -36,6 +36,16 @@ impl InstanceApi for Ec2 {
         let next = reply.next_token.filter(|t| !t.is_empty());
         Ok(InstancePage { instances: reply.reservations.unwrap_or_default().into_iter().flat_map(of).collect(), next })
     }
+
+    fn unlimited_credits(&self, token: Option<&str>) -> Result<UnlimitedPage, ApiError> {
+        // Of no instance in particular, EC2 names those that are unlimited.
+        let call = self.client.describe_instance_credit_specifications().max_results(PAGE);
+        let reply = self.aws.block_on(call.set_next_token(token.map(str::to_owned)).send());
+        let reply = reply.map_err(|e| named(&e, "ec2:DescribeInstanceCreditSpecifications"))?;
+        let all = reply.instance_credit_specifications.unwrap_or_default().into_iter();
+        let unlimited = all.filter(|c| c.cpu_credits.as_deref() == Some("unlimited")).filter_map(|c| c.instance_id);
+        Ok(UnlimitedPage { ids: unlimited.collect(), next: reply.next_token.filter(|t| !t.is_empty()) })
+    }
 }
 
 fn of(reservation: Reservation) -> impl Iterator<Item = Instance> {
@@ -52,6 +62,7 @@ fn of(reservation: Reservation) -> impl Iterator<Item = Instance> {
             launched_at: i.launch_time.and_then(|t| t.to_millis().ok()),
             tags,
             volumes,
+            cpu_credits: None,
         })
     })
 }

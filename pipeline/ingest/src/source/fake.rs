@@ -2,7 +2,7 @@
 
 use super::api::{
     ApiError, DataPage, DataRequest, Instance, InstanceApi, InstancePage, ListRequest, MetricApi, MetricName,
-    MetricPage, Points, Standing,
+    MetricPage, Points, Standing, UnlimitedPage,
 };
 use crate::stream::{Producer, PutReport, Record, StreamError};
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ pub(super) struct World {
     pub(super) denied: bool,
     /// Says nothing for so long to each call, milliseconds.
     pub(super) hangs: Option<i64>,
+    /// Whose CPU credits are unlimited; none where that may not be asked.
+    pub(super) unlimited: Option<Vec<String>>,
     /// Names one page of a listing as the next for ever.
     pub(super) endless: bool,
 }
@@ -122,6 +124,17 @@ impl InstanceApi for Fake {
         let at: usize = token.map_or(0, |t| t.parse().unwrap());
         let next = (at + 1 < world.instances.len()).then(|| (at + 1).to_string());
         Ok(InstancePage { instances: world.instances.iter().skip(at).take(1).cloned().collect(), next })
+    }
+
+    fn unlimited_credits(&self, token: Option<&str>) -> Result<UnlimitedPage, ApiError> {
+        let world = &mut *self.world.lock().unwrap();
+        let Some(unlimited) = &world.unlimited else {
+            let operation = "ec2:DescribeInstanceCreditSpecifications";
+            return Err(ApiError::Denied { operation, why: "told so".to_owned() });
+        };
+        let at: usize = token.map_or(0, |t| t.parse().unwrap());
+        let next = (at + 1 < unlimited.len()).then(|| (at + 1).to_string());
+        Ok(UnlimitedPage { ids: unlimited.iter().skip(at).take(1).cloned().collect(), next })
     }
 }
 

@@ -75,7 +75,7 @@ impl Pace {
     pub fn of(&self, operation: &str) -> MutexGuard<'_, Limiter> {
         let limiter = match operation {
             "ListMetrics" => &self.list,
-            "DescribeInstances" => &self.describe,
+            "DescribeInstances" | "DescribeInstanceCreditSpecifications" => &self.describe,
             _ => &self.data,
         };
         limiter.lock().unwrap_or_else(PoisonError::into_inner)

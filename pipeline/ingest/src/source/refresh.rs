@@ -71,7 +71,8 @@ pub(super) fn refresh(
     let fresh = is_fresh(job, row, now);
     let mut cut = 0;
     if !fresh && job.selection.asks_ec2() {
-        let instances = describe(caller, place, &mut cut)?;
+        let mut instances = describe(caller, place, &mut cut)?;
+        ask_credits(caller, place, &mut instances, &mut cut)?;
         account = account.or_else(|| instances.iter().find_map(|i| i.account.clone()));
         state.remember(row.id, &instances, now).map_err(CallError::State)?;
         forewarn_runtime::failpoint::point("ingest.described");
@@ -97,6 +98,7 @@ pub(super) fn refresh(
         instance_type: i.instance_type.clone(),
         launched_at: i.launched_at,
         seen_at: now,
+        cpu_credits: i.cpu_credits.clone(),
     });
     out.changed = state.unsent(row.id, seen.collect()).map_err(CallError::State)?;
     Ok(out)
@@ -141,6 +143,33 @@ fn describe(caller: &Caller<'_>, place: &Place, cut: &mut u64) -> Result<Vec<Ins
     })?;
     *cut += note_cut(is_cut, call.operation, "instances", place);
     Ok(all)
+}
+
+/// Asks how instances may spend CPU credits, where any has them. What nobody says is not known, and stops nothing.
+fn ask_credits(caller: &Caller<'_>, place: &Place, instances: &mut [Instance], cut: &mut u64) -> Result<(), CallError> {
+    if !instances.iter().any(Instance::is_burstable) {
+        return Ok(());
+    }
+    let call = Call { service: "ec2", operation: "DescribeInstanceCreditSpecifications" };
+    let mut unlimited = BTreeSet::new();
+    let asked = pages(|token| {
+        let page = caller.make(&call, Need::default(), || place.instances.unlimited_credits(token.as_deref()))?;
+        unlimited.extend(page.ids);
+        Ok(page.next)
+    });
+    match asked {
+        Ok(is_cut) => *cut += note_cut(is_cut, call.operation, "credits", place),
+        Err(why @ (CallError::Api(_) | CallError::GivenUp { .. })) => {
+            tracing::warn!(region = place.region, "whose CPU credits are unlimited is not known: {why}");
+            return Ok(());
+        }
+        Err(e) => return Err(e),
+    }
+    for instance in instances.iter_mut().filter(|i| i.is_burstable()) {
+        let credits = if unlimited.contains(&instance.id) { "unlimited" } else { "standard" };
+        instance.cpu_credits = Some(credits.to_owned());
+    }
+    Ok(())
 }
 
 fn list(

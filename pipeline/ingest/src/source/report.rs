@@ -37,7 +37,7 @@ impl Counts {
     pub(super) fn of(&self, operation: &str) -> &AtomicU64 {
         match operation {
             "ListMetrics" => &self.list_calls,
-            "DescribeInstances" => &self.describe_calls,
+            "DescribeInstances" | "DescribeInstanceCreditSpecifications" => &self.describe_calls,
             _ => &self.data_calls,
         }
     }

@@ -421,3 +421,30 @@ fn a_range_older_than_what_is_listed_says_so() {
     assert!(report.places[0].gaps()[0].contains("fell silent before 2026-02-01T00:00:00"), "{report:?}");
     assert_eq!(stand.round(FOLLOW).places[0].listed_since, None);
 }
+
+#[test]
+fn whose_credits_are_unlimited_is_asked_where_any_instance_has_them_and_a_refusal_stops_nothing() {
+    let mut stand = Fixture::new(3);
+    {
+        let world = &mut *stand.world.lock().unwrap();
+        for (instance, kind) in world.instances.iter_mut().zip(["t3.large", "t4g.nano", "m5.large"]) {
+            instance.instance_type = Some(kind.to_owned());
+        }
+        (0..3).for_each(|i| drop(world.series.insert(cpu(i), points(T - 3 * HOUR, T + 9 * HOUR, 0))));
+    }
+    let said = |stand: &Fixture| -> Vec<Option<String>> {
+        let told = |record: &Record| if let Record::Instance(seen) = record { Some(seen.clone()) } else { None };
+        let mut last: BTreeMap<String, Option<String>> = BTreeMap::new();
+        for seen in stand.kept.records.iter().filter_map(told) {
+            last.insert(seen.instance_id, seen.cpu_credits);
+        }
+        last.into_values().collect()
+    };
+    stand.to(T + STEP);
+    assert!(stand.round(FOLLOW).complete, "it may not be asked");
+    assert_eq!(said(&stand), [None, None, None]);
+    stand.world.lock().unwrap().unlimited = Some(vec![id(0), "i-somebodyelse".to_owned()]);
+    stand.to(T + 2 * HOUR + STEP);
+    assert!(stand.round(FOLLOW).complete);
+    assert_eq!(said(&stand), [Some("unlimited".to_owned()), Some("standard".to_owned()), None]);
+}

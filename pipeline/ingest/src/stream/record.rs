@@ -14,9 +14,10 @@ use zstd::zstd_safe::{DCtx, ResetDirective, get_error_name};
 pub const MAX_ENCODED: usize = (1 << 20) - 512;
 /// Longest record once decompressed.
 pub const MAX_DECODED: usize = 16 << 20;
-/// The version written today.
-const VERSION: u8 = 1;
-const MAGIC: [u8; 3] = [b'f', b'w', VERSION];
+/// The newest version that is read.
+const VERSION: u8 = 2;
+/// The version of what every forewarn reads.
+const FIRST: u8 = 1;
 /// Fast, and samples shrink four times already.
 const ZSTD_LEVEL: i32 = 1;
 
@@ -68,6 +69,9 @@ pub struct InstanceSeen {
     pub launched_at: Option<i64>,
     /// When it was seen, milliseconds.
     pub seen_at: i64,
+    /// How it may spend CPU credits, `standard` or `unlimited`, where that was told; a record with it is of version 2.
+    #[serde(skip)]
+    pub cpu_credits: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -129,6 +133,18 @@ enum Wire<'a> {
     /// JSON: postcard can't carry values of any shape.
     Event(&'a str),
     Instance(InstanceSeen),
+    /// As before, and how it may spend CPU credits.
+    InstanceWithCredits(InstanceSeen, &'a str),
+}
+
+impl Wire<'_> {
+    /// The first version that has it.
+    const fn version(&self) -> u8 {
+        match self {
+            Wire::Samples { .. } | Wire::Event(_) | Wire::Instance(_) => FIRST,
+            Wire::InstanceWithCredits(..) => VERSION,
+        }
+    }
 }
 
 impl Record {
@@ -157,7 +173,10 @@ impl Record {
                 out.push(pack(&Wire::Event(&text))?.ok_or_else(|| too_long(text.len(), "encoded", MAX_ENCODED))?);
             }
             Self::Instance(seen) => {
-                out.extend(pack(&Wire::Instance(seen.clone()))?);
+                out.extend(pack(&match &seen.cpu_credits {
+                    None => Wire::Instance(seen.clone()),
+                    Some(credits) => Wire::InstanceWithCredits(seen.clone(), credits),
+                })?);
             }
         }
         Ok(out)
@@ -171,7 +190,7 @@ impl Record {
         let [b'f', b'w', version, body @ ..] = bytes else {
             return Err(RecordError::Foreign(bytes.iter().copied().take(8).collect()));
         };
-        if *version != VERSION {
+        if !(FIRST..=VERSION).contains(version) {
             return Err(RecordError::Newer(*version));
         }
         let plain = decompressed(body)?;
@@ -188,6 +207,9 @@ impl Record {
                 Self::Event(serde_json::from_str(text).map_err(|e| RecordError::Invalid(e.to_string()))?)
             }
             Wire::Instance(seen) => Self::Instance(seen),
+            Wire::InstanceWithCredits(seen, credits) => {
+                Self::Instance(InstanceSeen { cpu_credits: Some(credits.to_owned()), ..seen })
+            }
         };
         record.check()?;
         Ok(record)
@@ -213,7 +235,10 @@ impl Record {
                 }
                 envelope.check().map_err(|e| RecordError::Invalid(e.to_string()))
             }
-            Self::Instance(seen) => name("instance_id", &seen.instance_id),
+            Self::Instance(seen) => {
+                name("instance_id", &seen.instance_id)?;
+                seen.cpu_credits.as_deref().map_or(Ok(()), |credits| name("cpu_credits", credits))
+            }
         }
     }
 }
@@ -373,7 +398,7 @@ fn pack(wire: &Wire<'_>) -> Result<Option<Vec<u8>>, RecordError> {
     if plain.len() > MAX_DECODED {
         return Ok(None);
     }
-    let mut bytes = MAGIC.to_vec();
+    let mut bytes = vec![b'f', b'w', wire.version()];
     bytes.extend(zstd::bulk::compress(&plain, ZSTD_LEVEL).map_err(|e| damaged(&e))?);
     Ok((bytes.len() <= MAX_ENCODED).then_some(bytes))
 }

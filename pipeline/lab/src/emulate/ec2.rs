@@ -1,5 +1,6 @@
 //! EC2 and STS over the Query protocol: instances as they are at the time, and who is asking.
 
+mod credits;
 mod form;
 mod instances;
 mod status;
@@ -10,18 +11,23 @@ use super::refusal::{Kind, Refusal};
 use form::Form;
 use xml::Xml;
 
+/// What is answered.
+const KNOWN: [&str; 4] =
+    ["DescribeInstances", "DescribeInstanceStatus", "DescribeInstanceCreditSpecifications", "GetCallerIdentity"];
+
 /// Answers a form.
 pub(super) fn answer(it: &Emulator, body: &[u8], now: i64) -> Result<Vec<u8>, Refusal> {
     let form = Form::parse(body)?;
     match form.get("Action") {
         Some("DescribeInstances") => instances::describe(it, &form, now),
         Some("DescribeInstanceStatus") => status::describe(it, &form, now),
+        Some("DescribeInstanceCreditSpecifications") => credits::describe(it, &form, now),
         Some("GetCallerIdentity") => Ok(identity(it)),
         Some(other) => {
-            let known = "DescribeInstances, DescribeInstanceStatus and GetCallerIdentity";
+            let known = KNOWN.join(", ");
             Err(Refusal::new(
                 Kind::InvalidAction,
-                format!("The action {other} is not valid; {known} are answered here"),
+                format!("The action {other} is not valid; answered here are {known}"),
             ))
         }
         None => Err(Refusal::new(Kind::MissingParameter, "The request must contain the parameter Action")),
@@ -30,9 +36,8 @@ pub(super) fn answer(it: &Emulator, body: &[u8], now: i64) -> Result<Vec<u8>, Re
 
 /// Gives what a request is counted as.
 pub(super) fn name(body: &[u8]) -> &'static str {
-    let known = ["DescribeInstances", "DescribeInstanceStatus", "GetCallerIdentity"];
     let action = Form::parse(body).ok().and_then(|form| form.get("Action").map(str::to_owned));
-    known.into_iter().find(|name| action.as_deref() == Some(name)).unwrap_or("unknown")
+    KNOWN.into_iter().find(|name| action.as_deref() == Some(name)).unwrap_or("unknown")
 }
 
 fn identity(it: &Emulator) -> Vec<u8> {

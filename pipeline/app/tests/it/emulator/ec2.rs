@@ -57,6 +57,30 @@ fn a_terminated_instance_is_shown_for_an_hour() {
 }
 
 #[test]
+fn credits_are_told_of_those_that_are_unlimited_or_of_whom_somebody_asks_for() {
+    let s = Served::start(&Options { instances: 150, ..options() }, START + 2 * DAY);
+    let client = aws_sdk_ec2::Client::new(&s.config(1));
+    let burstable = |i: &Instance| i.instance_type().is_some_and(|t| t.as_str().starts_with('t'));
+    let (mut ids, mut others) = (Vec::new(), 0);
+    for instance in all(&s, &[("instance-state-name", "running")]) {
+        if burstable(&instance) {
+            ids.push(instance.instance_id().unwrap().to_owned());
+        } else {
+            others += 1;
+        }
+    }
+    let pages = client.describe_instance_credit_specifications().max_results(7).into_paginator().items().send();
+    let unlimited = s.block_on(pages.collect::<Result<Vec<_>, _>>()).unwrap();
+    assert!(unlimited.iter().all(|c| c.cpu_credits() == Some("unlimited")));
+    let asked = client.describe_instance_credit_specifications().set_instance_ids(Some(ids.clone())).send();
+    let told = s.block_on(asked).unwrap().instance_credit_specifications.unwrap();
+    assert_eq!(told.len(), ids.len());
+    let of = |credits: &str| told.iter().filter(|c| c.cpu_credits() == Some(credits)).count();
+    assert!(of("unlimited") > 0 && of("standard") > 0 && others > 0, "{told:?}");
+    assert!(unlimited.len() >= of("unlimited"));
+}
+
+#[test]
 fn status_identity_and_refusals_speak_the_query_protocol() {
     let s = Served::start(&options(), START + DAY);
     let client = aws_sdk_ec2::Client::new(&s.config(1));

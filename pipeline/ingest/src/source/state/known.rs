@@ -90,5 +90,7 @@ impl State {
 }
 
 fn fingerprint(seen: &InstanceSeen) -> String {
-    format!("{:?}", (&seen.account, &seen.region, &seen.workload, &seen.instance_type, seen.launched_at))
+    let told = format!("{:?}", (&seen.account, &seen.region, &seen.workload, &seen.instance_type, seen.launched_at));
+    // What was sent before credits were asked for is not sent again because of that.
+    seen.cpu_credits.as_ref().map_or(told.clone(), |credits| format!("{told} {credits}"))
 }

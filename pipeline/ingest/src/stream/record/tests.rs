@@ -48,7 +48,7 @@ proptest! {
     fn bytes_that_are_no_record_are_refused_and_nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), valid_head in any::<bool>()) {
         let mut bytes = bytes;
         if valid_head {
-            bytes.splice(0..0, MAGIC);
+            bytes.splice(0..0, [b'f', b'w', FIRST]);
         }
         prop_assert!(Record::decode(&bytes).is_err());
     }
@@ -85,8 +85,19 @@ fn a_batch_too_long_for_a_record_is_split_in_order() {
 }
 
 #[test]
+fn an_instance_says_how_it_may_spend_credits_and_is_read_by_older_ones_where_it_does_not() {
+    let seen = InstanceSeen { instance_id: "i-1".to_owned(), seen_at: 7, ..InstanceSeen::default() };
+    for (credits, version) in [(None, FIRST), (Some("unlimited".to_owned()), VERSION)] {
+        let record = Record::Instance(InstanceSeen { cpu_credits: credits, ..seen.clone() });
+        let encoded = record.encode().unwrap();
+        assert_eq!(encoded[0][2], version);
+        assert_eq!(Record::decode(&encoded[0]).unwrap(), record);
+    }
+}
+
+#[test]
 fn a_bomb_is_refused_before_it_is_unpacked() {
-    let mut bytes = MAGIC.to_vec();
+    let mut bytes = vec![b'f', b'w', FIRST];
     bytes.extend(zstd::bulk::compress(&vec![0; 64 << 20], 19).unwrap());
     assert!(bytes.len() < 100_000);
     assert!(matches!(Record::decode(&bytes), Err(RecordError::TooLong { .. })));
@@ -94,7 +105,7 @@ fn a_bomb_is_refused_before_it_is_unpacked() {
 
 #[test]
 fn another_version_and_what_can_not_be_are_told_apart() {
-    assert!(matches!(Record::decode(b"fw\x02abc"), Err(RecordError::Newer(2))));
+    assert!(matches!(Record::decode(b"fw\x03abc"), Err(RecordError::Newer(3))));
     assert!(matches!(Record::decode(b"{}"), Err(RecordError::Foreign(_))));
     let mut bad = block(300, &[1, 1], vec![1.0, f64::NAN]);
     assert!(matches!(Record::Samples(batch(vec![bad.clone()])).encode(), Err(RecordError::Invalid(_))));
