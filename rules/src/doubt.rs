@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 const LEAST: u64 = 3 * CELLS_PER_HOUR as u64;
 /// A counter that begins again falls below this share of what it was.
 const RESET: f64 = 0.5;
-/// The largest share of steps that may be such resets.
-const RESETS: f64 = 0.02;
+/// How often a counter has grown at least for each time that it began again: what rarely happens goes back to 0 as often as it rises.
+const RISES_A_RESET: u64 = 10;
 /// The largest value of a series of shares is at least this: a new volume is nearly empty, in percent too.
 const LEAST_SHARE: f64 = 0.05;
 
@@ -126,7 +126,7 @@ impl Shape {
     fn is_counter(&self) -> bool {
         let enough = |rises: u64| rises >= LEAST / 12;
         self.falls == 0
-            && self.resets as f64 <= RESETS * self.known as f64
+            && self.resets * RISES_A_RESET <= self.rises[0] + self.rises[1]
             && enough(self.rises[0])
             && enough(self.rises[1])
     }
@@ -150,6 +150,10 @@ mod tests {
         assert_eq!(of((0..300).map(|i| counter(i % 150)).map(|v| v - 1e5).collect()), Some(Doubt::Counter));
         assert_eq!(of((0..300).map(|i| f64::from(i % 7)).collect()), None, "a rate");
         assert_eq!(of(vec![0.0; 300]), None, "nothing was dropped");
+        let rarely = |i: i32| f64::from(i32::from(i % 90 == 7));
+        assert_eq!(of((0..2500).map(rarely).collect()), None, "what rarely happens happens once and is over");
+        let slowly = |i: i32| f64::from(i % 1300 / 60);
+        assert_eq!(of((0..2500).map(slowly).collect()), Some(Doubt::Counter), "it rises rarely and is kept");
         assert_eq!(of((0..300).map(|i| f64::from((i - 290).max(0))).collect()), None, "trouble that has just begun");
         assert_eq!(of((0..20).map(counter).collect()), None, "too little to say");
     }
