@@ -58,7 +58,7 @@ def kinds(line):
     line.check("kinds", f"tests of {len(KINDS)} kinds that pass", not missed, f"{len(names) - len(missed)} of {len(names)}{'; not: ' + ', '.join(missed) if missed else ''}", "all")
 
 
-# Of the real files: what their rows measure. Nothing in them contradicts itself, or is something else than its signal reads.
+# What the rows of the real files measure. None is something else than its signal reads; some say two values of a time, which is counted.
 REAL = {
     "ec2_cpu_utilization_5f5533.csv": "CPUUtilization",
     "ec2_cpu_utilization_fe7f93.csv": "CPUUtilization",

@@ -94,7 +94,7 @@ def arrivals(history):
 
 
 def killed(line):
-    """Kills the second import at each point, completes it later, and asks when its rows count from."""
+    """Kills an import at each point, completes it later, and asks from when its rows count."""
     place, wrong = line.fresh("killed"), []
     rows = lambda n: "instance_id,metric,ts,value\n" + "".join(f"i-{i},mem_used_percent,{1_767_225_600 + 300 * k},{n}\n" for i in range(9) for k in range(288))
     file = place / "a.csv"

@@ -296,8 +296,6 @@ def ordinary(bed, days):
         quick = QuickQueue(at.speed)
         stack.callback(quick.shutdown)
         env = world.aws(bed.moto, AWS_ENDPOINT_URL_CLOUDWATCH=url, AWS_ENDPOINT_URL_EC2=url, AWS_ENDPOINT_URL_SQS=quick.url) | at.env
-        # How full the disk of whoever runs this is, says nothing of the week.
-        env |= {"FOREWARN_DISK_LOW": "0.01%"}
         running = started(place, stack, env, "--select", "all", "--eventbridge", "fleet", "--queue", f"{quick.url}/123456789012/events")
         # The state is of yesterday: it catches up first, and says that it is behind until then.
         return Drive(running, ready=lambda t: (scraped.largest(t, "forewarn_lag_seconds", part="analyze") or DAY) < 7_200)

@@ -151,21 +151,20 @@ pub fn learn(
         let mut ids = BTreeSet::new();
         let map = SignalMap::new(map);
         let teacher = Teacher { ruleset, truth: &truth, steps, end, source: n, causes: causes.as_ref() };
-        let see = |lesson: &mut Lesson, replayed: &Replayed<'_>| {
-            if interrupt.is_raised() {
-                return Err(AnalyzeError::Interrupted);
-            }
-            teacher.show(lesson, replayed)
-        };
+        let see = |lesson: &mut Lesson, replayed: &Replayed<'_>| teacher.show(lesson, replayed);
         let take = |mut part: Lesson| {
             ids.append(&mut part.ids);
             lesson.join(part);
             Ok(())
         };
         let (history, threads) = (&source.history, manner.threads);
-        Replay { history, ruleset, map: &map, fleet: &fleet, steps, threads }.run(see, take, |done, all| {
-            progress(n as u64 * all + done, sources.len() as u64 * all);
-        })?;
+        Replay { history, ruleset, map: &map, fleet: &fleet, steps, threads, interrupt }.run(
+            see,
+            take,
+            |done, all| {
+                progress(n as u64 * all + done, sources.len() as u64 * all);
+            },
+        )?;
         left_out.extend(notes(&source.incidents, &ids, steps, end));
     }
     lesson.learn(ruleset, (sources.len(), steps), manner.ridge, causes, left_out)

@@ -10,6 +10,7 @@ use forewarn_rules::instance::RowBuilder;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::series::Series;
 use forewarn_rules::table::FeatureTable;
+use forewarn_runtime::interrupt::Interrupt;
 use forewarn_runtime::threads::Threads;
 
 /// The times at which a replay stops and looks.
@@ -44,6 +45,8 @@ pub struct Replay<'a> {
     pub steps: Steps,
     /// How many buckets are replayed at a time.
     pub threads: Threads,
+    /// Ends it early.
+    pub interrupt: &'a Interrupt,
 }
 
 /// One instance at every step.
@@ -61,7 +64,7 @@ impl Replay<'_> {
     /// which `see` adds one instance after the other; `take` gets the buckets in order, so that the number of threads never shows.
     ///
     /// # Errors
-    /// When the history does not read, or `see` or `take` fails.
+    /// When the history does not read, `see` or `take` fails, or somebody interrupts.
     pub fn run<B: Default + Send>(
         &self,
         see: impl Fn(&mut B, &Replayed<'_>) -> Result<(), AnalyzeError> + Sync,
@@ -86,9 +89,12 @@ impl Replay<'_> {
         bucket: u16,
         mut see: impl FnMut(&Replayed<'_>) -> Result<(), AnalyzeError>,
     ) -> Result<(), AnalyzeError> {
-        let Self { history, ruleset, map, fleet, steps, .. } = *self;
+        let Self { history, ruleset, map, fleet, steps, interrupt, .. } = *self;
         let mut builder = RowBuilder::new(ruleset.feature_settings(), history.delay_ms());
         let mut gather = SeriesCollector::new(map, history.delay_ms(), |g| {
+            if interrupt.is_raised() {
+                return Err(AnalyzeError::Interrupted.into());
+            }
             let mut table = FeatureTable::new();
             for (attributes, times) in fleet.stretches(g.instance_id, steps.times()) {
                 let (Some(&first), Some(&last)) = (times.first(), times.last()) else { continue };

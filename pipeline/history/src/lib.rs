@@ -59,7 +59,7 @@ pub use leftovers::sweep;
 pub use local::{LocalFile, LocalStore};
 pub use manifest::{DEFAULT_AVAILABILITY_DELAY_S, DEFAULT_BUCKETS, FORMAT_VERSION, Manifest};
 pub use objects::Objects;
-pub use predictions::{PredictionFile, PredictionRow};
+pub use predictions::{PredictionFile, PredictionRow, round_name};
 pub use prune::{PruneNote, PruneReport};
 pub use remote::{RemoteFile, RemoteStore};
 pub use rows::{EventKey, EventRow, IncidentRow, InstanceRow};

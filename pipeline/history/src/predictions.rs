@@ -65,8 +65,20 @@ impl PredictionFile {
     }
 }
 
+/// Names a round by its time, its rule set's SHA-256 and the version of forewarn that makes it.
+pub fn round_name(as_of: i64, ruleset_sha256: &str, engine: &str) -> String {
+    let at = forewarn_runtime::time::format_ms(as_of).replace(['-', ':'], "");
+    let digits = ruleset_sha256.get(..SHA_DIGITS).unwrap_or(ruleset_sha256);
+    format!("{at}-{digits}-{engine}")
+}
+
+/// Reads the time in a round's name.
+pub(super) fn time_of_round(name: &str) -> Option<i64> {
+    compact_time(name.split_once('-')?.0)
+}
+
 /// Reads `20260105T010000Z`, with or without a fraction.
-pub(super) fn compact_time(text: &str) -> Option<i64> {
+fn compact_time(text: &str) -> Option<i64> {
     if !text.is_ascii() || text.len() < 16 {
         return None;
     }
@@ -175,6 +187,8 @@ mod tests {
         assert!(round.is_of(&format!("0123456789abcdef{}", "0".repeat(48))) && !round.is_of("0123456789abcdee"));
         let fraction = of("20260105T013000.25Z-0123456789abcdef-1.parquet").unwrap();
         assert_eq!(fraction.as_of - round.as_of, 250);
+        let named = round_name(fraction.as_of, &"0123456789abcdef".repeat(4), "1");
+        assert_eq!(of(&format!("{named}.parquet")), Some(fraction));
         for other in [
             "x.parquet",
             "20260105T013000Z-0123-1.parquet",

@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 use super::error::Result;
-use super::predictions::compact_time;
+use super::predictions::time_of_round;
 use super::prune::PruneReport;
 use super::{History, Writer};
 use forewarn_runtime::time::{DAY_MS, format_day};
@@ -16,9 +16,7 @@ impl History {
     fn old_predictions(&self, older_than_ms: i64) -> Result<Vec<Entry>> {
         let limit_ms = older_than_ms.div_euclid(DAY_MS).saturating_mul(DAY_MS);
         let mut files: Vec<Entry> = self.rounds_in(i64::MIN..limit_ms)?.into_iter().map(|round| round.entry).collect();
-        let is_old = |round: &str| {
-            round.split_once('-').and_then(|(at, _)| compact_time(at)).is_some_and(|as_of| as_of < limit_ms)
-        };
+        let is_old = |round: &str| time_of_round(round).is_some_and(|as_of| as_of < limit_ms);
         files.extend(self.all_evidence()?.into_iter().filter(|(round, _)| is_old(round)).map(|(_, file)| file));
         Ok(files)
     }

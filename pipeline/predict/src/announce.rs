@@ -9,7 +9,7 @@ use forewarn_domain::prediction::Prediction;
 use forewarn_domain::round::{Round, States, apply_predictions};
 use forewarn_domain::silence::Silence;
 use forewarn_domain::workload::{WorkloadEpisode, WorkloadEvent, Workloads};
-use forewarn_history::{History, HistoryError};
+use forewarn_history::{History, HistoryError, round_name};
 use forewarn_log::event::prediction::Observed;
 use forewarn_log::event::workload::{Cleared, Predicted, Updated};
 use forewarn_log::table::Table;
@@ -234,9 +234,7 @@ pub fn keep_predictions(
 ) -> Result<(String, bool), AnnounceError> {
     predictions.sort_by(|a, b| a.instance_id.cmp(&b.instance_id));
     let bytes = forewarn_history::prediction_table::parquet(&predictions).map_err(AnnounceError::Render)?;
-    let at = forewarn_runtime::time::format_ms(as_of).replace(['-', ':'], "");
-    let name = format!("{at}-{}-{ENGINE}", &ruleset.sha256()[..16]);
-    Ok(history.put_predictions(as_of, &name, bytes)?)
+    Ok(history.put_predictions(as_of, &round_name(as_of, ruleset.sha256(), ENGINE), bytes)?)
 }
 
 /// Says where the episode stands after a prediction, so that hysteresis goes on from there in the next run.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use forewarn_domain::signal::{SIGNALS, Signal};
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::columns::text;
-use forewarn_history::{History, HistoryError};
+use forewarn_history::{History, HistoryError, round_name};
 use forewarn_rules::feature::columns;
 use forewarn_rules::instance::{InstanceRow, SPARK};
 use forewarn_rules::predict::{ENGINE, Identity};
@@ -30,6 +30,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::Arc;
 
+/// How many of the shards that are missing are named.
+const NAMED: usize = 8;
 /// The name of the metadata.
 const HEADER: &str = "forewarn.evidence";
 
@@ -41,6 +43,9 @@ pub enum EvidenceError {
     /// A file is not what it should be.
     #[error("{file}: {why}; delete it and gather the shard again")]
     File { file: String, why: String },
+    /// What was gathered can't be written as Parquet.
+    #[error("cannot write the evidence of shard {shard} as Parquet: {why}")]
+    Encode { shard: Shard, why: String },
     /// Shards were gathered with different settings.
     #[error("{file} was gathered with another {what}; delete it and gather the shard again")]
     Apart { file: String, what: &'static str },
@@ -66,6 +71,7 @@ impl EvidenceError {
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::History(e) => e.is_bad_input(),
+            Self::Encode { .. } => false,
             Self::File { .. } | Self::Apart { .. } | Self::Parted { .. } | Self::Missing { .. } => true,
         }
     }
@@ -149,8 +155,7 @@ impl Shown {
 
 /// Names the place of a round's shards.
 fn round(as_of: i64, ruleset: &RuleSet) -> String {
-    let at = format_ms(as_of).replace(['-', ':'], "");
-    format!("{at}-{}-{ENGINE}", &ruleset.sha256()[..16])
+    round_name(as_of, ruleset.sha256(), ENGINE)
 }
 
 impl Look<'_> {
@@ -162,8 +167,7 @@ impl Look<'_> {
         let name = format!("{}.parquet", shard.to_string().replace('/', "-of-"));
         let with = With::of(self.history, self.ruleset, self.map, self.as_of);
         let header = Header { shard, with, samples: evidence.samples.clone() };
-        let failed = |e: Box<dyn Error + Send + Sync>| EvidenceError::File { file: name.clone(), why: e.to_string() };
-        let bytes = encode(&header, evidence).map_err(failed)?;
+        let bytes = encode(&header, evidence).map_err(|e| EvidenceError::Encode { shard, why: e.to_string() })?;
         Ok(self.history.put_evidence(&round(self.as_of, self.ruleset), &name, &bytes)?)
     }
 }
@@ -191,15 +195,25 @@ pub fn merge(history: &History, ruleset: &RuleSet, map: &SignalMap, as_of: i64) 
         found.insert(header.shard);
         whole.join(evidence);
     }
-    let missing: Vec<String> = match found.first() {
-        None => vec!["every shard".to_owned()],
-        Some(one) => Shard::all(one.of()).filter(|s| !found.contains(s)).map(|s| s.to_string()).collect(),
-    };
-    if !missing.is_empty() {
-        let (place, as_of) = (history.evidence_place(&round), format_ms(as_of));
-        return Err(EvidenceError::Missing { place, missing: missing.join(", "), as_of });
+    match missing(&found) {
+        None => Ok(whole),
+        Some(missing) => {
+            let (place, as_of) = (history.evidence_place(&round), format_ms(as_of));
+            Err(EvidenceError::Missing { place, missing, as_of })
+        }
     }
-    Ok(whole)
+}
+
+/// Names the shards that are not there, the first of them where there are many.
+fn missing(found: &BTreeSet<Shard>) -> Option<String> {
+    let Some(one) = found.first() else { return Some("every shard".to_owned()) };
+    let missing: Vec<String> = Shard::all(one.of()).filter(|s| !found.contains(s)).map(|s| s.to_string()).collect();
+    let named = missing.len().min(NAMED);
+    let words = missing[..named].join(", ");
+    match missing.len() - named {
+        0 => (!missing.is_empty()).then_some(words),
+        more => Some(format!("{words} and {more} more")),
+    }
 }
 
 /// Deletes the evidence of a time, once it has been merged and what it says is written down.

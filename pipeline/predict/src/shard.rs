@@ -1,10 +1,10 @@
-//! A share of a fleet: the instances of some of a history's buckets.
+//! A shard of a fleet: the instances of some of a history's buckets.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// One of several shares, from 1.
+/// One of several shards, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Shard {
@@ -13,12 +13,12 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Every share of so many.
+    /// Every shard of so many.
     pub fn all(of: u16) -> impl Iterator<Item = Self> {
         (1..=of).map(move |number| Self { number, of })
     }
 
-    /// How many shares there are.
+    /// How many shards there are.
     pub const fn of(self) -> u16 {
         self.of
     }
@@ -41,9 +41,7 @@ impl FromStr for Shard {
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split_once('/').and_then(|(n, of)| Some((n.parse().ok()?, of.parse().ok()?)));
         let shard = parts.map(|(number, of)| Self { number, of }).filter(|s| (1..=s.of).contains(&s.number));
-        shard.ok_or_else(|| {
-            format!("`{text}` is no share; write the number of the share and how many there are, such as 2/4")
-        })
+        shard.ok_or_else(|| format!("`{text}` is no shard; write its number and how many there are, such as 2/4"))
     }
 }
 
@@ -66,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_bucket_belongs_to_one_share() {
+    fn each_bucket_belongs_to_one_shard() {
         for of in [1, 3, 4, 16] {
             for bucket in 0..16 {
                 assert_eq!(Shard::all(of).filter(|shard| shard.has(bucket)).count(), 1, "{bucket} of {of}");
@@ -75,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_one_of_those_there_are() {
+    fn a_shard_is_one_of_those_there_are() {
         assert_eq!("2/4".parse::<Shard>().unwrap().to_string(), "2/4");
         for text in ["0/4", "5/4", "1/0", "4", "a/b", "1/70000", ""] {
             assert!(text.parse::<Shard>().unwrap_err().contains("such as 2/4"), "{text}");

@@ -107,6 +107,11 @@ fn shards_that_do_not_fit_together_are_refused_in_words() {
     refused(&["--shard", "1/40", "--as-of", AS_OF], "16 buckets");
     refused(&["--shard", "1/2", "--as-of", AS_OF, "--emit"], "--emit");
     shard(dir.path(), "1/2");
+    // What was gathered and what is gathered now differ: neither is taken for the other in silence.
+    std::fs::write(dir.path().join("more.csv"), "instance_id,metric,ts,value\ni-more,mem_used_percent,2026-01-09T00:00:00Z,1\ni-again,mem_used_percent,2026-01-09T00:00:00Z,1\ni-third,mem_used_percent,2026-01-09T00:00:00Z,1\ni-fourth,mem_used_percent,2026-01-09T00:00:00Z,1\n").unwrap();
+    done(dir.path(), &["import", "--history", "h", "more.csv"]);
+    let other = forewarn(dir.path(), &["analyze", "--history", "h", "--shard", "1/2", "--as-of", AS_OF]);
+    assert!(other.code != 0 && other.err.contains("1-of-2.parquet"), "{}", other.err);
     shard(dir.path(), "3/3");
     refused(&["--merge", "--as-of", AS_OF], "is parted in one way");
     let evidence = |name: &str| {

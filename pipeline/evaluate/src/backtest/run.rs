@@ -130,13 +130,10 @@ pub(super) fn run_watched<W: Send>(
     let judge = |ruleset| Judge { ruleset, prior: prior(ruleset), truth: &truth, steps, data_end, times: &times };
     let (main, other) = (judge(job.ruleset), job.against.map(judge));
     let mut tallies: Vec<Tally> = std::iter::once(job.ruleset).chain(job.against).map(Tally::new).collect();
-    let replay =
-        |ruleset| Replay { history: job.history, ruleset, map: job.map, fleet: &fleet, steps, threads: job.threads };
+    let &Job { history, map, threads, .. } = job;
+    let replay = |ruleset| Replay { history, ruleset, map, fleet: &fleet, steps, threads, interrupt };
     let wants_rows = writer.is_some();
     let see = |bucket: &mut Bucket<W>, Replayed { table, workload, tracks }: &Replayed<'_>| {
-        if interrupt.is_raised() {
-            return Err(AnalyzeError::Interrupted);
-        }
         let Some(id) = table.instance_ids.first() else { return Ok(()) };
         let assessed = main.ruleset.assess(table)?;
         let [tally, other_tally] = &mut bucket.tallies;
@@ -165,9 +162,6 @@ pub(super) fn run_watched<W: Send>(
     replay(job.ruleset).run(see, take, |done, all| progress(done, all * passes))?;
     if let (Some(against), Some(other)) = (apart, &other) {
         let see = |bucket: &mut Others, Replayed { table, .. }: &Replayed<'_>| {
-            if interrupt.is_raised() {
-                return Err(AnalyzeError::Interrupted);
-            }
             let Some(id) = table.instance_ids.first() else { return Ok(()) };
             let assessed = against.assess(table)?;
             let (truth, incidents) = other.truth_of(id, table);

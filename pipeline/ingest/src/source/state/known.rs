@@ -91,6 +91,9 @@ impl State {
 
 fn fingerprint(seen: &InstanceSeen) -> String {
     let told = format!("{:?}", (&seen.account, &seen.region, &seen.workload, &seen.instance_type, seen.launched_at));
-    // What was sent before credits were asked for is not sent again because of that.
-    seen.cpu_credits.as_ref().map_or(told.clone(), |credits| format!("{told} {credits}"))
+    match &seen.cpu_credits {
+        // What was sent before credits were asked for is not sent again because of that.
+        None => told,
+        Some(credits) => format!("{told} {credits}"),
+    }
 }
