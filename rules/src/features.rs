@@ -6,6 +6,7 @@ mod risk;
 mod shape;
 
 use crate::feature::{FEATURES, Feature};
+use crate::feature_set::{FeatureSet, SignalFeatures};
 use crate::grid::{CELL_MS, CELLS, CELLS_PER_HOUR, HOUR_MS, HOURS, Hour};
 use forewarn_domain::signal::{CREDIT_SHARES, Direction, SIGNALS, Signal, SignalSpec};
 
@@ -40,12 +41,14 @@ pub struct FeatureSettings {
     pub levels: [Levels; SIGNALS.len()],
     /// How many hours are looked back at, at most [`HOURS`].
     pub lookback_hours: usize,
+    /// Which features are wanted: what costs much and isn't stays unknown.
+    pub wanted: FeatureSet,
 }
 
 impl Default for FeatureSettings {
-    /// Gives the levels of the table of signals, and all the hours there are.
+    /// Gives the levels of the table of signals, all the hours there are, and every feature.
     fn default() -> Self {
-        Self { levels: SIGNALS.each_ref().map(Levels::of), lookback_hours: HOURS }
+        Self { levels: SIGNALS.each_ref().map(Levels::of), lookback_hours: HOURS, wanted: FeatureSet::ALL }
     }
 }
 
@@ -95,11 +98,17 @@ pub struct Scratch {
     y: Vec<f64>,
 }
 
-/// Computes all features of one series.
+/// Computes the features of one series: all but those that are not wanted, as far as they would cost much.
 ///
 /// Values are turned so that greater is worse, and turned back for the features that are in the signal's own unit.
 /// Without any sample only `n` and `coverage` are known (0).
-pub fn track_features(view: &View<'_>, spec: &SignalSpec, levels: &Levels, scratch: &mut Scratch) -> Row {
+pub fn track_features(
+    view: &View<'_>,
+    spec: &SignalSpec,
+    levels: &Levels,
+    wanted: SignalFeatures,
+    scratch: &mut Scratch,
+) -> Row {
     debug_assert_eq!((view.cells.len(), view.hours.len()), (CELLS, HOURS));
     let worse = worse(spec);
     let mut row = [f64::NAN; FEATURES.len()];
@@ -110,12 +119,12 @@ pub fn track_features(view: &View<'_>, spec: &SignalSpec, levels: &Levels, scrat
         return row;
     }
     orient(view, worse, scratch);
-    level::fill(&mut row, view, worse, levels, scratch);
+    level::fill(&mut row, view, worse, levels, wanted, scratch);
     let shape = shape::fill(&mut row, view, worse, worse * levels.critical, scratch);
     let is_habit = habit::is_standing(&row, view, worse, levels, spec.range)
         || habit::has_settled(&row, view, worse, levels, scratch);
     set(&mut row, Feature::NoNews, f64::from(u8::from(is_habit)));
-    risk::fill(&mut row, view, worse, levels, &shape, scratch);
+    risk::fill(&mut row, view, worse, levels, (&shape, wanted), scratch);
     row
 }
 

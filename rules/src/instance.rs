@@ -150,7 +150,11 @@ impl RowBuilder {
                 continue;
             }
             let view = View { cells, hours, habit, start, as_of };
-            let mut row = track_features(&view, track.signal.spec(), &gridded.levels, &mut self.scratch);
+            let wanted = self.settings.wanted.of(track.signal);
+            // What decides which of several series speaks for the signal is wanted where there are several.
+            let several = prepared.series.iter().filter(|other| other.track.signal == track.signal).count() > 1;
+            let wanted = if several { wanted.with(&DECIDE) } else { wanted };
+            let mut row = track_features(&view, track.signal.spec(), &gridded.levels, wanted, &mut self.scratch);
             if track.signal == Signal::Status && row[Feature::CriticalMinutes24h as usize] > 0.0 {
                 let day = window(as_of).end - 24 * HOUR_MS..as_of;
                 let minutes = track.minutes_past(gridded.levels.critical, &day, as_of, self.delay_ms);
@@ -308,6 +312,9 @@ fn signal_stands(signal: Signal, row: &Row) -> bool {
 
 /// From which probability within a week an empty balance is worth saying where it is unlimited.
 const HEADS_FOR_IT: f64 = 0.5;
+
+/// The features by which [`badness`] decides that are not always known.
+const DECIDE: [Feature; 4] = [Feature::X24, Feature::X72, Feature::X168, Feature::Q24];
 
 /// How finely the probability of what is new decides between series, before all else does.
 const NEWS_STEPS: f64 = 20.0;

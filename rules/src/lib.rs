@@ -7,6 +7,7 @@ pub mod series;
 
 pub mod doubt;
 pub mod feature;
+pub mod feature_set;
 pub mod features;
 pub mod instance;
 pub mod table;

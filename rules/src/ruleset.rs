@@ -17,6 +17,8 @@ pub use why::{UNKNOWN, Why};
 pub(crate) use nearest::nearest;
 pub(crate) use why::plain;
 
+use crate::feature::Feature;
+use crate::feature_set::FeatureSet;
 use crate::features::{FeatureSettings, Levels as SignalLevels};
 use crate::hazard::{Calibration, HAZARDS, PerHazard};
 use crate::predicate::Predicate;
@@ -27,6 +29,19 @@ use std::collections::BTreeSet;
 
 /// The text of the rule set that is built in.
 pub const DEFAULT_TOML: &str = include_str!("../rulesets/default.toml");
+
+/// What is read of every signal, whatever the rules say: for first passage, for whether an instance can be assessed, and for words.
+const READ_BY_ALL: [Feature; 9] = [
+    Feature::X24,
+    Feature::X72,
+    Feature::X168,
+    Feature::NoNews,
+    Feature::N,
+    Feature::Now,
+    Feature::Slope7d,
+    Feature::Slope24h,
+    Feature::EtaHours,
+];
 
 /// A rule set, checked and compiled.
 #[derive(Debug, Clone)]
@@ -93,6 +108,14 @@ pub enum Evidence {
 }
 
 impl Evidence {
+    /// Gives the column index of the feature that it goes by, where it does.
+    pub fn column(&self) -> Option<usize> {
+        match self {
+            Self::Constant(_) => None,
+            Self::Binned { feature, .. } => Some(*feature),
+        }
+    }
+
     /// Gives the bin that the feature's value falls into, and the evidence.
     pub fn of(&self, value: impl Fn(usize) -> f64) -> (Option<usize>, f64) {
         match self {
@@ -190,12 +213,30 @@ impl RuleSet {
         SignalLevels { warning, critical, of_cap, ..SignalLevels::of(signal.spec()) }
     }
 
-    /// Gives all of the rule set that features depend on.
+    /// Gives all of the rule set that features depend on; every feature is wanted.
     pub fn feature_settings(&self) -> FeatureSettings {
         FeatureSettings {
             levels: SIGNALS.each_ref().map(|spec| self.signal_levels(spec.signal)),
             lookback_hours: self.limits.lookback_hours as usize,
+            wanted: FeatureSet::ALL,
         }
+    }
+
+    /// Does as [`Self::feature_settings`], and wants only the features that its answers come from: what its rules, first passage, and the
+    /// words about either read.
+    pub fn features_read(&self) -> FeatureSettings {
+        let mut read = FeatureSet::NONE;
+        read.add_to_all(&READ_BY_ALL);
+        for rule in &self.rules {
+            rule.when
+                .columns()
+                .iter()
+                .copied()
+                .chain(rule.evidence.column())
+                .chain(rule.why.columns())
+                .for_each(|c| read.add_column(c));
+        }
+        FeatureSettings { wanted: read, ..self.feature_settings() }
     }
 
     /// Gives the levels' thresholds and the hysteresis.

@@ -90,10 +90,18 @@ impl Series {
         }
     }
 
+    /// Takes over the memory of a series that is no longer needed, while this one is empty.
+    pub fn reuse(&mut self, mut old: Self) {
+        old.ts.clear();
+        old.value.clear();
+        (self.ts, self.value) = (old.ts, old.value);
+    }
+
     /// Adds samples as they were read, but for those that the signal can't have; `imported_at` is of all of them.
     pub fn extend(&mut self, ts: &[i64], value: &[f64], ingested_at: Option<&[i64]>, imported_at: Option<i64>) {
         let (low, high) = self.possible();
-        if value.iter().all(|v| low <= *v && *v <= high) {
+        // Counting has no way out of the loop, and so takes several values at a time.
+        if value.iter().filter(|v| low <= **v && **v <= high).count() == value.len() {
             self.take(ts, value, ingested_at, imported_at);
             return;
         }

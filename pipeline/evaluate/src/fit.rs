@@ -142,6 +142,7 @@ pub fn learn(
 ) -> Result<Taught, LearnError> {
     let causes = manner.hold_out.then(|| Causes::of(sources));
     let (mut lesson, mut left_out) = (Lesson::default(), Vec::new());
+    let features = ruleset.features_read();
     for (n, source) in sources.iter().enumerate() {
         let end = data_end(&source.history, steps)?;
         let truth = Truth::new(&source.incidents.list, &source.history.events()?, end);
@@ -158,7 +159,7 @@ pub fn learn(
             Ok(())
         };
         let (history, threads) = (&source.history, manner.threads);
-        Replay { history, ruleset, map: &map, fleet: &fleet, steps, threads, interrupt }.run(
+        Replay { history, features: &features, map: &map, fleet: &fleet, steps, threads, interrupt }.run(
             see,
             take,
             |done, all| {

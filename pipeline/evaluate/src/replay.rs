@@ -5,9 +5,9 @@ use forewarn_history::History;
 use forewarn_predict::error::AnalyzeError;
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::gather::SeriesCollector;
+use forewarn_rules::features::FeatureSettings;
 use forewarn_rules::grid::reach;
 use forewarn_rules::instance::RowBuilder;
-use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::series::Series;
 use forewarn_rules::table::FeatureTable;
 use forewarn_runtime::interrupt::Interrupt;
@@ -36,8 +36,8 @@ impl Steps {
 #[derive(Debug, Clone, Copy)]
 pub struct Replay<'a> {
     pub history: &'a History,
-    /// Its levels decide what features count.
-    pub ruleset: &'a RuleSet,
+    /// The levels that features go by, and which of them are wanted.
+    pub features: &'a FeatureSettings,
     /// Which metrics feed which signals.
     pub map: &'a SignalMap,
     /// What was known of instances beside their metrics.
@@ -89,8 +89,8 @@ impl Replay<'_> {
         bucket: u16,
         mut see: impl FnMut(&Replayed<'_>) -> Result<(), AnalyzeError>,
     ) -> Result<(), AnalyzeError> {
-        let Self { history, ruleset, map, fleet, steps, interrupt, .. } = *self;
-        let mut builder = RowBuilder::new(ruleset.feature_settings(), history.delay_ms());
+        let Self { history, features, map, fleet, steps, interrupt, .. } = *self;
+        let mut builder = RowBuilder::new(features.clone(), history.delay_ms());
         let mut gather = SeriesCollector::new(map, history.delay_ms(), |g| {
             if interrupt.is_raised() {
                 return Err(AnalyzeError::Interrupted.into());

@@ -82,6 +82,15 @@ pub(crate) struct Batch {
     /// Empty where no row has one; [`NOT_INGESTED`] marks a row without.
     pub(crate) ingested: ScalarBuffer<i64>,
     pub(crate) imports: Imports,
+    ends: RunEnds,
+}
+
+/// Up to which row each column of the key is known to say the same, so that those that rarely change are looked at once.
+#[derive(Debug, Default)]
+struct RunEnds {
+    texts: [usize; TEXT_COLUMNS.len()],
+    period: usize,
+    imports: usize,
 }
 
 impl Default for Batch {
@@ -94,6 +103,7 @@ impl Default for Batch {
             value: Vec::new().into(),
             ingested: Vec::new().into(),
             imports: Imports::Constant(NOT_IMPORTED),
+            ends: RunEnds::default(),
         }
     }
 }
@@ -131,26 +141,38 @@ impl Batch {
             Some(_) => Imports::Constant(NOT_IMPORTED),
             None => Imports::Constant(constant_time(group, IMPORTED).unwrap_or(NOT_IMPORTED)),
         };
-        Ok(Self { rows, texts, period, ts, value, ingested, imports })
+        Ok(Self { rows, texts, period, ts, value, ingested, imports, ends: RunEnds::default() })
     }
 
     /// Gives the end of the run that starts at a row: the first later row that differs in any column of the key, or came with
-    /// another import.
-    pub(crate) fn run_end(&self, start: usize) -> usize {
+    /// another import. Runs are asked for in order.
+    pub(crate) fn run_end(&mut self, start: usize) -> usize {
         let mut end = self.rows;
-        for column in &self.texts {
+        for (column, known) in self.texts.iter().zip(&mut self.ends.texts) {
             if let TextValues::Coded(codes, _) = column {
-                end = start + same(&codes[start..end]);
+                end = end.min(end_of_run(codes, start, known));
             }
         }
         if let Periods::Each(periods) = &self.period {
-            end = start + same(&periods[start..end]);
+            end = end.min(end_of_run(periods, start, &mut self.ends.period));
         }
         if let Imports::Each(imports) = &self.imports {
-            end = start + same(&imports[start..end]);
+            end = end.min(end_of_run(imports, start, &mut self.ends.imports));
         }
         end
     }
+}
+
+/// Gives up to where the codes are what they are at `start`; `known` is what was found of the run before.
+fn end_of_run<T: Copy + Default + PartialEq + BitOr<Output = T> + BitXor<Output = T>>(
+    codes: &[T],
+    start: usize,
+    known: &mut usize,
+) -> usize {
+    if *known <= start {
+        *known = start + same(&codes[start..]);
+    }
+    *known
 }
 
 /// Counts the leading elements that equal the first, comparing in blocks so that the compiler can vectorise.
@@ -201,7 +223,7 @@ fn times(array: &dyn Array) -> ScalarBuffer<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::same;
+    use super::*;
     use proptest::prelude::*;
 
     proptest! {
@@ -211,6 +233,33 @@ mod tests {
             codes.extend(tail);
             let plain = codes.iter().take_while(|&&c| Some(&c) == codes.first()).count();
             prop_assert_eq!(same(&codes), plain);
+        }
+
+        /// Row by row, of columns that change on their own.
+        #[test]
+        fn runs_end_wherever_any_column_of_the_key_changes(
+            steps in proptest::collection::vec((1_usize..90, 0_usize..4), 1..30),
+            cut in 0_usize..90,
+        ) {
+            let (mut columns, mut row) = ([const { Vec::new() }; 4], [0_i32; 4]);
+            for (rows, changes) in steps {
+                row[changes] += 1;
+                columns.iter_mut().zip(row).for_each(|(column, v)| column.resize(column.len() + rows, v));
+            }
+            let rows = columns[0].len();
+            let row = |i: usize| columns.each_ref().map(|c| c[i]);
+            let [a, b, period, import] = columns.clone();
+            let coded = |codes: Vec<i32>| TextValues::Coded(codes.into(), StringArray::from_iter_values([""]));
+            let mut batch = Batch { rows, period: Periods::Each(period.into()), ..Batch::default() };
+            (batch.texts[1], batch.texts[4]) = (coded(a), coded(b));
+            batch.imports = Imports::Each(import.into_iter().map(i64::from).collect());
+            let mut start = 0;
+            while start < rows {
+                let plain = (start..rows).take_while(|i| row(*i) == row(start)).count();
+                prop_assert_eq!(batch.run_end(start), start + plain);
+                // What is cut off behind shares the key.
+                start += plain.saturating_sub(cut).max(1);
+            }
         }
     }
 }

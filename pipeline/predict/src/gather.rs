@@ -30,6 +30,8 @@ pub struct SeriesCollector<'m, F> {
     shown: bool,
     open: Vec<(SeriesKey, Series)>,
     ready: Vec<(Series, bool)>,
+    /// Series of instances that were handed on, for the memory that they hold.
+    spare: Vec<Series>,
     account: String,
     region: String,
     /// Samples of metrics that no signal reads, by name, with the statistic where that is why.
@@ -54,6 +56,7 @@ where
             shown: false,
             open: Vec::new(),
             ready: Vec::new(),
+            spare: Vec::new(),
             account: String::new(),
             region: String::new(),
             unused: BTreeMap::new(),
@@ -97,7 +100,10 @@ where
         if is_of_image(key.device.as_deref()) || statistic::rank(signal, reading, &key.stat).is_none() {
             return None;
         }
-        let track = Series::new(signal, reading, &key.metric, &key.stat, key.device.as_deref(), key.period_s);
+        let mut track = Series::new(signal, reading, &key.metric, &key.stat, key.device.as_deref(), key.period_s);
+        if let Some(spare) = self.spare.pop() {
+            track.reuse(spare);
+        }
         self.open.push((key.clone(), track));
         self.open.last_mut().map(|(_, t)| t)
     }
@@ -138,7 +144,7 @@ where
             let best = of_one.first().and_then(rank);
             of_one.iter_mut().filter(|it| rank(it) != best).for_each(|it| it.1.is_alternative = true);
         }
-        self.ready.clear();
+        self.spare.extend(self.ready.drain(..).map(|(track, _)| track));
         for (key, mut track) in self.open.drain(..) {
             if track.outside > 0 {
                 *self.outside.entry(key.metric).or_default() += track.outside;

@@ -1,6 +1,6 @@
 //! Levels: where a series stands, how much of the time it is past its limits, and how that compares with its own past.
 
-use super::{Feature, Levels, Row, Scratch, View, set};
+use super::{Feature, Levels, Row, Scratch, SignalFeatures, View, set};
 use crate::grid::{CELL_MS, CELLS_PER_HOUR, HOUR_MS, HOURS, Hour};
 use forewarn_models::stats;
 
@@ -12,7 +12,14 @@ const LEAST_CELLS: u32 = (RUN * CELLS_PER_HOUR / 2) as u32;
 /// The quantile that counts as a series' habitual worst.
 const TAIL: f64 = 0.95;
 
-pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, levels: &Levels, scratch: &mut Scratch) {
+pub(super) fn fill(
+    row: &mut Row,
+    view: &View<'_>,
+    worse: f64,
+    levels: &Levels,
+    wanted: SignalFeatures,
+    scratch: &mut Scratch,
+) {
     let hours = view.hours;
     let last_day = &hours[HOURS - DAY..];
     set(row, Feature::Now, now(view, &mut scratch.values));
@@ -20,7 +27,9 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, levels: &Levels, 
     set(row, Feature::Mean24h, mean(last_day));
     set(row, Feature::Mean7d, mean(hours));
     set(row, Feature::Max24h, worst(last_day, worse));
-    set(row, Feature::P957d, tail(view, worse, scratch));
+    if wanted.has_any(&[Feature::P957d]) {
+        set(row, Feature::P957d, tail(view, worse, scratch));
+    }
     set(row, Feature::AboveWarning24h, share(last_day, |h| h.warning));
     set(row, Feature::AboveCritical24h, share(last_day, |h| h.critical));
     let past: u32 = last_day.iter().map(|h| u32::from(h.critical)).sum();

@@ -1,11 +1,11 @@
 //! Risk: the probability that a series reaches its critical level, or passes all that it is used to, within each horizon.
 
 use super::shape::{Shape, seasonal};
-use super::{Feature, Levels, Row, Scratch, View, get, set};
+use super::{Feature, Levels, Row, Scratch, SignalFeatures, View, get, set};
 use crate::grid::{CELLS_PER_HOUR, HOURS, Hour};
 use forewarn_models::diffusion::diffusion;
 use forewarn_models::exceed::{exceedances, variance_ratio};
-use forewarn_models::passage::{Passage, first_passage, passage_probabilities};
+use forewarn_models::passage::{Passage as FirstPassage, first_passage, passage_probabilities};
 use forewarn_models::slope::Slope;
 
 const DAY: usize = 24;
@@ -16,7 +16,19 @@ const REVERTING_RATIO: f64 = 0.35;
 /// Beyond this Mann-Kendall z a series is trending whatever its variance ratio says.
 const TRENDING_Z: f64 = 2.5;
 
-pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, levels: &Levels, shape: &Shape, scratch: &mut Scratch) {
+/// The probabilities of reaching the critical level, by horizon.
+const CROSSING: [Feature; 3] = [Feature::Q24, Feature::Q72, Feature::Q168];
+/// Those of passing what is dangerous for the instance.
+const BEYOND: [Feature; 3] = [Feature::X24, Feature::X72, Feature::X168];
+
+pub(super) fn fill(
+    row: &mut Row,
+    view: &View<'_>,
+    worse: f64,
+    levels: &Levels,
+    (shape, wanted): (&Shape, SignalFeatures),
+    scratch: &mut Scratch,
+) {
     let now = worse * get(row, Feature::Now);
     if now.is_nan() {
         return;
@@ -32,20 +44,23 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, levels: &Levels, 
         scratch.y.clear();
         scratch.y.extend(view.hours.iter().map(|h| if worse > 0.0 { h.max } else { -h.min }));
     }
-    let (toward, crossing) = state.passage_to(critical, shape, scratch);
-    for (feature, q) in [Feature::Q24, Feature::Q72, Feature::Q168].into_iter().zip(crossing) {
-        set(row, feature, q);
+    let crossing = state.passage_to(critical, shape);
+    if wanted.has_any(&CROSSING) {
+        fill_probabilities(row, CROSSING, crossing.probabilities(critical, scratch));
     }
-    if let Some(toward) = toward {
-        let Passage { eta, lo, hi, .. } = first_passage(toward.gap, toward.drift, toward.drift_se, toward.sigma);
+    if let Passage::Drifting { gap, drift, drift_se, sigma } = crossing {
+        let FirstPassage { eta, lo, hi, .. } = first_passage(gap, drift, drift_se, sigma);
         set(row, Feature::EtaHours, eta.unwrap_or(f64::NAN));
         set(row, Feature::EtaLo, lo.unwrap_or(f64::NAN));
         set(row, Feature::EtaHi, hi.unwrap_or(f64::NAN));
     }
     let danger = danger(critical, levels.exhausted.map(|end| worse * end), view.hours, worse);
-    let (_, beyond) = state.passage_to(danger, shape, scratch);
-    for (feature, x) in [Feature::X24, Feature::X72, Feature::X168].into_iter().zip(beyond) {
-        set(row, feature, x);
+    fill_probabilities(row, BEYOND, state.passage_to(danger, shape).probabilities(danger, scratch));
+}
+
+fn fill_probabilities(row: &mut Row, features: [Feature; 3], probabilities: [f64; 3]) {
+    for (feature, p) in features.into_iter().zip(probabilities) {
+        set(row, feature, p);
     }
 }
 
@@ -58,39 +73,39 @@ struct State {
     reverting: bool,
 }
 
-/// The arguments of a first passage.
-struct Toward {
-    gap: f64,
-    drift: f64,
-    drift_se: f64,
-    sigma: f64,
+/// How a series comes to reach a level.
+enum Passage {
+    /// It drifts there: the arguments of a first passage.
+    Drifting { gap: f64, drift: f64, drift_se: f64, sigma: f64 },
+    /// It returns to its own level, and the rate of its excursions decides.
+    Excursions,
 }
 
 impl State {
-    /// The probability of reaching `level` within each horizon, and the passage that it stems from; none where the series
-    /// returns to its level and the rate of its excursions decides. For those `scratch.y` holds the hours' worst values.
-    fn passage_to(&self, level: f64, shape: &Shape, scratch: &mut Scratch) -> (Option<Toward>, [f64; 3]) {
+    fn passage_to(&self, level: f64, shape: &Shape) -> Passage {
         if let Some(tooth) = &shape.tooth
             && self.now <= 2.0_f64.mul_add(tooth.peak_spread, tooth.peak)
             && tooth.peak < level
         {
             let spread = tooth.peak_spread / tooth.period.max(1.0).sqrt();
             let drift_se = spread / tooth.period.max(1.0);
-            return Toward { gap: level - tooth.peak, drift: tooth.peak_slope, drift_se, sigma: spread }
-                .probabilities();
+            return Passage::Drifting { gap: level - tooth.peak, drift: tooth.peak_slope, drift_se, sigma: spread };
         }
         if self.now < level && self.reverting {
-            return (None, exceedances(&scratch.y, level, 1.0, [24.0, 72.0, 168.0], 1.0, &mut scratch.values));
+            return Passage::Excursions;
         }
         let (drift, drift_se) = self.drift;
-        Toward { gap: level - self.now, drift, drift_se, sigma: self.sigma }.probabilities()
+        Passage::Drifting { gap: level - self.now, drift, drift_se, sigma: self.sigma }
     }
 }
 
-impl Toward {
-    fn probabilities(self) -> (Option<Self>, [f64; 3]) {
-        let q = passage_probabilities(self.gap, self.drift, self.drift_se, self.sigma);
-        (Some(self), q)
+impl Passage {
+    /// The probability of reaching `level` within each horizon. For excursions `scratch.y` holds the hours' worst values.
+    fn probabilities(&self, level: f64, scratch: &mut Scratch) -> [f64; 3] {
+        match *self {
+            Self::Drifting { gap, drift, drift_se, sigma } => passage_probabilities(gap, drift, drift_se, sigma),
+            Self::Excursions => exceedances(&scratch.y, level, 1.0, [24.0, 72.0, 168.0], 1.0, &mut scratch.values),
+        }
     }
 }
 

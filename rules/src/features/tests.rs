@@ -18,7 +18,7 @@ fn features(signal: Signal, value: impl Fn(usize) -> f64) -> Row {
         cells.chunks_exact(CELLS_PER_HOUR).map(|c| Hour::of_cells(c, worse, levels.warning, levels.critical)).collect();
     let habit: Vec<Hour> = vec![Hour::EMPTY; HABIT_HOURS].into_iter().chain(hours.iter().copied()).collect();
     let view = View { cells: &cells, hours: &hours, habit: &habit, start: END - HOURS as i64 * HOUR_MS, as_of: END };
-    track_features(&view, spec, &levels, &mut Scratch::default())
+    track_features(&view, spec, &levels, SignalFeatures::ALL, &mut Scratch::default())
 }
 
 /// Noise without a random number generator: a fixed hash of the cell, uniform in -1..1.
@@ -182,7 +182,7 @@ fn what_came_last_week_is_no_news_and_what_never_came_is() {
         start: END - HOURS as i64 * HOUR_MS,
         as_of: END,
     };
-    let row = track_features(&view, spec, &levels, &mut Scratch::default());
+    let row = track_features(&view, spec, &levels, SignalFeatures::ALL, &mut Scratch::default());
     assert!(get(&row, Feature::Beyond6h) <= 0.0, "beyond_6h = {}", get(&row, Feature::Beyond6h));
 }
 

@@ -169,3 +169,34 @@ fn what_is_older_than_the_lookback_is_not_looked_at() {
     let two_days = rows(48, 30.0);
     assert_eq!(of(&two_days, Signal::Memory, Feature::N), 47.0 * 12.0);
 }
+
+#[test]
+fn what_nobody_reads_changes_nothing_of_what_is_read() {
+    let rules = crate::ruleset::RuleSet::builtin(&|_| None).unwrap();
+    let growing = |i| 50.0 + 40.0 * i as f64 / CELLS as f64 + wobble(i);
+    let rare = |i: i64| if i % 997 == 0 { 40.0 } else { 2.0 + wobble(i) };
+    let tracks = [
+        disk("path=/archive", |i| 92.0 + wobble(i)),
+        disk("path=/", growing),
+        series(Signal::Iowait, Reading::AsIs, "cpu_usage_iowait", None, rare),
+        series(Signal::Memory, Reading::AsIs, "mem_used_percent", None, growing),
+    ];
+    let attributes = Attributes::default();
+    let of = |settings: FeatureSettings| {
+        let mut builder = RowBuilder::new(settings, DELAY);
+        builder.row(&builder.prepare(&tracks, &attributes, NOW, NOW), &attributes, NOW)
+    };
+    let (all, read) = (of(rules.feature_settings()), of(rules.features_read()));
+    assert_eq!((&all.devices, &all.remarks), (&read.devices, &read.remarks));
+    let wanted = rules.features_read().wanted;
+    let mut left_out = 0;
+    for (column, (a, b)) in all.values.iter().zip(&read.values).enumerate() {
+        let asked = SIGNALS.get(column / FEATURES.len()).is_none_or(|spec| {
+            let (feature, ..) = FEATURES[column % FEATURES.len()];
+            wanted.of(spec.signal).has_any(&[feature])
+        });
+        assert!(a.to_bits() == b.to_bits() || !asked && b.is_nan(), "column {column}: {a} and {b}");
+        left_out += usize::from(a.to_bits() != b.to_bits());
+    }
+    assert!(left_out >= 4, "a tail for each signal is left out, not {left_out}");
+}

@@ -255,11 +255,8 @@ impl Builder<'_> {
             weight("horizon weight", value).map_err(|p| at(offset, p))?;
         }
         let why = Why::parse(r.why.get_ref(), &self.params, &mut used).map_err(|p| at(r.why.span().start, p))?;
-        let mut read = when.columns().clone();
-        if let Evidence::Binned { feature, .. } = &evidence {
-            read.insert(*feature);
-        }
-        let signals = read.iter().filter_map(|c| SIGNALS.get(c / FEATURES.len())).map(|s| s.signal);
+        let read = when.columns().iter().copied().chain(evidence.column());
+        let signals = read.filter_map(|c| SIGNALS.get(c / FEATURES.len())).map(|s| s.signal);
         let signals = signals.chain([signal]).collect();
         let (failure_type, action, hard) = (r.failure_type, r.action, r.hard);
         Ok(Rule {

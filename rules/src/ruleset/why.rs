@@ -80,6 +80,14 @@ impl Why {
         Ok(Self { written: text.to_owned(), parts })
     }
 
+    /// Gives the indexes of the feature columns that it names.
+    pub fn columns(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Column(index, _) => Some(*index),
+        })
+    }
+
     /// Renders the sentence with the values that `value` gives by column index; NaN reads as `unknown`.
     pub fn render(&self, value: impl Fn(usize) -> f64) -> String {
         self.parts

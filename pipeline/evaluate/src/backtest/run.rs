@@ -131,7 +131,10 @@ pub(super) fn run_watched<W: Send>(
     let (main, other) = (judge(job.ruleset), job.against.map(judge));
     let mut tallies: Vec<Tally> = std::iter::once(job.ruleset).chain(job.against).map(Tally::new).collect();
     let &Job { history, map, threads, .. } = job;
-    let replay = |ruleset| Replay { history, ruleset, map, fleet: &fleet, steps, threads, interrupt };
+    let mut features = job.ruleset.features_read();
+    let shared = job.against.filter(|_| apart.is_none());
+    shared.into_iter().for_each(|other| features.wanted.join(&other.features_read().wanted));
+    let replay = |features| Replay { history, features, map, fleet: &fleet, steps, threads, interrupt };
     let wants_rows = writer.is_some();
     let see = |bucket: &mut Bucket<W>, Replayed { table, workload, tracks }: &Replayed<'_>| {
         let Some(id) = table.instance_ids.first() else { return Ok(()) };
@@ -159,7 +162,7 @@ pub(super) fn run_watched<W: Send>(
         bucket.watched.into_iter().for_each(&mut *tell);
         writer.iter_mut().try_for_each(|writer| bucket.rows.iter().try_for_each(|rows| writer.add(rows)))
     };
-    replay(job.ruleset).run(see, take, |done, all| progress(done, all * passes))?;
+    replay(&features).run(see, take, |done, all| progress(done, all * passes))?;
     if let (Some(against), Some(other)) = (apart, &other) {
         let see = |bucket: &mut Others, Replayed { table, .. }: &Replayed<'_>| {
             let Some(id) = table.instance_ids.first() else { return Ok(()) };
@@ -179,7 +182,7 @@ pub(super) fn run_watched<W: Send>(
             }
             Ok(())
         };
-        replay(against).run(see, take, |done, all| progress(all + done, all * passes))?;
+        replay(&against.features_read()).run(see, take, |done, all| progress(all + done, all * passes))?;
     }
     if records.instances.is_empty() {
         return Err(no_data(job)?);
