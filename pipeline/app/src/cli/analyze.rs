@@ -163,11 +163,11 @@ impl Args {
         if let Some(path) = &self.features {
             write_file(path, &render::features_parquet(&analysis.table).map_err(CliError::failed)?)?;
         }
-        self.write(analysis, &predictions, &ruleset, context)?;
+        let found = predictions.iter().any(|p| p.confidence == Level::High);
+        self.write(analysis, predictions, &ruleset, context)?;
         if let (true, Some(opened)) = (emit, &opened) {
             self.record((&run, &prepared), opened, context)?;
         }
-        let found = predictions.iter().any(|p| p.confidence == Level::High);
         Ok(if self.exit_code && found { End::Findings } else { End::Done })
     }
 
@@ -222,27 +222,27 @@ impl Args {
     fn write(
         &self,
         analysis: &Analysis,
-        predictions: &[Prediction],
+        predictions: Vec<Prediction>,
         ruleset: &RuleSet,
         context: &mut Context<'_>,
     ) -> Result<(), CliError> {
         let text = match self.format {
-            Format::Table => render::table(analysis, predictions).into_bytes(),
+            Format::Table => render::table(analysis, &predictions).into_bytes(),
             Format::Json => {
-                let document = AnalyzeDocument {
-                    as_of: forewarn_runtime::time::format_ms(analysis.as_of),
-                    ruleset: ruleset.reference(),
-                    predictions: predictions.to_vec(),
-                };
+                let as_of = forewarn_runtime::time::format_ms(analysis.as_of);
+                let document = AnalyzeDocument { as_of, ruleset: ruleset.reference(), predictions };
+                if self.out.is_none() {
+                    return context.out.json(&document);
+                }
                 let mut text = serde_json::to_vec_pretty(&document)?;
                 text.push(b'\n');
                 text
             }
-            Format::Csv => prediction_table::csv(predictions).map_err(CliError::failed)?,
+            Format::Csv => prediction_table::csv(&predictions).map_err(CliError::failed)?,
             Format::Parquet if self.out.is_none() => {
                 return Err(CliError::input("--format parquet needs --out FILE: Parquet is not for a terminal"));
             }
-            Format::Parquet => prediction_table::parquet(predictions).map_err(CliError::failed)?,
+            Format::Parquet => prediction_table::parquet(&predictions).map_err(CliError::failed)?,
         };
         match &self.out {
             Some(path) => write_file(path, &text),
