@@ -97,9 +97,11 @@ impl RuleSet {
             let calibrated = self.calibrate(&score.log_odds);
             let p = probabilities(&calibrated);
             let reason = self.unassessable(table, row);
-            let heard = reason.is_none() || self.hard_evidence(&score);
+            // An agent that fell silent has said something before, and what the hypervisor says is heard.
+            let fell_silent = reason == Some(Unassessable::MissingAgent) && self.has_heard_agent(table, row);
+            let heard = reason.is_none() || fell_silent || self.hard_evidence(&score);
             let level = if heard { self.levels.of(&p) } else { Level::Unassessable };
-            // A hard rule that doesn't even make a level leaves the instance as unknown as it was.
+            // What doesn't even make a level leaves the instance as unknown as it was.
             let level = if reason.is_some() && level == Level::None { Level::Unassessable } else { level };
             let known = level != Level::Unassessable;
             for k in 0..HAZARDS {
@@ -140,10 +142,10 @@ impl RuleSet {
     pub fn unassessable(&self, table: &FeatureTable, row: usize) -> Option<Unassessable> {
         let [age, coverage, silence, signals] = [0, 1, 2, 3].map(|i| table.get(row, instance_index(i)));
         debug_assert_eq!(INSTANCE_COLUMNS[3].0, "instance_signals");
-        let has = |s: &forewarn_domain::signal::Signal| table.get(row, index(*s, Feature::N)) > 0.0;
         let limits = &self.limits;
         // What isn't known must not pass, so that each question is put the way NaN answers with no.
         let at_least = |value: f64, limit: f64| value >= limit;
+        let has = |s: &Signal| at_least(limits.max_silence_hours, table.get(row, index(*s, Feature::SilenceHours)));
         if !at_least(signals, 1.0) {
             Some(Unassessable::NoData)
         } else if !at_least(limits.max_silence_hours, silence) {
@@ -157,6 +159,11 @@ impl RuleSet {
         } else {
             None
         }
+    }
+
+    /// Says whether a signal of those of which one must have samples had any in the last seven days.
+    pub(crate) fn has_heard_agent(&self, table: &FeatureTable, row: usize) -> bool {
+        self.limits.require_any.iter().any(|s| table.get(row, index(*s, Feature::N)) > 0.0)
     }
 
     fn hard_evidence(&self, score: &Score) -> bool {

@@ -137,7 +137,7 @@ pub(crate) const fn worse(spec: &SignalSpec) -> f64 {
 }
 
 /// Share of the cells of the last 24 hours, as far as they are past, that hold a sample.
-fn coverage(view: &View<'_>) -> f64 {
+pub(crate) fn coverage(view: &View<'_>) -> f64 {
     let end = view.past();
     let start = end.saturating_sub(24 * CELLS_PER_HOUR);
     let seen = view.cells[start..end].iter().filter(|v| !v.is_nan()).count();

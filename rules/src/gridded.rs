@@ -1,7 +1,7 @@
 //! Puts a series on the grid once for a whole range of time, and shows any window of it as it was known.
 
 use crate::features::{Levels, worse};
-use crate::grid::{CELLS_PER_HOUR, Combine, GridBuilder, HABIT_HOURS, HOUR_MS, HOURS, Hour};
+use crate::grid::{CELLS_PER_HOUR, Combine, GridBuilder, HABIT_HOURS, HOUR_MS, HOURS, Hour, reach};
 use crate::series::Series;
 use std::ops::Range;
 
@@ -63,22 +63,30 @@ impl<'t> Gridded<'t> {
         Self { track, is_unique_sorted, delay_ms, levels, start: span.start, cells, hours, settled }
     }
 
-    /// Writes the [`HABIT_HOURS`] and [`HOURS`] hours from `from` as they were known at `as_of`, and the cells of the latter;
-    /// they must lie within the range.
-    pub(crate) fn window(&self, from: i64, as_of: i64, out: &mut Window) {
+    /// Gives when the last of its samples that was available at `as_of` was over, milliseconds.
+    pub(crate) fn heard_until(&self, as_of: i64) -> Option<i64> {
+        self.track.heard_until(as_of, self.delay_ms, self.is_unique_sorted)
+    }
+
+    /// Writes the [`HABIT_HOURS`] and [`HOURS`] hours that are looked at from `at`, as they were known at `as_of`, and the cells of the
+    /// latter; they must lie within the range. Where `at` is earlier than `as_of`, by a day at most, habits begin as late as those that are
+    /// looked at from `as_of`: nothing before is read.
+    pub(crate) fn window(&self, at: i64, as_of: i64, out: &mut Window) {
+        let unread = usize::try_from((reach(as_of) - reach(at)) / HOUR_MS).unwrap_or(0).min(HABIT_HOURS);
+        let from = reach(at) + unread as i64 * HOUR_MS;
         let first = usize::try_from((from - self.start) / HOUR_MS).unwrap_or(0);
-        let hours = first..first + HABIT_HOURS + HOURS;
+        let hours = first..first + HABIT_HOURS - unread + HOURS;
         out.cells.clear();
-        out.cells
-            .extend_from_slice(&self.cells[(hours.start + HABIT_HOURS) * CELLS_PER_HOUR..hours.end * CELLS_PER_HOUR]);
+        out.cells.extend_from_slice(&self.cells[(hours.end - HOURS) * CELLS_PER_HOUR..hours.end * CELLS_PER_HOUR]);
         out.hours.clear();
+        out.hours.resize(unread, Hour::EMPTY);
         out.hours.extend_from_slice(&self.hours[hours.clone()]);
         for (h, _) in self.settled[hours].iter().enumerate().filter(|(_, at)| **at > as_of) {
             let start = from + h as i64 * HOUR_MS;
             let span = start..start + HOUR_MS;
             self.track.cells_at(&span, as_of, self.delay_ms, self.is_unique_sorted, &mut out.hour, &mut out.made);
-            out.hours[h] = hour(&out.made, self.track, &self.levels);
-            if let Some(h) = h.checked_sub(HABIT_HOURS) {
+            out.hours[unread + h] = hour(&out.made, self.track, &self.levels);
+            if let Some(h) = (unread + h).checked_sub(HABIT_HOURS) {
                 out.cells[h * CELLS_PER_HOUR..(h + 1) * CELLS_PER_HOUR].copy_from_slice(&out.made);
             }
         }
@@ -92,7 +100,6 @@ fn hour(cells: &[f64], track: &Series, levels: &Levels) -> Hour {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grid::reach;
     use crate::series::NOT_INGESTED;
     use forewarn_domain::signal::{Reading, Signal};
 
@@ -148,7 +155,7 @@ mod tests {
         let (mut window, mut remade) = (Window::new(), 0);
         for as_of in (first..last).step_by(1_234_567) {
             let span = reach(as_of)..reach(as_of) + (HABIT_HOURS + HOURS) as i64 * HOUR_MS;
-            gridded.window(span.start, as_of, &mut window);
+            gridded.window(as_of, as_of, &mut window);
             let mut cells = Vec::new();
             track.cells_at(
                 &span,

@@ -7,6 +7,7 @@ use crate::grid::{HABIT_HOURS, HOUR_MS, HOURS, Hour, reach, window};
 use crate::gridded::{Gridded, Window};
 use crate::remark::Remark;
 use crate::series::Series;
+use crate::silence::{Held, is_measured};
 use forewarn_domain::signal::{Reading, SIGNALS, Signal};
 use std::collections::BTreeMap;
 
@@ -66,6 +67,26 @@ pub struct Prepared<'t> {
     series: Vec<Gridded<'t>>,
 }
 
+impl Prepared<'_> {
+    /// Says of each series whether it is looked at as of its last sample.
+    fn held(&self, as_of: i64) -> Vec<Option<Held>> {
+        let mut newest = [i64::MIN; SIGNALS.len()];
+        let heard = |gridded: &Gridded<'_>| {
+            let is_measured = is_measured(gridded.track.signal) && gridded.track.reading != Reading::Surplus;
+            gridded.heard_until(as_of).filter(|_| is_measured)
+        };
+        let heard: Vec<Option<i64>> = self.series.iter().map(heard).collect();
+        for (gridded, until) in self.series.iter().zip(&heard) {
+            let newest = &mut newest[gridded.track.signal as usize];
+            *newest = until.map_or(*newest, |until| until.max(*newest));
+        }
+        let held = |(gridded, until): (&Gridded<'_>, Option<i64>)| {
+            Held::of(until?, newest[gridded.track.signal as usize], as_of)
+        };
+        self.series.iter().zip(heard).map(held).collect()
+    }
+}
+
 /// Computes rows; holds the memory that is used again from one series to the next.
 #[derive(Debug)]
 pub struct RowBuilder {
@@ -115,17 +136,18 @@ impl RowBuilder {
 
     /// Computes the row of one instance at `as_of`, which must lie in the range that it was prepared for.
     pub fn row(&mut self, prepared: &Prepared<'_>, attributes: &Attributes, as_of: i64) -> InstanceRow {
-        let start = window(as_of).start;
         let mut assembly = Assembly::new();
+        let held = prepared.held(as_of);
         // Whether a better statistic of the same metric has spoken.
         let mut is_spoken_for = false;
-        for gridded in &prepared.series {
+        for (gridded, held) in prepared.series.iter().zip(held) {
             let track = gridded.track;
             is_spoken_for &= track.is_alternative;
             if is_spoken_for {
                 continue;
             }
-            gridded.window(reach(as_of), as_of, &mut self.window);
+            let at = held.map_or(as_of, |held| held.at);
+            gridded.window(at, as_of, &mut self.window);
             self.window.look_back(self.settings.lookback_hours);
             let Window { cells, hours: habit, .. } = &self.window;
             let hours = &habit[HABIT_HOURS..];
@@ -139,7 +161,7 @@ impl RowBuilder {
                     |other: &&Gridded<'_>| other.track.metric == track.metric && !std::ptr::eq(other.track, track);
                 *doubt == Doubt::Counter
                     || prepared.series.iter().filter(alike).all(|other| {
-                        other.window(reach(as_of), as_of, &mut self.other);
+                        other.window(as_of, as_of, &mut self.other);
                         self.other.look_back(self.settings.lookback_hours);
                         crate::doubt::is_within_1(&self.other.cells)
                     })
@@ -149,7 +171,7 @@ impl RowBuilder {
                 assembly.remarks.push(Remark::KeptOut { metric, device, doubt });
                 continue;
             }
-            let view = View { cells, hours, habit, start, as_of };
+            let view = View { cells, hours, habit, start: window(at).start, as_of: at };
             let wanted = self.settings.wanted.of(track.signal);
             // What decides which of several series speaks for the signal is wanted where there are several.
             let several = prepared.series.iter().filter(|other| other.track.signal == track.signal).count() > 1;
@@ -159,6 +181,11 @@ impl RowBuilder {
                 let day = window(as_of).end - 24 * HOUR_MS..as_of;
                 let minutes = track.minutes_past(gridded.levels.critical, &day, as_of, self.delay_ms);
                 row[Feature::CriticalMinutes24h as usize] = minutes;
+            }
+            if let Some(held) = held {
+                row[Feature::SilenceHours as usize] = held.hours(as_of);
+                row[Feature::AgeDays as usize] += (as_of - at) as f64 / (24 * HOUR_MS) as f64;
+                row[Feature::Coverage as usize] = Held::coverage(cells, view.start, as_of);
             }
             is_spoken_for = row[Feature::Coverage as usize] > 0.0;
             assembly.offer(track.signal, track.device.as_deref(), &row, || self.sparks.then(|| spark(hours)));

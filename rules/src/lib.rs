@@ -4,6 +4,7 @@
 pub mod grid;
 mod gridded;
 pub mod series;
+mod silence;
 
 pub mod doubt;
 pub mod feature;

@@ -31,7 +31,8 @@ use std::collections::BTreeSet;
 pub const DEFAULT_TOML: &str = include_str!("../rulesets/default.toml");
 
 /// What is read of every signal, whatever the rules say: for first passage, for whether an instance can be assessed, and for words.
-const READ_BY_ALL: [Feature; 9] = [
+const READ_BY_ALL: [Feature; 10] = [
+    Feature::SilenceHours,
     Feature::X24,
     Feature::X72,
     Feature::X168,

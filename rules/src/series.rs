@@ -220,6 +220,18 @@ impl Series {
         if self.is_dated(i) { self.ingested_at[i].max(over) } else { over + delay_ms }
     }
 
+    /// Gives when the last of its samples that was available at `as_of` was over, milliseconds; none where there is none.
+    /// `is_unique_sorted` is what [`Series::normalise`] returned.
+    pub(crate) fn heard_until(&self, as_of: i64, delay_ms: i64, is_unique_sorted: bool) -> Option<i64> {
+        let begun = self.ts.partition_point(|&t| t < as_of);
+        let last = if is_unique_sorted {
+            self.ts[..begun].partition_point(|&t| self.cell_end(t) + delay_ms <= as_of).checked_sub(1)
+        } else {
+            (0..begun).rev().find(|&i| self.available_at(i, delay_ms) <= as_of)
+        };
+        last.map(|i| self.cell_end(self.ts[i]))
+    }
+
     /// Gives for each hour of `span` when the last of its samples became available or could win; `i64::MIN` for an hour without samples.
     /// `is_unique_sorted` is what [`Series::normalise`] returned.
     pub(crate) fn settled(&self, span: &Range<i64>, delay_ms: i64, is_unique_sorted: bool) -> Vec<i64> {

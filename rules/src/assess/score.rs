@@ -4,6 +4,7 @@ use super::{hazards_of, is_no_news};
 use crate::feature::{Feature, index};
 use crate::hazard::{HAZARDS, PerHazard, logit};
 use crate::ruleset::RuleSet;
+use crate::silence::weight;
 use crate::table::FeatureTable;
 use forewarn_domain::prediction::{Action, FailureType, Level};
 use forewarn_domain::signal::{SIGNALS, Signal};
@@ -40,12 +41,17 @@ impl Score {
     }
 }
 
+/// How much of what a signal shows in a row still counts, for it may have fallen silent.
+fn still_counts(table: &FeatureTable, row: usize, signal: Signal) -> f64 {
+    weight(signal, table.get(row, index(signal, Feature::SilenceHours)))
+}
+
 impl RuleSet {
     /// Scores one row into `out`.
     ///
     /// First passage is counted towards each hazard from the *unconditional* probability by the end of the hazard's span,
     /// against the prior until then: `evidence_k = max over signals of weight * max(0, logit(q_k) - prior_until_k)`, with
-    /// q = x24, max(x24, x72), max(x24, x72, x168), at most `cap`. The conditional probability (x72 - x24) / (1 - x24) would fall
+    /// q = x24, max(x24, x72), max(x24, x72, x168), at most `cap`; what a signal that has fallen silent showed last fades. The conditional probability (x72 - x24) / (1 - x24) would fall
     /// when x24 rises, and more evidence could then lower a probability; this form is monotone in each of the three.
     pub fn score(&self, table: &FeatureTable, fired: &[Vec<bool>], row: usize, out: &mut Score) {
         self.score_without(table, fired, row, &[], out);
@@ -69,6 +75,7 @@ impl RuleSet {
                 continue;
             }
             let (bin, evidence) = r.evidence.of(|column| table.get(row, column));
+            let evidence = evidence * r.signals.iter().map(|s| still_counts(table, row, *s)).fold(1.0, f64::min);
             for (best, share) in out.groups[r.group].iter_mut().zip(r.horizons) {
                 let evidence = evidence * share;
                 if evidence > best.map_or(0.0, |b| b.evidence) {
@@ -91,7 +98,7 @@ impl RuleSet {
                 continue;
             }
             for (k, excess) in self.passage_log_odds(table, row, spec.signal).into_iter().enumerate() {
-                let evidence = (weight * excess).min(self.passage.cap);
+                let evidence = (weight * excess).min(self.passage.cap) * still_counts(table, row, spec.signal);
                 if evidence > best[k].map_or(0.0, |b| b.1) {
                     best[k] = Some((spec.signal, evidence));
                 }

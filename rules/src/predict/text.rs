@@ -78,7 +78,16 @@ pub(crate) fn unassessable(rules: &RuleSet, table: &FeatureTable, row: usize, re
         }
         Unassessable::MissingAgent => {
             let names: Vec<&str> = limits.require_any.iter().map(|s| s.name()).collect();
-            format!("no samples of {}: is the CloudWatch agent missing?", names.join(" or "))
+            let silent = limits.require_any.iter().map(|s| table.get(row, index(*s, Feature::SilenceHours)));
+            let silent = silent.fold(f64::NAN, f64::min);
+            if silent.is_nan() {
+                return format!("no samples of {}: is the CloudWatch agent missing?", names.join(" or "));
+            }
+            let silent = hours(silent);
+            format!(
+                "nothing of {} for {silent}, while others report: has the CloudWatch agent died?",
+                names.join(" or ")
+            )
         }
     }
 }

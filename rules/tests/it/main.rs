@@ -15,5 +15,7 @@ mod predict;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod support;
 mod workload;

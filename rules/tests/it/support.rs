@@ -46,8 +46,11 @@ pub(crate) fn features(changes: Row<'_>) -> Vec<f64> {
         ("instance_silence_hours", 0.1),
         ("instance_signals", 6.0),
         ("memory_n", 2016.0),
+        ("memory_silence_hours", 0.1),
         ("disk_n", 2016.0),
+        ("disk_silence_hours", 0.1),
         ("cpu_n", 2016.0),
+        ("cpu_silence_hours", 0.1),
     ];
     let mut row = vec![f64::NAN; WIDTH];
     for (name, value) in healthy.iter().chain(changes) {

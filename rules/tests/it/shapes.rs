@@ -1,0 +1,170 @@
+//! Machines in trouble and machines that only look like it, each as a person would judge it, at minutes and at five minutes.
+
+use forewarn_domain::prediction::{Level, Unassessable};
+use forewarn_domain::signal::{SOURCES, Signal};
+use forewarn_rules::grid::HOUR_MS;
+use forewarn_rules::instance::{Attributes, RowBuilder};
+use forewarn_rules::predict::Identity;
+use forewarn_rules::ruleset::RuleSet;
+use forewarn_rules::series::Series;
+use forewarn_rules::table::FeatureTable;
+use std::ops::RangeInclusive;
+
+const DELAY: i64 = 300_000;
+
+/// Hours of history of each machine; what happens happens towards its end.
+const END: i64 = 240;
+
+/// What is measured of a machine, as functions of the hour; NaN where nothing is.
+struct Machine {
+    series: Vec<(Signal, Option<&'static str>, Box<dyn Fn(f64) -> f64>)>,
+}
+
+/// What is said of a machine at an hour.
+#[derive(Debug)]
+struct Said {
+    hour: i64,
+    level: Level,
+    p24: f64,
+    reason: Option<Unassessable>,
+    notes: Vec<String>,
+}
+
+impl Machine {
+    /// A machine that is well.
+    fn healthy() -> Self {
+        Self { series: Vec::new() }
+            .with(Signal::Cpu, |h| 20.0 + 5.0 * noise(h, 1))
+            .with(Signal::Steal, |h| 0.3 + 0.2 * noise(h, 2))
+            .with(Signal::Iowait, |h| 1.0 + 0.5 * noise(h, 3))
+            .with(Signal::Memory, |h| 50.0 + noise(h, 4))
+            .with(Signal::Disk, |h| 40.0 + 0.01 * h + 0.02 * noise(h, 5))
+            .with(Signal::Status, |_| 0.0)
+    }
+
+    /// Has a signal's only series be something else.
+    fn with(mut self, signal: Signal, value: impl Fn(f64) -> f64 + 'static) -> Self {
+        self.series.retain(|(held, ..)| *held != signal);
+        self.and(signal, None, value)
+    }
+
+    /// Adds the series of a device.
+    fn and(mut self, signal: Signal, device: Option<&'static str>, value: impl Fn(f64) -> f64 + 'static) -> Self {
+        self.series.push((signal, device, Box::new(value)));
+        self
+    }
+
+    /// Lets the agent die at an hour: what only it measures is measured no more.
+    fn whose_agent_dies(mut self, at: f64) -> Self {
+        for (signal, _, value) in &mut self.series {
+            if !matches!(signal, Signal::Cpu | Signal::Status | Signal::Credits | Signal::Ebs | Signal::Queue) {
+                let before = std::mem::replace(value, Box::new(|_| f64::NAN));
+                *value = Box::new(move |h| if h < at { before(h) } else { f64::NAN });
+            }
+        }
+        self
+    }
+
+    fn measured(&self, period_s: i32) -> Vec<(Series, bool)> {
+        let step = i64::from(period_s) * 1000;
+        let series = self.series.iter().map(|(signal, device, value)| {
+            let source = SOURCES.iter().find(|s| s.signal == *signal).unwrap();
+            let mut series = Series::new(*signal, source.reading, source.metric, source.stat, *device, period_s);
+            for ts in (0..END * HOUR_MS / step).map(|i| i * step) {
+                let value = value(ts as f64 / HOUR_MS as f64);
+                if value.is_finite() {
+                    series.extend(&[ts], &[value.max(0.0)], None, None);
+                }
+            }
+            let is_unique_sorted = series.normalise(DELAY);
+            (series, is_unique_sorted)
+        });
+        series.collect()
+    }
+
+    /// What the default rules say at each of these hours.
+    fn said(&self, period_s: i32, hours: RangeInclusive<i64>) -> Vec<Said> {
+        let rules = RuleSet::builtin(&|_| None).unwrap();
+        let (tracks, attributes) = (self.measured(period_s), Attributes::default());
+        let mut builder = RowBuilder::new(rules.feature_settings(), DELAY);
+        let prepared = builder.prepare(&tracks, &attributes, hours.start() * HOUR_MS, hours.end() * HOUR_MS);
+        let mut table = FeatureTable::new();
+        for hour in hours.clone() {
+            let row = builder.row(&prepared, &attributes, hour * HOUR_MS);
+            table.push("i-1", hour * HOUR_MS, &row.values, &row.devices);
+            table.remark(&row.remarks);
+        }
+        let assessed = rules.assess(&table).unwrap();
+        let said = |(row, hour)| Said {
+            hour,
+            level: assessed.level[row],
+            p24: assessed.probability[0][row],
+            reason: assessed.reason[row],
+            notes: rules.predict(&table, &assessed, row, &Identity::default()).notes,
+        };
+        hours.enumerate().map(said).collect()
+    }
+}
+
+/// Noise without a random number generator, uniform in -1..1: a fixed hash of the minute.
+fn noise(hour: f64, seed: u64) -> f64 {
+    let mut h = (hour * 60.0).round() as u64 ^ seed << 40 ^ 0x9e37_79b9_7f4a_7c15;
+    h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((h >> 11) as f64 / (1_u64 << 52) as f64) - 1.0
+}
+
+/// Memory that leaks over its last days and is gone at the end.
+fn leak(hour: f64) -> f64 {
+    let begun = END as f64 - 60.0;
+    50.0 + (hour - begun).max(0.0) * 0.8 + 0.5 * noise(hour, 6)
+}
+
+#[test]
+fn an_agent_that_dies_with_the_fault_leaves_the_alarm_standing() {
+    for period_s in [60, 300] {
+        let dies = END - 8;
+        let machine = Machine::healthy().with(Signal::Memory, leak).whose_agent_dies(dies as f64);
+        let said = machine.said(period_s, dies..=END);
+        assert!(said[0].level >= Level::Medium, "{:?}", said[0]);
+        for later in &said {
+            assert!(later.level >= Level::Medium && later.p24 >= 0.9 * said[0].p24, "{later:?} after {:?}", said[0]);
+        }
+        let last = said.last().unwrap();
+        assert_eq!(last.reason, Some(Unassessable::MissingAgent));
+        assert!(last.notes.iter().any(|n| n.contains("what was heard last")), "{:?}", last.notes);
+    }
+}
+
+#[test]
+fn an_agent_that_dies_alone_makes_a_machine_unknown_and_neither_healthy_nor_ill() {
+    for period_s in [60, 300] {
+        let dies = END - 40;
+        let said = Machine::healthy().whose_agent_dies(dies as f64).said(period_s, dies - 2..=END);
+        for later in said {
+            let known = later.hour < dies + 7;
+            assert_eq!(later.level == Level::None, known, "{later:?}");
+            assert!(known || later.level == Level::Unassessable, "{later:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_heard_last_fades_within_a_day() {
+    let dies = END - 30;
+    let leak = |h: f64| leak(h + 38.0).min(99.0);
+    let said = Machine::healthy().with(Signal::Memory, leak).whose_agent_dies(dies as f64).said(300, dies..=END);
+    let at = |silent: i64| &said[silent as usize];
+    assert!(at(12).level.is_at_risk() && at(12).p24 > 0.2, "{:?}", at(12));
+    assert!(at(25).level == Level::Unassessable && at(29).level == Level::Unassessable, "{:?}", at(25));
+}
+
+#[test]
+fn a_file_system_that_is_unmounted_says_nothing_more() {
+    let gone = END as f64 - 5.0;
+    let filling = move |h: f64| if h < gone { (97.0 - (gone - h) * 0.4).max(30.0) } else { f64::NAN };
+    let machine = || Machine::healthy().with(Signal::Disk, |h| 40.0 + 0.02 * noise(h, 5));
+    let said = machine().and(Signal::Disk, Some("path=/data"), filling).said(300, END - 6..=END);
+    assert!(said[0].level.is_at_risk(), "{:?}", said[0]);
+    assert_eq!(said.last().unwrap().level, Level::None, "{:?}", said.last());
+}
