@@ -145,7 +145,9 @@ impl RuleSet {
         let limits = &self.limits;
         // What isn't known must not pass, so that each question is put the way NaN answers with no.
         let at_least = |value: f64, limit: f64| value >= limit;
-        let has = |s: &Signal| at_least(limits.max_silence_hours, table.get(row, index(*s, Feature::SilenceHours)));
+        let of = |s: &Signal, feature| table.get(row, index(*s, feature));
+        let has =
+            |s: &Signal| of(s, Feature::N) > 0.0 && at_least(limits.max_silence_hours, of(s, Feature::SilenceHours));
         if !at_least(signals, 1.0) {
             Some(Unassessable::NoData)
         } else if !at_least(limits.max_silence_hours, silence) {

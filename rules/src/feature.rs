@@ -102,7 +102,11 @@ pub const FEATURES: [(Feature, &str, &str); 42] = [
         "critical_6d",
         "share of time past the critical level in the six days before the last 24 hours",
     ),
-    (Feature::Bursts24h, "bursts_24h", "runs past the warning level that began in the last 24 hours"),
+    (
+        Feature::Bursts24h,
+        "bursts_24h",
+        "runs past the warning level that began in the last 24 hours; a quarter of an hour on the better side ends one",
+    ),
     (Feature::Resets7d, "resets_7d", "sudden returns to a healthier level in the last 7 days"),
     (Feature::Tooth, "tooth", "1 when the signal is a sawtooth that turns back before the critical level, else 0"),
     (Feature::Season, "season", "strength of the daily profile, 0 to 1"),

@@ -172,6 +172,9 @@ impl RuleSet {
             };
             notes.push(format!("{prefix}{}", text::unassessable(self, table, row, reason)));
         }
+        if assessed.reason[row].is_none() {
+            notes.extend(text::held(table, row));
+        }
         let change = table.get(row, instance_index(4));
         if change <= self.episodes.change_grace_hours.max(24.0) {
             let words = identity.change.as_ref().map(|c| format!(" ({c})")).unwrap_or_default();

@@ -42,6 +42,11 @@ impl Held {
     }
 }
 
+/// Says whether what a signal showed last is held after so many hours of silence.
+pub(crate) fn is_held(signal: Signal, hours: f64) -> bool {
+    is_measured(signal) && (HELD_FROM_HOURS as f64..HELD_HOURS as f64).contains(&hours)
+}
+
 /// Says whether a signal is measured all the time, so that silence means that nobody measures. Checks and events speak when there is
 /// something to say, and are over when they are over.
 pub(crate) const fn is_measured(signal: Signal) -> bool {

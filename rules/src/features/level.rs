@@ -9,6 +9,8 @@ const DAY: usize = 24;
 const RUN: usize = 6;
 /// Cells that such a run must hold to count, half of all.
 const LEAST_CELLS: u32 = (RUN * CELLS_PER_HOUR / 2) as u32;
+/// Cells in a row on the better side of a level that end a run past it.
+const CALM: usize = 3;
 /// The quantile that counts as a series' habitual worst.
 const TAIL: f64 = 0.95;
 
@@ -39,7 +41,7 @@ pub(super) fn fill(
     let (current, longest_before) = critical_runs(view.habit);
     set(row, Feature::HoursCritical, current);
     set(row, Feature::ExcessRun, (current - longest_before).max(0.0));
-    set(row, Feature::Bursts24h, bursts(hours));
+    set(row, Feature::Bursts24h, bursts(view, worse, worse * levels.warning));
     set(row, Feature::Lift24h, worse * (mean(last_day) - mean(&hours[..HOURS - DAY])));
     set(row, Feature::Lift6h, worse * (mean(&hours[HOURS - 6..]) - same_hours_before(hours)));
     let habit = worst_run(&view.habit[..view.habit.len() - DAY], worse);
@@ -194,11 +196,22 @@ fn critical_runs(hours: &[Hour]) -> (f64, f64) {
     (f64::from(run), f64::from(longest))
 }
 
-/// Hours of the last day in which a run past the warning level began.
-fn bursts(hours: &[Hour]) -> f64 {
-    let mut count = 0_u32;
-    for pair in hours[HOURS - DAY - 1..].windows(2) {
-        count += u32::from(pair[0].warning == 0 && pair[1].warning > 0);
+/// Runs past a level, turned so that greater is worse, that began in the last day. A run ends with a quarter of an hour on the better side; a
+/// cell without a sample neither ends nor begins one.
+fn bursts(view: &View<'_>, worse: f64, level: f64) -> f64 {
+    let day = (HOURS - DAY) * CELLS_PER_HOUR;
+    // No hour of the day has a cell past the level, as in most series.
+    if view.hours[HOURS - DAY..].iter().all(|h| h.warning == 0) {
+        return 0.0;
+    }
+    let (mut calm, mut count) = (CALM, 0_u32);
+    for (i, cell) in view.cells.iter().enumerate().skip(day - CELLS_PER_HOUR).filter(|(_, v)| !v.is_nan()) {
+        if worse * cell >= level {
+            count += u32::from(calm >= CALM && i >= day);
+            calm = 0;
+        } else {
+            calm += 1;
+        }
     }
     f64::from(count)
 }

@@ -2,9 +2,10 @@
 
 use crate::feature::{Feature, index, instance_index};
 use crate::ruleset::{RuleSet, plain};
+use crate::silence::is_held;
 use crate::table::FeatureTable;
 use forewarn_domain::prediction::Unassessable;
-use forewarn_domain::signal::{Direction, Signal};
+use forewarn_domain::signal::{Direction, SIGNALS, Signal, SignalSpec};
 use forewarn_domain::time::timestamp;
 
 const HOUR_MS: f64 = 3_600_000.0;
@@ -78,18 +79,27 @@ pub(crate) fn unassessable(rules: &RuleSet, table: &FeatureTable, row: usize, re
         }
         Unassessable::MissingAgent => {
             let names: Vec<&str> = limits.require_any.iter().map(|s| s.name()).collect();
-            let silent = limits.require_any.iter().map(|s| table.get(row, index(*s, Feature::SilenceHours)));
-            let silent = silent.fold(f64::NAN, f64::min);
-            if silent.is_nan() {
+            if !rules.has_heard_agent(table, row) {
                 return format!("no samples of {}: is the CloudWatch agent missing?", names.join(" or "));
             }
-            let silent = hours(silent);
+            let silent = limits.require_any.iter().map(|s| table.get(row, index(*s, Feature::SilenceHours)));
+            let silent = hours(silent.fold(f64::NAN, f64::min));
             format!(
                 "nothing of {} for {silent}, while others report: has the CloudWatch agent died?",
                 names.join(" or ")
             )
         }
     }
+}
+
+/// Names the signals that have been silent for hours, of which what they showed last is held.
+pub(crate) fn held(table: &FeatureTable, row: usize) -> Option<String> {
+    let silence = |s: &SignalSpec| table.get(row, index(s.signal, Feature::SilenceHours));
+    let silent: Vec<&SignalSpec> = SIGNALS.iter().filter(|s| is_held(s.signal, silence(s))).collect();
+    let since = silent.iter().map(|s| silence(s)).fold(f64::NAN, f64::min);
+    let names: Vec<&str> = silent.iter().map(|s| s.name).collect();
+    let words = || format!("nothing of {} for {}: what was heard last is held", names.join(", "), hours(since));
+    (!silent.is_empty()).then(words)
 }
 
 /// Writes a probability to two decimals, more where it is small.

@@ -50,6 +50,10 @@ fn what_is_missing_never_looks_healthy() {
     }
     assert_eq!(assess(&[("memory_n", 0.0), ("disk_n", f64::NAN)]).1, Some(Unassessable::MissingAgent));
     assert_eq!(assess(&[("memory_n", 0.0)]).1, None);
+    // One of the two is enough, while it is heard.
+    let silent = [("memory_silence_hours", 7.0), ("disk_silence_hours", 6.1)];
+    assert_eq!(assess(&silent).1, Some(Unassessable::MissingAgent));
+    assert_eq!(assess(&silent[..1]).1, None);
 }
 
 #[test]

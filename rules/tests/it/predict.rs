@@ -99,6 +99,11 @@ fn what_is_not_known_says_how_much_is_missing() {
         notes(&[("memory_n", 0.0), ("disk_n", 0.0)]),
         "no samples of memory or disk: is the CloudWatch agent missing?"
     );
+    assert_eq!(
+        notes(&[("memory_silence_hours", 9.0), ("disk_silence_hours", 9.1)]),
+        "nothing of memory or disk for 9 hours, while others report: has the CloudWatch agent died?"
+    );
+    assert_eq!(notes(&[("memory_silence_hours", 3.0)]), "nothing of memory for 3 hours: what was heard last is held");
 }
 
 /// A leak, some hours after a change, with more.

@@ -168,3 +168,21 @@ fn a_file_system_that_is_unmounted_says_nothing_more() {
     assert!(said[0].level.is_at_risk(), "{:?}", said[0]);
     assert_eq!(said.last().unwrap().level, Level::None, "{:?}", said.last());
 }
+
+#[test]
+fn checks_that_fail_in_adjacent_hours_are_as_many_failures_as_those_spread_over_a_day() {
+    for period_s in [60, 300] {
+        let failing = |every: f64| {
+            move |h: f64| {
+                let (since, n) = ((END as f64 - 0.5 - h) % every, ((END as f64 - 0.5 - h) / every).floor());
+                f64::from(u8::from((0.0..6.0).contains(&n) && since < 5.0 / 60.0))
+            }
+        };
+        let p24 = |every: f64| {
+            let said = Machine::healthy().with(Signal::Status, failing(every)).said(period_s, END..=END);
+            said[0].p24
+        };
+        let (adjacent, spread) = (p24(1.0), p24(3.5));
+        assert!(adjacent >= 0.8 * spread && adjacent > 0.3, "{adjacent} beside {spread}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Keeps `checklist.toml` and `operation.toml` true: every row has an entry, and what an entry names exists.
+//! Keeps `checklist.toml`, `operation.toml` and `prediction.toml` true: every row has an entry, and what an entry names exists.
 
 use crate::house::rust_files;
 use forewarn_testkit::root;
@@ -9,6 +9,8 @@ use std::path::PathBuf;
 const TEXT: &str = include_str!("checklist.toml");
 /// The rows of what a critical reading of operation found.
 const OPERATION: &str = include_str!("operation.toml");
+/// The rows of what a critical reading of the forecasting found.
+const PREDICTION: &str = include_str!("prediction.toml");
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,7 +88,7 @@ fn every_row_has_an_entry_and_what_it_names_exists() {
         Shown::Test(name) => sources.contains(&format!("fn {name}(")),
         Shown::Proof { name, line } => root().join(format!(".ci/proofs/{name}/line{line}.py")).exists(),
     };
-    let bad = [TEXT, OPERATION].map(|text| faults(&read(text), there)).concat();
+    let bad = [TEXT, OPERATION, PREDICTION].map(|text| faults(&read(text), there)).concat();
     assert!(bad.is_empty(), "{}", bad.join("\n"));
 }
 
@@ -109,6 +111,17 @@ fn rows_of_operation_are_those_that_were_found() {
     assert_eq!(numbered.into_iter().collect::<BTreeSet<_>>(), found);
     let low = markdown.split("Low: ").nth(1).and_then(|rest| rest.lines().next_back().and(rest.split(".\n").next()));
     assert_eq!(small.len(), low.map_or(0, |low| low.split(';').count()));
+}
+
+#[test]
+fn rows_of_prediction_are_those_that_were_found() {
+    let Ok(markdown) = std::fs::read_to_string(shared().join("reviews/prediction.md")) else {
+        println!("skipped: no ../shared/reviews/prediction.md");
+        return;
+    };
+    let first = markdown.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let found: Vec<&str> = first.filter(|cell| cell.bytes().all(|b| b.is_ascii_digit())).collect();
+    assert_eq!(read(PREDICTION).ids, found);
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn analysis(ruleset: &RuleSet, as_of: i64, failing: bool) -> Analysis {
         ("instance_signals", 6.0),
         ("cpu_n", 2016.0),
         ("memory_n", 2016.0),
+        ("memory_silence_hours", 0.1),
         ("status_critical_periods", if failing { 48.0 } else { 0.0 }),
         ("status_lift_6h", if failing { 0.7 } else { 0.0 }),
         ("status_bursts_24h", if failing { 8.0 } else { 0.0 }),
