@@ -13,14 +13,33 @@ SABOTAGE = ("once", "the consumer does not drop repeated ids")
 PATTERN = {"source": ["forewarn"], "detail": {"confidence": ["high"]}}
 
 
-def predictions(line):
-    """A fleet with failures ahead, analyzed every three hours for two days; gives the state."""
+ROUNDS = range(world.ms("2026-03-10T00:00:00Z"), world.ms("2026-03-13T00:00:00Z"), 3 * 3_600_000)
+
+
+def fleet(line):
+    """The history of a fleet with failures ahead."""
     place = line.fresh("fleet")
     forewarn("simulate", "--out", place / "raw", "--instances", 80, "--days", 11, "--seed", 51, "--incident-rate", 10, "--start", "2026-03-02T00:00:00Z").ok()
     raw = place / "raw"
     forewarn("import", "--history", place / "history", raw / "metrics.parquet", "--instances", raw / "instances.parquet").ok()
-    forewarn("analyze", "--due", "--no-deliver", "--every", "3h", "--from", "2026-03-10T00:00:00Z", "--to", "2026-03-13T00:00:00Z", "--history", place / "history", "--state", place / "state").ok()
     return place
+
+
+def rounds(place, proxy):
+    """Analyzes every three hours for three days, and announces at once what is then news."""
+    for at in ROUNDS:
+        env = world.aws(proxy) | world.Clock(world.rfc(at + 600_000), 1).env
+        where = ["--history", place / "history", "--state", place / "state"]
+        forewarn("analyze", "--due", "--no-deliver", "--every", "3h", "--from", world.rfc(at), "--to", world.rfc(at + 3_600_000), *where, env=env).ok()
+        forewarn("emit", "--state", place / "state", "--eventbridge", "fleet", "--from-start", env=env).ok()
+
+
+def high(place):
+    """The ids of what has to be announced at high, and how many announcements there are in all."""
+    # A workload's episode speaks for its members, and calls its confidence a level; of what is cleared nothing lies ahead.
+    ahead = {f"forewarn.{t}" for t in ("prediction.made", "prediction.announced", "prediction.updated", "workload.predicted", "workload.updated")}
+    told = [e for e in entries(place) if e["type"].rsplit(".v", 1)[0] in ahead and ("instance_id" not in e["data"] or not e["data"].get("workload_episode_id"))]
+    return {e["id"] for e in told if confidence(e["data"]) == "high"}, len(told)
 
 
 def entries(place):
@@ -33,12 +52,7 @@ def confidence(data):
 
 
 def prove(line, broken=False):
-    place = predictions(line)
-    # A workload's episode speaks for its members, and calls its confidence a level; of what is cleared nothing lies ahead.
-    ahead = {f"forewarn.{t}" for t in ("prediction.made", "prediction.announced", "prediction.updated", "workload.predicted", "workload.updated")}
-    told = [e for e in entries(place) if e["type"].rsplit(".v", 1)[0] in ahead and ("instance_id" not in e["data"] or not e["data"].get("workload_episode_id"))]
-    high = {e["id"] for e in told if confidence(e["data"]) == "high"}
-    line.check("wants", "predictions at high in the log, to be announced", len(high) >= 5, f"{len(high)} of {len(told)}", ">= 5")
+    place = fleet(line)
     with world.moto() as moto:
         events, sqs = world.client("events", moto.url), world.client("sqs", moto.url)
         events.create_event_bus(Name="fleet")
@@ -55,14 +69,16 @@ def prove(line, broken=False):
         ]
         proxy, faults = world.proxy(moto.url, rules, place)
         with proxy:
-            forewarn("emit", "--state", place / "state", "--eventbridge", "fleet", "--from-start", env=world.aws(proxy)).ok()
+            rounds(place, proxy)
+        wanted, told = high(place)
+        line.check("wants", "predictions at high in the log, to be announced", len(wanted) >= 5, f"{len(wanted)} of {told}", ">= 5")
         injected = world.injected(faults)
         line.check("faults", "faults that took place", {"partial_put_events", "lose_reply"} <= set(injected), dict(injected), "both kinds")
         rust = raw(sqs, queues["high"]) if broken else ids(consumer(line, world.aws(moto), queues["high"]))
         examples = kit.ROOT / "pipeline" / "app" / "examples"
         python = ids(run([kit.PYTHON, examples / "consumer.py", "--queue", queues["python"], "--once"], env=world.aws(moto), timeout=120).ok().out)
     for key, name, got in (("once", "Rust", rust), ("python", "Python", python)):
-        line.check(key, f"the {name} consumer has every prediction at high once, and nothing else", sorted(got) == sorted(high), f"{len(got)} of {len(high)}", "equal")
+        line.check(key, f"the {name} consumer has every prediction at high once, and nothing else", sorted(got) == sorted(wanted), f"{len(got)} of {len(wanted)}", "equal")
     r = run(["cargo", "test", "--workspace", "--locked", "-q", "--", "oversized"], env={"CARGO_TARGET_DIR": kit.TARGET}, timeout=3000)
     line.check("trimmed", "an oversized detail is trimmed to fit, and says so (tests `oversized…`)", r.code == 0 and " 0 passed" not in r.out.splitlines()[-1:], summary(r), "pass")
 

@@ -194,8 +194,8 @@ const FIXTURES: &[Fixture] = &[
     ),
     fixture(
         "ebs-balance-draining",
-        &[("ebs_now", 20.0), ("ebs_slope_24h", 30.0), ("ebs_q24", 0.6), ("ebs_beyond_6h", 15.0)],
-        &[AtMost("ebs_now", 30.0), Above("ebs_slope_24h", 0.0), Above("ebs_beyond_6h", 0.0)],
+        &[("ebs_now", 20.0), ("ebs_slope_24h", 30.0), ("ebs_q24", 0.6), ("ebs_beyond_6h", 40.0)],
+        &[AtMost("ebs_now", 30.0), Above("ebs_slope_24h", 0.0), AtLeast("ebs_beyond_6h", 20.0)],
         // A nightly batch that is earned back.
         &[("ebs_tooth", 1.0), ("ebs_slope_24h", -30.0), ("ebs_beyond_6h", -2.0)],
     ),
