@@ -31,7 +31,7 @@ def rounds(place, proxy):
         env = world.aws(proxy) | world.Clock(world.rfc(at + 600_000), 1).env
         where = ["--history", place / "history", "--state", place / "state"]
         forewarn("analyze", "--due", "--no-deliver", "--every", "3h", "--from", world.rfc(at), "--to", world.rfc(at + 3_600_000), *where, env=env).ok()
-        forewarn("emit", "--state", place / "state", "--eventbridge", "fleet", "--from-start", env=env).ok()
+        forewarn("emit", "--state", place / "state", "--eventbridge", "fleet", *(["--from-start"] if at == ROUNDS.start else []), env=env).ok()
 
 
 def high(place):
