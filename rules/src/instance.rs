@@ -7,7 +7,7 @@ use crate::grid::{HABIT_HOURS, HOUR_MS, HOURS, Hour, reach, window};
 use crate::gridded::{Gridded, Window};
 use crate::remark::Remark;
 use crate::series::Series;
-use crate::silence::{Held, is_measured};
+use crate::silence::{LastHeard, is_measured};
 use forewarn_domain::signal::{Reading, SIGNALS, Signal};
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ pub struct Prepared<'t> {
 
 impl Prepared<'_> {
     /// Says of each series whether it is looked at as of its last sample.
-    fn held(&self, as_of: i64) -> Vec<Option<Held>> {
+    fn held(&self, as_of: i64) -> Vec<Option<LastHeard>> {
         let mut newest = [i64::MIN; SIGNALS.len()];
         let heard = |gridded: &Gridded<'_>| {
             let is_measured = is_measured(gridded.track.signal) && gridded.track.reading != Reading::Surplus;
@@ -81,7 +81,7 @@ impl Prepared<'_> {
             *newest = until.map_or(*newest, |until| until.max(*newest));
         }
         let held = |(gridded, until): (&Gridded<'_>, Option<i64>)| {
-            Held::of(until?, newest[gridded.track.signal as usize], as_of)
+            LastHeard::of(until?, newest[gridded.track.signal as usize], as_of)
         };
         self.series.iter().zip(heard).map(held).collect()
     }
@@ -185,7 +185,7 @@ impl RowBuilder {
             if let Some(held) = held {
                 row[Feature::SilenceHours as usize] = held.hours(as_of);
                 row[Feature::AgeDays as usize] += (as_of - at) as f64 / (24 * HOUR_MS) as f64;
-                row[Feature::Coverage as usize] = Held::coverage(cells, view.start, as_of);
+                row[Feature::Coverage as usize] = LastHeard::coverage(cells, view.start, as_of);
             }
             is_spoken_for = row[Feature::Coverage as usize] > 0.0;
             assembly.offer(track.signal, track.device.as_deref(), &row, || self.sparks.then(|| spark(hours)));

@@ -12,14 +12,14 @@ const HELD_HOURS: i64 = HABIT_HOURS as i64;
 
 /// A series that has fallen silent, looked at as of its last sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct LastHeard {
     /// When its last sample was over, milliseconds.
     pub(crate) until: i64,
     /// The end of that hour, as of which it is looked at.
     pub(crate) at: i64,
 }
 
-impl Held {
+impl LastHeard {
     /// Says of a series that was heard until `until` whether it is looked at as of then: while all of its signal are silent. Where
     /// another device is still heard, it was not the agent that died, and the device has gone.
     pub(crate) fn of(until: i64, newest_of_signal: i64, as_of: i64) -> Option<Self> {
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_series_is_held_while_all_of_its_signal_are_silent() {
         let held =
-            |silent: i64, other: i64| Held::of(-silent * HOUR_MS - 1, -other * HOUR_MS - 1, 0).map(|held| held.at);
+            |silent: i64, other: i64| LastHeard::of(-silent * HOUR_MS - 1, -other * HOUR_MS - 1, 0).map(|held| held.at);
         assert_eq!([1, 2, 23, 24].map(|h| held(h, h)), [None, Some(-2 * HOUR_MS), Some(-23 * HOUR_MS), None]);
         assert_eq!([held(5, 0), held(5, 4)], [None, None], "a device has gone");
     }
@@ -85,6 +85,6 @@ mod tests {
     #[test]
     fn coverage_is_that_of_the_last_day() {
         let cells: Vec<f64> = (0..30 * 12).map(|i| if i < 18 * 12 { 1.0 } else { f64::NAN }).collect();
-        assert_eq!(Held::coverage(&cells, 0, 30 * HOUR_MS), 0.5);
+        assert_eq!(LastHeard::coverage(&cells, 0, 30 * HOUR_MS), 0.5);
     }
 }

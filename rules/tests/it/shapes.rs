@@ -15,9 +15,12 @@ const DELAY: i64 = 300_000;
 /// Hours of history of each machine; what happens happens towards its end.
 const END: i64 = 240;
 
-/// What is measured of a machine, as functions of the hour; NaN where nothing is.
-struct Machine {
-    series: Vec<(Signal, Option<&'static str>, Box<dyn Fn(f64) -> f64>)>,
+/// What a series measures, as a function of the hour; NaN where nothing is.
+type Measured = Box<dyn Fn(f64) -> f64>;
+
+/// What is measured of a machine: of each series its signal and its device.
+struct Host {
+    series: Vec<(Signal, Option<&'static str>, Measured)>,
 }
 
 /// What is said of a machine at an hour.
@@ -30,7 +33,7 @@ struct Said {
     notes: Vec<String>,
 }
 
-impl Machine {
+impl Host {
     /// A machine that is well.
     fn healthy() -> Self {
         Self { series: Vec::new() }
@@ -124,7 +127,7 @@ fn leak(hour: f64) -> f64 {
 fn an_agent_that_dies_with_the_fault_leaves_the_alarm_standing() {
     for period_s in [60, 300] {
         let dies = END - 8;
-        let machine = Machine::healthy().with(Signal::Memory, leak).whose_agent_dies(dies as f64);
+        let machine = Host::healthy().with(Signal::Memory, leak).whose_agent_dies(dies as f64);
         let said = machine.said(period_s, dies..=END);
         assert!(said[0].level >= Level::Medium, "{:?}", said[0]);
         for later in &said {
@@ -140,7 +143,7 @@ fn an_agent_that_dies_with_the_fault_leaves_the_alarm_standing() {
 fn an_agent_that_dies_alone_makes_a_machine_unknown_and_neither_healthy_nor_ill() {
     for period_s in [60, 300] {
         let dies = END - 40;
-        let said = Machine::healthy().whose_agent_dies(dies as f64).said(period_s, dies - 2..=END);
+        let said = Host::healthy().whose_agent_dies(dies as f64).said(period_s, dies - 2..=END);
         for later in said {
             let known = later.hour < dies + 7;
             assert_eq!(later.level == Level::None, known, "{later:?}");
@@ -153,7 +156,7 @@ fn an_agent_that_dies_alone_makes_a_machine_unknown_and_neither_healthy_nor_ill(
 fn what_was_heard_last_fades_within_a_day() {
     let dies = END - 30;
     let leak = |h: f64| leak(h + 38.0).min(99.0);
-    let said = Machine::healthy().with(Signal::Memory, leak).whose_agent_dies(dies as f64).said(300, dies..=END);
+    let said = Host::healthy().with(Signal::Memory, leak).whose_agent_dies(dies as f64).said(300, dies..=END);
     let at = |silent: i64| &said[silent as usize];
     assert!(at(12).level.is_at_risk() && at(12).p24 > 0.2, "{:?}", at(12));
     assert!(at(25).level == Level::Unassessable && at(29).level == Level::Unassessable, "{:?}", at(25));
@@ -163,7 +166,7 @@ fn what_was_heard_last_fades_within_a_day() {
 fn a_file_system_that_is_unmounted_says_nothing_more() {
     let gone = END as f64 - 5.0;
     let filling = move |h: f64| if h < gone { (97.0 - (gone - h) * 0.4).max(30.0) } else { f64::NAN };
-    let machine = || Machine::healthy().with(Signal::Disk, |h| 40.0 + 0.02 * noise(h, 5));
+    let machine = || Host::healthy().with(Signal::Disk, |h| 40.0 + 0.02 * noise(h, 5));
     let said = machine().and(Signal::Disk, Some("path=/data"), filling).said(300, END - 6..=END);
     assert!(said[0].level.is_at_risk(), "{:?}", said[0]);
     assert_eq!(said.last().unwrap().level, Level::None, "{:?}", said.last());
@@ -179,7 +182,7 @@ fn checks_that_fail_in_adjacent_hours_are_as_many_failures_as_those_spread_over_
             }
         };
         let p24 = |every: f64| {
-            let said = Machine::healthy().with(Signal::Status, failing(every)).said(period_s, END..=END);
+            let said = Host::healthy().with(Signal::Status, failing(every)).said(period_s, END..=END);
             said[0].p24
         };
         let (adjacent, spread) = (p24(1.0), p24(3.5));

@@ -132,8 +132,9 @@ pub(super) fn run_watched<W: Send>(
     let mut tallies: Vec<Tally> = std::iter::once(job.ruleset).chain(job.against).map(Tally::new).collect();
     let &Job { history, map, threads, .. } = job;
     let mut features = job.ruleset.features_read();
-    let shared = job.against.filter(|_| apart.is_none());
-    shared.into_iter().for_each(|other| features.wanted.join(&other.features_read().wanted));
+    if let Some(other) = job.against.filter(|_| apart.is_none()) {
+        features.wanted.join(&other.features_read().wanted);
+    }
     let replay = |features| Replay { history, features, map, fleet: &fleet, steps, threads, interrupt };
     let wants_rows = writer.is_some();
     let see = |bucket: &mut Bucket<W>, Replayed { table, workload, tracks }: &Replayed<'_>| {
