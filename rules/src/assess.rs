@@ -98,8 +98,8 @@ impl RuleSet {
             let p = probabilities(&calibrated);
             let reason = self.unassessable(table, row);
             // An agent that fell silent has said something before, and what the hypervisor says is heard.
-            let fell_silent = reason == Some(Unassessable::MissingAgent) && self.has_heard_agent(table, row);
-            let heard = reason.is_none() || fell_silent || self.hard_evidence(&score);
+            let heard =
+                reason.is_none_or(|reason| self.agent_fell_silent(table, row, reason)) || self.hard_evidence(&score);
             let level = if heard { self.levels.of(&p) } else { Level::Unassessable };
             // What doesn't even make a level leaves the instance as unknown as it was.
             let level = if reason.is_some() && level == Level::None { Level::Unassessable } else { level };
@@ -163,9 +163,10 @@ impl RuleSet {
         }
     }
 
-    /// Says whether a signal of those of which one must have samples had any in the last seven days.
-    pub(crate) fn has_heard_agent(&self, table: &FeatureTable, row: usize) -> bool {
-        self.limits.require_any.iter().any(|s| table.get(row, index(*s, Feature::N)) > 0.0)
+    /// Says whether the agent is missing now, and was heard in the last seven days.
+    pub(crate) fn agent_fell_silent(&self, table: &FeatureTable, row: usize, reason: Unassessable) -> bool {
+        reason == Unassessable::MissingAgent
+            && self.limits.require_any.iter().any(|s| table.get(row, index(*s, Feature::N)) > 0.0)
     }
 
     fn hard_evidence(&self, score: &Score) -> bool {

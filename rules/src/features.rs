@@ -45,6 +45,14 @@ pub struct FeatureSettings {
     pub wanted: FeatureSet,
 }
 
+impl FeatureSettings {
+    /// Wants only these features.
+    #[must_use]
+    pub fn wanting(self, wanted: FeatureSet) -> Self {
+        Self { wanted, ..self }
+    }
+}
+
 impl Default for FeatureSettings {
     /// Gives the levels of the table of signals, all the hours there are, and every feature.
     fn default() -> Self {
@@ -137,7 +145,7 @@ pub(crate) const fn worse(spec: &SignalSpec) -> f64 {
 }
 
 /// Share of the cells of the last 24 hours, as far as they are past, that hold a sample.
-pub(crate) fn coverage(view: &View<'_>) -> f64 {
+fn coverage(view: &View<'_>) -> f64 {
     let end = view.past();
     let start = end.saturating_sub(24 * CELLS_PER_HOUR);
     let seen = view.cells[start..end].iter().filter(|v| !v.is_nan()).count();

@@ -154,7 +154,7 @@ impl GridBuilder {
         let first = (ts - self.start).div_euclid(CELL_MS);
         let last = if period_ms <= CELL_MS { first } else { first + (period_ms.min(24 * HOUR_MS) / CELL_MS) - 1 };
         for cell in first.max(0)..=last.min(self.cells.len() as i64 - 1) {
-            self.put(cell as usize, value);
+            self.put(cell as usize, std::iter::once(value));
         }
     }
 
@@ -168,46 +168,24 @@ impl GridBuilder {
             if let Ok(cell) = usize::try_from(cell)
                 && cell < self.cells.len()
             {
-                self.put_all(cell, values[from..to].iter().map(|v| v * scale + offset));
+                self.put(cell, values[from..to].iter().map(|v| v * scale + offset));
             }
             from = to;
         }
     }
 
-    fn put_all(&mut self, cell: usize, mut values: impl ExactSizeIterator<Item = f64>) {
-        let (n, held) = (values.len(), self.cells[cell]);
-        let first =
-            |values: &mut dyn Iterator<Item = f64>| if self.counts[cell] == 0 { values.next() } else { Some(held) };
-        self.cells[cell] = match self.combine {
-            Combine::Mean => values.fold(held, |sum, v| sum + v),
-            Combine::Max => first(&mut values).map_or(held, |start| values.fold(start, f64::max)),
-            Combine::Min => first(&mut values).map_or(held, |start| values.fold(start, f64::min)),
-        };
-        self.counts[cell] = self.counts[cell].saturating_add(u16::try_from(n).unwrap_or(u16::MAX));
-    }
-
     #[inline]
-    fn put(&mut self, cell: usize, value: f64) {
-        let seen = self.counts[cell];
-        let held = &mut self.cells[cell];
-        *held = match self.combine {
-            Combine::Mean => *held + value,
-            Combine::Max => {
-                if seen == 0 {
-                    value
-                } else {
-                    held.max(value)
-                }
-            }
-            Combine::Min => {
-                if seen == 0 {
-                    value
-                } else {
-                    held.min(value)
-                }
-            }
+    fn put(&mut self, cell: usize, values: impl ExactSizeIterator<Item = f64>) {
+        let n = u16::try_from(values.len()).unwrap_or(u16::MAX);
+        let sum = self.cells[cell];
+        // Whatever is greater or smaller than nothing is the value itself.
+        let held = if self.counts[cell] == 0 { f64::NAN } else { sum };
+        self.cells[cell] = match self.combine {
+            Combine::Mean => values.fold(sum, |sum, v| sum + v),
+            Combine::Max => values.fold(held, f64::max),
+            Combine::Min => values.fold(held, f64::min),
         };
-        self.counts[cell] = seen.saturating_add(1);
+        self.counts[cell] = self.counts[cell].saturating_add(n);
     }
 
     /// Writes the cells' values to `out`, NaN where there is no sample.

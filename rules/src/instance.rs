@@ -2,12 +2,13 @@
 
 use crate::doubt::{Doubt, Shape};
 use crate::feature::{FEATURES, Feature, INSTANCE_COLUMNS, WIDTH, index, instance_index};
+use crate::feature_set::SignalFeatures;
 use crate::features::{FeatureSettings, Levels, Row, Scratch, View, track_features, worse};
 use crate::grid::{HABIT_HOURS, HOUR_MS, HOURS, Hour, reach, window};
 use crate::gridded::{Gridded, Window};
+use crate::last_heard::{LastHeard, is_measured};
 use crate::remark::Remark;
 use crate::series::Series;
-use crate::silence::{LastHeard, is_measured};
 use forewarn_domain::signal::{Reading, SIGNALS, Signal};
 use std::collections::BTreeMap;
 
@@ -65,6 +66,8 @@ pub struct InstanceRow {
 #[derive(Debug)]
 pub struct Prepared<'t> {
     series: Vec<Gridded<'t>>,
+    /// Which features of each of them are wanted.
+    wanted: Vec<SignalFeatures>,
 }
 
 impl Prepared<'_> {
@@ -131,7 +134,13 @@ impl RowBuilder {
             let levels = self.levels_for(track.signal, attributes);
             Gridded::new(track, *is_unique_sorted, &span, self.delay_ms, levels)
         });
-        Prepared { series: series.collect() }
+        let wanted = tracks.iter().map(|(track, _)| {
+            let wanted = self.settings.wanted.of(track.signal);
+            // What decides which of several series speaks for the signal is wanted where there are several.
+            let several = tracks.iter().filter(|(other, _)| other.signal == track.signal).count() > 1;
+            if several { wanted.with(&DECIDE) } else { wanted }
+        });
+        Prepared { series: series.collect(), wanted: wanted.collect() }
     }
 
     /// Computes the row of one instance at `as_of`, which must lie in the range that it was prepared for.
@@ -140,7 +149,7 @@ impl RowBuilder {
         let held = prepared.held(as_of);
         // Whether a better statistic of the same metric has spoken.
         let mut is_spoken_for = false;
-        for (gridded, held) in prepared.series.iter().zip(held) {
+        for ((gridded, wanted), held) in prepared.series.iter().zip(&prepared.wanted).zip(held) {
             let track = gridded.track;
             is_spoken_for &= track.is_alternative;
             if is_spoken_for {
@@ -172,11 +181,7 @@ impl RowBuilder {
                 continue;
             }
             let view = View { cells, hours, habit, start: window(at).start, as_of: at };
-            let wanted = self.settings.wanted.of(track.signal);
-            // What decides which of several series speaks for the signal is wanted where there are several.
-            let several = prepared.series.iter().filter(|other| other.track.signal == track.signal).count() > 1;
-            let wanted = if several { wanted.with(&DECIDE) } else { wanted };
-            let mut row = track_features(&view, track.signal.spec(), &gridded.levels, wanted, &mut self.scratch);
+            let mut row = track_features(&view, track.signal.spec(), &gridded.levels, *wanted, &mut self.scratch);
             if track.signal == Signal::Status && row[Feature::CriticalMinutes24h as usize] > 0.0 {
                 let day = window(as_of).end - 24 * HOUR_MS..as_of;
                 let minutes = track.minutes_past(gridded.levels.critical, &day, as_of, self.delay_ms);

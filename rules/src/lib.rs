@@ -3,8 +3,8 @@
 
 pub mod grid;
 mod gridded;
+mod last_heard;
 pub mod series;
-mod silence;
 
 pub mod doubt;
 pub mod feature;

@@ -10,7 +10,7 @@ use crate::hazard::{HAZARDS, PerHazard, quantile_hours};
 use crate::ruleset::RuleSet;
 use crate::table::FeatureTable;
 use forewarn_domain::id::digest;
-use forewarn_domain::prediction::{Factor, Horizons, Level, Prediction, Status, Unassessable, Window};
+use forewarn_domain::prediction::{Factor, Horizons, Level, Prediction, Status, Window};
 use forewarn_domain::signal::{Direction, SIGNALS, Signal};
 
 /// The version of forewarn that makes predictions.
@@ -164,15 +164,15 @@ impl RuleSet {
         let mut notes = Vec::new();
         if let Some(reason) = assessed.reason[row] {
             let known = assessed.level[row] != Level::Unassessable;
-            let fell_silent = reason == Unassessable::MissingAgent && self.has_heard_agent(table, row);
             let prefix = match known {
-                true if fell_silent => "rests on what is still heard, and on what was heard last: ",
+                true if self.agent_fell_silent(table, row, reason) => {
+                    "rests on what is still heard, and on what was heard last: "
+                }
                 true => "rests on hard signals alone: ",
                 false => "",
             };
             notes.push(format!("{prefix}{}", text::unassessable(self, table, row, reason)));
-        }
-        if assessed.reason[row].is_none() {
+        } else {
             notes.extend(text::held(table, row));
         }
         let change = table.get(row, instance_index(4));

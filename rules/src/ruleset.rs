@@ -223,9 +223,8 @@ impl RuleSet {
         }
     }
 
-    /// Does as [`Self::feature_settings`], and wants only the features that its answers come from: what its rules, first passage, and the
-    /// words about either read.
-    pub fn features_read(&self) -> FeatureSettings {
+    /// Gives the features that its answers come from: what its rules, first passage, and the words about either read.
+    pub fn features_read(&self) -> FeatureSet {
         let mut read = FeatureSet::NONE;
         read.add_to_all(&READ_BY_ALL);
         for rule in &self.rules {
@@ -237,7 +236,7 @@ impl RuleSet {
                 .chain(rule.why.columns())
                 .for_each(|c| read.add_column(c));
         }
-        FeatureSettings { wanted: read, ..self.feature_settings() }
+        read
     }
 
     /// Gives the levels' thresholds and the hysteresis.

@@ -142,7 +142,7 @@ pub fn learn(
 ) -> Result<Taught, LearnError> {
     let causes = manner.hold_out.then(|| Causes::of(sources));
     let (mut lesson, mut left_out) = (Lesson::default(), Vec::new());
-    let features = ruleset.features_read();
+    let features = ruleset.feature_settings().wanting(ruleset.features_read());
     for (n, source) in sources.iter().enumerate() {
         let end = data_end(&source.history, steps)?;
         let truth = Truth::new(&source.incidents.list, &source.history.events()?, end);

@@ -62,7 +62,7 @@ pub use objects::Objects;
 pub use predictions::{PredictionFile, PredictionRow, round_name};
 pub use prune::{PruneNote, PruneReport};
 pub use remote::{RemoteFile, RemoteStore};
-pub use rows::{EventKey, EventRow, IncidentRow, InstanceRow};
+pub use rows::{EventKey, EventRow, IncidentRow, InstanceRow, UNLIMITED};
 pub use scan::{Run, RunSink, ScanOptions};
 pub use schema::{TEXT_COLUMNS, metric_schema};
 pub use stats::{HistoryStats, MetricStats};

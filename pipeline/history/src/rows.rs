@@ -7,7 +7,7 @@ use forewarn_runtime::time::DAY_MS;
 use std::sync::Arc;
 
 /// What `cpu_credits` is where an instance may spend more than its balance.
-pub(crate) const UNLIMITED: &str = "unlimited";
+pub const UNLIMITED: &str = "unlimited";
 
 /// What is known of an instance beside its metrics, and from when on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize)]

@@ -3,8 +3,8 @@
 use super::{hazards_of, is_no_news};
 use crate::feature::{Feature, index};
 use crate::hazard::{HAZARDS, PerHazard, logit};
+use crate::last_heard;
 use crate::ruleset::RuleSet;
-use crate::silence::weight;
 use crate::table::FeatureTable;
 use forewarn_domain::prediction::{Action, FailureType, Level};
 use forewarn_domain::signal::{SIGNALS, Signal};
@@ -43,7 +43,7 @@ impl Score {
 
 /// How much of what a signal shows in a row still counts, for it may have fallen silent.
 fn still_counts(table: &FeatureTable, row: usize, signal: Signal) -> f64 {
-    weight(signal, table.get(row, index(signal, Feature::SilenceHours)))
+    last_heard::still_counts(signal, table.get(row, index(signal, Feature::SilenceHours)))
 }
 
 impl RuleSet {
@@ -51,8 +51,9 @@ impl RuleSet {
     ///
     /// First passage is counted towards each hazard from the *unconditional* probability by the end of the hazard's span,
     /// against the prior until then: `evidence_k = max over signals of weight * max(0, logit(q_k) - prior_until_k)`, with
-    /// q = x24, max(x24, x72), max(x24, x72, x168), at most `cap`; what a signal that has fallen silent showed last fades. The conditional probability (x72 - x24) / (1 - x24) would fall
-    /// when x24 rises, and more evidence could then lower a probability; this form is monotone in each of the three.
+    /// q = x24, max(x24, x72), max(x24, x72, x168), at most `cap`. The conditional probability (x72 - x24) / (1 - x24) would fall
+    /// when x24 rises, and more evidence could then lower a probability; this form is monotone in each of the three. What a signal
+    /// that has fallen silent showed last fades, in first passage and in rules.
     pub fn score(&self, table: &FeatureTable, fired: &[Vec<bool>], row: usize, out: &mut Score) {
         self.score_without(table, fired, row, &[], out);
     }
@@ -97,8 +98,9 @@ impl RuleSet {
             if weight <= 0.0 || without.contains(&spec.signal) || is_no_news(table, row, spec.signal) {
                 continue;
             }
+            let still_counts = still_counts(table, row, spec.signal);
             for (k, excess) in self.passage_log_odds(table, row, spec.signal).into_iter().enumerate() {
-                let evidence = (weight * excess).min(self.passage.cap) * still_counts(table, row, spec.signal);
+                let evidence = (weight * excess).min(self.passage.cap) * still_counts;
                 if evidence > best[k].map_or(0.0, |b| b.1) {
                     best[k] = Some((spec.signal, evidence));
                 }

@@ -186,9 +186,9 @@ fn what_nobody_reads_changes_nothing_of_what_is_read() {
         let mut builder = RowBuilder::new(settings, DELAY);
         builder.row(&builder.prepare(&tracks, &attributes, NOW, NOW), &attributes, NOW)
     };
-    let (all, read) = (of(rules.feature_settings()), of(rules.features_read()));
+    let (all, read) = (of(rules.feature_settings()), of(rules.feature_settings().wanting(rules.features_read())));
     assert_eq!((&all.devices, &all.remarks), (&read.devices, &read.remarks));
-    let wanted = rules.features_read().wanted;
+    let wanted = rules.features_read();
     let mut left_out = 0;
     for (column, (a, b)) in all.values.iter().zip(&read.values).enumerate() {
         let asked = SIGNALS.get(column / FEATURES.len()).is_none_or(|spec| {
@@ -199,4 +199,23 @@ fn what_nobody_reads_changes_nothing_of_what_is_read() {
         left_out += usize::from(a.to_bits() != b.to_bits());
     }
     assert!(left_out >= 4, "a tail for each signal is left out, not {left_out}");
+}
+
+#[test]
+fn what_is_read_of_a_silent_series_is_the_same_in_a_replay_and_in_an_analysis() {
+    let (attributes, silent) = (Attributes::default(), 20 * 12);
+    let heard = |i: i64| if i < CELLS - silent { 50.0 + 30.0 * i as f64 / CELLS as f64 + wobble(i) } else { f64::NAN };
+    let (mut memory, _) = series(Signal::Memory, Reading::AsIs, "mem_used_percent", None, |_| 0.0);
+    (memory.ts, memory.value) = (0..CELLS - silent).map(|i| (i * CELL_MS, heard(i))).unzip();
+    let is_unique_sorted = memory.normalise(DELAY);
+    let tracks = [(memory, is_unique_sorted), series(Signal::Cpu, Reading::AsIs, "CPUUtilization", None, wobble)];
+    let of = |first: i64| {
+        let mut builder = RowBuilder::new(FeatureSettings::default(), DELAY);
+        builder.row(&builder.prepare(&tracks, &attributes, first, NOW), &attributes, NOW)
+    };
+    let bits = |row: &InstanceRow| row.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    // From a day before on, a replay holds hours that an analysis has not read.
+    assert_eq!(bits(&of(NOW - 24 * HOUR_MS)), bits(&of(NOW)));
+    let hours = of(NOW).values[index(Signal::Memory, Feature::SilenceHours)];
+    assert!((20.0..20.2).contains(&hours), "{hours}");
 }

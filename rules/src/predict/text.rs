@@ -1,8 +1,8 @@
 //! Puts times, levels and evidence into words.
 
 use crate::feature::{Feature, index, instance_index};
+use crate::last_heard::is_held;
 use crate::ruleset::{RuleSet, plain};
-use crate::silence::is_held;
 use crate::table::FeatureTable;
 use forewarn_domain::prediction::Unassessable;
 use forewarn_domain::signal::{Direction, SIGNALS, Signal, SignalSpec};
@@ -79,7 +79,7 @@ pub(crate) fn unassessable(rules: &RuleSet, table: &FeatureTable, row: usize, re
         }
         Unassessable::MissingAgent => {
             let names: Vec<&str> = limits.require_any.iter().map(|s| s.name()).collect();
-            if !rules.has_heard_agent(table, row) {
+            if !rules.agent_fell_silent(table, row, reason) {
                 return format!("no samples of {}: is the CloudWatch agent missing?", names.join(" or "));
             }
             let silent = limits.require_any.iter().map(|s| table.get(row, index(*s, Feature::SilenceHours)));

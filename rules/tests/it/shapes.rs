@@ -25,7 +25,7 @@ struct Host {
 
 /// What is said of a machine at an hour.
 #[derive(Debug)]
-struct Said {
+struct HourlyPrediction {
     hour: i64,
     level: Level,
     p24: f64,
@@ -86,7 +86,7 @@ impl Host {
     }
 
     /// What the default rules say at each of these hours.
-    fn said(&self, period_s: i32, hours: RangeInclusive<i64>) -> Vec<Said> {
+    fn predictions(&self, period_s: i32, hours: RangeInclusive<i64>) -> Vec<HourlyPrediction> {
         let rules = RuleSet::builtin(&|_| None).unwrap();
         let (tracks, attributes) = (self.measured(period_s), Attributes::default());
         let mut builder = RowBuilder::new(rules.feature_settings(), DELAY);
@@ -98,14 +98,14 @@ impl Host {
             table.remark(&row.remarks);
         }
         let assessed = rules.assess(&table).unwrap();
-        let said = |(row, hour)| Said {
+        let predicted = |(row, hour)| HourlyPrediction {
             hour,
             level: assessed.level[row],
             p24: assessed.probability[0][row],
             reason: assessed.reason[row],
             notes: rules.predict(&table, &assessed, row, &Identity::default()).notes,
         };
-        hours.enumerate().map(said).collect()
+        hours.enumerate().map(predicted).collect()
     }
 }
 
@@ -128,12 +128,16 @@ fn an_agent_that_dies_with_the_fault_leaves_the_alarm_standing() {
     for period_s in [60, 300] {
         let dies = END - 8;
         let machine = Host::healthy().with(Signal::Memory, leak).whose_agent_dies(dies as f64);
-        let said = machine.said(period_s, dies..=END);
-        assert!(said[0].level >= Level::Medium, "{:?}", said[0]);
-        for later in &said {
-            assert!(later.level >= Level::Medium && later.p24 >= 0.9 * said[0].p24, "{later:?} after {:?}", said[0]);
+        let predictions = machine.predictions(period_s, dies..=END);
+        assert!(predictions[0].level >= Level::Medium, "{:?}", predictions[0]);
+        for later in &predictions {
+            assert!(
+                later.level >= Level::Medium && later.p24 >= 0.9 * predictions[0].p24,
+                "{later:?} after {:?}",
+                predictions[0]
+            );
         }
-        let last = said.last().unwrap();
+        let last = predictions.last().unwrap();
         assert_eq!(last.reason, Some(Unassessable::MissingAgent));
         assert!(last.notes.iter().any(|n| n.contains("what was heard last")), "{:?}", last.notes);
     }
@@ -143,8 +147,8 @@ fn an_agent_that_dies_with_the_fault_leaves_the_alarm_standing() {
 fn an_agent_that_dies_alone_makes_a_machine_unknown_and_neither_healthy_nor_ill() {
     for period_s in [60, 300] {
         let dies = END - 40;
-        let said = Host::healthy().whose_agent_dies(dies as f64).said(period_s, dies - 2..=END);
-        for later in said {
+        let predictions = Host::healthy().whose_agent_dies(dies as f64).predictions(period_s, dies - 2..=END);
+        for later in predictions {
             let known = later.hour < dies + 7;
             assert_eq!(later.level == Level::None, known, "{later:?}");
             assert!(known || later.level == Level::Unassessable, "{later:?}");
@@ -156,8 +160,9 @@ fn an_agent_that_dies_alone_makes_a_machine_unknown_and_neither_healthy_nor_ill(
 fn what_was_heard_last_fades_within_a_day() {
     let dies = END - 30;
     let leak = |h: f64| leak(h + 38.0).min(99.0);
-    let said = Host::healthy().with(Signal::Memory, leak).whose_agent_dies(dies as f64).said(300, dies..=END);
-    let at = |silent: i64| &said[silent as usize];
+    let predictions =
+        Host::healthy().with(Signal::Memory, leak).whose_agent_dies(dies as f64).predictions(300, dies..=END);
+    let at = |silent: i64| &predictions[silent as usize];
     assert!(at(12).level.is_at_risk() && at(12).p24 > 0.2, "{:?}", at(12));
     assert!(at(25).level == Level::Unassessable && at(29).level == Level::Unassessable, "{:?}", at(25));
 }
@@ -167,9 +172,9 @@ fn a_file_system_that_is_unmounted_says_nothing_more() {
     let gone = END as f64 - 5.0;
     let filling = move |h: f64| if h < gone { (97.0 - (gone - h) * 0.4).max(30.0) } else { f64::NAN };
     let machine = || Host::healthy().with(Signal::Disk, |h| 40.0 + 0.02 * noise(h, 5));
-    let said = machine().and(Signal::Disk, Some("path=/data"), filling).said(300, END - 6..=END);
-    assert!(said[0].level.is_at_risk(), "{:?}", said[0]);
-    assert_eq!(said.last().unwrap().level, Level::None, "{:?}", said.last());
+    let predictions = machine().and(Signal::Disk, Some("path=/data"), filling).predictions(300, END - 6..=END);
+    assert!(predictions[0].level.is_at_risk(), "{:?}", predictions[0]);
+    assert_eq!(predictions.last().unwrap().level, Level::None, "{:?}", predictions.last());
 }
 
 #[test]
@@ -182,8 +187,8 @@ fn checks_that_fail_in_adjacent_hours_are_as_many_failures_as_those_spread_over_
             }
         };
         let p24 = |every: f64| {
-            let said = Host::healthy().with(Signal::Status, failing(every)).said(period_s, END..=END);
-            said[0].p24
+            let predictions = Host::healthy().with(Signal::Status, failing(every)).predictions(period_s, END..=END);
+            predictions[0].p24
         };
         let (adjacent, spread) = (p24(1.0), p24(3.5));
         assert!(adjacent >= 0.8 * spread && adjacent > 0.3, "{adjacent} beside {spread}");

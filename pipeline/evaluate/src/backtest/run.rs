@@ -131,10 +131,11 @@ pub(super) fn run_watched<W: Send>(
     let (main, other) = (judge(job.ruleset), job.against.map(judge));
     let mut tallies: Vec<Tally> = std::iter::once(job.ruleset).chain(job.against).map(Tally::new).collect();
     let &Job { history, map, threads, .. } = job;
-    let mut features = job.ruleset.features_read();
+    let mut wanted = job.ruleset.features_read();
     if let Some(other) = job.against.filter(|_| apart.is_none()) {
-        features.wanted.join(&other.features_read().wanted);
+        wanted.join(&other.features_read());
     }
+    let features = job.ruleset.feature_settings().wanting(wanted);
     let replay = |features| Replay { history, features, map, fleet: &fleet, steps, threads, interrupt };
     let wants_rows = writer.is_some();
     let see = |bucket: &mut Bucket<W>, Replayed { table, workload, tracks }: &Replayed<'_>| {
@@ -183,7 +184,8 @@ pub(super) fn run_watched<W: Send>(
             }
             Ok(())
         };
-        replay(&against.features_read()).run(see, take, |done, all| progress(all + done, all * passes))?;
+        let features = against.feature_settings().wanting(against.features_read());
+        replay(&features).run(see, take, |done, all| progress(all + done, all * passes))?;
     }
     if records.instances.is_empty() {
         return Err(no_data(job)?);

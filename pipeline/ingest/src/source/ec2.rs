@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::types::Reservation;
+use forewarn_history::UNLIMITED;
 use forewarn_runtime::aws::Aws;
 
 /// Instances of one page.
@@ -43,7 +44,7 @@ impl InstanceApi for Ec2 {
         let reply = self.aws.block_on(call.set_next_token(token.map(str::to_owned)).send());
         let reply = reply.map_err(|e| named(&e, "ec2:DescribeInstanceCreditSpecifications"))?;
         let all = reply.instance_credit_specifications.unwrap_or_default().into_iter();
-        let unlimited = all.filter(|c| c.cpu_credits.as_deref() == Some("unlimited")).filter_map(|c| c.instance_id);
+        let unlimited = all.filter(|c| c.cpu_credits.as_deref() == Some(UNLIMITED)).filter_map(|c| c.instance_id);
         Ok(UnlimitedPage { ids: unlimited.collect(), next: reply.next_token.filter(|t| !t.is_empty()) })
     }
 }

@@ -8,6 +8,7 @@ use super::place::Place;
 use super::report::MAX_PAGES;
 use super::state::PlaceRow;
 use crate::stream::InstanceSeen;
+use forewarn_history::UNLIMITED;
 use forewarn_runtime::metrics::Call;
 use forewarn_runtime::time::DAY_MS;
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,7 +167,7 @@ fn ask_credits(caller: &Caller<'_>, place: &Place, instances: &mut [Instance], c
         Err(e) => return Err(e),
     }
     for instance in instances.iter_mut().filter(|i| i.is_burstable()) {
-        let credits = if unlimited.contains(&instance.id) { "unlimited" } else { "standard" };
+        let credits = if unlimited.contains(&instance.id) { UNLIMITED } else { "standard" };
         instance.cpu_credits = Some(credits.to_owned());
     }
     Ok(())

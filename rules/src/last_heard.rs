@@ -54,7 +54,7 @@ pub(crate) const fn is_measured(signal: Signal) -> bool {
 }
 
 /// Says how much of what a signal showed last still counts, from 1 down to 0; hours that aren't known are none.
-pub(crate) fn weight(signal: Signal, hours: f64) -> f64 {
+pub(crate) fn still_counts(signal: Signal, hours: f64) -> f64 {
     if !is_measured(signal) || hours.is_nan() {
         return 1.0;
     }
@@ -69,9 +69,9 @@ mod tests {
 
     #[test]
     fn what_was_seen_last_counts_fully_for_half_a_day_and_then_fades() {
-        let at = |hours| weight(Signal::Memory, hours);
+        let at = |hours| still_counts(Signal::Memory, hours);
         assert_eq!([at(0.0), at(12.0), at(18.0), at(24.0), at(90.0), at(f64::NAN)], [1.0, 1.0, 0.5, 0.0, 0.0, 1.0]);
-        assert_eq!(weight(Signal::Log, 90.0), 1.0, "no line is no silence");
+        assert_eq!(still_counts(Signal::Log, 90.0), 1.0, "no line is no silence");
     }
 
     #[test]
