@@ -1,9 +1,8 @@
 //! The kernels that a backtest calls for every instance, signal and hour.
 
 use divan::{Bencher, black_box};
-use forewarn_models::diffusion::diffusion;
+use forewarn_models::forecast::Forecast;
 use forewarn_models::mann_kendall::{mann_kendall, mann_kendall_detrended};
-use forewarn_models::passage::first_passage;
 use forewarn_models::sawtooth::sawtooth;
 use forewarn_models::season::DailyProfile;
 use forewarn_models::segment::current_segment;
@@ -64,12 +63,7 @@ fn daily_profile_168(bencher: Bencher) {
 }
 
 #[divan::bench]
-fn diffusion_168(bencher: Bencher) {
-    let (y, mut scratch) = (series(168, 24.0), Vec::new());
-    bencher.bench_local(|| diffusion(black_box(&y), &[6, 12, 24], &mut scratch));
-}
-
-#[divan::bench(args = [0.5, -0.5])]
-fn first_passage_at_drift(drift: f64) -> forewarn_models::passage::Passage {
-    first_passage(black_box(20.0), black_box(drift), black_box(0.1), black_box(1.0))
+fn forecast_168(bencher: Bencher) {
+    let y = series(168, 24.0);
+    bencher.bench_local(|| Forecast::of(black_box(&y), 0.1).map(|f| f.by_horizon(black_box(90.0))));
 }

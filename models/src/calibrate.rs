@@ -1,6 +1,6 @@
 //! Calibration: strictly increasing maps from a score in log-odds to log-odds that hold.
 
-use crate::logistic::{Design, fit_non_negative};
+use crate::logistic::{Design, Ridge, fit_non_negative};
 use crate::stats::{expit, log1pexp, logit};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,11 @@ impl Calibration {
         Self { knots: vec![(0.0, 0.0), (1.0, 1.0)] }
     }
 
+    /// Gives the map that gives so much less.
+    fn lowered(self, by: f64) -> Self {
+        Self { knots: self.knots.into_iter().map(|(x, y)| (x, y - by)).collect() }
+    }
+
     /// Returns the (score, log-odds) pairs.
     pub fn knots(&self) -> &[(f64, f64)] {
         &self.knots
@@ -99,19 +104,26 @@ impl From<Calibration> for Vec<(f64, f64)> {
     }
 }
 
+/// The indices of the cases that count: finite, and with a weight.
+fn counted(scores: &[f64], labels: &[bool], weights: &[f64]) -> impl Iterator<Item = usize> + Clone {
+    let counts = |i: &usize| {
+        let weight = weight(weights, *i);
+        scores[*i].is_finite() && weight.is_finite() && weight > 0.0
+    };
+    (0..scores.len().min(labels.len())).filter(counts)
+}
+
+fn weight(weights: &[f64], i: usize) -> f64 {
+    weights.get(i).copied().unwrap_or(if weights.is_empty() { 1.0 } else { 0.0 })
+}
+
 /// A scored case: its score, whether it happened, and its weight.
 fn cases<'a>(
     scores: &'a [f64],
     labels: &'a [bool],
     weights: &'a [f64],
 ) -> impl Iterator<Item = (f64, bool, f64)> + Clone + 'a {
-    let weight = |i: usize| weights.get(i).copied().unwrap_or(if weights.is_empty() { 1.0 } else { 0.0 });
-    scores
-        .iter()
-        .zip(labels)
-        .enumerate()
-        .map(move |(i, (score, label))| (*score, *label, weight(i)))
-        .filter(|(score, _, weight)| score.is_finite() && weight.is_finite() && *weight > 0.0)
+    counted(scores, labels, weights).map(move |i| (scores[i], labels[i], weight(weights, i)))
 }
 
 /// Fits a straight line in log-odds to scores.
@@ -196,10 +208,18 @@ fn newton_line<I: Iterator<Item = (f64, f64, f64)>>(
 ///
 /// Where a straight line must choose between the many cases that are nearly sure not to happen and the few that are nearly
 /// sure to, a spline bends: Lucena (2018), "Spline-based probability calibration", here linear and, by non-negative
-/// weights on its pieces, never falling. Arguments as in [`platt`]; with fewer than two different knots the fit is Platt's.
-pub fn spline(scores: &[f64], labels: &[bool], weights: &[f64], most: usize) -> Calibration {
-    let straight = || platt(scores, labels, weights);
+/// weights on its pieces, never falling. Other arguments as in [`platt`]; with fewer than two different knots the fit is Platt's.
+///
+/// `offset` holds the log-odds that each case has whatever its score, such as the rate of where it comes from, and the map gives what
+/// the score adds to them; an empty one means 0 each.
+pub fn spline(scores: &[f64], labels: &[bool], weights: &[f64], offset: &[f64], most: usize) -> Calibration {
     let used: Vec<_> = cases(scores, labels, weights).collect();
+    let offsets: Vec<f64> = counted(scores, labels, weights).map(|i| offset.get(i).copied().unwrap_or(0.0)).collect();
+    let straight = || {
+        let total: f64 = used.iter().map(|(.., weight)| weight).sum();
+        let sum: f64 = used.iter().zip(&offsets).map(|((.., weight), offset)| weight * offset).sum();
+        platt(scores, labels, weights).lowered(if total > 0.0 { sum / total } else { 0.0 })
+    };
     let knots = knots(&used, most);
     if knots.len() < 2 {
         return straight();
@@ -213,7 +233,8 @@ pub fn spline(scores: &[f64], labels: &[bool], weights: &[f64], most: usize) -> 
     }
     let labels: Vec<bool> = used.iter().map(|(_, label, _)| *label).collect();
     let weights: Vec<f64> = used.iter().map(|(.., weight)| *weight).collect();
-    let Ok(fitted) = fit_non_negative(&design, &labels, &weights, &[], SPLINE_RIDGE, SPLINE_STEPS) else {
+    let Ok(fitted) = fit_non_negative(&design, &labels, &weights, &offsets, Ridge::to_zero(SPLINE_RIDGE), SPLINE_STEPS)
+    else {
         return straight();
     };
     // Twice the least slope, so that rounding cannot fall below it.

@@ -6,9 +6,8 @@
 
 pub mod calibrate;
 pub mod credits;
-pub mod diffusion;
-pub mod exceed;
 pub mod flap;
+pub mod forecast;
 pub mod logistic;
 pub mod mann_kendall;
 pub mod passage;

@@ -34,19 +34,35 @@ const INTERCEPT_RIDGE: f64 = 1e-9;
 /// Sweeps of coordinate descent through one quadratic model.
 const MOST_SWEEPS: usize = 500;
 
+/// What draws the coefficients: a penalty of strength / 2 times their squared distances from a centre.
+#[derive(Debug, Clone, Copy)]
+pub struct Ridge<'a> {
+    /// How strongly; above 0.
+    pub strength: f64,
+    /// Where to: a value for each column, or none for 0.
+    pub centre: &'a [f64],
+}
+
+impl Ridge<'static> {
+    /// Draws every coefficient towards 0.
+    pub const fn to_zero(strength: f64) -> Self {
+        Self { strength, centre: &[] }
+    }
+}
+
 /// The parts of a problem, checked.
 struct Problem<'a> {
     design: &'a Design,
     labels: &'a [bool],
     weights: &'a [f64],
     offset: &'a [f64],
-    ridge: f64,
+    ridge: Ridge<'a>,
     total: f64,
 }
 
 /// Fits P(label) = expit(offset + intercept + row . coefficients) with coefficients >= 0.
 ///
-/// Minimises the weighted logistic loss plus ridge / 2 times the squared coefficients; the intercept is free. Projected
+/// Minimises the weighted logistic loss plus the penalty of `ridge`; the intercept is free. Projected
 /// Newton: each step minimises the quadratic model under the bounds by coordinate descent on its Hessian, then halves the
 /// step until the loss falls enough (Lee, Sun & Saunders 2014, "Proximal Newton-type methods for minimizing composite
 /// functions"). Empty `weights` mean 1 each, an empty `offset` 0.
@@ -55,13 +71,14 @@ pub fn fit_non_negative(
     labels: &[bool],
     weights: &[f64],
     offset: &[f64],
-    ridge: f64,
+    ridge: Ridge<'_>,
     max_iter: usize,
 ) -> Result<Fitted, LogisticError> {
     let problem = Problem::new(design, labels, weights, offset, ridge)?;
     let size = design.columns() + 1;
     // The last parameter is the intercept.
     let mut parameters = vec![0.0; size];
+    parameters[..ridge.centre.len()].copy_from_slice(ridge.centre);
     parameters[size - 1] = problem.starting_intercept();
     let mut gradient = vec![0.0; size];
     let mut hessian = vec![0.0; size * size];
@@ -109,7 +126,7 @@ impl<'a> Problem<'a> {
         labels: &'a [bool],
         weights: &'a [f64],
         offset: &'a [f64],
-        ridge: f64,
+        ridge: Ridge<'a>,
     ) -> Result<Self, LogisticError> {
         let rows = design.rows();
         let lengths = [("labels", labels.len()), ("weights", weights.len()), ("offset", offset.len())];
@@ -125,8 +142,15 @@ impl<'a> Problem<'a> {
         if let Some(&value) = offset.iter().find(|o| !o.is_finite()) {
             return Err(LogisticError::BadNumber { what: "the offset", value });
         }
-        if !ridge.is_finite() || ridge <= 0.0 {
-            return Err(LogisticError::BadNumber { what: "the ridge", value: ridge });
+        let Ridge { strength, centre } = ridge;
+        if !centre.is_empty() && centre.len() != design.columns() {
+            return Err(LogisticError::Centre { got: centre.len(), columns: design.columns() });
+        }
+        if let Some(&value) = centre.iter().find(|c| !c.is_finite() || **c < 0.0) {
+            return Err(LogisticError::BadNumber { what: "what a coefficient is drawn towards", value });
+        }
+        if !strength.is_finite() || strength <= 0.0 {
+            return Err(LogisticError::BadNumber { what: "the ridge", value: strength });
         }
         let total: f64 = if weights.is_empty() { rows as f64 } else { weights.iter().sum() };
         Ok(Self { design, labels, weights, offset, ridge, total: total.max(f64::MIN_POSITIVE) })
@@ -134,6 +158,10 @@ impl<'a> Problem<'a> {
 
     fn weight(&self, row: usize) -> f64 {
         self.weights.get(row).copied().unwrap_or(1.0)
+    }
+
+    fn centre(&self, column: usize) -> f64 {
+        self.ridge.centre.get(column).copied().unwrap_or(0.0)
     }
 
     fn intercept_ridge(&self) -> f64 {
@@ -160,8 +188,8 @@ impl<'a> Problem<'a> {
             loss += self.weight(row) * log1pexp(if self.labels[row] { -margin } else { margin });
         }
         let (intercept, coefficients) = split(parameters);
-        let squares: f64 = coefficients.iter().map(|b| b * b).sum();
-        loss + 0.5 * (self.ridge * squares + self.intercept_ridge() * intercept * intercept)
+        let squares: f64 = coefficients.iter().enumerate().map(|(j, b)| (b - self.centre(j)).powi(2)).sum();
+        loss + 0.5 * (self.ridge.strength * squares + self.intercept_ridge() * intercept * intercept)
     }
 
     /// Writes the gradient and the whole, symmetric Hessian.
@@ -188,8 +216,8 @@ impl<'a> Problem<'a> {
             hessian[last * size + last] += curvature;
         }
         for j in 0..last {
-            gradient[j] += self.ridge * parameters[j];
-            hessian[j * size + j] += self.ridge;
+            gradient[j] += self.ridge.strength * (parameters[j] - self.centre(j));
+            hessian[j * size + j] += self.ridge.strength;
             for k in j + 1..size {
                 hessian[k * size + j] = hessian[j * size + k];
             }

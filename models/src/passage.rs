@@ -1,90 +1,15 @@
-//! First passage of a drifting Brownian motion to a level, with a drift that is only known within its error.
+//! First passage of a drifting Brownian motion to a level, whose drift may be known only within its error.
 
 use statrs::function::erf::erfc;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
-
-/// When, and with which probability, a drifting signal first reaches its level.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Passage {
-    /// The probability of passage within 24 hours.
-    pub q24: f64,
-    /// The probability of passage within 72 hours.
-    pub q72: f64,
-    /// The probability of passage within 168 hours.
-    pub q168: f64,
-    /// Hours until passage is as likely as not; `None` beyond [`HORIZON_HOURS`].
-    pub eta: Option<f64>,
-    /// Hours within which passage has a probability of 10 %; `None` beyond [`HORIZON_HOURS`].
-    pub lo: Option<f64>,
-    /// Hours within which passage has a probability of 90 %; `None` beyond [`HORIZON_HOURS`].
-    pub hi: Option<f64>,
-}
-
-/// The farthest passage time that is told, 60 days.
-pub const HORIZON_HOURS: f64 = 60.0 * 24.0;
-
-/// The nearest passage time that is resolved, about four seconds.
-const NEAREST_HOURS: f64 = 1e-3;
-
-/// Halvings of the logarithm of a bracketed time: a thousandfold bracket narrows to 0.01 %.
-const HALVINGS: usize = 16;
-
-/// Forecasts the passage over a `gap` still to go.
-///
-/// `gap` is in the signal's unit, positive while the level is not reached; `drift` per hour towards the level, negative
-/// away from it, with the standard error `drift_se`; `sigma` per square root of an hour. A gap of zero or less has been
-/// passed. An argument that is NaN, or an infinite drift, gives NaN probabilities and no times.
-pub fn first_passage(gap: f64, drift: f64, drift_se: f64, sigma: f64) -> Passage {
-    let cdf = |hours| mixed_cdf(gap, drift, drift_se, sigma, hours);
-    let [q24, q72, q168] = passage_probabilities(gap, drift, drift_se, sigma);
-    if q24.is_nan() {
-        return Passage { q24, q72, q168, eta: None, lo: None, hi: None };
-    }
-    if gap <= 0.0 {
-        return Passage { q24, q72, q168, eta: Some(0.0), lo: Some(0.0), hi: Some(0.0) };
-    }
-    let last = cdf(HORIZON_HOURS).max(q168);
-    let known = [(NEAREST_HOURS, 0.0), (24.0, q24), (72.0, q72), (168.0, q168), (HORIZON_HOURS, last)];
-    let quantile = |p: f64| {
-        let after = known.iter().position(|&(_, reached)| reached >= p)?;
-        let from = known[after.saturating_sub(1)].0;
-        Some(bisect(&cdf, p, from, known[after].0))
-    };
-    Passage { q24, q72, q168, eta: quantile(0.5), lo: quantile(0.1), hi: quantile(0.9) }
-}
-
-/// Returns the probabilities of passage within 24, 72 and 168 hours alone, as [`first_passage`] gives them.
-pub fn passage_probabilities(gap: f64, drift: f64, drift_se: f64, sigma: f64) -> [f64; 3] {
-    let q24 = mixed_cdf(gap, drift, drift_se, sigma, 24.0);
-    if q24.is_nan() {
-        return [q24; 3];
-    }
-    if gap <= 0.0 {
-        return [1.0; 3];
-    }
-    let q72 = mixed_cdf(gap, drift, drift_se, sigma, 72.0).max(q24);
-    [q24, q72, mixed_cdf(gap, drift, drift_se, sigma, 168.0).max(q72)]
-}
-
-/// Returns the time between `from` and `to` at which an increasing `cdf` reaches `p`.
-fn bisect(cdf: &impl Fn(f64) -> f64, p: f64, from: f64, to: f64) -> f64 {
-    let (mut low, mut high) = (from, to);
-    for _ in 0..HALVINGS {
-        let middle = (low * high).sqrt();
-        if cdf(middle) >= p {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    (low * high).sqrt()
-}
 
 /// Returns the probability that the level is reached within `t`: the inverse Gaussian distribution function.
 ///
 /// F(t) = Phi((mu t - a) / (s sqrt t)) + exp(2 mu a / s^2) Phi(-(mu t + a) / (s sqrt t)); Chhikara & Folks (1989), "The
 /// Inverse Gaussian Distribution". For a drift of zero or less the distribution is defective: its mass ends at
-/// exp(2 mu a / s^2). Without diffusion the passage is certain from a / mu on.
+/// exp(2 mu a / s^2). Without diffusion the passage is certain from a / mu on. `gap` is in the signal's unit, positive while the level is
+/// not reached; `drift` per hour towards the level, negative away from it; `sigma` per square root of an hour. A gap of zero or less
+/// has been passed; an argument that is NaN, or an infinite drift, gives NaN.
 pub fn cdf(gap: f64, drift: f64, sigma: f64, t: f64) -> f64 {
     mixed_cdf(gap, drift, 0.0, sigma, t)
 }

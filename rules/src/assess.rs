@@ -2,6 +2,7 @@
 
 mod score;
 
+pub(crate) use score::passage_log_odds;
 pub use score::{Score, Win};
 
 use crate::feature::{Feature, INSTANCE_COLUMNS, index, instance_index};
@@ -133,9 +134,10 @@ impl RuleSet {
         Ok(fired)
     }
 
-    /// Applies the calibration of each hazard.
+    /// Gives the calibrated log-odds of each hazard: the prior, and what the evidence beside it is worth. Rate and evidence stay apart, so that
+    /// a prior ten times as high makes all odds ten times as high, those of a healthy instance too.
     pub fn calibrate(&self, log_odds: &PerHazard) -> PerHazard {
-        [0, 1, 2].map(|k| self.calibration[k].apply(log_odds[k]))
+        [0, 1, 2].map(|k| self.prior[k] + self.calibration[k].apply(log_odds[k] - self.prior[k]))
     }
 
     /// Says why a row tells too little to call its instance healthy; None when it tells enough.

@@ -1,7 +1,7 @@
 //! Finds the changes that would take an instance out of its level.
 
 use crate::assess::{Assessed, Score, hazards_of};
-use crate::hazard::{PerHazard, probabilities};
+use crate::hazard::{HAZARDS, PerHazard, probabilities};
 use crate::predict::text;
 use crate::ruleset::RuleSet;
 use crate::table::FeatureTable;
@@ -55,7 +55,7 @@ impl RuleSet {
             let held = evidence.entry(signal).or_insert(e);
             *held = held.max(e);
         };
-        score.passage.iter().flatten().for_each(|p| speaks(p.0, p.1));
+        (0..HAZARDS).flat_map(|k| score.passage(k)).for_each(|(signal, e)| speaks(signal, e));
         for win in score.wins() {
             self.rules[win.rule].signals.iter().for_each(|s| speaks(*s, win.evidence));
         }

@@ -136,7 +136,7 @@ impl RuleSet {
         let prior_text =
             format!("prior of {} incidents per instance and month", plain(self.incidents_per_instance_month));
         let mut terms = vec![bare(TermKind::Prior, self.prior[k], prior_text)];
-        if let Some((signal, evidence)) = score.passage[k] {
+        for (signal, evidence) in score.passage(k) {
             let text = text::passage(self, table, 0, signal, k);
             terms.push(Term { signal: Some(signal), ..bare(TermKind::FirstPassage, evidence, text) });
         }
@@ -158,7 +158,7 @@ impl RuleSet {
                 ..bare(TermKind::Rule, win.evidence, rule.why.render(|c| table.get(0, c)))
             });
         }
-        let log_odds = self.calibration[k].apply(score.log_odds[k]);
+        let log_odds = self.calibrate(&score.log_odds)[k];
         let delta = log_odds - score.log_odds[k];
         terms.push(bare(TermKind::Calibration, delta, "calibration".to_owned()));
         HazardExplanation { horizon: HORIZON_NAMES[k].to_owned(), terms, log_odds, hazard: sigmoid(log_odds) }

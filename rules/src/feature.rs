@@ -157,12 +157,16 @@ pub const FEATURES: [(Feature, &str, &str); 42] = [
 ];
 
 /// Columns that describe the whole instance rather than one signal.
-pub const INSTANCE_COLUMNS: [(&str, &str); 5] = [
+pub const INSTANCE_COLUMNS: [(&str, &str); 6] = [
     ("instance_age_days", "days since launch where known, else since the first sample seen"),
     ("instance_coverage", "best coverage of any signal in the last 24 hours"),
     ("instance_silence_hours", "hours since the last sample of any signal"),
     ("instance_signals", "number of signals with samples"),
     ("instance_change_hours", "hours since the last declared change; null without one"),
+    (
+        "instance_cpu_baseline",
+        "the CPU utilisation, in percent, that a burstable type's earned credits pay for; null where the type is not known or not burstable",
+    ),
 ];
 
 /// Feature columns in all: a block for each signal, then the instance columns.

@@ -128,11 +128,11 @@ pub fn track_features(
     }
     orient(view, worse, scratch);
     level::fill(&mut row, view, worse, levels, wanted, scratch);
-    let shape = shape::fill(&mut row, view, worse, worse * levels.critical, scratch);
+    shape::fill(&mut row, view, worse, worse * levels.critical, scratch);
     let is_habit = habit::is_standing(&row, view, worse, levels, spec.range)
         || habit::has_settled(&row, view, worse, levels, scratch);
     set(&mut row, Feature::NoNews, f64::from(u8::from(is_habit)));
-    risk::fill(&mut row, view, worse, levels, (&shape, wanted), scratch);
+    risk::fill(&mut row, view, worse, levels, wanted, scratch);
     row
 }
 

@@ -10,6 +10,7 @@ use crate::last_heard::{LastHeard, is_measured};
 use crate::remark::Remark;
 use crate::series::Series;
 use forewarn_domain::signal::{Reading, SIGNALS, Signal};
+use forewarn_models::credits::credit_spec;
 use std::collections::BTreeMap;
 
 /// What is known of an instance besides its series.
@@ -202,7 +203,7 @@ impl RowBuilder {
     fn levels_for(&self, signal: Signal, attributes: &Attributes) -> Levels {
         let mut levels = self.settings.levels[signal as usize];
         if let Some([warning, critical]) = levels.of_cap
-            && let Some(spec) = attributes.instance_type.as_deref().and_then(forewarn_models::credits::credit_spec)
+            && let Some(spec) = attributes.instance_type.as_deref().and_then(credit_spec)
         {
             levels.warning = levels.warning.min(warning * spec.max_balance);
             levels.critical = levels.critical.min(critical * spec.max_balance);
@@ -275,7 +276,10 @@ impl Assembly {
         let age = launched.map_or(self.age_days, |l| (as_of - l) as f64 / (24 * HOUR_MS) as f64);
         let change = attributes.changes.iter().filter(|&&c| c <= as_of).max();
         let change_hours = change.map_or(f64::NAN, |&c| (as_of - c) as f64 / HOUR_MS as f64);
-        let instance: [f64; INSTANCE_COLUMNS.len()] = [age, self.coverage, self.silence, signals as f64, change_hours];
+        let burstable = attributes.instance_type.as_deref().and_then(credit_spec);
+        let baseline = burstable.map_or(f64::NAN, |spec| spec.baseline_percent);
+        let instance: [f64; INSTANCE_COLUMNS.len()] =
+            [age, self.coverage, self.silence, signals as f64, change_hours, baseline];
         self.values[instance_index(0)..].copy_from_slice(&instance);
         InstanceRow { values: self.values, devices: self.devices, sparks: self.sparks, remarks: self.remarks }
     }

@@ -105,7 +105,7 @@ impl RuleSet {
             for win in score.groups.iter().filter_map(|g| g[k]) {
                 add(Some(win.rule), self.rules[win.rule].signal, win.evidence, k);
             }
-            if let Some((signal, evidence)) = score.passage[k] {
+            for (signal, evidence) in score.passage(k) {
                 add(None, signal, evidence, k);
             }
         }
@@ -148,8 +148,7 @@ impl RuleSet {
         let left = self.episodes.change_grace_hours - change;
         let k = hazards_of(level);
         let hard = score.groups.iter().flat_map(|g| &g[..k]).flatten().any(|w| self.rules[w.rule].hard)
-            || self.passage.weights[Signal::Maintenance as usize] > 0.0
-                && self.passage_log_odds(table, row, Signal::Maintenance)[..k].iter().any(|e| *e > 0.0);
+            || score.passage[Signal::Maintenance as usize][..k].iter().any(|e| *e > 0.0);
         (left > 0.0 && !hard).then(|| text::after(table.as_of[row], left))
     }
 

@@ -57,8 +57,6 @@ pub struct RuleSet {
     pub(crate) incidents_per_instance_month: f64,
     /// Log-odds of an incident within each hazard's own span.
     pub(crate) prior: PerHazard,
-    /// Log-odds of an incident between `as_of` and the end of each hazard's span.
-    pub(crate) prior_until: PerHazard,
     pub(crate) passage: Passage,
     pub(crate) calibration: [Calibration; HAZARDS],
     pub(crate) provenance: toml::Table,
@@ -71,7 +69,7 @@ pub struct RuleSet {
 pub struct Rule {
     /// Its id, unique in the rule set.
     pub id: String,
-    /// Its group, as an index into [`RuleSet::groups`]; within a group only the strongest counts.
+    /// Its group, as an index into [`RuleSet::groups`]; within a group only the strongest counts. A rule that names none is a group of its own.
     pub group: usize,
     /// The failure axis that it speaks of.
     pub signal: Signal,
@@ -83,8 +81,8 @@ pub struct Rule {
     pub when: Predicate,
     /// How much it says when it fires.
     pub evidence: Evidence,
-    /// How much of its evidence counts towards each hazard.
-    pub horizons: PerHazard,
+    /// True when `fit` leaves its evidence as it is.
+    pub locked: bool,
     /// True when it needs no history: it is heard however little is known of the instance otherwise.
     pub hard: bool,
     /// The reason in words.
@@ -93,18 +91,18 @@ pub struct Rule {
     pub signals: BTreeSet<Signal>,
 }
 
-/// Evidence of a rule that fired, in log-odds, zero or more.
+/// Evidence of a rule that fired towards each hazard, in log-odds, zero or more.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Evidence {
     /// Always the same.
-    Constant(f64),
+    Constant(PerHazard),
     /// By the value of a feature: the evidence of the highest edge that the value reaches; zero below all edges and where
     /// the feature is unknown.
     Binned {
         /// The column index of the feature.
         feature: usize,
         /// Edges, rising, each with its evidence, never falling.
-        bins: Vec<(f64, f64)>,
+        bins: Vec<(f64, PerHazard)>,
     },
 }
 
@@ -118,7 +116,7 @@ impl Evidence {
     }
 
     /// Gives the bin that the feature's value falls into, and the evidence.
-    pub fn of(&self, value: impl Fn(usize) -> f64) -> (Option<usize>, f64) {
+    pub fn of(&self, value: impl Fn(usize) -> f64) -> (Option<usize>, PerHazard) {
         match self {
             Self::Constant(e) => (None, *e),
             Self::Binned { feature, bins } => {
@@ -126,7 +124,7 @@ impl Evidence {
                 // NaN reaches no edge.
                 match bins.iter().rposition(|(edge, _)| x >= *edge) {
                     Some(bin) => (Some(bin), bins[bin].1),
-                    None => (None, 0.0),
+                    None => (None, [0.0; HAZARDS]),
                 }
             }
         }
@@ -151,9 +149,9 @@ pub struct Limits {
 /// How first-passage probabilities become evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Passage {
-    /// Weight of each signal, in the order of [`SIGNALS`].
-    pub weights: [f64; SIGNALS.len()],
-    /// The most that first passage may add to a hazard, in log-odds.
+    /// Weight of each signal towards each hazard, in the order of [`SIGNALS`].
+    pub weights: [PerHazard; SIGNALS.len()],
+    /// The most that a signal's first passage may add to a hazard, in log-odds.
     pub cap: f64,
 }
 

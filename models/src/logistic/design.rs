@@ -41,6 +41,14 @@ pub enum LogisticError {
         /// The rows of the design.
         rows: usize,
     },
+    /// There is not one centre for each column.
+    #[error("the ridge has {got} centres, but the design has {columns} columns: give one for each column, or none")]
+    Centre {
+        /// How many there are.
+        got: usize,
+        /// The number of columns.
+        columns: usize,
+    },
     /// A weight is negative or not finite, an offset is not finite, or the ridge is not positive.
     #[error("{what} {value} cannot be used: weights must be finite and >= 0, offsets finite, the ridge finite and > 0")]
     BadNumber {

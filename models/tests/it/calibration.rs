@@ -87,7 +87,7 @@ fn a_spline_follows_a_bend_that_a_line_cannot() {
     // Nothing is surer than three in four.
     let bent = |s: f64| if s < 0.0 { 2.0 * s - 1.0 } else { 0.7 * s - 1.0 };
     let labels: Vec<bool> = scores.iter().map(|s| noise.uniform() < expit(bent(*s))).collect();
-    let (line, map) = (platt(&scores, &labels, &[]), spline(&scores, &labels, &[], 6));
+    let (line, map) = (platt(&scores, &labels, &[]), spline(&scores, &labels, &[], &[], 6));
     assert!(map.knots().len() > 4);
     for score in [-2.0, -1.0, 0.0, 0.5, 1.0, 2.5] {
         assert_within(expit(map.apply(score)), expit(bent(score)), 0.03);
@@ -98,10 +98,10 @@ fn a_spline_follows_a_bend_that_a_line_cannot() {
 #[test]
 fn a_spline_without_enough_to_bend_is_a_line() {
     let (scores, labels) = ([1.0, 2.0, 3.0, 4.0], [false, true, false, true]);
-    assert_eq!(spline(&scores, &labels, &[], 1), platt(&scores, &labels, &[]));
-    assert_eq!(spline(&[2.0; 4], &labels, &[], 6), platt(&[2.0; 4], &labels, &[]));
-    assert_eq!(spline(&[], &[], &[], 6), Calibration::identity());
-    let backwards = spline(&[1.0, 2.0, 3.0, 4.0], &[true, true, false, false], &[], 4);
+    assert_eq!(spline(&scores, &labels, &[], &[], 1), platt(&scores, &labels, &[]));
+    assert_eq!(spline(&[2.0; 4], &labels, &[], &[], 6), platt(&[2.0; 4], &labels, &[]));
+    assert_eq!(spline(&[], &[], &[], &[], 6), Calibration::identity());
+    let backwards = spline(&[1.0, 2.0, 3.0, 4.0], &[true, true, false, false], &[], &[], 4);
     assert!(backwards.apply(4.0) > backwards.apply(1.0));
 }
 

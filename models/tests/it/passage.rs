@@ -8,7 +8,7 @@
 //! ```
 
 use crate::oracle::{Noise, assert_near, assert_within};
-use forewarn_models::passage::{HORIZON_HOURS, cdf, first_passage, mixed_cdf};
+use forewarn_models::passage::{cdf, mixed_cdf};
 
 /// gap, drift, sigma, t, cdf, logcdf of `scipy.stats.invgauss`.
 const SCIPY: [[f64; 6]; 10] = [
@@ -83,9 +83,6 @@ fn without_diffusion_the_drift_decides() {
     // P(drift >= 10 / 24) for drift ~ N(0.5, 0.1) is Phi(0.8333).
     assert_near(mixed_cdf(10.0, 0.5, 0.1, 0.0, 24.0), 0.797_671_619_036_356_9, 1e-10);
     assert_near(mixed_cdf(10.0, 0.5, 0.1, 1e-9, 24.0), 0.797_671_619_036_356_9, 1e-8);
-    let told = first_passage(10.0, 0.5, 0.0, 0.0);
-    assert_near(told.eta.unwrap(), 20.0, 1e-3);
-    assert_within(told.q24 - told.q168, 0.0, 0.0);
 }
 
 #[test]
@@ -104,26 +101,11 @@ fn a_simulated_walk_passes_as_often() {
 }
 
 #[test]
-fn times_are_quantiles_of_the_passage() {
-    let told = first_passage(10.0, 0.3, 0.1, 1.0);
-    for (time, p) in [(told.lo, 0.1), (told.eta, 0.5), (told.hi, 0.9)] {
-        assert_within(mixed_cdf(10.0, 0.3, 0.1, 1.0, time.unwrap()), p, 1e-3);
-    }
-    assert_near(told.q72, mixed_cdf(10.0, 0.3, 0.1, 1.0, 72.0), 1e-12);
-    let never = first_passage(100.0, -1.0, 0.1, 0.5);
-    assert!(never.q168 < 1e-12 && never.lo.is_none() && never.eta.is_none());
-    let slow = first_passage(1000.0, 1.0, 0.01, 0.1);
-    assert!(slow.q168 < 1e-12 && (slow.eta.unwrap() - 1000.0).abs() < 1.0 && slow.hi.unwrap() < HORIZON_HOURS);
-}
-
-#[test]
 fn odd_arguments_get_plain_answers() {
-    let passed = first_passage(0.0, -1.0, 0.1, 1.0);
-    assert!(passed.q24 >= 1.0 && passed.eta == Some(0.0));
-    assert!(first_passage(-1e300, -1.0, 0.1, 1.0).q24 >= 1.0);
-    assert!(first_passage(f64::NAN, 1.0, 0.1, 1.0).q24.is_nan());
-    assert!(first_passage(1.0, f64::INFINITY, 0.1, 1.0).q24.is_nan());
-    assert!(first_passage(f64::INFINITY, 1.0, 0.1, 1.0).q168 <= 0.0);
-    assert_within(first_passage(1.0, 0.0, 0.0, 0.0).q168, 0.0, 0.0);
-    assert_near(first_passage(1.0, 1.0, 0.1, 1.0).q24, first_passage(1.0, 1.0, -0.1, -1.0).q24, 1e-15);
+    let q = |gap, drift, error, sigma, t| mixed_cdf(gap, drift, error, sigma, t);
+    assert!(q(0.0, -1.0, 0.1, 1.0, 24.0) >= 1.0 && q(-1e300, -1.0, 0.1, 1.0, 24.0) >= 1.0);
+    assert!(q(f64::NAN, 1.0, 0.1, 1.0, 24.0).is_nan() && q(1.0, f64::INFINITY, 0.1, 1.0, 24.0).is_nan());
+    assert!(q(f64::INFINITY, 1.0, 0.1, 1.0, 168.0) <= 0.0);
+    assert_within(q(1.0, 0.0, 0.0, 0.0, 168.0), 0.0, 0.0);
+    assert_near(q(1.0, 1.0, 0.1, 1.0, 24.0), q(1.0, 1.0, -0.1, -1.0, 24.0), 1e-15);
 }

@@ -8,7 +8,7 @@
 //! ```
 
 use crate::oracle::{Noise, assert_within};
-use forewarn_models::logistic::{Design, LogisticError, fit_non_negative};
+use forewarn_models::logistic::{Design, LogisticError, Ridge, fit_non_negative};
 use forewarn_models::stats::expit;
 
 /// Makes a design of dense columns.
@@ -51,7 +51,7 @@ fn case() -> Case {
 fn it_finds_scipys_minimum() {
     let Case { columns, labels, weights, offset } = case();
     let design = design_of(&columns).unwrap();
-    let fitted = fit_non_negative(&design, &labels, &weights, &offset, 1.5, 100).unwrap();
+    let fitted = fit_non_negative(&design, &labels, &weights, &offset, Ridge::to_zero(1.5), 100).unwrap();
     for (got, want) in fitted.coefficients.iter().zip([1.852_873_697_9, 0.0, 0.463_439_218_8]) {
         assert_within(*got, want, 1e-6);
     }
@@ -78,7 +78,7 @@ fn a_wide_sparse_fit_is_optimal() {
         design.push_row(row.iter().copied()).unwrap();
         dense.push(row);
     }
-    let fitted = fit_non_negative(&design, &labels, &[], &[], ridge, 50).unwrap();
+    let fitted = fit_non_negative(&design, &labels, &[], &[], Ridge::to_zero(ridge), 50).unwrap();
     let mut gradient: Vec<f64> = fitted.coefficients.iter().map(|b| ridge * b).collect();
     let mut free = 0.0;
     for (row, label) in dense.iter().zip(&labels) {
@@ -106,12 +106,12 @@ fn a_wide_sparse_fit_is_optimal() {
 fn odd_problems_have_finite_fits() {
     let design = design_of(&[vec![1.0, 0.0, 1.0, 0.0]]).unwrap();
     for labels in [[false; 4], [true; 4], [true, false, true, false]] {
-        let fitted = fit_non_negative(&design, &labels, &[], &[], 1.0, 100).unwrap();
+        let fitted = fit_non_negative(&design, &labels, &[], &[], Ridge::to_zero(1.0), 100).unwrap();
         assert!(fitted.intercept.is_finite() && fitted.coefficients[0] >= 0.0, "{fitted:?}");
     }
-    let empty = fit_non_negative(&Design::new(2), &[], &[], &[], 1.0, 100).unwrap();
+    let empty = fit_non_negative(&Design::new(2), &[], &[], &[], Ridge::to_zero(1.0), 100).unwrap();
     assert_eq!(empty.coefficients, [0.0, 0.0]);
-    let unweighted = fit_non_negative(&design, &[true; 4], &[0.0; 4], &[], 1.0, 100).unwrap();
+    let unweighted = fit_non_negative(&design, &[true; 4], &[0.0; 4], &[], Ridge::to_zero(1.0), 100).unwrap();
     assert!(unweighted.intercept.is_finite());
 }
 
@@ -126,11 +126,20 @@ fn bad_problems_say_what_is_wrong() {
     assert_eq!(design.rows(), 0);
     design.push_row([(0, 1.0)]).unwrap();
     let fit = |labels: &[bool], weights: &[f64], offset: &[f64], ridge| {
-        fit_non_negative(&design, labels, weights, offset, ridge, 10).map(|_| ()).unwrap_err().to_string()
+        fit_non_negative(&design, labels, weights, offset, Ridge::to_zero(ridge), 10)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
     };
     assert!(fit(&[], &[], &[], 1.0).contains("labels has 0 entries"));
     assert!(fit(&[true], &[1.0, 2.0], &[], 1.0).contains("weights has 2 entries"));
     assert!(fit(&[true], &[-1.0], &[], 1.0).contains("the weight -1"));
     assert!(fit(&[true], &[], &[f64::NAN], 1.0).contains("the offset NaN"));
     assert!(fit(&[true], &[], &[], 0.0).contains("the ridge 0"));
+    let drawn = |centre: &[f64]| {
+        let ridge = Ridge { strength: 1.0, centre };
+        fit_non_negative(&design, &[true], &[], &[], ridge, 10).map(|_| ()).unwrap_err().to_string()
+    };
+    assert!(drawn(&[0.0]).contains("the ridge has 1 centres"));
+    assert!(drawn(&[0.0, -1.0]).contains("drawn towards -1"));
 }

@@ -1,7 +1,6 @@
 //! Series that a person would judge at a glance.
 
 use crate::oracle::{Noise, assert_within};
-use forewarn_models::exceed::{exceedances, variance_ratio};
 use forewarn_models::sawtooth::sawtooth;
 use forewarn_models::season::DailyProfile;
 use forewarn_models::segment::{Segment, current_segment};
@@ -190,67 +189,4 @@ fn a_young_profile_borrows() {
     assert_within(mixed.expected(6), 0.75 * workload.expected(6), 1e-12);
     assert_within(mixed.days, 1.0, 0.0);
     assert_eq!(young.shrink_towards(&workload, f64::NAN), young);
-}
-
-/// ```python
-/// y=np.array([1,3,2,5,4,6,9,7.]); k=2; T=7; mu=(y[-1]-y[0])/T; m=k*(T-k+1)*(1-k/T)
-/// ((y[k:]-y[:-k]-k*mu)**2).sum()/m / (((np.diff(y)-mu)**2).sum()/(T-1))
-/// ```
-#[test]
-fn the_variance_ratio_is_lo_and_mackinlays() {
-    let y = [1.0, 3.0, 2.0, 5.0, 4.0, 6.0, 9.0, 7.0];
-    assert_within(variance_ratio(&y, 2, &mut Vec::new()).unwrap(), 0.325_531_914_893_617, 1e-12);
-}
-
-#[test]
-fn the_variance_ratio_tells_walks_from_returns() {
-    let mut scratch = Vec::new();
-    let steps = Noise(9).normals(5000, 1.0);
-    let walk: Vec<f64> = steps
-        .iter()
-        .scan(0.0, |level, s| {
-            *level += s;
-            Some(*level)
-        })
-        .collect();
-    assert_within(variance_ratio(&walk, 8, &mut scratch).unwrap(), 1.0, 0.15);
-    assert_within(variance_ratio(&steps, 8, &mut scratch).unwrap(), 1.0 / 8.0, 0.03);
-    assert_eq!(variance_ratio(&[1.0; 50], 8, &mut scratch), None);
-    assert_eq!(variance_ratio(&[1.0, 2.0], 8, &mut scratch), None);
-    assert_eq!(variance_ratio(&[], 0, &mut scratch), None);
-}
-
-fn exceedance(values: &[f64], level: f64, toward: f64, hours: f64, cells_per_hour: f64) -> f64 {
-    let [p] = exceedances(values, level, toward, [hours], cells_per_hour, &mut Vec::new());
-    p
-}
-
-#[test]
-fn exceedance_follows_the_runs_that_were_seen() {
-    let quiet = |t: f64| if (100.0..103.0).contains(&t) || (130.0..131.0).contains(&t) { 95.0 } else { 40.0 };
-    // Two runs in 168 h: 1 - (168 / 192)^2.5.
-    assert_within(exceedance(&series(168, quiet), 90.0, 1.0, 24.0, 1.0), 1.0 - (168.0_f64 / 192.0).powf(2.5), 1e-12);
-    let low: Vec<f64> = series(168, quiet).iter().map(|v| -v).collect();
-    assert_within(exceedance(&low, -90.0, -1.0, 24.0, 1.0), 1.0 - (168.0_f64 / 192.0).powf(2.5), 1e-12);
-    assert_within(exceedance(&series(168, |t| t), 100.0, 1.0, 24.0, 1.0), 1.0, 0.0);
-    assert_within(exceedance(&[90.0; 168], 95.0, 1.0, 168.0, 1.0), 0.0, 0.0);
-    assert!(exceedance(&[], 95.0, 1.0, 24.0, 1.0).is_nan());
-    assert!(exceedance(&[1.0], f64::NAN, 1.0, 24.0, 1.0).is_nan());
-}
-
-/// Exponential peaks with mean 1 each hour: P(a peak past u in 24 h) = 1 - exp(-24 exp(-u)).
-#[test]
-fn exceedance_extrapolates_the_tail_of_the_peaks() {
-    let mut noise = Noise(21);
-    let mut told = [0.0; 2];
-    let repeats = 200;
-    for _ in 0..repeats {
-        let y: Vec<f64> = (0..336).map(|i| if i % 2 == 0 { -(1.0 - noise.uniform()).ln() } else { 0.0 }).collect();
-        let p = |level| exceedance(&y, level, 1.0, 24.0, 2.0);
-        told[0] += p(9.0) / f64::from(repeats);
-        told[1] += p(14.0) / f64::from(repeats);
-    }
-    let truth = |u: f64| 1.0 - (-24.0 * (-u).exp()).exp();
-    assert!(told[0] > 0.5 * truth(9.0) && told[0] < 6.0 * truth(9.0), "{told:?} {}", truth(9.0));
-    assert!(told[1] < 1e-3 && told[1] > 0.1 * truth(14.0), "{told:?} {}", truth(14.0));
 }

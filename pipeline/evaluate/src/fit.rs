@@ -9,7 +9,7 @@ use forewarn_models::stats::log1pexp;
 use forewarn_predict::error::AnalyzeError;
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::truth::{Censored, RowTruth, Truth};
-use forewarn_rules::fit::{FOLDS, FitError, HeldOut, Learned, Observations};
+use forewarn_rules::fit::{FOLDS, FitError, HeldOut, Learned, Observations, Place, Watched};
 use forewarn_rules::hazard::logit;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::truth::{Incident, Outcome, outcome};
@@ -89,7 +89,7 @@ pub struct Loss {
 /// How to learn.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
-    /// How strongly evidence is drawn towards none.
+    /// How strongly evidence is drawn towards what the rule set has.
     pub ridge: f64,
     /// Whether to ask how well each cause is foreseen by weights that have never seen it.
     pub hold_out: bool,
@@ -204,20 +204,22 @@ impl Teacher<'_> {
         };
         let outcomes: Vec<Outcome> = (0..table.len()).map(known).collect();
         let assessed = ruleset.assess(table)?;
-        let fold = fold(self.source, workload.unwrap_or(id));
-        lesson.observations.add(ruleset, table, &assessed.fired, &outcomes, fold);
+        let source = self.source;
+        let fold = fold(source, workload.unwrap_or(id));
+        lesson.observations.add(ruleset, table, &assessed.fired, &outcomes, Place { source, fold });
         if let Some(causes) = self.causes {
             let by_cause = lesson.by_cause.get_or_insert_with(|| Observations::new(causes.0.len()));
-            let group = causes.group(past.incidents.first(), id);
-            by_cause.add(ruleset, table, &assessed.fired, &outcomes, group);
+            let fold = causes.group(past.incidents.first(), id);
+            by_cause.add(ruleset, table, &assessed.fired, &outcomes, Place { source, fold });
         }
         for (outcome, p) in outcomes.iter().zip(&assessed.probability[0]) {
             lesson.before.take(outcome.within[0], *p);
         }
         for incident in past.incidents.iter().filter(|i| (steps.from..steps.to).contains(&i.ts)) {
             *lesson.causes.entry(cause_of(incident)).or_default() += 1;
+            lesson.watched.entry(source).or_default().incidents += 1;
         }
-        lesson.hours += table.len() as f64 * steps.step as f64 / 3_600_000.0;
+        lesson.watched.entry(source).or_default().hours += table.len() as f64 * steps.step as f64 / 3_600_000.0;
         lesson.without_workload += u64::from(workload.is_none());
         lesson.instances += 1;
         lesson.ids.insert(id.clone());
@@ -233,7 +235,8 @@ struct Lesson {
     by_cause: Option<Observations>,
     before: Sums,
     causes: BTreeMap<String, usize>,
-    hours: f64,
+    /// By history.
+    watched: BTreeMap<usize, Watched>,
     instances: u64,
     without_workload: u64,
     /// The instances of the history that is shown.
@@ -254,7 +257,10 @@ impl Lesson {
         for (cause, n) in other.causes {
             *self.causes.entry(cause).or_default() += n;
         }
-        self.hours += other.hours;
+        for (source, seen) in other.watched {
+            let held = self.watched.entry(source).or_default();
+            (held.incidents, held.hours) = (held.incidents + seen.incidents, held.hours + seen.hours);
+        }
         self.instances += other.instances;
         self.without_workload += other.without_workload;
     }
@@ -268,19 +274,22 @@ impl Lesson {
         notes: Vec<String>,
     ) -> Result<Taught, LearnError> {
         let incidents: usize = self.causes.values().sum();
-        let learned = self.observations.learn(ruleset, incidents, self.hours, ridge).map_err(|e| match e {
+        let watched: Vec<Watched> =
+            (0..histories).map(|source| self.watched.get(&source).copied().unwrap_or_default()).collect();
+        let learned = self.observations.learn(ruleset, &watched, ridge).map_err(|e| match e {
             FitError::TooFew { .. } => {
                 let why = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
                 LearnError::TooFew { source: e, why }
             }
             FitError::Logistic(_) => LearnError::Fit(e),
         })?;
-        let held_out = held_out.zip(self.by_cause).map(|(causes, by_cause)| causes.hold_out(&by_cause, ruleset, ridge));
+        let held_out =
+            held_out.zip(self.by_cause).map(|(causes, by_cause)| causes.hold_out(&by_cause, ruleset, &watched, ridge));
         let held_out = held_out.transpose().map_err(LearnError::Fit)?;
         let (before, after) = (self.before.mean(), Loss { log_loss: learned.log_loss, brier: learned.brier });
         let causes: Vec<String> = self.causes.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
         let provenance = vec![
-            ("method", "forewarn fit: non-negative ridge logistic regression on patterns of fired rules, calibrated on folds left out".to_owned()),
+            ("method", "forewarn fit: non-negative logistic regression on patterns of fired rules towards each hazard, drawn towards what was written, calibrated on folds left out".to_owned()),
             ("base", format!("{} {} {}", ruleset.name(), ruleset.version(), ruleset.sha256())),
             ("data", format!("{histories} histories, {} instances, {incidents} incidents, {} rows", self.instances, learned.rows)),
             ("causes", causes.join(", ")),
@@ -319,8 +328,14 @@ impl Causes {
         cause.unwrap_or_else(|| xxhash_rust::xxh64::xxh64(id.as_bytes(), 0) as usize)
     }
 
-    fn hold_out(self, by_cause: &Observations, ruleset: &RuleSet, ridge: f64) -> Result<Vec<CauseHeldOut>, FitError> {
-        let held_out = by_cause.hold_out(ruleset, ridge)?;
+    fn hold_out(
+        self,
+        by_cause: &Observations,
+        ruleset: &RuleSet,
+        watched: &[Watched],
+        ridge: f64,
+    ) -> Result<Vec<CauseHeldOut>, FitError> {
+        let held_out = by_cause.hold_out(ruleset, watched, ridge)?;
         Ok(self.0.into_iter().zip(held_out).map(|(cause, held_out)| CauseHeldOut { cause, held_out }).collect())
     }
 }

@@ -7,16 +7,18 @@ use crate::last_heard;
 use crate::ruleset::RuleSet;
 use crate::table::FeatureTable;
 use forewarn_domain::prediction::{Action, FailureType, Level};
-use forewarn_domain::signal::{SIGNALS, Signal};
+use forewarn_domain::signal::{SIGNALS, Signal, SignalSpec};
 
 /// No trend is surer of its future than this: a probability of 1 would be infinite evidence.
 const MOST_CERTAIN: f64 = 0.999;
+/// A probability of first passage that says nothing yet.
+const LEAST_PASSAGE: f64 = 0.01;
 
 /// The evidence that counts in one row, reusable from row to row.
 #[derive(Debug, Clone, Default)]
 pub struct Score {
-    /// First-passage evidence towards each hazard: the signal and its log-odds; None when there is none.
-    pub passage: [Option<(Signal, f64)>; HAZARDS],
+    /// First-passage evidence of each signal towards each hazard, in log-odds.
+    pub passage: [PerHazard; SIGNALS.len()],
     /// For each group the strongest rule towards each hazard; None when none adds anything.
     pub groups: Vec<[Option<Win>; HAZARDS]>,
     /// Prior, first passage and groups, in this order, summed for each hazard.
@@ -35,6 +37,12 @@ pub struct Win {
 }
 
 impl Score {
+    /// Gives the signals whose first passage counts towards hazard `k`, with their log-odds.
+    pub fn passage(&self, k: usize) -> impl Iterator<Item = (Signal, f64)> {
+        let of = move |(spec, evidence): (&SignalSpec, &PerHazard)| (spec.signal, evidence[k]);
+        SIGNALS.iter().zip(&self.passage).map(of).filter(|(_, evidence)| *evidence > 0.0)
+    }
+
     /// Gives every win towards any hazard.
     pub fn wins(&self) -> impl Iterator<Item = &Win> {
         self.groups.iter().flatten().flatten()
@@ -46,14 +54,25 @@ fn still_counts(table: &FeatureTable, row: usize, signal: Signal) -> f64 {
     last_heard::still_counts(signal, table.get(row, index(signal, Feature::SilenceHours)))
 }
 
+/// Gives how far a signal's first-passage log-odds by the end of each hazard's span lie above those of a hundredth, below which
+/// they are none.
+pub(crate) fn passage_log_odds(table: &FeatureTable, row: usize, signal: Signal) -> PerHazard {
+    let mut q = LEAST_PASSAGE;
+    [Feature::X24, Feature::X72, Feature::X168].map(|feature| {
+        // `clamp` keeps NaN, where `min` would make it 1, and `max` passes over it.
+        q = q.max(table.get(row, index(signal, feature)).clamp(0.0, MOST_CERTAIN));
+        logit(q) - logit(LEAST_PASSAGE)
+    })
+}
+
 impl RuleSet {
     /// Scores one row into `out`.
     ///
-    /// First passage is counted towards each hazard from the *unconditional* probability by the end of the hazard's span,
-    /// against the prior until then: `evidence_k = max over signals of weight * max(0, logit(q_k) - prior_until_k)`, with
-    /// q = x24, max(x24, x72), max(x24, x72, x168), at most `cap`. The conditional probability (x72 - x24) / (1 - x24) would fall
-    /// when x24 rises, and more evidence could then lower a probability; this form is monotone in each of the three. What a signal
-    /// that has fallen silent showed last fades, in first passage and in rules.
+    /// First passage is counted towards each hazard from the *unconditional* probability by the end of the hazard's span, as far as it
+    /// lies above a hundredth: `evidence_k = weight_k * max(0, logit(q_k) - logit(0.01))`, with q = x24, max(x24, x72),
+    /// max(x24, x72, x168), at most `cap` from each signal. The conditional probability (x72 - x24) / (1 - x24) would fall when x24
+    /// rises, and more evidence could then lower a probability; this form is monotone in each of the three. What a signal that has
+    /// fallen silent showed last fades, in first passage and in rules.
     pub fn score(&self, table: &FeatureTable, fired: &[Vec<bool>], row: usize, out: &mut Score) {
         self.score_without(table, fired, row, &[], out);
     }
@@ -76,48 +95,31 @@ impl RuleSet {
                 continue;
             }
             let (bin, evidence) = r.evidence.of(|column| table.get(row, column));
-            let evidence = evidence * r.signals.iter().map(|s| still_counts(table, row, *s)).fold(1.0, f64::min);
-            for (best, share) in out.groups[r.group].iter_mut().zip(r.horizons) {
-                let evidence = evidence * share;
+            let counts = r.signals.iter().map(|s| still_counts(table, row, *s)).fold(1.0, f64::min);
+            for (best, evidence) in out.groups[r.group].iter_mut().zip(evidence) {
+                let evidence = evidence * counts;
                 if evidence > best.map_or(0.0, |b| b.evidence) {
                     *best = Some(Win { rule, bin, evidence });
                 }
             }
         }
         for k in 0..HAZARDS {
-            let passage = out.passage[k].map_or(0.0, |p| p.1);
+            let passage: f64 = out.passage.iter().map(|evidence| evidence[k]).sum();
             let groups = out.groups.iter().filter_map(|g| g[k]);
             out.log_odds[k] = groups.fold(self.prior[k] + passage, |sum, win| sum + win.evidence);
         }
     }
 
-    fn first_passage(&self, table: &FeatureTable, row: usize, without: &[Signal]) -> [Option<(Signal, f64)>; HAZARDS] {
-        let mut best: [Option<(Signal, f64)>; HAZARDS] = [None; HAZARDS];
-        for spec in &SIGNALS {
-            let weight = self.passage.weights[spec.signal as usize];
-            if weight <= 0.0 || without.contains(&spec.signal) || is_no_news(table, row, spec.signal) {
-                continue;
+    fn first_passage(&self, table: &FeatureTable, row: usize, without: &[Signal]) -> [PerHazard; SIGNALS.len()] {
+        SIGNALS.each_ref().map(|spec| {
+            let weights = self.passage.weights[spec.signal as usize];
+            let none = weights.iter().all(|w| *w <= 0.0);
+            if none || without.contains(&spec.signal) || is_no_news(table, row, spec.signal) {
+                return [0.0; HAZARDS];
             }
             let still_counts = still_counts(table, row, spec.signal);
-            for (k, excess) in self.passage_log_odds(table, row, spec.signal).into_iter().enumerate() {
-                let evidence = (weight * excess).min(self.passage.cap) * still_counts;
-                if evidence > best[k].map_or(0.0, |b| b.1) {
-                    best[k] = Some((spec.signal, evidence));
-                }
-            }
-        }
-        best
-    }
-
-    /// Gives how far a signal's first-passage log-odds lie above the prior until the end of each hazard's span.
-    pub(crate) fn passage_log_odds(&self, table: &FeatureTable, row: usize, signal: Signal) -> PerHazard {
-        let mut q = 0.0_f64;
-        let mut k = 0;
-        [Feature::X24, Feature::X72, Feature::X168].map(|feature| {
-            // `clamp` keeps NaN, where `min` would make it 1, and `max` passes over it.
-            q = q.max(table.get(row, index(signal, feature)).clamp(0.0, MOST_CERTAIN));
-            k += 1;
-            logit(q) - self.prior_until[k - 1]
+            let excess = passage_log_odds(table, row, spec.signal);
+            [0, 1, 2].map(|k| (weights[k] * excess[k]).min(self.passage.cap) * still_counts)
         })
     }
 
@@ -141,7 +143,7 @@ impl RuleSet {
                 let rule = &self.rules[win.rule];
                 add(rule.failure_type, rule.action, k, win.evidence, true);
             }
-            if let Some((signal, evidence)) = score.passage[k] {
+            for (signal, evidence) in score.passage(k) {
                 let (kind, action) = own_failure(signal);
                 add(kind, action, k, evidence, false);
             }

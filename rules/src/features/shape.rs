@@ -12,20 +12,8 @@ use forewarn_models::slope::{Slope, theil_sen};
 const BLOCK: usize = 3;
 const BLOCKS: usize = HOURS / BLOCK;
 
-/// What the risk of crossing a level is computed from; slopes are per hour and positive towards the worse.
-#[derive(Debug)]
-pub(super) struct Shape {
-    pub(super) slope_6h: Option<Slope>,
-    pub(super) slope_24h: Option<Slope>,
-    pub(super) slope_7d: Option<Slope>,
-    pub(super) tooth: Option<Sawtooth>,
-    pub(super) profile: Option<DailyProfile>,
-    /// First hour of the current segment.
-    pub(super) segment_start: usize,
-}
-
 /// Fills slopes, trend, teeth and season. `critical` is turned so that greater is worse.
-pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, critical: f64, scratch: &mut Scratch) -> Shape {
+pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, critical: f64, scratch: &mut Scratch) {
     let profile = DailyProfile::fit(&scratch.hourly, view.first_hour_of_day(), &mut scratch.values);
     flatten(profile.as_ref(), view, scratch);
     let segment = current_segment(&scratch.blocks, 1.0, &mut scratch.values);
@@ -47,7 +35,6 @@ pub(super) fn fill(row: &mut Row, view: &View<'_>, worse: f64, critical: f64, sc
     set(row, Feature::Tooth, f64::from(u8::from(turns_back)));
     set(row, Feature::Season, profile.as_ref().map_or(f64::NAN, |p| p.strength));
     set(row, Feature::ResidZ, profile.as_ref().map_or(f64::NAN, |p| residual_z(p, view, scratch)));
-    Shape { slope_6h, slope_24h, slope_7d, tooth, profile, segment_start }
 }
 
 /// What the daily profile expects at an hour of the window, against the day's level.

@@ -52,7 +52,7 @@ fn one_sample_says_where_it_stands_and_nothing_of_a_trend() {
     assert_eq!(get(&row, Feature::Now), 50.0);
     assert!(get(&row, Feature::Slope7d).is_nan());
     assert!(get(&row, Feature::Trend).is_nan());
-    assert!(get(&row, Feature::Q24) < 0.05, "q24 = {}", get(&row, Feature::Q24));
+    assert!(get(&row, Feature::Q24).is_nan() && get(&row, Feature::X24).is_nan());
     assert!(get(&row, Feature::Coverage) < 0.01);
 }
 
@@ -105,7 +105,7 @@ fn a_sawtooth_that_turns_back_is_no_danger() {
     // Log rotation: 40 % to 84 % every 30 hours.
     let row = features(Signal::Disk, |i| 40.0 + 44.0 * ((i % 360) as f64 / 360.0) + 0.3 * noise(i));
     assert_eq!(get(&row, Feature::Tooth), 1.0);
-    assert!(get(&row, Feature::Q24) < 0.05, "q24 = {}", get(&row, Feature::Q24));
+    assert!(get(&row, Feature::X24) < 0.05, "x24 = {}", get(&row, Feature::X24));
     assert!(get(&row, Feature::Resets7d) >= 3.0, "resets = {}", get(&row, Feature::Resets7d));
 }
 

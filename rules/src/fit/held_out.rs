@@ -1,6 +1,6 @@
 //! How well a kind of failure is foreseen by weights that have never seen it.
 
-use super::{FitError, Observations, cases};
+use super::{Cases, FitError, Observations, Watched, cases};
 use crate::ruleset::RuleSet;
 use forewarn_models::score::average_precision;
 
@@ -20,13 +20,18 @@ impl Observations {
     ///
     /// # Errors
     /// When the regression refuses its input.
-    pub fn hold_out(&self, ruleset: &RuleSet, ridge: f64) -> Result<Vec<Option<HeldOut>>, FitError> {
-        let prior = *ruleset.prior();
-        let all = self.weights(ruleset, ridge, None)?;
+    pub fn hold_out(
+        &self,
+        ruleset: &RuleSet,
+        watched: &[Watched],
+        ridge: f64,
+    ) -> Result<Vec<Option<HeldOut>>, FitError> {
+        let all = self.weights(ruleset, watched, ridge, (0, None))?;
         let of_fold = |fold: usize| {
-            let others = self.weights(ruleset, ridge, Some(fold))?;
+            let others = self.weights(ruleset, watched, ridge, (0, Some(fold)))?;
             let [seen, unseen] = [&all, &others].map(|weights| {
-                let (scores, labels, counts) = cases(&self.scores(ruleset, weights, &prior, fold), 0);
+                let Cases { scores, labels, counts, offset } = cases(&self.scores(ruleset, watched, weights, fold), 0);
+                let scores: Vec<f64> = scores.iter().zip(offset).map(|(score, offset)| score + offset).collect();
                 labels.contains(&true).then(|| average_precision(&labels, &scores, &counts))
             });
             Ok(seen.zip(unseen).map(|(seen, unseen)| HeldOut { seen, unseen }))

@@ -2,6 +2,9 @@ use super::*;
 use crate::feature::{WIDTH, column_index};
 use crate::truth::Outcome;
 
+/// How much was seen.
+const WATCHED: [Watched; 1] = [Watched { incidents: 165, hours: 50_000.0 }];
+
 const RULES: &str = r#"
 name = "small"
 version = "1"
@@ -73,7 +76,7 @@ fn add(observations: &mut Observations, ruleset: &RuleSet, fold: usize, cases: &
         }
     }
     let fired = ruleset.fired(&table).unwrap_or_default();
-    observations.add(ruleset, &table, &fired, &outcomes, fold);
+    observations.add(ruleset, &table, &fired, &outcomes, Place { source: 0, fold });
 }
 
 /// Rows whose memory tells of failures and whose disk does not.
@@ -103,7 +106,7 @@ fn a_kind_of_failure_that_was_never_seen_is_foreseen_less_well() {
     add(&mut observations, &ruleset, 0, &[(10.0, 10.0, false, 200), (60.0, 10.0, true, 30), (60.0, 10.0, false, 10)]);
     add(&mut observations, &ruleset, 1, &[(10.0, 10.0, false, 200), (10.0, 80.0, true, 30), (10.0, 80.0, false, 10)]);
     add(&mut observations, &ruleset, 2, &[(10.0, 10.0, false, 200), (10.0, 80.0, false, 20)]);
-    let held_out = observations.hold_out(&ruleset, 0.5).unwrap();
+    let held_out = observations.hold_out(&ruleset, &WATCHED, 0.5).unwrap();
     for fold in &held_out[..2] {
         let HeldOut { seen, unseen } = fold.unwrap();
         assert!(seen > 0.7, "{held_out:?}");
@@ -115,22 +118,54 @@ fn a_kind_of_failure_that_was_never_seen_is_foreseen_less_well() {
 #[test]
 fn evidence_goes_to_what_tells_and_stays_with_what_was_never_seen() {
     let ruleset = rules();
-    let learned = observations(&ruleset).learn(&ruleset, 165, 50_000.0, 0.5).unwrap_or_else(|e| panic!("{e}"));
+    let learned = observations(&ruleset).learn(&ruleset, &WATCHED, 0.5).unwrap_or_else(|e| panic!("{e}"));
     let Evidence::Binned { bins, .. } = &learned.evidence[0] else { panic!("bins stay bins") };
-    assert!(bins[0].1 > 1.5 && bins[1].1 > bins[0].1 + 1.0, "{bins:?}");
-    assert!(
-        matches!(learned.evidence[1], Evidence::Constant(e) if (0.0..0.5).contains(&e)),
-        "{:?}",
-        learned.evidence[1]
-    );
-    assert_eq!(learned.evidence[2], Evidence::Constant(1.7));
-    assert!((learned.passage[forewarn_domain::signal::Signal::Memory as usize] - 0.5).abs() < 1e-12);
+    for k in 0..HAZARDS {
+        assert!(bins[0].1[k] > 1.5 && bins[1].1[k] > bins[0].1[k] + 1.0, "{bins:?}");
+    }
+    let Evidence::Constant(idle) = learned.evidence[1] else { panic!("a number stays a number") };
+    assert!(idle.iter().all(|e| (0.0..0.5).contains(e)), "{idle:?}");
+    let Evidence::Constant(unseen) = learned.evidence[2] else { panic!("a number stays a number") };
+    assert!(unseen.iter().all(|e| (e - 1.7).abs() < 1e-9), "{unseen:?}");
+    let passage = learned.passage[forewarn_domain::signal::Signal::Memory as usize];
+    assert!(passage.iter().all(|w| (w - 0.5).abs() < 1e-9), "{passage:?}");
+}
+
+#[test]
+fn evidence_is_drawn_towards_what_was_written_and_a_locked_rule_keeps_it() {
+    let written = RULES.replace("evidence = 0.2", "evidence = 2.5");
+    let of = |text: &str, ridge: f64| {
+        let ruleset = RuleSet::parse(text, "small.toml", &|_| None).unwrap_or_else(|e| panic!("{e}"));
+        let learned = observations(&ruleset).learn(&ruleset, &WATCHED, ridge).unwrap_or_else(|e| panic!("{e}"));
+        let Evidence::Constant(idle) = learned.evidence[1] else { panic!("a number stays a number") };
+        (idle[0], write(text, &learned, &[]).unwrap_or_else(|e| panic!("{e}")))
+    };
+    // The rows say that it is worth nothing: the more it takes to persuade, the nearer to what was written it stays.
+    let [free, drawn, held] = [0.5, 50.0, 1e6].map(|ridge| of(&written, ridge).0);
+    assert!(free < drawn && drawn < held && (held - 2.5).abs() < 0.05, "{free} {drawn} {held}");
+    let locked = written.replace("evidence = 2.5", "evidence = 2.5\nlocked = true");
+    let (kept, text) = of(&locked, 0.5);
+    assert!((kept - 2.5).abs() < 1e-12 && text.contains("evidence = 2.5\nlocked = true"), "{kept}: {text}");
+}
+
+#[test]
+fn a_rate_ten_times_as_high_makes_all_odds_ten_times_as_high() {
+    let rare = rules();
+    let often = RULES.replace("incidents_per_instance_month = 0.3", "incidents_per_instance_month = 3.0");
+    let often = RuleSet::parse(&often, "small.toml", &|_| None).unwrap_or_else(|e| panic!("{e}"));
+    for evidence in [0.0, 1.0, 4.0] {
+        let odds = |rules: &RuleSet| rules.calibrate(&rules.prior().map(|prior| prior + evidence));
+        for (k, (few, many)) in odds(&rare).into_iter().zip(odds(&often)).enumerate() {
+            let between = often.prior()[k] - rare.prior()[k];
+            assert!((many - few - between).abs() < 1e-12 && between > 2.2, "{k}: {few} {many}");
+        }
+    }
 }
 
 #[test]
 fn what_was_learned_gives_the_rates_that_were_seen() {
     let ruleset = rules();
-    let learned = observations(&ruleset).learn(&ruleset, 165, 50_000.0, 0.5).unwrap_or_else(|e| panic!("{e}"));
+    let learned = observations(&ruleset).learn(&ruleset, &WATCHED, 0.5).unwrap_or_else(|e| panic!("{e}"));
     let text = write(RULES, &learned, &[("method", "fit".to_owned())]).unwrap_or_else(|e| panic!("{e}"));
     assert!(text.contains("# A comment that a person wrote.") && text.contains("method = \"fit\""), "{text}");
     let again = RuleSet::parse(&text, "learned.toml", &|_| None).unwrap_or_else(|e| panic!("{e}"));
@@ -157,7 +192,8 @@ fn what_was_learned_gives_the_rates_that_were_seen() {
 #[test]
 fn too_few_incidents_are_refused_in_words() {
     let ruleset = rules();
-    let refused = observations(&ruleset).learn(&ruleset, MIN_INCIDENTS - 1, 50_000.0, 0.5);
+    let refused =
+        observations(&ruleset).learn(&ruleset, &[Watched { incidents: MIN_INCIDENTS - 1, hours: 50_000.0 }], 0.5);
     let said = refused.map_or_else(|e| e.to_string(), |_| String::new());
     assert!(said.starts_with("29 incidents") && said.contains("at least 30"), "{said}");
 }
@@ -165,7 +201,7 @@ fn too_few_incidents_are_refused_in_words() {
 #[test]
 fn the_text_of_another_rule_set_is_refused() {
     let ruleset = rules();
-    let learned = observations(&ruleset).learn(&ruleset, 165, 50_000.0, 0.5).unwrap_or_else(|e| panic!("{e}"));
+    let learned = observations(&ruleset).learn(&ruleset, &WATCHED, 0.5).unwrap_or_else(|e| panic!("{e}"));
     let said = write("name = \"x\"", &learned, &[]).map_or_else(|e| e.to_string(), |_| String::new());
     assert_eq!(said, "the rule set's text has 0 rules where 3 were fitted");
 }

@@ -1,7 +1,7 @@
 //! Writes what was learned into a rule set's text, keeping everything else, its comments included.
 
 use super::Learned;
-use crate::hazard::HORIZON_NAMES;
+use crate::hazard::{HORIZON_NAMES, PerHazard};
 use crate::ruleset::Evidence;
 use forewarn_domain::signal::SIGNALS;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
@@ -22,7 +22,8 @@ pub enum WriteError {
     },
 }
 
-/// Puts learned evidence, first-passage weights and calibration into `text`, and `provenance` beside them.
+/// Puts learned evidence, first-passage weights and calibration into `text`, the rate of the fleets that they were learned from, and
+/// `provenance` beside them. Locked rules stay as they are.
 ///
 /// # Errors
 /// When `text` is not the rule set's own.
@@ -34,11 +35,14 @@ pub fn write(text: &str, learned: &Learned, provenance: &[(&str, String)]) -> Re
         return Err(WriteError::Rules { found, expected: learned.evidence.len() });
     };
     for (table, evidence) in rules.iter_mut().zip(&learned.evidence) {
-        put(table, evidence);
+        if !table.get("locked").and_then(Item::as_bool).unwrap_or(false) {
+            put(table, evidence);
+        }
     }
+    doc["prior"]["incidents_per_instance_month"] = value(round(learned.incidents_per_instance_month));
     let mut weights = Table::new();
     for spec in &SIGNALS {
-        weights.insert(spec.name, value(round(learned.passage[spec.signal as usize])));
+        weights.insert(spec.name, each(&learned.passage[spec.signal as usize]));
     }
     doc["passage"]["weights"] = Item::Table(weights);
     let mut calibration = ArrayOfTables::new();
@@ -61,15 +65,23 @@ pub fn write(text: &str, learned: &Learned, provenance: &[(&str, String)]) -> Re
 fn put(table: &mut Table, evidence: &Evidence) {
     match evidence {
         Evidence::Constant(e) => {
-            table["evidence"] = value(round(*e));
+            table["evidence"] = each(e);
+            table.remove("horizons");
         }
         Evidence::Binned { bins, .. } => {
-            let bins: Array = bins.iter().map(|&(edge, e)| Array::from_iter([edge, round(e)])).collect();
+            let bins: Array =
+                bins.iter().map(|(edge, e)| [*edge].into_iter().chain(e.map(round)).collect::<Array>()).collect();
+            table.remove("horizons");
             if let Some(inline) = table.get_mut("evidence").and_then(Item::as_inline_table_mut) {
                 set(inline, "bins", bins);
             }
         }
     }
+}
+
+/// One number for each hazard.
+fn each(weights: &PerHazard) -> Item {
+    value(weights.iter().copied().map(round).collect::<Array>())
 }
 
 fn set(inline: &mut InlineTable, key: &str, bins: Array) {

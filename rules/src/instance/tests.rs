@@ -198,7 +198,7 @@ fn what_nobody_reads_changes_nothing_of_what_is_read() {
         assert!(a.to_bits() == b.to_bits() || !asked && b.is_nan(), "column {column}: {a} and {b}");
         left_out += usize::from(a.to_bits() != b.to_bits());
     }
-    assert!(left_out >= 4, "a tail for each signal is left out, not {left_out}");
+    assert!(left_out >= 3, "a tail for each signal is left out, not {left_out}");
 }
 
 #[test]

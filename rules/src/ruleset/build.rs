@@ -2,11 +2,11 @@
 
 use super::error::line_of;
 use super::nearest::nearest;
-use super::raw::{Number, RawBins, RawEvidence, RawRule, RawRuleSet};
+use super::raw::{Number, RawBin, RawBins, RawEvidence, RawRule, RawRuleSet, RawWeight};
 use super::{Evidence, Limits, Params, Passage, Problem, Rule, RuleSet, RuleSetError, Why};
 use crate::feature::{FEATURES, WIDTH, column_index, columns};
 use crate::grid::HOURS;
-use crate::hazard::{Calibration, EXPOSURE_HOURS, HORIZON_HOURS, HORIZON_NAMES, MONTH_HOURS, exposure_log_odds};
+use crate::hazard::{Calibration, EXPOSURE_HOURS, HAZARDS, HORIZON_NAMES, MONTH_HOURS, PerHazard, exposure_log_odds};
 use crate::predicate::{Predicate, evaluate};
 use crate::table::FeatureTable;
 use forewarn_domain::id::hex;
@@ -48,7 +48,6 @@ pub(super) fn build(text: &str, origin: &str, env: &dyn Fn(&str) -> Option<Strin
     Ok(RuleSet {
         sha256: fingerprint(text, &b.params),
         prior: EXPOSURE_HOURS.map(|h| exposure_log_odds(rate, h)),
-        prior_until: HORIZON_HOURS.map(|h| exposure_log_odds(rate, h)),
         incidents_per_instance_month: incidents,
         name: raw.name,
         version: raw.version,
@@ -166,11 +165,13 @@ impl Builder<'_> {
 
     fn passage(&self, raw: &RawRuleSet) -> Result<Passage, RuleSetError> {
         let cap = self.optional(raw.passage.cap.as_ref(), "passage cap", MAX_EVIDENCE, 6.0)?;
-        let mut weights = [0.0; SIGNALS.len()];
-        for (name, weight) in &raw.passage.weights {
+        let mut weights = [[0.0; HAZARDS]; SIGNALS.len()];
+        for (name, written) in &raw.passage.weights {
             let signal = self.signal(name, None)?;
-            weights[signal as usize] =
-                self.ranged(weight, &format!("passage weight of {}", signal.name()), 0.0, 10.0)?;
+            let at = |problem| self.error(written.span().start, None, problem);
+            let what = format!("passage weight of {}", signal.name());
+            weights[signal as usize] = written.get_ref().each();
+            weights[signal as usize].iter().try_for_each(|w| in_range(&what, *w, 10.0)).map_err(at)?;
         }
         Ok(Passage { weights, cap })
     }
@@ -208,8 +209,10 @@ impl Builder<'_> {
             if !ids.insert(id.as_str()) {
                 return Err(self.error(r.id.span().start, Some(id), Problem::DuplicateId(id.clone())));
             }
-            let group = groups.iter().position(|g| *g == r.group).unwrap_or_else(|| {
-                groups.push(r.group.clone());
+            // A rule without a group stands alone, beside rules that name its id as their group.
+            let name = r.group.as_deref().unwrap_or(id);
+            let group = groups.iter().position(|g| *g == name).unwrap_or_else(|| {
+                groups.push(name.to_owned());
                 groups.len() - 1
             });
             rules.push(self.rule(r, group)?);
@@ -240,7 +243,8 @@ impl Builder<'_> {
         let mut used = |name: &str| {
             self.used.borrow_mut().insert(name.to_owned());
         };
-        for (what, text) in [("id", id), ("group", r.group.as_str()), ("why", r.why.get_ref().as_str())] {
+        for (what, text) in [("id", id), ("group", r.group.as_deref().unwrap_or(id)), ("why", r.why.get_ref().as_str())]
+        {
             if text.trim().is_empty() {
                 return Err(at(r.id.span().start, Problem::Empty(what)));
             }
@@ -248,30 +252,18 @@ impl Builder<'_> {
         let signal = self.signal(&r.signal, Some(id))?;
         let when_at = r.when.span().start;
         let when = Predicate::compile(r.when.get_ref(), &self.params, &mut used).map_err(|p| at(when_at, p))?;
-        let evidence = evidence(r.evidence.get_ref()).map_err(|p| at(r.evidence.span().start, p))?;
-        let horizons = r.horizons.as_ref().map_or([1.0; 3], |h| *h.get_ref());
-        for value in horizons {
+        let horizons = r.horizons.as_ref().map(|h| *h.get_ref());
+        for value in horizons.into_iter().flatten() {
             let offset = r.horizons.as_ref().map_or(0, |h| h.span().start);
             weight("horizon weight", value).map_err(|p| at(offset, p))?;
         }
+        let evidence = evidence(r.evidence.get_ref(), horizons).map_err(|p| at(r.evidence.span().start, p))?;
         let why = Why::parse(r.why.get_ref(), &self.params, &mut used).map_err(|p| at(r.why.span().start, p))?;
         let read = when.columns().iter().copied().chain(evidence.column());
         let signals = read.filter_map(|c| SIGNALS.get(c / FEATURES.len())).map(|s| s.signal);
         let signals = signals.chain([signal]).collect();
-        let (failure_type, action, hard) = (r.failure_type, r.action, r.hard);
-        Ok(Rule {
-            id: id.to_owned(),
-            group,
-            signal,
-            failure_type,
-            action,
-            when,
-            evidence,
-            horizons,
-            hard,
-            why,
-            signals,
-        })
+        let (failure_type, action, hard, locked) = (r.failure_type, r.action, r.hard, r.locked);
+        Ok(Rule { id: id.to_owned(), group, signal, failure_type, action, when, evidence, locked, hard, why, signals })
     }
 
     /// A parameter that nothing reads is most likely misspelt.
@@ -300,9 +292,50 @@ fn weight(what: &str, value: f64) -> Result<f64, Problem> {
     }
 }
 
-fn evidence(raw: &RawEvidence) -> Result<Evidence, Problem> {
+/// Refuses a number that is not finite or outside 0 to `high`.
+fn in_range(what: &str, value: f64, high: f64) -> Result<(), Problem> {
+    let (what, low) = (what.to_owned(), 0.0);
+    if !value.is_finite() {
+        Err(Problem::NotFinite { what, value })
+    } else if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(Problem::Range { what, value, low, high })
+    }
+}
+
+impl RawWeight {
+    fn each(self) -> PerHazard {
+        match self {
+            Self::Same(weight) => [weight; HAZARDS],
+            Self::Each(weights) => weights,
+        }
+    }
+
+    /// The evidence towards each hazard: what is written for all of them is shared out by `horizons`.
+    fn evidence(self, horizons: Option<PerHazard>) -> Result<PerHazard, Problem> {
+        let written = self.each();
+        written.iter().try_for_each(|e| weight("evidence", *e).map(|_| ()))?;
+        match (self, horizons) {
+            (Self::Each(_), Some(_)) => Err(Problem::HorizonsTwice),
+            (_, None) => Ok(written),
+            (Self::Same(evidence), Some(shares)) => Ok(shares.map(|share| share * evidence)),
+        }
+    }
+}
+
+impl RawBin {
+    fn parts(self) -> (f64, RawWeight) {
+        match self {
+            Self::Same(edge, evidence) => (edge, RawWeight::Same(evidence)),
+            Self::Each(edge, a, b, c) => (edge, RawWeight::Each([a, b, c])),
+        }
+    }
+}
+
+fn evidence(raw: &RawEvidence, horizons: Option<PerHazard>) -> Result<Evidence, Problem> {
     match raw {
-        RawEvidence::Constant(e) => weight("evidence", *e).map(Evidence::Constant),
+        RawEvidence::Constant(e) => e.evidence(horizons).map(Evidence::Constant),
         RawEvidence::Binned(RawBins { feature, bins }) => {
             let index = column_index(feature).ok_or_else(|| Problem::UnknownColumn {
                 name: feature.clone(),
@@ -311,16 +344,18 @@ fn evidence(raw: &RawEvidence) -> Result<Evidence, Problem> {
             if bins.is_empty() {
                 return Err(Problem::NoBins(feature.clone()));
             }
-            for (edge, e) in bins {
+            let mut built: Vec<(f64, PerHazard)> = Vec::with_capacity(bins.len());
+            for (edge, evidence) in bins.iter().map(|bin| bin.parts()) {
                 if !edge.is_finite() {
-                    return Err(Problem::NotFinite { what: format!("a bin edge over `{feature}`"), value: *edge });
+                    return Err(Problem::NotFinite { what: format!("a bin edge over `{feature}`"), value: edge });
                 }
-                weight("evidence", *e)?;
+                built.push((edge, evidence.evidence(horizons)?));
             }
-            if let Some(i) = bins.windows(2).position(|w| w[1].0 <= w[0].0 || w[1].1 < w[0].1) {
+            let falls = |w: &[(f64, PerHazard)]| (0..HAZARDS).any(|k| w[1].1[k] < w[0].1[k]);
+            if let Some(i) = built.windows(2).position(|w| w[1].0 <= w[0].0 || falls(w)) {
                 return Err(Problem::Bins { feature: feature.clone(), bin: i + 2 });
             }
-            Ok(Evidence::Binned { feature: index, bins: bins.clone() })
+            Ok(Evidence::Binned { feature: index, bins: built })
         }
     }
 }

@@ -64,6 +64,8 @@ pub enum Problem {
         "evidence bins over `{feature}` must have rising edges and evidence that never falls; bin {bin} breaks that"
     )]
     Bins { feature: String, bin: usize },
+    #[error("evidence is written for each hazard, and `horizons` would share it out again; leave one of them out")]
+    HorizonsTwice,
     #[error("evidence bins over `{0}` are empty; give at least one [edge, evidence]")]
     NoBins(String),
     #[error("`{0}` is the id of an earlier rule too; ids are unique")]

@@ -1,7 +1,8 @@
 //! Mirrors the TOML of a rule set exactly as written; nothing past `build` sees it.
 
 use forewarn_domain::prediction::{Action, FailureType};
-use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -73,7 +74,7 @@ pub(super) struct RawAssess {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPassage {
     pub(super) cap: Option<Spanned<Number>>,
-    pub(super) weights: BTreeMap<Spanned<String>, Spanned<Number>>,
+    pub(super) weights: BTreeMap<Spanned<String>, Spanned<RawWeight>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,7 +88,7 @@ pub(super) struct RawCalibration {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRule {
     pub(super) id: Spanned<String>,
-    pub(super) group: String,
+    pub(super) group: Option<String>,
     pub(super) signal: Spanned<String>,
     pub(super) failure_type: FailureType,
     pub(super) action: Action,
@@ -96,6 +97,8 @@ pub(super) struct RawRule {
     pub(super) horizons: Option<Spanned<[f64; 3]>>,
     #[serde(default)]
     pub(super) hard: bool,
+    #[serde(default)]
+    pub(super) locked: bool,
     pub(super) why: Spanned<String>,
 }
 
@@ -106,10 +109,26 @@ pub(super) enum Number {
     Param(String),
 }
 
-/// Evidence as written: one number, or bins over a feature.
+/// A weight as written: one number for all hazards, or one for each.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "expected a number, or three of them: one for each hazard")]
+pub(super) enum RawWeight {
+    Same(f64),
+    Each([f64; 3]),
+}
+
+/// A bin as written: its edge, then its evidence towards all hazards or towards each.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "expected [edge, evidence] or [edge, evidence, evidence, evidence]: one for each hazard")]
+pub(super) enum RawBin {
+    Same(f64, f64),
+    Each(f64, f64, f64, f64),
+}
+
+/// Evidence as written: one number, one for each hazard, or bins over a feature.
 #[derive(Debug)]
 pub(super) enum RawEvidence {
-    Constant(f64),
+    Constant(RawWeight),
     Binned(RawBins),
 }
 
@@ -117,7 +136,7 @@ pub(super) enum RawEvidence {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBins {
     pub(super) feature: String,
-    pub(super) bins: Vec<(f64, f64)>,
+    pub(super) bins: Vec<RawBin>,
 }
 
 impl<'de> Deserialize<'de> for Number {
@@ -150,13 +169,17 @@ impl<'de> Deserialize<'de> for RawEvidence {
         impl<'de> Visitor<'de> for V {
             type Value = RawEvidence;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number or { feature = \"memory_q24\", bins = [[edge, evidence], ...] }")
+                f.write_str("a number, three of them (one for each hazard), or { feature = \"memory_q24\", bins = [[edge, evidence], ...] }")
             }
             fn visit_f64<E>(self, v: f64) -> Result<RawEvidence, E> {
-                Ok(RawEvidence::Constant(v))
+                Ok(RawEvidence::Constant(RawWeight::Same(v)))
             }
             fn visit_i64<E>(self, v: i64) -> Result<RawEvidence, E> {
-                Ok(RawEvidence::Constant(v as f64))
+                Ok(RawEvidence::Constant(RawWeight::Same(v as f64)))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<RawEvidence, A::Error> {
+                let each = Deserialize::deserialize(SeqAccessDeserializer::new(seq))?;
+                Ok(RawEvidence::Constant(RawWeight::Each(each)))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawEvidence, A::Error> {
                 RawBins::deserialize(MapAccessDeserializer::new(map)).map(RawEvidence::Binned)

@@ -152,10 +152,30 @@ fn evidence_that_could_lower_a_risk_is_refused() {
         ),
         ("{ feature = \"memory_q42\", bins = [[0, 1]] }", "unknown column `memory_q42`; did you mean `memory_q24`?"),
         ("1\nhorizons = [1, -1, 1]", "evidence -1 is negative; evidence only adds to the risk, so it is 0 or more"),
+        ("[1, -2, 3]", "evidence -2 is negative; evidence only adds to the risk, so it is 0 or more"),
+        (
+            "{ feature = \"memory_q24\", bins = [[0.1, 1, 1, 1], [0.5, 2, 0.5, 2]] }",
+            "evidence bins over `memory_q24` must have rising edges and evidence that never falls; bin 2 breaks that",
+        ),
+        (
+            "{ feature = \"memory_q24\", bins = [[0.1, 1, 1]] }",
+            "expected [edge, evidence] or [edge, evidence, evidence, evidence]: one for each hazard",
+        ),
+        ("[1, 2]", "expected a number, or three of them: one for each hazard"),
     ] {
         let found = error(&rule("memory_now > 1", evidence, "w"));
         let line = if evidence.contains("horizons") { 17 } else { 16 };
         assert_eq!(found, format!("mine.toml:{line}: rule `r1`: {expected}"), "{evidence}");
+    }
+}
+
+#[test]
+fn evidence_is_shared_out_once() {
+    for evidence in ["[1, 2, 3]", "{ feature = \"memory_q24\", bins = [[0.1, 1, 2, 3]] }"] {
+        let text = rule("memory_now > 1", &format!("{evidence}\nhorizons = [1, 0.5, 0.2]"), "w");
+        let said = "mine.toml:16: rule `r1`: evidence is written for each hazard, and `horizons` would share it out again; \
+                    leave one of them out";
+        assert_eq!(error(&text), said);
     }
 }
 

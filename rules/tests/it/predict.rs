@@ -133,7 +133,7 @@ fn a_declared_change_is_named_and_holds_back_trends_but_no_hard_signal() {
     let text =
         include_str!("../fixtures/hand.toml").replace("[passage.weights]\n", "[passage.weights]\nmaintenance = 0.1\n");
     let rules = RuleSet::parse(&text, "hand.toml", &|_| None).unwrap();
-    assert!(rules.passage().weights[Signal::Maintenance as usize] > 0.0);
+    assert!(rules.passage().weights[Signal::Maintenance as usize].iter().all(|w| *w > 0.0));
     let table = one(&[LEAK, &[("instance_change_hours", 2.0), ("maintenance_x24", 0.9)]].concat());
     let p = rules.predict(&table, &rules.assess(&table).unwrap(), 0, &identity());
     assert_eq!((p.confidence, p.held_until), (Level::High, None));

@@ -4,7 +4,7 @@ use crate::support::{builtin, calibrated, table};
 use forewarn_domain::prediction::Level;
 use forewarn_domain::signal::SIGNALS;
 use forewarn_rules::assess::Score;
-use forewarn_rules::feature::{FEATURES, WIDTH, column_index, columns, instance_index};
+use forewarn_rules::feature::{FEATURES, INSTANCE_COLUMNS, WIDTH, column_index, columns, instance_index};
 use forewarn_rules::hazard::probabilities;
 use forewarn_rules::predict::Identity;
 use forewarn_rules::ruleset::{Evidence, RuleSet};
@@ -183,5 +183,5 @@ proptest! {
 
 #[test]
 fn rows_have_the_width_of_the_table() {
-    assert_eq!(columns().len(), SIGNALS.len() * FEATURES.len() + 5);
+    assert_eq!(columns().len(), SIGNALS.len() * FEATURES.len() + INSTANCE_COLUMNS.len());
 }

@@ -21,6 +21,7 @@ type Measured = Box<dyn Fn(f64) -> f64>;
 /// What is measured of a machine: of each series its signal and its device.
 struct Host {
     series: Vec<(Signal, Option<&'static str>, Measured)>,
+    instance_type: Option<&'static str>,
 }
 
 /// What is said of a machine at an hour.
@@ -36,7 +37,7 @@ struct HourlyPrediction {
 impl Host {
     /// A machine that is well.
     fn healthy() -> Self {
-        Self { series: Vec::new() }
+        Self { series: Vec::new(), instance_type: None }
             .with(Signal::Cpu, |h| 20.0 + 5.0 * noise(h, 1))
             .with(Signal::Steal, |h| 0.3 + 0.2 * noise(h, 2))
             .with(Signal::Iowait, |h| 1.0 + 0.5 * noise(h, 3))
@@ -55,6 +56,11 @@ impl Host {
     fn and(mut self, signal: Signal, device: Option<&'static str>, value: impl Fn(f64) -> f64 + 'static) -> Self {
         self.series.push((signal, device, Box::new(value)));
         self
+    }
+
+    /// Says of which type it is.
+    fn of_type(self, instance_type: &'static str) -> Self {
+        Self { instance_type: Some(instance_type), ..self }
     }
 
     /// Lets the agent die at an hour: what only it measures is measured no more.
@@ -88,7 +94,8 @@ impl Host {
     /// What the default rules say at each of these hours.
     fn predictions(&self, period_s: i32, hours: RangeInclusive<i64>) -> Vec<HourlyPrediction> {
         let rules = RuleSet::builtin(&|_| None).unwrap();
-        let (tracks, attributes) = (self.measured(period_s), Attributes::default());
+        let instance_type = self.instance_type.map(str::to_owned);
+        let (tracks, attributes) = (self.measured(period_s), Attributes { instance_type, ..Attributes::default() });
         let mut builder = RowBuilder::new(rules.feature_settings(), DELAY);
         let prepared = builder.prepare(&tracks, &attributes, hours.start() * HOUR_MS, hours.end() * HOUR_MS);
         let mut table = FeatureTable::new();
@@ -186,11 +193,76 @@ fn checks_that_fail_in_adjacent_hours_are_as_many_failures_as_those_spread_over_
                 f64::from(u8::from((0.0..6.0).contains(&n) && since < 5.0 / 60.0))
             }
         };
-        let p24 = |every: f64| {
-            let predictions = Host::healthy().with(Signal::Status, failing(every)).predictions(period_s, END..=END);
-            predictions[0].p24
+        let of = |every: f64| {
+            let mut predictions = Host::healthy().with(Signal::Status, failing(every)).predictions(period_s, END..=END);
+            predictions.remove(0)
         };
-        let (adjacent, spread) = (p24(1.0), p24(3.5));
-        assert!(adjacent >= 0.8 * spread && adjacent > 0.3, "{adjacent} beside {spread}");
+        let (adjacent, spread) = (of(1.0), of(3.5));
+        assert!(adjacent.p24 >= 0.8 * spread.p24, "{adjacent:?} beside {spread:?}");
+        assert!(adjacent.level >= Level::Medium && spread.level >= Level::Medium, "{adjacent:?} beside {spread:?}");
+    }
+}
+
+/// The machine's day: a wave of this height, highest in the afternoon.
+fn rhythm(hour: f64, height: f64) -> f64 {
+    height * (0.5 + 0.5 * ((hour - 15.0) / 24.0 * std::f64::consts::TAU).cos())
+}
+
+#[test]
+fn a_leak_under_a_daily_rhythm_is_foreseen_a_day_ahead() {
+    for period_s in [60, 300] {
+        // From 40 % on, 5 % a day for nine days, with 10 % of rhythm: full in the afternoon of the tenth day.
+        let leak = |h: f64| 41.0 + 5.0 * h / 24.0 + rhythm(h, 10.0) + 0.5 * noise(h, 6);
+        let full = (0..END).find(|h| leak(*h as f64) >= 98.0).unwrap_or(END);
+        let machine = Host::healthy().with(Signal::Memory, move |h| leak(h).min(99.5));
+        let predictions = machine.predictions(period_s, full - 24..=full);
+        let highest = |hours: std::ops::Range<usize>| predictions[hours].iter().map(|p| p.level).max().unwrap();
+        assert!(highest(0..6) >= Level::Medium, "{:?}", &predictions[..6]);
+        assert_eq!(highest(20..25), Level::High, "{:?}", &predictions[20..]);
+    }
+}
+
+#[test]
+fn a_jump_that_has_been_flat_for_hours_is_no_news() {
+    for period_s in [60, 300] {
+        let jumped = END - 20;
+        let jump = move |h: f64| if h < jumped as f64 { 40.0 } else { 72.0 } + 0.3 * noise(h, 7);
+        for signal in [Signal::Memory, Signal::Disk] {
+            let predictions = Host::healthy().with(signal, jump).predictions(period_s, jumped + 8..=END);
+            for later in predictions {
+                assert_eq!(later.level, Level::None, "{signal:?} {later:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_is_throttled_at_its_baseline_is_seen() {
+    for period_s in [60, 300] {
+        // A t3.small earns what 20 % of its CPU spend. It has worked at 45 % since a day, and has nothing left for nine hours.
+        let begun = (END - 24) as f64;
+        let balance = move |h: f64| (560.0 - (h - begun).max(0.0) * 37.5).clamp(0.0, 576.0);
+        let cpu = move |h: f64| {
+            let wanted = if h < begun { 12.0 } else { 45.0 };
+            if balance(h) > 0.0 { wanted } else { 20.0 }
+        };
+        let machine = || Host::healthy().with(Signal::Cpu, move |h| cpu(h) + 0.3 * noise(h, 8));
+        let draining = machine().with(Signal::Credits, balance).of_type("t3.small");
+        let predictions = draining.predictions(period_s, END - 14..=END);
+        assert!(predictions[..4].iter().any(|p| p.level >= Level::Medium), "before: {:?}", &predictions[..4]);
+        assert!(predictions[10..].iter().all(|p| p.level >= Level::Medium), "throttled: {:?}", &predictions[10..]);
+        // At the same CPU, with credits in hand, nothing is wrong.
+        let rich = machine().with(Signal::Credits, |_| 570.0).of_type("t3.small");
+        assert!(rich.predictions(period_s, END..=END)[0].level < Level::Medium);
+    }
+}
+
+#[test]
+fn an_ebs_balance_that_drains_is_seen() {
+    for period_s in [60, 300] {
+        let begun = (END - 20) as f64;
+        let balance = move |h: f64| (99.0 - (h - begun).max(0.0) * 5.0).clamp(0.0, 100.0) + 0.2 * noise(h, 9);
+        let predictions = Host::healthy().with(Signal::Ebs, balance).predictions(period_s, END - 6..=END);
+        assert!(predictions.iter().any(|p| p.level >= Level::Medium), "{predictions:?}");
     }
 }

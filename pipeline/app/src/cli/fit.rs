@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// The rule set to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// How strongly evidence is drawn towards none
+    /// How strongly evidence is drawn towards what the rule set has
     #[arg(long, value_name = "X", default_value_t = 2.0)]
     ridge: f64,
     #[command(flatten)]

@@ -9,6 +9,7 @@ use forewarn_domain::signal::SIGNALS;
 use forewarn_predict::evidence::Look;
 use forewarn_predict::fleet::{DeclaredChange, Fleet};
 use forewarn_rules::feature::{FEATURES, INSTANCE_COLUMNS};
+use forewarn_rules::hazard::HAZARDS;
 use forewarn_rules::ruleset::Evidence;
 use forewarn_runtime::threads::Threads;
 use std::path::PathBuf;
@@ -122,12 +123,13 @@ fn list(rules: &RulesArg, context: &mut Context<'_>) -> Result<End, CliError> {
         ))?;
     }
     out.line("")?;
-    out.line("rules (within a group only the strongest counts)")?;
+    out.line("rules (evidence adds up; within a group only the strongest counts)")?;
     for rule in ruleset.rules() {
         let most = match &rule.evidence {
-            Evidence::Constant(e) => *e,
-            Evidence::Binned { bins, .. } => bins.last().map_or(0.0, |b| b.1),
+            Evidence::Constant(e) => e,
+            Evidence::Binned { bins, .. } => bins.last().map_or(&[0.0; HAZARDS], |b| &b.1),
         };
+        let most = most.iter().copied().fold(0.0, f64::max);
         let group = &ruleset.groups()[rule.group];
         out.line(format_args!("  {:28} {:12} up to {most:.2}  {}", rule.id, group, rule.when.written()))?;
         out.line(format_args!("  {:28} {}", "", rule.why.written()))?;

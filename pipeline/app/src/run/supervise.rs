@@ -178,7 +178,7 @@ mod tests {
             Part {
                 name: "archive",
                 turn: Box::new(|stop| {
-                    while told() == 0 {
+                    while told() == 0 || turns.load(Ordering::SeqCst) == 0 {
                         std::thread::yield_now();
                     }
                     let scraped = Exposition::parse(&metrics.render(&clock)).unwrap();

@@ -220,7 +220,12 @@ fn missing_rounds(dir: &Path, whole: &Value) {
     assert!(count(&card["scored"]) < count(&whole["scored"]));
     let nobody = forewarn(dir, &["scorecard", "--history", "h", "--rules", "other.toml"]);
     assert_eq!(nobody.code, 2, "{nobody:?}");
-    std::fs::write(dir.join("other.toml"), done(dir, &["rules", "list", "--text"]).replace("0.3", "0.31")).unwrap();
+    std::fs::write(
+        dir.join("other.toml"),
+        done(dir, &["rules", "list", "--text"])
+            .replace("incidents_per_instance_month = 0.3", "incidents_per_instance_month = 0.31"),
+    )
+    .unwrap();
     let nobody = forewarn(dir, &["scorecard", "--history", "h", "--rules", "other.toml"]);
     assert!(nobody.code == 2 && nobody.err.contains("there are rounds of"), "{nobody:?}");
 }

@@ -130,7 +130,7 @@ impl Tally {
         }
         ruleset.score(table, &assessed.fired, row, &mut self.score);
         let wins = self.score.groups.iter().filter_map(|g| g[0]).map(|win| (win.evidence, win.rule));
-        let passage = self.score.passage[0].map(|(signal, evidence)| (evidence, self.rules + signal as usize));
+        let passage = self.score.passage(0).map(|(signal, evidence)| (evidence, self.rules + signal as usize));
         let mut all: Vec<(f64, Party)> = wins.chain(passage).collect();
         all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         all.into_iter().map(|(_, party)| party).collect()

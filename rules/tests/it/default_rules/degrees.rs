@@ -95,27 +95,27 @@ pub(super) const DEGREES: &[Fixture] = &[
     ),
     fixture(
         "memory-climbing-7d",
-        &[("memory_slope_7d", 8.0), ("memory_beyond_6h", 1.0)],
+        &[("memory_slope_7d", 8.0), ("memory_slope_6h", 8.0), ("memory_beyond_6h", 1.0)],
         &[AtLeast("memory_slope_7d", 4.0), Above("memory_beyond_6h", 0.0)],
-        &[("memory_slope_7d", f64::NAN)],
+        &[("memory_slope_7d", f64::NAN), ("memory_slope_6h", 2.39)],
     ),
     fixture(
         "memory-climbing-24h",
-        &[("memory_slope_24h", 14.0), ("memory_beyond_6h", 1.0)],
+        &[("memory_slope_24h", 14.0), ("memory_slope_6h", 14.0), ("memory_beyond_6h", 1.0)],
         &[AtLeast("memory_slope_24h", 7.0), Above("memory_beyond_6h", 0.0)],
-        &[("memory_slope_24h", f64::NAN)],
+        &[("memory_slope_24h", f64::NAN), ("memory_slope_6h", 4.19)],
     ),
     fixture(
         "disk-climbing-7d",
-        &[("disk_slope_7d", 2.0), ("disk_beyond_6h", 1.0)],
+        &[("disk_slope_7d", 2.0), ("disk_slope_6h", 2.0), ("disk_beyond_6h", 1.0)],
         &[AtLeast("disk_slope_7d", 1.0), Above("disk_beyond_6h", 0.0)],
-        &[("disk_slope_7d", f64::NAN)],
+        &[("disk_slope_7d", f64::NAN), ("disk_slope_6h", 0.59)],
     ),
     fixture(
         "disk-climbing-24h",
-        &[("disk_slope_24h", 6.0), ("disk_beyond_6h", 1.0)],
+        &[("disk_slope_24h", 6.0), ("disk_slope_6h", 6.0), ("disk_beyond_6h", 1.0)],
         &[AtLeast("disk_slope_24h", 3.0), Above("disk_beyond_6h", 0.0)],
-        &[("disk_slope_24h", f64::NAN)],
+        &[("disk_slope_24h", f64::NAN), ("disk_slope_6h", 1.79)],
     ),
     fixture(
         "network-climbing-7d",
@@ -194,12 +194,6 @@ pub(super) const DEGREES: &[Fixture] = &[
         &[("credits_x72", f64::NAN)],
     ),
     fixture(
-        "steal-end-in-72h",
-        &[("steal_x72", 0.2), ("steal_mean_6h", 10.0), ("steal_beyond_6h", 4.0)],
-        &[AtLeast("steal_x72", 0.1), AtLeast("steal_beyond_6h", 2.0)],
-        &[("steal_x72", f64::NAN)],
-    ),
-    fixture(
         "iowait-end-in-72h",
         &[("iowait_x72", 0.2), ("iowait_mean_6h", 10.0), ("iowait_beyond_6h", 4.0)],
         &[AtLeast("iowait_x72", 0.1), AtLeast("iowait_beyond_6h", 2.0)],
@@ -254,22 +248,10 @@ pub(super) const DEGREES: &[Fixture] = &[
         &[("memory_resid_z", f64::NAN)],
     ),
     fixture(
-        "network-off-profile",
-        &[("net_drop_resid_z", 8.0), ("net_drop_mean_6h", 10.0), ("net_drop_beyond_6h", 4.0)],
-        &[AtLeast("net_drop_resid_z", 4.0), AtLeast("net_drop_beyond_6h", 2.0)],
-        &[("net_drop_resid_z", f64::NAN)],
-    ),
-    fixture(
         "cpu-off-profile",
         &[("cpu_resid_z", 8.0), ("cpu_mean_6h", 10.0), ("cpu_beyond_6h", 2.0)],
         &[AtLeast("cpu_resid_z", 4.0), AtLeast("cpu_beyond_6h", 1.0)],
         &[("cpu_resid_z", f64::NAN)],
-    ),
-    fixture(
-        "storage-slowing",
-        &[("iowait_lift_6h", 1.2), ("queue_lift_6h", 0.2), ("iowait_mean_6h", 10.0), ("iowait_beyond_6h", 4.0)],
-        &[AtLeast("iowait_lift_6h", 0.6), AtLeast("queue_lift_6h", 0.1), AtLeast("iowait_beyond_6h", 2.0)],
-        &[("iowait_lift_6h", f64::NAN), ("queue_lift_6h", f64::NAN)],
     ),
     fixture(
         "storage-slowing-for-a-day",
@@ -325,22 +307,10 @@ pub(super) const DEGREES: &[Fixture] = &[
         &[("cpu_beyond_6h", f64::NAN)],
     ),
     fixture(
-        "steal-beyond-own-worst",
-        &[("steal_beyond_6h", 4.0), ("steal_mean_6h", 10.0)],
-        &[AtLeast("steal_beyond_6h", 2.0)],
-        &[("steal_beyond_6h", f64::NAN)],
-    ),
-    fixture(
         "iowait-beyond-own-worst",
         &[("iowait_beyond_6h", 4.0), ("iowait_mean_6h", 10.0)],
         &[AtLeast("iowait_beyond_6h", 2.0)],
         &[("iowait_beyond_6h", f64::NAN)],
-    ),
-    fixture(
-        "queue-beyond-own-worst",
-        &[("queue_beyond_6h", 4.0), ("queue_mean_6h", 10.0)],
-        &[AtLeast("queue_beyond_6h", 2.0)],
-        &[("queue_beyond_6h", f64::NAN)],
     ),
     fixture(
         "memory-beyond-own-worst",
@@ -353,12 +323,6 @@ pub(super) const DEGREES: &[Fixture] = &[
         &[("disk_beyond_6h", 0.6)],
         &[AtLeast("disk_beyond_6h", 0.3)],
         &[("disk_beyond_6h", f64::NAN)],
-    ),
-    fixture(
-        "network-beyond-own-worst",
-        &[("net_drop_beyond_6h", 4.0), ("net_drop_mean_6h", 10.0)],
-        &[AtLeast("net_drop_beyond_6h", 2.0)],
-        &[("net_drop_beyond_6h", f64::NAN)],
     ),
     fixture(
         "status-beyond-own-worst",
