@@ -178,8 +178,7 @@ impl<'de> Deserialize<'de> for RawEvidence {
                 Ok(RawEvidence::Constant(RawWeight::Same(v as f64)))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<RawEvidence, A::Error> {
-                let each = Deserialize::deserialize(SeqAccessDeserializer::new(seq))?;
-                Ok(RawEvidence::Constant(RawWeight::Each(each)))
+                RawWeight::deserialize(SeqAccessDeserializer::new(seq)).map(RawEvidence::Constant)
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawEvidence, A::Error> {
                 RawBins::deserialize(MapAccessDeserializer::new(map)).map(RawEvidence::Binned)

@@ -121,16 +121,30 @@ fn at_its_worst(signal: Signal) -> Vec<(String, f64)> {
     let value = |feature: Feature| match feature {
         Feature::Now | Feature::Mean6h | Feature::Mean24h | Feature::Max24h | Feature::P957d => now,
         Feature::Mean7d => now / 2.0,
-        Feature::Slope6h | Feature::Slope24h | Feature::Slope7d => most,
-        Feature::Lift6h | Feature::Lift24h | Feature::Beyond6h | Feature::Lasting6h => most,
+        Feature::Slope6h
+        | Feature::Slope24h
+        | Feature::Slope7d
+        | Feature::Lift6h
+        | Feature::Lift24h
+        | Feature::Beyond6h
+        | Feature::Lasting6h => most,
         Feature::Trend | Feature::ExcessRun | Feature::Bursts24h => 20.0,
         Feature::HoursCritical | Feature::Unusual24h => 24.0,
-        Feature::AboveWarning24h | Feature::AboveCritical24h | Feature::Coverage => 1.0,
-        Feature::Q24 | Feature::Q72 | Feature::Q168 | Feature::X24 | Feature::X72 | Feature::X168 => 1.0,
+        Feature::AboveWarning24h
+        | Feature::AboveCritical24h
+        | Feature::Coverage
+        | Feature::Q24
+        | Feature::Q72
+        | Feature::Q168
+        | Feature::X24
+        | Feature::X72
+        | Feature::X168
+        | Feature::EtaHours
+        | Feature::EtaLo
+        | Feature::EtaHi => 1.0,
         Feature::CriticalMinutes24h | Feature::N => 1000.0,
         Feature::CriticalPeriods => 200.0,
         Feature::ResidZ => 50.0,
-        Feature::EtaHours | Feature::EtaLo | Feature::EtaHi => 1.0,
         Feature::AgeDays => 7.0,
         Feature::Accel
         | Feature::Critical6d
