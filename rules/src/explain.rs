@@ -26,13 +26,22 @@ pub struct Explanation {
     /// The three hazards.
     pub hazards: Vec<HazardExplanation>,
     /// Rules that fired but are outweighed by a stronger one of their group, or add nothing.
-    pub outweighed: Vec<String>,
+    pub outweighed: Vec<Outweighed>,
     /// Number of rules that did not fire.
     pub silent_rules: usize,
     /// Notes that don't change a probability: a declared change, a borrowed profile, a blind signal.
     pub notes: Vec<String>,
     /// The rules that were applied.
     pub ruleset: RuleSetRef,
+}
+
+/// A rule that fired and counts for nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Outweighed {
+    /// The rule's id.
+    pub rule: String,
+    /// What it says.
+    pub text: String,
 }
 
 /// One hazard's log-odds, term by term.
@@ -102,8 +111,10 @@ impl RuleSet {
         let hazards = (0..HAZARDS).map(|k| self.explain_hazard(&one, &score, k)).collect();
         let fired = |i: &usize| assessed.fired[*i][0];
         let wins = |i: &usize| score.wins().any(|w| w.rule == *i);
-        let outweighed =
-            (0..self.rules.len()).filter(|i| fired(i) && !wins(i)).map(|i| self.rules[i].id.clone()).collect();
+        let outweighed = (0..self.rules.len()).filter(|i| fired(i) && !wins(i)).map(|i| {
+            let rule = &self.rules[i];
+            Outweighed { rule: rule.id.clone(), text: rule.why.render(|c| one.get(0, c)) }
+        });
         let at_risk = assessed.level[0].is_at_risk();
         let held_until = if at_risk { self.held_until(&one, &score, 0, assessed.level[0]) } else { None };
         let [h24, h72, h168] = assessed.probabilities(0).map(|p| (!p.is_nan()).then_some(p));
@@ -114,7 +125,7 @@ impl RuleSet {
             unassessable: assessed.reason[0],
             probability: Horizons { h24, h72, h168 },
             hazards,
-            outweighed,
+            outweighed: outweighed.collect(),
             silent_rules: (0..self.rules.len()).filter(|i| !fired(i)).count(),
             notes: self.notes(&one, &assessed, 0, identity, held_until),
             ruleset: self.reference(),
@@ -187,7 +198,8 @@ impl Explanation {
             out.push(format!("  {:>+8.3}  log-odds, a hazard of {}", h.log_odds, text::probability(h.hazard)));
         }
         if !self.outweighed.is_empty() {
-            out.push(format!("fired, but not counted: {}", self.outweighed.join(", ")));
+            out.push("fired, but not counted".to_owned());
+            out.extend(self.outweighed.iter().map(|o| format!("            {}: {}", o.rule, o.text)));
         }
         out.push(format!(
             "{} rules did not fire; rule set {} {}",

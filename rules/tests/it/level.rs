@@ -4,6 +4,7 @@ use crate::support::{LEAK, Row, builtin, hand, one};
 use forewarn_domain::prediction::{Action, FailureType, Level, Unassessable};
 use forewarn_domain::signal::{Direction, SIGNALS, Signal};
 use forewarn_rules::feature::{FEATURES, Feature};
+use forewarn_rules::predict::Identity;
 use forewarn_rules::ruleset::{RuleSet, RuleSetError};
 
 fn assess(changes: Row<'_>) -> (Level, Option<Unassessable>, [f64; 3]) {
@@ -98,6 +99,11 @@ fn within_a_group_only_the_strongest_counts() -> Result<(), RuleSetError> {
     let rules = RuleSet::parse(&text, "t", &|_| None)?;
     let z = rules.assess(&one(&[("cpu_now", 5.0)])).unwrap().log_odds[0][0];
     assert!((z - rules.prior()[0] - 2.5).abs() < 1e-12);
+    // Those that are outweighed are named with what they say.
+    let explained = rules.explain(&one(&[("cpu_now", 5.0)]), 0, &Identity::default()).unwrap();
+    let outweighed: Vec<(&str, &str)> = explained.outweighed.iter().map(|o| (&*o.rule, &*o.text)).collect();
+    assert_eq!(outweighed, [("a", "w"), ("c", "w")]);
+    assert!(explained.lines().iter().any(|line| line.trim() == "a: w"), "{:?}", explained.lines());
     Ok(())
 }
 
