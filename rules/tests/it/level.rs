@@ -165,12 +165,11 @@ fn at_its_worst(signal: Signal) -> Vec<(String, f64)> {
 
 #[test]
 fn each_signal_alone_can_make_a_machine_medium_at_least() {
-    for spec in &SIGNALS {
+    // That an instance is unlike itself is a hint, and no more.
+    for spec in SIGNALS.iter().filter(|spec| spec.signal != Signal::Anomaly) {
         let worst = at_its_worst(spec.signal);
         let changes: Vec<(&str, f64)> = worst.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         let assessed = builtin().assess(&one(&changes)).unwrap();
-        // That an instance is unlike itself is a hint, and no more.
-        let least = if spec.signal == Signal::Anomaly { Level::None } else { Level::Medium };
-        assert!(assessed.level[0] >= least, "{}: {:?}", spec.name, assessed.probabilities(0));
+        assert!(assessed.level[0] >= Level::Medium, "{}: {:?}", spec.name, assessed.probabilities(0));
     }
 }

@@ -130,7 +130,8 @@ fn list(rules: &RulesArg, context: &mut Context<'_>) -> Result<End, CliError> {
             Evidence::Binned { bins, .. } => bins.last().map_or(&[0.0; HAZARDS], |b| &b.1),
         };
         let most = most.iter().copied().fold(0.0, f64::max);
-        let group = &ruleset.groups()[rule.group];
+        // A rule that names no group stands alone, under its own id.
+        let group = Some(ruleset.groups()[rule.group].as_str()).filter(|group| *group != rule.id).unwrap_or_default();
         out.line(format_args!("  {:28} {:12} up to {most:.2}  {}", rule.id, group, rule.when.written()))?;
         out.line(format_args!("  {:28} {}", "", rule.why.written()))?;
     }
