@@ -14,8 +14,8 @@ pub const AHEAD: usize = 24;
 /// Hours between two earlier forecasts that are held against what came, and how many of them.
 const STRIDE: usize = 3;
 const ORIGINS: usize = 24;
-/// Hours within which an error counts for a third of the newest.
-const FADING_HOURS: f64 = 24.0;
+/// What an error counts for beside the next newer one: e^(-1/8), a third of it after a day.
+const FADED: f64 = 0.882_496_902_584_595_4;
 /// Errors that are enough to know a spread by; what is missing is filled with how much the series varies.
 const ENOUGH: f64 = 4.0;
 /// The fewest known hours of a day whose worst hour is taken for the day's.
@@ -61,14 +61,16 @@ impl Forecast {
         let history = History::new(hourly);
         let end = history.hourly.len();
         let said = history.says(end);
+        let ahead = KEPT.map(|kept| travelled(1.0, kept, AHEAD as f64));
         let mut squares = [0.0; EXPERTS];
         let mut weights = [0.0; EXPERTS];
+        let mut weight = 1.0 / FADED;
         for k in 0..ORIGINS {
+            weight *= FADED;
             let Some(origin) = end.checked_sub(AHEAD + k * STRIDE) else { break };
             let Some(came) = history.worst(origin, origin + AHEAD) else { continue };
-            let weight = (-((k * STRIDE) as f64) / FADING_HOURS).exp();
             for (e, (base, slope)) in history.says(origin).into_iter().enumerate() {
-                let error = came - (base + travelled(slope, KEPT[e], AHEAD as f64));
+                let error = came - slope.mul_add(ahead[e], base);
                 if error.is_finite() {
                     squares[e] += weight * error * error;
                     weights[e] += weight;
@@ -193,23 +195,24 @@ impl<'a> History<'a> {
         (n >= LEAST_HOURS).then_some(worst)
     }
 
-    /// How much the last day lies above the one before, hour by hour: the mean or the median, whichever is less; NaN where less than half of
-    /// the hours are known.
+    /// How much the last day lies above the one before, stride by stride: the mean or the median, whichever is less; NaN where less than
+    /// half of them are known.
     fn daily_change(&self, origin: usize) -> f64 {
         let Some(from) = origin.checked_sub(2 * AHEAD) else { return f64::NAN };
-        let mut changes = [0.0; AHEAD];
+        let mut changes = [0.0; AHEAD / STRIDE];
         let (mut known, mut sum) = (0, 0.0);
-        for (before, after) in self.hourly[from..].iter().zip(&self.hourly[from + AHEAD..origin]) {
-            let change = after - before;
+        for start in (from..from + AHEAD).step_by(STRIDE) {
+            let stride = |start: usize| self.mean(Some(start), start + STRIDE);
+            let change = stride(start + AHEAD) - stride(start);
             if change.is_finite() {
                 (changes[known], known, sum) = (change, known + 1, sum + change);
             }
         }
-        if known < LEAST_HOURS {
+        if 2 * known < changes.len() {
             return f64::NAN;
         }
-        let median = *changes[..known].select_nth_unstable_by(known / 2, f64::total_cmp).1;
-        median.min(sum / known as f64)
+        changes[..known].sort_unstable_by(f64::total_cmp);
+        changes[known / 2].min(sum / known as f64)
     }
 
     /// Variance of the known hours.
