@@ -4,7 +4,9 @@
 //! skipped, never read as zero; infinities count as missing.
 #![warn(missing_docs)]
 
+pub mod base_rate;
 pub mod calibrate;
+pub mod counts;
 pub mod credits;
 pub mod flap;
 pub mod forecast;

@@ -84,9 +84,14 @@ impl RuleSet {
     /// # Errors
     /// When the table's columns differ in length, or Polars fails.
     pub fn assess(&self, table: &FeatureTable) -> Result<Assessed, AssessError> {
-        let rows = table.len();
         check_shape(table)?;
-        let mut out = Assessed { fired: self.fired(table)?, ..Assessed::default() };
+        Ok(self.assess_fired(table, self.fired(table)?))
+    }
+
+    /// Assesses every row of `table`, of which it is known which rules fire ([`RuleSet::fired`]).
+    pub fn assess_fired(&self, table: &FeatureTable, fired: Vec<Vec<bool>>) -> Assessed {
+        let rows = table.len();
+        let mut out = Assessed { fired, ..Assessed::default() };
         for k in 0..HAZARDS {
             out.log_odds[k].reserve(rows);
             out.hazards[k].reserve(rows);
@@ -95,7 +100,7 @@ impl RuleSet {
         let mut score = Score::default();
         for row in 0..rows {
             self.score(table, &out.fired, row, &mut score);
-            let calibrated = self.calibrate(&score.log_odds);
+            let calibrated = self.calibrate(&score.prior, &score.log_odds);
             let p = probabilities(&calibrated);
             let reason = self.unassessable(table, row);
             // An agent that fell silent has said something before, and what the hypervisor says is heard.
@@ -116,7 +121,22 @@ impl RuleSet {
             out.failure_type.push(failure_type);
             out.action.push(action);
         }
-        Ok(out)
+        out
+    }
+
+    /// Gives for each row the log of the likelihood ratio between an incident within 24 hours and none: what its evidence is worth, whatever
+    /// the rate. NaN where too little is known.
+    ///
+    /// # Panics
+    /// When `fired` was not made from `table`.
+    pub fn ratios(&self, table: &FeatureTable, fired: &[Vec<bool>]) -> Vec<f64> {
+        let mut score = Score::default();
+        let of = |row: usize| {
+            self.score(table, fired, row, &mut score);
+            let worth = self.calibration[0].apply(score.log_odds[0] - score.prior[0]);
+            if self.unassessable(table, row).is_some() { f64::NAN } else { worth }
+        };
+        (0..table.len()).map(of).collect()
     }
 
     /// Says for each rule in which rows it fires. What is no news says nothing, unless the rule is hard.
@@ -136,8 +156,8 @@ impl RuleSet {
 
     /// Gives the calibrated log-odds of each hazard: the prior, and what the evidence beside it is worth. Rate and evidence stay apart, so that
     /// a prior ten times as high makes all odds ten times as high, those of a healthy instance too.
-    pub fn calibrate(&self, log_odds: &PerHazard) -> PerHazard {
-        [0, 1, 2].map(|k| self.prior[k] + self.calibration[k].apply(log_odds[k] - self.prior[k]))
+    pub fn calibrate(&self, prior: &PerHazard, log_odds: &PerHazard) -> PerHazard {
+        [0, 1, 2].map(|k| prior[k] + self.calibration[k].apply(log_odds[k] - prior[k]))
     }
 
     /// Says why a row tells too little to call its instance healthy; None when it tells enough.

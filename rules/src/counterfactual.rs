@@ -65,7 +65,7 @@ impl RuleSet {
             without.push(signal);
             self.score_without(table, &assessed.fired, row, &without, &mut score);
             without.pop();
-            let p = probabilities(&self.calibrate(&score.log_odds));
+            let p = probabilities(&self.calibrate(&score.prior, &score.log_odds));
             let remaining = self.levels.of(&p);
             let better = best.is_none_or(|(level, q, e, _)| {
                 let risk = p[k].total_cmp(&q[k]).then(e.total_cmp(&weight));

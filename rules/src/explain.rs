@@ -7,6 +7,7 @@ use crate::predict::{Identity, text};
 use crate::ruleset::{Evidence, RuleSet, plain};
 use crate::table::FeatureTable;
 use forewarn_domain::prediction::{Horizons, Level, RuleSetRef, Unassessable};
+use forewarn_domain::prior::PriorSource;
 use forewarn_domain::signal::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +133,24 @@ impl RuleSet {
         })
     }
 
+    /// Says in words which rate the first row of a table is held against.
+    fn prior_text(&self, table: &FeatureTable) -> String {
+        match (&table.prior, table.rates[0]) {
+            (Some(prior), rate) if prior.source == PriorSource::Evidence => {
+                let others = prior.instances.saturating_sub(1);
+                format!(
+                    "prior of {} incidents per instance and month, from the evidence on {others} others",
+                    plain(rate)
+                )
+            }
+            (Some(prior), _) => format!("prior of {prior}"),
+            (None, rate) => {
+                let rate = if rate.is_nan() { self.rate.per_month } else { rate };
+                format!("prior of {} incidents per instance and month", plain(rate))
+            }
+        }
+    }
+
     fn explain_hazard(&self, table: &FeatureTable, score: &Score, k: usize) -> HazardExplanation {
         let bare = |kind, log_odds, text| Term {
             kind,
@@ -144,9 +163,7 @@ impl RuleSet {
             log_odds,
             text,
         };
-        let prior_text =
-            format!("prior of {} incidents per instance and month", plain(self.incidents_per_instance_month));
-        let mut terms = vec![bare(TermKind::Prior, self.prior[k], prior_text)];
+        let mut terms = vec![bare(TermKind::Prior, score.prior[k], self.prior_text(table))];
         for (signal, evidence) in score.passage(k) {
             let text = text::passage(self, table, 0, signal, k);
             terms.push(Term { signal: Some(signal), ..bare(TermKind::FirstPassage, evidence, text) });
@@ -169,7 +186,7 @@ impl RuleSet {
                 ..bare(TermKind::Rule, win.evidence, rule.why.render(|c| table.get(0, c)))
             });
         }
-        let log_odds = self.calibrate(&score.log_odds)[k];
+        let log_odds = self.calibrate(&score.prior, &score.log_odds)[k];
         let delta = log_odds - score.log_odds[k];
         terms.push(bare(TermKind::Calibration, delta, "calibration".to_owned()));
         HazardExplanation { horizon: HORIZON_NAMES[k].to_owned(), terms, log_odds, hazard: sigmoid(log_odds) }

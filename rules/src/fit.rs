@@ -15,9 +15,9 @@ pub use write::{WriteError, write};
 
 use crate::assess::passage_log_odds;
 use crate::hazard::{EXPOSURE_HOURS, HAZARDS, MONTH_HOURS, PerHazard, exposure_log_odds};
+use crate::outcome::Outcome;
 use crate::ruleset::{Evidence, RuleSet};
 use crate::table::FeatureTable;
-use crate::truth::Outcome;
 use forewarn_domain::signal::SIGNALS;
 use forewarn_models::calibrate::{Calibration, spline};
 use forewarn_models::logistic::{Design, LogisticError, Ridge, fit_non_negative};

@@ -31,6 +31,11 @@ pub fn exposure_log_odds(rate_per_hour: f64, hours: f64) -> f64 {
     (rate_per_hour * hours).exp_m1().ln()
 }
 
+/// Gives the log-odds of an incident within each hazard's own span, at so many incidents in an instance's month.
+pub fn prior_log_odds(incidents_per_instance_month: f64) -> PerHazard {
+    EXPOSURE_HOURS.map(|hours| exposure_log_odds(incidents_per_instance_month / MONTH_HOURS, hours))
+}
+
 /// Probabilities of an incident by the end of each hazard's span, made from calibrated log-odds of the hazards:
 /// p24 = h1, p72 = 1 - (1 - h1)(1 - h2), p168 = 1 - (1 - h1)(1 - h2)(1 - h3).
 pub fn probabilities(calibrated: &PerHazard) -> PerHazard {

@@ -30,4 +30,6 @@ pub mod truth;
 
 pub mod foresee;
 pub mod judge;
+pub mod outcome;
+pub mod prior;
 pub mod resolve;

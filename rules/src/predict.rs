@@ -38,9 +38,12 @@ impl Default for Identity {
     }
 }
 
-/// Gives the id of a prediction: 32 hexadecimal digits of the SHA-256 of instance, `as_of` (milliseconds), rule set and engine.
-pub fn prediction_id(instance_id: &str, as_of: i64, ruleset_sha256: &str) -> String {
-    digest(&[instance_id, &as_of.to_string(), ruleset_sha256, ENGINE])
+/// Gives the id of a prediction: 32 hexadecimal digits of the SHA-256 of instance, `as_of` (milliseconds), rule set, engine, and
+/// the base rate where it was told.
+pub fn prediction_id(instance_id: &str, as_of: i64, ruleset_sha256: &str, prior_id: Option<&str>) -> String {
+    let as_of = as_of.to_string();
+    let parts = [instance_id, &as_of, ruleset_sha256, ENGINE];
+    digest(&parts.into_iter().chain(prior_id).collect::<Vec<_>>())
 }
 
 impl RuleSet {
@@ -60,8 +63,9 @@ impl RuleSet {
         let as_of = table.as_of[row];
         let held_until = if at_risk { self.held_until(table, &score, row, level) } else { None };
         let instance_id = table.instance_ids[row].as_str();
+        let prior = table.prior.as_ref();
         Prediction {
-            prediction_id: prediction_id(instance_id, as_of, &self.sha256),
+            prediction_id: prediction_id(instance_id, as_of, &self.sha256, prior.map(|b| b.prior_id.as_str())),
             episode_id: None,
             workload_episode_id: None,
             sequence: 0,
@@ -82,6 +86,7 @@ impl RuleSet {
             held_until: held_until.map(forewarn_domain::time::rfc3339),
             silence_id: None,
             plan: None,
+            prior: prior.cloned().map(Box::new),
             ruleset: self.reference(),
             engine: ENGINE.to_owned(),
             links: links::links(&identity.region, instance_id, as_of, factors.first().map(|f| f.signal)),

@@ -20,11 +20,13 @@ pub(crate) use why::plain;
 use crate::feature::Feature;
 use crate::feature_set::FeatureSet;
 use crate::features::{FeatureSettings, Levels as SignalLevels};
-use crate::hazard::{Calibration, HAZARDS, PerHazard};
+use crate::hazard::{Calibration, HAZARDS, PerHazard, prior_log_odds};
 use crate::predicate::Predicate;
+use crate::table::FeatureTable;
 use forewarn_domain::levels::{Episodes, Levels};
 use forewarn_domain::prediction::{Action, FailureType, RuleSetRef};
 use forewarn_domain::signal::{CREDIT_SHARES, SIGNALS, Signal};
+use forewarn_models::base_rate::Stated;
 use std::collections::BTreeSet;
 
 /// The text of the rule set that is built in.
@@ -54,8 +56,9 @@ pub struct RuleSet {
     pub(crate) levels: Levels,
     pub(crate) episodes: Episodes,
     pub(crate) limits: Limits,
-    pub(crate) incidents_per_instance_month: f64,
-    /// Log-odds of an incident within each hazard's own span.
+    /// The rate that is assumed of a fleet of which nothing is known, and the instance months that it counts for.
+    pub(crate) rate: Stated,
+    /// Log-odds of an incident within each hazard's own span at that rate.
     pub(crate) prior: PerHazard,
     pub(crate) passage: Passage,
     pub(crate) calibration: [Calibration; HAZARDS],
@@ -252,14 +255,21 @@ impl RuleSet {
         &self.limits
     }
 
-    /// Gives the incidents per instance and month (30 days) that are assumed without evidence.
-    pub fn incidents_per_instance_month(&self) -> f64 {
-        self.incidents_per_instance_month
+    /// Gives the incidents per instance and month (30 days) that are assumed of a fleet of which nothing is known, and the instance months
+    /// that this counts for beside what is.
+    pub fn rate(&self) -> Stated {
+        self.rate
     }
 
-    /// Gives the prior log-odds of each hazard.
+    /// Gives the prior log-odds of each hazard at that rate.
     pub fn prior(&self) -> &PerHazard {
         &self.prior
+    }
+
+    /// Gives the prior log-odds of each hazard in a row: those of the rate that the table says, else of the rule set's own.
+    pub fn prior_of(&self, table: &FeatureTable, row: usize) -> PerHazard {
+        let rate = table.rates[row];
+        if rate.is_nan() { self.prior } else { prior_log_odds(rate) }
     }
 
     /// Gives how first-passage probabilities become evidence.

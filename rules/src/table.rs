@@ -2,6 +2,7 @@
 
 use crate::feature::{WIDTH, columns};
 use crate::remark::Remark;
+use forewarn_domain::prior::Prior;
 use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, PolarsResult, Series};
 
 /// Features of many (instance, `as_of`) rows, column by column; NaN stands for "not known" until [`FeatureTable::to_frame`] makes it null.
@@ -17,6 +18,10 @@ pub struct FeatureTable {
     pub devices: Vec<Vec<Option<String>>>,
     /// What is to be said of each row beside its features.
     pub remarks: Vec<Vec<Remark>>,
+    /// The rate of incidents that each row is held against, in an instance's month; NaN where the rule set's own is.
+    pub rates: Vec<f64>,
+    /// The base rate that all rows are held against, where it was told.
+    pub prior: Option<Prior>,
 }
 
 impl FeatureTable {
@@ -41,6 +46,20 @@ impl FeatureTable {
             column.push(device.clone());
         }
         self.remarks.push(Vec::new());
+        self.rates.push(f64::NAN);
+    }
+
+    /// Holds the row that was added last against a rate, incidents in an instance's month.
+    pub fn set_rate(&mut self, incidents_per_instance_month: f64) {
+        if let Some(last) = self.rates.last_mut() {
+            *last = incidents_per_instance_month;
+        }
+    }
+
+    /// Holds every row against one base rate.
+    pub fn set_prior(&mut self, prior: Prior) {
+        self.rates.fill(prior.incidents_per_instance_month);
+        self.prior = Some(prior);
     }
 
     /// Says what is to be said of the row that was added last.
@@ -73,6 +92,8 @@ impl FeatureTable {
         let mut one = Self::new();
         one.push(&self.instance_ids[row], self.as_of[row], &features, &devices);
         one.remark(self.remarks.get(row).map_or(&[], Vec::as_slice));
+        one.set_rate(self.rates[row]);
+        one.prior.clone_from(&self.prior);
         one
     }
 

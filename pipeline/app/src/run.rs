@@ -103,6 +103,7 @@ impl Job {
             ruleset: &self.ruleset,
             shadow: self.shadow.as_ref(),
             map: &map,
+            stated_prior: None,
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &self.ctx.metrics,
             threads: self.threads,

@@ -115,6 +115,7 @@ const DETAIL_TYPES: &[(&str, Option<&str>)] = &[
     ("forewarn.operator.acted", None),
     ("forewarn.policy.changed", None),
     ("forewarn.prediction.observed", None),
+    ("forewarn.prior.estimated", None),
     ("forewarn.recovery.admitted", None),
     ("forewarn.recovery.approved", None),
     ("forewarn.recovery.deferred", None),

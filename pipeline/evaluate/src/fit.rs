@@ -8,11 +8,12 @@ use forewarn_history::{History, HistoryError};
 use forewarn_models::stats::log1pexp;
 use forewarn_predict::error::AnalyzeError;
 use forewarn_predict::fleet::Fleet;
-use forewarn_predict::truth::{Censored, RowTruth, Truth};
+use forewarn_predict::truth::Truth;
 use forewarn_rules::fit::{FOLDS, FitError, HeldOut, Learned, Observations, Place, Watched};
 use forewarn_rules::hazard::logit;
+use forewarn_rules::outcome::Outcome;
 use forewarn_rules::ruleset::RuleSet;
-use forewarn_rules::truth::{Incident, Outcome, outcome};
+use forewarn_rules::truth::Incident;
 use forewarn_runtime::interrupt::Interrupt;
 use forewarn_runtime::threads::Threads;
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,7 +152,7 @@ pub fn learn(
         let fleet = Fleet::read_over(&source.history, &[], steps.from..steps.to)?;
         let mut ids = BTreeSet::new();
         let map = SignalMap::new(map);
-        let teacher = Teacher { ruleset, truth: &truth, steps, end, source: n, causes: causes.as_ref() };
+        let teacher = Teacher { ruleset, truth: &truth, steps, source: n, causes: causes.as_ref() };
         let see = |lesson: &mut Lesson, replayed: &Replayed<'_>| teacher.show(lesson, replayed);
         let take = |mut part: Lesson| {
             ids.append(&mut part.ids);
@@ -159,7 +160,7 @@ pub fn learn(
             Ok(())
         };
         let (history, threads) = (&source.history, manner.threads);
-        Replay { history, features: &features, map: &map, fleet: &fleet, steps, threads, interrupt }.run(
+        Replay { history, features: &features, map: &map, fleet: &fleet, steps, priors: &[], threads, interrupt }.run(
             see,
             take,
             |done, all| {
@@ -176,8 +177,6 @@ struct Teacher<'a> {
     ruleset: &'a RuleSet,
     truth: &'a Truth,
     steps: Steps,
-    /// Where the data end.
-    end: i64,
     /// Which of the histories it is.
     source: usize,
     /// The causes of all histories, where each is to be held out.
@@ -186,21 +185,15 @@ struct Teacher<'a> {
 
 impl Teacher<'_> {
     fn show(&self, lesson: &mut Lesson, replayed: &Replayed<'_>) -> Result<(), AnalyzeError> {
-        let Self { ruleset, steps, end, .. } = *self;
+        let Self { ruleset, steps, .. } = *self;
         let Replayed { table, workload, .. } = *replayed;
         let Some(id) = table.instance_ids.first() else { return Ok(()) };
         let past = self.truth.of(id);
-        let times: Vec<i64> = past.incidents.iter().map(|i| i.ts).collect();
         let known = |row: usize| {
-            let ended = match past.row(table.as_of[row]) {
-                RowTruth::Quiet | RowTruth::Followed | RowTruth::Censored(Censored::PastEnd) => false,
-                RowTruth::Censored(_) => true,
-            };
-            if ended || ruleset.unassessable(table, row).is_some() {
-                Outcome::CENSORED
-            } else {
-                outcome(&times, table.as_of[row], end)
+            if ruleset.unassessable(table, row).is_some() {
+                return Outcome::CENSORED;
             }
+            Outcome::of(|horizon_ms| past.within(table.as_of[row], horizon_ms))
         };
         let outcomes: Vec<Outcome> = (0..table.len()).map(known).collect();
         let assessed = ruleset.assess(table)?;

@@ -14,7 +14,7 @@ use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::{History, HistoryError};
 use forewarn_predict::incidents::derive_from;
 use forewarn_rules::foresee::Verdict;
-use forewarn_rules::grid::{CELL_MS, HOUR_MS, HOURS};
+use forewarn_rules::grid::{CELL_MS, HOUR_MS, HOURS, reach};
 use forewarn_rules::incident::{Class, Settings};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::truth::Incident;
@@ -80,7 +80,8 @@ pub fn derived(history: &History, steps: Steps) -> Result<Incidents, HistoryErro
     Ok(Incidents { list, ..Incidents::default() })
 }
 
-/// Tries a rule set on a history. `given` are incidents that somebody knows; without them they are derived.
+/// Tries a rule set on a history. `given` are incidents that somebody knows; without them they are derived. With
+/// `pages_per_week` a level for `high` is picked that keeps to it.
 ///
 /// # Errors
 /// As a backtest's.
@@ -89,14 +90,15 @@ pub fn trial(
     ruleset: &RuleSet,
     map: &SignalMap,
     steps: Steps,
-    given: Option<Incidents>,
+    (given, pages_per_week): (Option<Incidents>, Option<f64>),
     interrupt: &Interrupt,
     progress: impl FnMut(u64, u64),
 ) -> Result<DryRunResult, BacktestError> {
     let incidents_from = if given.is_some() { "file" } else { "derived" };
     let incidents = match given {
         Some(given) => given,
-        None => derived(history, steps)?,
+        // The week before the range tells how often the fleet fails.
+        None => derived(history, Steps { from: reach(steps.from), ..steps })?,
     };
     let job = Job {
         history,
@@ -107,6 +109,8 @@ pub fn trial(
         incidents: Some(&incidents),
         baselines: false,
         costs: None,
+        pages_per_week,
+        stated_prior: None,
         threads: Threads::all(),
     };
     let found = backtest::judge_incidents(&job, interrupt, progress)?;

@@ -1,5 +1,6 @@
 //! Replays a range of time: the features of every instance at every step, point in time, in one pass over the history.
 
+use forewarn_domain::prior::Prior;
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_history::History;
 use forewarn_predict::error::AnalyzeError;
@@ -30,6 +31,11 @@ impl Steps {
         let n = (self.to - self.from + self.step - 1).max(0) / self.step.max(1);
         (0..n).map(move |i| self.from + i * self.step)
     }
+
+    /// Gives the number of the step at one of the times.
+    pub fn index(self, time: i64) -> usize {
+        usize::try_from((time - self.from) / self.step.max(1)).unwrap_or(usize::MAX)
+    }
 }
 
 /// What is replayed.
@@ -43,6 +49,8 @@ pub struct Replay<'a> {
     /// What was known of instances beside their metrics.
     pub fleet: &'a Fleet,
     pub steps: Steps,
+    /// How often the fleet fails, at each step; empty where the rule set says it.
+    pub priors: &'a [Prior],
     /// How many buckets are replayed at a time.
     pub threads: Threads,
     /// Ends it early.
@@ -89,7 +97,7 @@ impl Replay<'_> {
         bucket: u16,
         mut see: impl FnMut(&Replayed<'_>) -> Result<(), AnalyzeError>,
     ) -> Result<(), AnalyzeError> {
-        let Self { history, features, map, fleet, steps, interrupt, .. } = *self;
+        let Self { history, features, map, fleet, steps, priors, interrupt, .. } = *self;
         let mut builder = RowBuilder::new(features.clone(), history.delay_ms());
         let mut gather = SeriesCollector::new(map, history.delay_ms(), |g| {
             if interrupt.is_raised() {
@@ -102,6 +110,9 @@ impl Replay<'_> {
                 for as_of in times {
                     let row = builder.row(&prepared, &attributes, as_of);
                     table.push(g.instance_id, as_of, &row.values, &row.devices);
+                    if let Some(prior) = priors.get(steps.index(as_of)) {
+                        table.set_rate(prior.incidents_per_instance_month);
+                    }
                 }
             }
             let identity = fleet.identity(g.instance_id, g.account, g.region);

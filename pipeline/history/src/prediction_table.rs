@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub type TableWriteError = Box<dyn Error + Send + Sync>;
 
 /// The columns of a prediction in CSV and Parquet.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 21] = [
     "prediction_id",
     "episode_id",
     "instance_id",
@@ -31,6 +31,8 @@ const COLUMNS: [&str; 19] = [
     "ruleset",
     "ruleset_sha256",
     "engine",
+    "prior_id",
+    "incidents_per_instance_month",
 ];
 
 fn cell(p: &Prediction, column: &str) -> Option<String> {
@@ -56,6 +58,8 @@ fn cell(p: &Prediction, column: &str) -> Option<String> {
         "ruleset" => Some(format!("{} {}", p.ruleset.name, p.ruleset.version)),
         "ruleset_sha256" => Some(p.ruleset.sha256.clone()),
         "engine" => Some(p.engine.clone()),
+        "prior_id" => p.prior.as_ref().map(|prior| prior.prior_id.clone()),
+        "incidents_per_instance_month" => number(p.prior.as_ref().map(|prior| prior.incidents_per_instance_month)),
         _ => None,
     }
 }
@@ -92,6 +96,7 @@ pub fn parquet(predictions: &[Prediction]) -> Result<Vec<u8>, TableWriteError> {
             "p24" => p(|p| p.probability.h24),
             "p72" => p(|p| p.probability.h72),
             "p168" => p(|p| p.probability.h168),
+            "incidents_per_instance_month" => p(|p| p.prior.as_ref().map(|prior| prior.incidents_per_instance_month)),
             _ => text(predictions.iter().map(|p| cell(p, name))),
         };
         fields.push((name, column));

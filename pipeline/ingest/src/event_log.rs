@@ -184,6 +184,7 @@ pub fn rows(new: &NewEvent, received_at: i64) -> Vec<EventRow> {
         | Event::PredictionAnnounced(_)
         | Event::PredictionCleared(_)
         | Event::PredictionResolved(_)
+        | Event::PriorEstimated(_)
         | Event::WorkloadPredicted(_)
         | Event::WorkloadUpdated(_)
         | Event::WorkloadCleared(_)

@@ -12,6 +12,7 @@ pub mod notice;
 pub mod operator;
 pub mod policy;
 pub mod prediction;
+pub mod prior;
 pub mod pruned;
 pub mod recovery;
 pub mod spot;
@@ -221,6 +222,8 @@ events! {
     PredictionCleared(prediction::Cleared) = "prediction.cleared" v 1;
     /// It is known how a prediction, or the lack of one, turned out.
     PredictionResolved(prediction::Resolved) = "prediction.resolved" v 1;
+    /// It was estimated how often the fleet fails.
+    PriorEstimated(prior::Estimated) = "prior.estimated" v 1;
     /// Several members of a workload have the same failure ahead.
     WorkloadPredicted(workload::Predicted) = "workload.predicted" v 1;
     /// A workload episode grew.

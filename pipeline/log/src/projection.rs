@@ -51,6 +51,7 @@ pub fn keys(event: &Event) -> Vec<Key> {
         | Event::SpotRebalanceRecommended(_)
         | Event::AlarmChanged(_)
         | Event::LogMatched(_)
+        | Event::PriorEstimated(_)
         | Event::NoticeSent(_)
         | Event::NoticeFailed(_)
         | Event::PolicyChanged(_)

@@ -8,6 +8,7 @@ use forewarn_history::{History, HistoryError};
 use forewarn_rules::assess::{AssessError, Assessed};
 use forewarn_rules::instance::SPARK;
 use forewarn_rules::predict::Identity;
+use forewarn_rules::prior::PriorFrom;
 use forewarn_rules::remark::Remark;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::table::FeatureTable;
@@ -52,7 +53,7 @@ impl Look<'_> {
         if evidence.rows.is_empty() {
             return Err(no_data(self.history, self.as_of, whose)?);
         }
-        Ok(Analysis::of(evidence, self.as_of, self.ruleset)?)
+        Ok(Analysis::of(evidence, self.as_of, self.ruleset, self.prior)?)
     }
 }
 
@@ -74,7 +75,7 @@ impl Analysis {
     ///
     /// # Errors
     /// When the rules do not run on it.
-    pub fn of(evidence: Evidence, as_of: i64, ruleset: &RuleSet) -> Result<Self, AssessError> {
+    pub fn of(evidence: Evidence, as_of: i64, ruleset: &RuleSet, prior: &PriorFrom) -> Result<Self, AssessError> {
         let Evidence { rows, samples } = evidence;
         let mut table = FeatureTable::new();
         let (mut identities, mut sparks) = (Vec::new(), Vec::new());
@@ -84,7 +85,9 @@ impl Analysis {
             identities.push(identity);
             sparks.push(row.sparks);
         }
-        let assessed = ruleset.assess(&table)?;
+        let fired = ruleset.fired(&table)?;
+        prior.apply(ruleset, &mut table, &fired, as_of);
+        let assessed = ruleset.assess_fired(&table, fired);
         Ok(Self { as_of, table, identities, sparks, assessed, samples })
     }
 
@@ -172,9 +175,10 @@ mod tests {
         import_files(&mut history, &[file], &options, &mut |_| ()).unwrap();
         let ruleset = RuleSet::builtin(&|_| None).unwrap();
         let (map, fleet) = (SignalMap::new(BTreeMap::new()), Fleet::default());
+        let prior = &PriorFrom::Evidence;
         let (ruleset, map, fleet, as_of, threads) = (&ruleset, &map, &fleet, T + HOUR, Threads::ONE);
         let samples = |history: &History, progress: &mut dyn FnMut(u64, u64)| {
-            Look { history, ruleset, map, fleet, as_of, threads }.analyze(progress).unwrap().samples.read
+            Look { history, ruleset, map, fleet, as_of, prior, threads }.analyze(progress).unwrap().samples.read
         };
         let before = samples(&history, &mut |_, _| ());
         let mut pruned = false;

@@ -10,6 +10,7 @@ use forewarn_history::{History, ScanOptions};
 use forewarn_rules::grid::reach;
 use forewarn_rules::instance::{InstanceRow, RowBuilder};
 use forewarn_rules::predict::Identity;
+use forewarn_rules::prior::PriorFrom;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::threads::Threads;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,8 @@ pub struct Look<'a> {
     pub fleet: &'a Fleet,
     /// The time, milliseconds.
     pub as_of: i64,
+    /// How often the fleet fails, or where that is to be seen.
+    pub prior: &'a PriorFrom,
     /// How many buckets are read at a time.
     pub threads: Threads,
 }

@@ -20,4 +20,5 @@ pub mod resolve;
 pub mod truth;
 
 pub mod prediction_run;
+pub mod prior;
 pub mod shadow;

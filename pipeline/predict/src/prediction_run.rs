@@ -3,22 +3,27 @@
 //! A run that was cut short is executed again: predictions, episodes and files have ids that depend on what they say alone, so that
 //! what is there already stays.
 
+mod error;
+
 use crate::analyze::{Analysis, no_data};
-use crate::announce::{self, AnnounceError, Emitted};
+use crate::announce::{self, Emitted};
 use crate::error::AnalyzeError;
 use crate::evidence::{Evidence, Look, Whose};
-use crate::evidence_file::{self, EvidenceError};
+use crate::evidence_file;
 use crate::fleet::{DeclaredChange, Fleet};
-use crate::incidents::{self, IncidentsError};
+use crate::incidents;
+use crate::prior::{self, KnownIncidents};
 use crate::resolve::{self, ResolveError};
 use crate::shard::Shard;
 use crate::turn_tables::{Needs, TurnTables};
 use forewarn_domain::previewer::RecoveryPreviewer;
+use forewarn_domain::prior::Prior;
 use forewarn_domain::round::Round;
 use forewarn_domain::signal_map::SignalMap;
-use forewarn_history::{History, HistoryError};
-use forewarn_log::{LogError, StateLog};
+use forewarn_history::History;
+use forewarn_log::StateLog;
 use forewarn_rules::grid::reach;
+use forewarn_rules::prior::{FleetRecord, PriorFrom};
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_runtime::failpoint;
 use forewarn_runtime::interrupt::Interrupt;
@@ -31,6 +36,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+pub use error::{ConcludeError, PredictionRunError, TablesError};
+
 /// What a prediction run works on.
 #[derive(Debug, Clone, Copy)]
 pub struct PredictionRun<'a> {
@@ -41,6 +48,8 @@ pub struct PredictionRun<'a> {
     pub shadow: Option<&'a RuleSet>,
     /// Which metrics feed which signals.
     pub map: &'a SignalMap,
+    /// How often the fleet fails, where somebody states it; else it is estimated.
+    pub stated_prior: Option<f64>,
     /// What gives predictions at high their plans, where somebody wants them.
     pub plans: Option<&'a dyn RecoveryPreviewer>,
     /// What is counted.
@@ -59,53 +68,6 @@ pub struct Prepared {
     fleet: Option<Fleet>,
 }
 
-/// Explains why a run did not come to its end; executing it again is safe.
-#[derive(Debug, thiserror::Error)]
-pub enum PredictionRunError {
-    /// The analysis failed.
-    #[error(transparent)]
-    Analyze(#[from] AnalyzeError),
-    /// What was found could not be written down.
-    #[error(transparent)]
-    Announce(#[from] AnnounceError),
-    #[error(transparent)]
-    Log(#[from] LogError),
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    /// The progress could not be kept.
-    #[error(transparent)]
-    Progress(#[from] ProgressError),
-    /// Another process has taken the turn over.
-    #[error(transparent)]
-    Lease(#[from] LeaseError),
-    /// What shards gathered can't be handed on.
-    #[error(transparent)]
-    Evidence(#[from] EvidenceError),
-}
-
-impl From<TablesError> for PredictionRunError {
-    fn from(e: TablesError) -> Self {
-        match e {
-            TablesError::History(e) => Self::History(e),
-            TablesError::Log(e) => Self::Log(e),
-            TablesError::Progress(e) => Self::Progress(e),
-        }
-    }
-}
-
-/// Explains why the history's small tables could not be read for a turn.
-#[derive(Debug, thiserror::Error)]
-pub enum TablesError {
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    /// The log does not say which episodes are open.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// It can't be read since when failures are looked for.
-    #[error(transparent)]
-    Progress(#[from] ProgressError),
-}
-
 /// What was learned of how things turned out.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Concluded {
@@ -114,22 +76,6 @@ pub struct Concluded {
     /// How episodes turned out.
     #[serde(flatten)]
     pub resolved: resolve::Report,
-}
-
-/// Explains why it is not known how things turned out; asking again is safe.
-#[derive(Debug, thiserror::Error)]
-pub enum ConcludeError {
-    /// It can't be read or written since when failures are looked for.
-    #[error(transparent)]
-    Progress(#[from] ProgressError),
-    #[error(transparent)]
-    Tables(#[from] TablesError),
-    /// Incidents could not be found or written down.
-    #[error(transparent)]
-    Incidents(#[from] IncidentsError),
-    /// Episodes could not be resolved.
-    #[error(transparent)]
-    Resolve(#[from] ResolveError),
 }
 
 /// What runs did.
@@ -264,7 +210,9 @@ impl DueTurn {
         // A round that is caught up with may open an episode and clear it: what happened since long before it is needed too.
         let first = self.seek_from(now)?.min(round.map_or(i64::MAX, reach));
         let since = Some(incidents::needed_since(first));
-        let needs = Needs { round, since, incidents_since: since, ..Needs::default() };
+        // How often the fleet fails is told by what failed in the weeks before.
+        let incidents_since = since.min(round.map(FleetRecord::reach).or(since));
+        let needs = Needs { round, since, incidents_since, ..Needs::default() };
         let needs = needs.with_open(&resolve::episodes(log)?, now.saturating_sub(OPEN_MS));
         let read = TurnTables::read(history, &needs)?;
         Ok(self.tables.get_or_init(|| read))
@@ -294,8 +242,9 @@ impl PredictionRun<'_> {
     ) -> Result<RunReport, PredictionRunError> {
         let mut report = RunReport::default();
         let due = schedule.due(turn.progress.read()?, now);
-        let Some(&first) = due.first() else { return Ok(report) };
+        let (Some(&first), Some(&last)) = (due.first(), due.last()) else { return Ok(report) };
         let tables = turn.tables(self.history, log, Some(first), now)?;
+        let known = KnownIncidents::of(self.history, &tables.incidents, first, last)?;
         let changes = DeclaredChange::of(log)?;
         for as_of in due {
             if stop.is_raised() {
@@ -305,7 +254,8 @@ impl PredictionRun<'_> {
             // What is caught up with is not looked at now.
             let run = Self { plans: self.plans.filter(|p| p.is_fresh(as_of)), ..*self };
             let fleet = Fleet::of(&tables.instances, &tables.events, &changes, as_of);
-            match run.execute(log, fleet, as_of, &mut report) {
+            let prior = self.prior(Some(log), Some(&known), as_of)?;
+            match run.execute(log, (fleet, prior), as_of, &mut report) {
                 Ok(()) => {}
                 Err(PredictionRunError::Analyze(AnalyzeError::NoData { .. })) => report.empty += 1,
                 Err(e) => return Err(e),
@@ -324,11 +274,11 @@ impl PredictionRun<'_> {
     fn execute(
         &self,
         log: &dyn StateLog,
-        fleet: Fleet,
+        known: (Fleet, PriorFrom),
         as_of: i64,
         report: &mut RunReport,
     ) -> Result<(), PredictionRunError> {
-        let prepared = self.prepare_of(Some(log), fleet, as_of, |_, _| {})?;
+        let prepared = self.prepare_of(Some(log), known, as_of, |_, _| {})?;
         self.write(log, &prepared, report)?;
         self.keep(&prepared).map(drop)
     }
@@ -344,7 +294,7 @@ impl PredictionRun<'_> {
         as_of: i64,
         progress: impl Fn(u64, u64),
     ) -> Result<Prepared, PredictionRunError> {
-        self.prepare_of(log, self.fleet(log, as_of)?, as_of, progress)
+        self.prepare_of(log, (self.fleet(log, as_of)?, self.prior(log, None, as_of)?), as_of, progress)
     }
 
     fn fleet(&self, log: Option<&dyn StateLog>, as_of: i64) -> Result<Fleet, PredictionRunError> {
@@ -352,19 +302,33 @@ impl PredictionRun<'_> {
         Ok(Fleet::read(self.history, &changes, as_of)?)
     }
 
-    fn look<'a>(&'a self, fleet: &'a Fleet, as_of: i64) -> Look<'a> {
+    fn look<'a>(&'a self, fleet: &'a Fleet, prior: &'a PriorFrom, as_of: i64) -> Look<'a> {
         let Self { history, ruleset, map, threads, .. } = *self;
-        Look { history, ruleset, map, fleet, as_of, threads }
+        Look { history, ruleset, map, fleet, as_of, prior, threads }
+    }
+
+    /// Finds the prior of a round; `known` are the incidents, read where they were not.
+    fn prior(
+        &self,
+        log: Option<&dyn StateLog>,
+        known: Option<&KnownIncidents>,
+        as_of: i64,
+    ) -> Result<PriorFrom, PredictionRunError> {
+        if let Some(rate) = self.stated_prior {
+            return Ok(PriorFrom::Given(Prior::stated(rate)));
+        }
+        let read = if known.is_none() { KnownIncidents::read(self.history, as_of)? } else { KnownIncidents::default() };
+        Ok(known.unwrap_or(&read).prior(log.map(|log| log as _), self.ruleset, as_of)?)
     }
 
     fn prepare_of(
         &self,
         log: Option<&dyn StateLog>,
-        fleet: Fleet,
+        (fleet, prior): (Fleet, PriorFrom),
         as_of: i64,
         progress: impl Fn(u64, u64),
     ) -> Result<Prepared, PredictionRunError> {
-        let analysis = self.look(&fleet, as_of).analyze(progress)?;
+        let analysis = self.look(&fleet, &prior, as_of).analyze(progress)?;
         self.prepared(log, analysis, Some(fleet))
     }
 
@@ -395,7 +359,8 @@ impl PredictionRun<'_> {
         progress: impl Fn(u64, u64),
     ) -> Result<(String, Evidence), PredictionRunError> {
         let fleet = self.fleet(log, as_of)?;
-        let look = self.look(&fleet, as_of);
+        // Evidence knows of no prior: the whole fleet's is estimated where it is merged.
+        let look = self.look(&fleet, &PriorFrom::Evidence, as_of);
         let evidence = look.gather(Whose::Shard(shard), progress)?;
         Ok((look.keep_evidence(shard, &evidence)?, evidence))
     }
@@ -409,7 +374,8 @@ impl PredictionRun<'_> {
         if evidence.rows.is_empty() {
             return Err(no_data(self.history, as_of, Whose::Everybody)?.into());
         }
-        let analysis = Analysis::of(evidence, as_of, self.ruleset).map_err(AnalyzeError::from)?;
+        let analysis =
+            Analysis::of(evidence, as_of, self.ruleset, &self.prior(log, None, as_of)?).map_err(AnalyzeError::from)?;
         self.prepared(log, analysis, None)
     }
 
@@ -432,6 +398,9 @@ impl PredictionRun<'_> {
         report: &mut RunReport,
     ) -> Result<(), PredictionRunError> {
         let Prepared { analysis, round, .. } = prepared;
+        if let Some(prior) = &analysis.table.prior {
+            prior::write(log, self.ruleset, analysis.as_of, prior)?;
+        }
         report.emitted.add(announce::write(log, round)?);
         failpoint::point("analyze.written");
         report.instances = analysis.table.len() as u64;
@@ -451,12 +420,13 @@ impl PredictionRun<'_> {
         let Prepared { analysis, round, fleet } = prepared;
         let kept = announce::keep(self.history, analysis, self.ruleset, round)?;
         failpoint::point("analyze.kept");
+        let prior = analysis.table.prior.clone().map_or(PriorFrom::Evidence, PriorFrom::Given);
         if let Some(shadow) = self.shadow
             && let Err(e) = crate::shadow::keep(
                 self.history,
                 (analysis, self.ruleset),
                 shadow,
-                fleet.as_ref().map(|fleet| self.look(fleet, analysis.as_of)).as_ref(),
+                fleet.as_ref().map(|fleet| self.look(fleet, &prior, analysis.as_of)).as_ref(),
             )
         {
             // The shadow is a trial: what people see goes on without it.

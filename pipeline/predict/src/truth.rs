@@ -75,7 +75,12 @@ impl Truth {
 impl InstanceTruth<'_> {
     /// Gives what became of the row at `as_of` within 24 hours.
     pub fn row(&self, as_of: i64) -> RowTruth {
-        judge::judge(self.incidents, self.endings, self.end, as_of, DAY_MS)
+        self.within(as_of, DAY_MS)
+    }
+
+    /// Gives what became of the row at `as_of` within a horizon, milliseconds.
+    pub fn within(&self, as_of: i64, horizon_ms: i64) -> RowTruth {
+        judge::judge(self.incidents, self.endings, self.end, as_of, horizon_ms)
     }
 
     /// Gives the index of the first incident after `as_of`.

@@ -174,6 +174,7 @@ pub fn of_event(at_ms: UnixMs, event: &Event) -> Vec<Trigger> {
         | Event::PredictionObserved(_)
         | Event::PredictionCleared(_)
         | Event::PredictionResolved(_)
+        | Event::PriorEstimated(_)
         | Event::WorkloadPredicted(_)
         | Event::WorkloadUpdated(_)
         | Event::WorkloadCleared(_)

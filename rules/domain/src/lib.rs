@@ -12,6 +12,7 @@ pub mod statistic;
 
 pub mod levels;
 pub mod prediction;
+pub mod prior;
 
 pub mod episode;
 pub mod episode_update;

@@ -1,6 +1,7 @@
 //! Defines a prediction as people and programs receive it (public, versioned).
 
 use crate::preview::RecoveryPreview;
+use crate::prior::Prior;
 use crate::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -297,6 +298,9 @@ pub struct Prediction {
     /// What a recovery would do about it, verified when it was told; absent below high, and where nobody asked for plans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Box<RecoveryPreview>>,
+    /// How often the fleet fails: the rate that the probabilities start from; absent from predictions that tell none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<Box<Prior>>,
     /// The rules that made it.
     pub ruleset: RuleSetRef,
     /// The version of forewarn that made it.

@@ -21,6 +21,8 @@ pub struct Score {
     pub passage: [PerHazard; SIGNALS.len()],
     /// For each group the strongest rule towards each hazard; None when none adds anything.
     pub groups: Vec<[Option<Win>; HAZARDS]>,
+    /// The prior log-odds of each hazard.
+    pub prior: PerHazard,
     /// Prior, first passage and groups, in this order, summed for each hazard.
     pub log_odds: PerHazard,
 }
@@ -103,10 +105,11 @@ impl RuleSet {
                 }
             }
         }
+        out.prior = self.prior_of(table, row);
         for k in 0..HAZARDS {
             let passage: f64 = out.passage.iter().map(|evidence| evidence[k]).sum();
             let groups = out.groups.iter().filter_map(|g| g[k]);
-            out.log_odds[k] = groups.fold(self.prior[k] + passage, |sum, win| sum + win.evidence);
+            out.log_odds[k] = groups.fold(out.prior[k] + passage, |sum, win| sum + win.evidence);
         }
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::feature::{WIDTH, column_index};
+use crate::outcome::Outcome;
 use crate::ruleset::DEFAULT_TOML;
-use crate::truth::Outcome;
 
 /// How much was seen.
 const WATCHED: [Watched; 1] = [Watched { incidents: 165, hours: 50_000.0 }];
@@ -157,7 +157,7 @@ fn a_rate_ten_times_as_high_makes_all_odds_ten_times_as_high() {
     let often = RuleSet::parse(&often, "often.toml", &|_| None).unwrap_or_else(|e| panic!("{e}"));
     assert!(rare.calibration().iter().all(|c| c.knots().len() > 2));
     for evidence in [0.0, 1.0, 4.0] {
-        let odds = |rules: &RuleSet| rules.calibrate(&rules.prior().map(|prior| prior + evidence));
+        let odds = |rules: &RuleSet| rules.calibrate(rules.prior(), &rules.prior().map(|prior| prior + evidence));
         for (k, (few, many)) in odds(&rare).into_iter().zip(odds(&often)).enumerate() {
             let between = often.prior()[k] - rare.prior()[k];
             assert!((many - few - between).abs() < 1e-12 && between > 2.2, "{k}: {few} {many}");

@@ -6,12 +6,13 @@ use super::raw::{Number, RawBin, RawBins, RawEvidence, RawRule, RawRuleSet, RawW
 use super::{Evidence, Limits, Params, Passage, Problem, Rule, RuleSet, RuleSetError, Why};
 use crate::feature::{FEATURES, WIDTH, column_index, columns};
 use crate::grid::HOURS;
-use crate::hazard::{Calibration, EXPOSURE_HOURS, HAZARDS, HORIZON_NAMES, MONTH_HOURS, PerHazard, exposure_log_odds};
+use crate::hazard::{Calibration, HAZARDS, HORIZON_NAMES, PerHazard, prior_log_odds};
 use crate::predicate::{Predicate, evaluate};
 use crate::table::FeatureTable;
 use forewarn_domain::id::hex;
 use forewarn_domain::levels::{Episodes, Levels};
 use forewarn_domain::signal::{SIGNALS, Signal};
+use forewarn_models::base_rate::Stated;
 use polars::prelude::PolarsError;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -20,6 +21,8 @@ use toml::Spanned;
 
 /// Weights of evidence past this are certain either way; more would only invite overflow.
 const MAX_EVIDENCE: f64 = 50.0;
+/// The instance months that the stated rate counts for, where nothing else is said.
+const INSTANCE_MONTHS: f64 = 2.0;
 
 struct Builder<'a> {
     text: &'a str,
@@ -40,15 +43,16 @@ pub(super) fn build(text: &str, origin: &str, env: &dyn Fn(&str) -> Option<Strin
     let episodes = b.episodes(&raw)?;
     let limits = b.limits(&raw)?;
     let incidents = b.ranged(&raw.prior.incidents_per_instance_month, "incidents_per_instance_month", 1e-9, 1e3)?;
+    let months = raw.prior.instance_months.as_ref();
+    let months = months.map_or(Ok(INSTANCE_MONTHS), |n| b.ranged(n, "instance_months", 1e-3, 1e6))?;
     let passage = b.passage(&raw)?;
     let calibration = b.calibrations(&raw)?;
     let (groups, rules) = b.rules(&raw)?;
     b.refuse_unused(&raw)?;
-    let rate = incidents / MONTH_HOURS;
     Ok(RuleSet {
         sha256: fingerprint(text, &b.params),
-        prior: EXPOSURE_HOURS.map(|h| exposure_log_odds(rate, h)),
-        incidents_per_instance_month: incidents,
+        prior: prior_log_odds(incidents),
+        rate: Stated { per_month: incidents, months },
         name: raw.name,
         version: raw.version,
         params: b.params,

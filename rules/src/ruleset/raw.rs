@@ -51,6 +51,7 @@ pub(super) struct RawHysteresis {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPrior {
     pub(super) incidents_per_instance_month: Spanned<Number>,
+    pub(super) instance_months: Option<Spanned<Number>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -146,10 +146,12 @@ fn the_id_depends_on_instance_time_and_rules_alone() {
     let (a, b) = (of(LEAK), of(&[]));
     assert_eq!(a.prediction_id, b.prediction_id, "first write wins: features don't change the id");
     assert_eq!(a.prediction_id.len(), 32);
-    let base = prediction_id("i-1", NOON, "abc");
-    for other in
-        [prediction_id("i-2", NOON, "abc"), prediction_id("i-1", NOON + 1, "abc"), prediction_id("i-1", NOON, "abd")]
-    {
+    let base = prediction_id("i-1", NOON, "abc", None);
+    for other in [
+        prediction_id("i-2", NOON, "abc", None),
+        prediction_id("i-1", NOON + 1, "abc", None),
+        prediction_id("i-1", NOON, "abd", None),
+    ] {
         assert_ne!(base, other);
     }
     assert_eq!(serde_json::to_string(&of(LEAK)).unwrap(), serde_json::to_string(&of(LEAK)).unwrap());
@@ -217,7 +219,7 @@ fn the_counterfactual_names_every_signal_that_keeps_the_level() {
     let remaining = |without: &[Signal]| {
         let mut score = Score::default();
         rules.score_without(&table, &assessed.fired, 0, without, &mut score);
-        rules.levels().of(&probabilities(&rules.calibrate(&score.log_odds)))
+        rules.levels().of(&probabilities(&rules.calibrate(&score.prior, &score.log_odds)))
     };
     assert!(c.signals.len() >= 2, "{c:?}");
     assert_eq!(remaining(&c.signals), c.confidence);

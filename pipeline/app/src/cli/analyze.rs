@@ -4,7 +4,7 @@ mod due;
 mod shards;
 
 use super::buses::{self, BusArgs};
-use super::common::{HistoryArg, MapArg, RulesArg, StateArg, ThreadsArg, load_shadow, time};
+use super::common::{HistoryArg, MapArg, PriorArg, RulesArg, StateArg, ThreadsArg, load_shadow, time};
 use super::error::CliError;
 use super::output::progress;
 use super::plans::PlanArgs;
@@ -70,6 +70,8 @@ pub(super) struct Args {
     #[command(flatten)]
     map: MapArg,
     #[command(flatten)]
+    prior: PriorArg,
+    #[command(flatten)]
     buses: BusArgs,
     #[command(flatten)]
     plans: PlanArgs,
@@ -129,6 +131,7 @@ impl Args {
             ruleset: &ruleset,
             shadow: shadow.as_ref(),
             map: &map,
+            stated_prior: self.prior.prior,
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &metrics,
             threads: self.threads.threads(context)?,
@@ -269,9 +272,10 @@ pub(super) fn of_run(e: PredictionRunError) -> CliError {
         PredictionRunError::Log(e) => e.into(),
         PredictionRunError::History(e) => e.into(),
         PredictionRunError::Evidence(e) => e.into(),
-        e @ (PredictionRunError::Announce(_) | PredictionRunError::Progress(_) | PredictionRunError::Lease(_)) => {
-            CliError::failed(e)
-        }
+        e @ (PredictionRunError::Announce(_)
+        | PredictionRunError::Progress(_)
+        | PredictionRunError::Lease(_)
+        | PredictionRunError::Prior(_)) => CliError::failed(e),
     }
 }
 

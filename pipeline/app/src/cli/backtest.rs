@@ -1,6 +1,6 @@
 //! `forewarn backtest`: replays a range of time, and says what the predictions were worth.
 
-use super::common::{HistoryArg, MapArg, RulesArg, ThreadsArg, builtin, load_rules, span, time};
+use super::common::{BudgetArg, HistoryArg, MapArg, PriorArg, RulesArg, ThreadsArg, builtin, load_rules, span, time};
 use super::error::CliError;
 use super::output::progress;
 use super::{Context, End};
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   forewarn backtest --history H --incidents incidents.parquet --from 2026-01-08T01:00:00Z --to 2026-02-05T00:00:00Z
   forewarn backtest … --rules mine.toml --against default --format json
+  forewarn backtest … --pages-per-week 5           (the lowest level for high that keeps to it)
   forewarn backtest … --cost-miss 400 --cost-false-alarm 30 --cost-action 10
   forewarn backtest … --predictions out.parquet    (a row for every instance and step)
 
@@ -33,6 +34,8 @@ pub(super) struct Args {
     against: Option<PathBuf>,
     #[command(flatten)]
     map: MapArg,
+    #[command(flatten)]
+    prior: PriorArg,
     /// Known incidents: instance_id, ts, and where known cause and predictable (Parquet or CSV)
     #[arg(long, value_name = "FILE")]
     incidents: Option<PathBuf>,
@@ -64,6 +67,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "X", value_parser = cost, allow_negative_numbers = true, default_value_t = 0.0, requires = "cost_miss")]
     cost_action: f64,
     #[command(flatten)]
+    budget: BudgetArg,
+    #[command(flatten)]
     threads: ThreadsArg,
     /// Prints text or JSON
     #[arg(long, value_enum, default_value = "text")]
@@ -84,6 +89,11 @@ impl Args {
                 "--cost-miss needs --incidents FILE: without known incidents nothing has a cost",
             ));
         }
+        if self.budget.pages_per_week.is_some() && self.incidents.is_none() {
+            return Err(CliError::input(
+                "--pages-per-week needs --incidents FILE: without known incidents no page is right or wrong",
+            ));
+        }
         let zone = self.tz.as_deref().map(forewarn_runtime::time::zone).transpose()?;
         let incidents =
             self.incidents.as_deref().map(|path| backtest::read_incidents(path, zone.as_ref())).transpose()?;
@@ -99,6 +109,8 @@ impl Args {
             incidents: incidents.as_ref(),
             baselines: !self.no_baselines,
             costs,
+            pages_per_week: self.budget.pages_per_week,
+            stated_prior: self.prior.prior,
             threads: self.threads.threads(context)?,
         };
         let interrupt = Interrupt::listen()?;

@@ -171,6 +171,34 @@ fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }
 
+/// How many pages people put up with.
+#[derive(Debug, clap::Args)]
+pub(super) struct BudgetArg {
+    /// Picks the lowest level for high at which this history would have brought at most so many pages a week
+    #[arg(long, value_name = "N", value_parser = pages)]
+    pub(super) pages_per_week: Option<f64>,
+}
+
+/// Reads a number of pages: zero or more, and finite.
+fn pages(text: &str) -> Result<f64, String> {
+    let found = text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
+    found.ok_or_else(|| format!("`{text}` is not a number of pages; write zero or more"))
+}
+
+/// How often the fleet fails.
+#[derive(Debug, clap::Args)]
+pub(super) struct PriorArg {
+    /// Incidents in an instance's month, where you know better than what is estimated from known incidents or the evidence
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(super) prior: Option<f64>,
+}
+
+/// Reads a rate: above zero, and finite.
+fn rate(text: &str) -> Result<f64, String> {
+    let found = text.parse::<f64>().ok().filter(|rate| (1e-6..=100.0).contains(rate));
+    found.ok_or_else(|| format!("`{text}` is not a rate; write incidents in an instance's month, 0.000001 to 100"))
+}
+
 /// Which metric names feed which signals, beyond the table of known names.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::doc_markdown, reason = "shown as help on a terminal, where backticks are noise")]

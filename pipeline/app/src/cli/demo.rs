@@ -54,6 +54,7 @@ impl Args {
             ruleset: &ruleset,
             shadow: None,
             map: &map,
+            stated_prior: None,
             plans: None,
             metrics: &metrics,
             threads: Threads::all(),

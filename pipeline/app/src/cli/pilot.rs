@@ -2,7 +2,7 @@
 
 mod fetch;
 
-use super::common::{MapArg, RulesArg, span, time};
+use super::common::{BudgetArg, MapArg, RulesArg, span, time};
 use super::error::CliError;
 use super::output::progress;
 use super::pull::PullArgs;
@@ -67,6 +67,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span)]
     step: i64,
     #[command(flatten)]
+    budget: BudgetArg,
+    #[command(flatten)]
     pull: PullArgs,
     /// The form of the answer
     #[arg(long, value_enum, default_value = "table")]
@@ -97,11 +99,18 @@ impl Args {
         let given = self.incidents.as_deref().map(|path| backtest::read_incidents(path, zone.as_ref())).transpose()?;
         let interrupt = Interrupt::listen()?;
         let bar = progress("replaying");
-        let trial =
-            pilot::trial(&history, &ruleset, &self.map.over(&history), steps, given, &interrupt, |done, all| {
+        let trial = pilot::trial(
+            &history,
+            &ruleset,
+            &self.map.over(&history),
+            steps,
+            (given, self.budget.pages_per_week),
+            &interrupt,
+            |done, all| {
                 bar.set_length(all);
                 bar.set_position(done);
-            });
+            },
+        );
         bar.finish_and_clear();
         let trial = trial?;
         match self.format {

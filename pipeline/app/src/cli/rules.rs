@@ -1,15 +1,19 @@
 //! `forewarn rules`: lists, checks and explains rules.
 
-use super::common::{HistoryArg, MapArg, RulesArg, StateArg, load_rules};
+use super::common::{HistoryArg, MapArg, PriorArg, RulesArg, StateArg, load_rules};
 use super::error::CliError;
 use super::history::ReportFormat;
 use super::{Context, End};
 use clap::Subcommand;
+use forewarn_domain::prior::Prior;
 use forewarn_domain::signal::SIGNALS;
-use forewarn_predict::evidence::Look;
+use forewarn_predict::analyze::no_data;
+use forewarn_predict::evidence::{Look, Whose};
 use forewarn_predict::fleet::{DeclaredChange, Fleet};
+use forewarn_predict::prior::KnownIncidents;
 use forewarn_rules::feature::{FEATURES, INSTANCE_COLUMNS};
 use forewarn_rules::hazard::HAZARDS;
+use forewarn_rules::prior::PriorFrom;
 use forewarn_rules::ruleset::Evidence;
 use forewarn_runtime::threads::Threads;
 use std::path::PathBuf;
@@ -53,6 +57,8 @@ enum Command {
         rules: RulesArg,
         #[command(flatten)]
         map: MapArg,
+        #[command(flatten)]
+        prior: PriorArg,
         /// The time: RFC 3339, now, now-7d, or latest
         #[arg(long, value_name = "T", default_value = "now")]
         as_of: String,
@@ -79,19 +85,30 @@ impl Args {
                 Ok(End::Done)
             }
             Command::List { rules, .. } => list(rules, context),
-            Command::Explain { instance, history, state, rules, map, as_of, format } => {
+            Command::Explain { instance, history, state, rules, map, prior, as_of, format } => {
                 let (ruleset, _) = rules.load(context)?;
                 let history = history.open(context)?;
                 let as_of = super::analyze::as_of(as_of, &history, context)?;
                 let log = state.read(context)?;
-                let changes = log.map_or_else(|| Ok(Vec::new()), |log| DeclaredChange::of(&*log))?;
+                let changes = log.as_ref().map_or_else(|| Ok(Vec::new()), |log| DeclaredChange::of(&**log))?;
                 let fleet = Fleet::read(&history, &changes, as_of)?;
                 let map = map.over(&history);
                 let (history, ruleset, fleet, threads) = (&history, &ruleset, &fleet, Threads::ONE);
-                let analysis = Look { history, ruleset, map: &map, fleet, as_of, threads }.analyze_one(instance)?;
-                let row = analysis.row_of(instance).ok_or_else(|| {
-                    format!("no sample of {instance} in the 7 days before {}", forewarn_runtime::time::format_ms(as_of))
-                })?;
+                let prior = match prior.prior {
+                    Some(rate) => PriorFrom::Given(Prior::stated(rate)),
+                    None => KnownIncidents::read(history, as_of)?
+                        .prior(log.as_deref().map(|log| log as _), ruleset, as_of)
+                        .map_err(CliError::failed)?,
+                };
+                let look = Look { history, ruleset, map: &map, fleet, as_of, prior: &prior, threads };
+                // Where the evidence on all instances decides how often they fail, all are looked at.
+                let analysis = match prior {
+                    PriorFrom::Evidence => look.analyze(|_, _| ())?,
+                    PriorFrom::Given(_) | PriorFrom::Record(_) => look.analyze_one(instance)?,
+                };
+                let Some(row) = analysis.row_of(instance) else {
+                    return Err(no_data(history, as_of, Whose::Instance(instance))?.into());
+                };
                 let explanation =
                     ruleset.explain(&analysis.table, row, &analysis.identities[row]).map_err(CliError::failed)?;
                 match format {

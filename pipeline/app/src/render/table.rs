@@ -23,12 +23,15 @@ fn block(out: &mut String, analysis: &Analysis, p: &Prediction) -> std::fmt::Res
         let why = p.notes.first().map(|n| format!("  {n}")).unwrap_or_default();
         return writeln!(out, "{level:12}  {}{workload}{why}", p.instance_id);
     }
+    let prior = p.prior.as_ref().filter(|prior| prior.is_range());
+    let range = prior.zip(p.probability.h24).map(|(prior, p24)| prior.range_of_p24(p24));
+    let range = range.map(|(low, high)| format!(" ({} to {})", percent(low), percent(high))).unwrap_or_default();
     let percent = |v: Option<f64>| v.map_or_else(|| "?".to_owned(), percent);
     let window = p.window.as_ref().map(|w| w.text.as_str()).unwrap_or_default();
     let failure = p.failure_type.map(FailureType::name).unwrap_or_default().replace('_', " ");
     writeln!(
         out,
-        "{level:12}  {}{workload}  P(24 h) {}  P(72 h) {}  {failure}  {window}",
+        "{level:12}  {}{workload}  P(24 h) {}{range}  P(72 h) {}  {failure}  {window}",
         p.instance_id,
         percent(p.probability.h24),
         percent(p.probability.h72)
@@ -66,7 +69,11 @@ fn summary(out: &mut String, analysis: &Analysis) -> std::fmt::Result {
         n(Level::Low),
         n(Level::None),
         n(Level::Unassessable)
-    )
+    )?;
+    match &analysis.table.prior {
+        Some(prior) => writeln!(out, "how often they fail: {prior}"),
+        None => Ok(()),
+    }
 }
 
 /// Writes a probability as people read one: never 0 % or 100 %.

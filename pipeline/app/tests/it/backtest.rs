@@ -111,7 +111,7 @@ fn a_rule_set_is_held_against_another_with_intervals() {
     let dir = tempfile::tempdir().unwrap();
     simulated(dir.path(), "24", "12");
     let builtin = done(dir.path(), &["rules", "list", "--text"]);
-    let anxious = builtin.replace("incidents_per_instance_month = 0.3", "incidents_per_instance_month = 300.0");
+    let anxious = builtin.replace("[[-0.9835, -1.7135], [0.0165, -1.7115],", "[[-0.9835, 1.0], [0.0165, 1.1],");
     let touchy = builtin.replace("\n[params]\n", "\n[params]\nmemory_saturation_critical = 90.0\n");
     assert!(anxious != builtin && touchy != builtin);
     std::fs::write(dir.path().join("anxious.toml"), anxious).unwrap();

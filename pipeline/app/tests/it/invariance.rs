@@ -82,7 +82,7 @@ fn replayed(path: &Path) -> BTreeMap<(String, i64), Scored> {
 fn analyze_says_what_backtest_says_to_the_bit() {
     let dir = tempfile::tempdir().unwrap();
     simulated(dir.path(), "12", "10");
-    let range = ["--from", "2026-01-03T00:00:00Z", "--to", "2026-01-11T00:00:00Z", "--step", "35m"];
+    let range = ["--from", "2026-01-03T00:00:00Z", "--to", "2026-01-11T00:00:00Z", "--step", "35m", "--prior", "0.2"];
     done(dir.path(), &[&["backtest", "--history", "h", "--predictions", "p.parquet"][..], &range].concat());
     let replayed = replayed(&dir.path().join("p.parquet"));
     let mut times: Vec<i64> = replayed.keys().map(|k| k.1).collect();
@@ -92,7 +92,10 @@ fn analyze_says_what_backtest_says_to_the_bit() {
     let (mut compared, mut assessed, mut risky) = (0, 0, 0);
     for as_of in times.into_iter().take(15) {
         let text = forewarn_runtime::time::format_ms(as_of);
-        let analysis = json(dir.path(), &["analyze", "--history", "h", "--as-of", &text, "--format", "json", "--all"]);
+        let analysis = json(
+            dir.path(),
+            &["analyze", "--history", "h", "--as-of", &text, "--format", "json", "--all", "--prior", "0.2"],
+        );
         for p in analysis["predictions"].as_array().unwrap() {
             let probabilities = ["24h", "72h", "168h"].map(|h| p["probability"][h].as_f64().map(f64::to_bits));
             let level = p["confidence"].as_str().unwrap().to_owned();

@@ -2,6 +2,7 @@
 
 use crate::person::{done, forewarn, json, simulated};
 use forewarn_deliver::{JsonLinesBus, outbox, pump};
+use forewarn_domain::prior::Prior;
 use forewarn_domain::signal_map::SignalMap;
 use forewarn_evaluate::backtest;
 use forewarn_evaluate::replay::Steps;
@@ -12,6 +13,7 @@ use forewarn_predict::announce;
 use forewarn_predict::evidence::Look;
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::{resolve, shadow};
+use forewarn_rules::prior::PriorFrom;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::truth::Incident;
 use forewarn_runtime::threads::Threads;
@@ -45,7 +47,7 @@ fn fleet(dir: &Path) -> RuleSet {
     let mut open = history(dir);
     open.writer().unwrap().put_incidents(&known.iter().map(row).collect::<Vec<_>>()).unwrap();
     let builtin = done(dir, &["rules", "list", "--text"]);
-    let anxious = builtin.replace("incidents_per_instance_month = 0.3", "incidents_per_instance_month = 3.0");
+    let anxious = builtin.replace("[[-0.9835, -1.7135], [0.0165, -1.7115],", "[[-0.9835, 1.0], [0.0165, 1.1],");
     assert!(anxious != builtin);
     std::fs::write(dir.join("b.toml"), &anxious).unwrap();
     RuleSet::parse(&anxious, "b.toml", &|_| None).unwrap()
@@ -67,7 +69,8 @@ fn live(dir: &Path, shadow_rules: &RuleSet) {
     for as_of in STEPS.times() {
         let fleet = Fleet::read(&history, &[], as_of).unwrap();
         let (history, ruleset, threads) = (&history, &ruleset, Threads::ONE);
-        let look = Look { history, ruleset, map: &map, fleet: &fleet, as_of, threads };
+        let prior = &PriorFrom::Given(Prior::stated(0.3));
+        let look = Look { history, ruleset, map: &map, fleet: &fleet, as_of, prior, threads };
         let analysis = look.analyze(|_, _| {}).unwrap();
         resolve::resolve(&log, history, &[], as_of).unwrap();
         let round = announce::round(Some(&log), &analysis, ruleset).unwrap();
@@ -113,7 +116,7 @@ fn live_figures_are_what_a_backtest_says_afterwards() {
     let shadow_rules = fleet(dir);
     live(dir, &shadow_rules);
 
-    let range = ["--from", FROM, "--to", TO, "--step", "3h", "--incidents", "sim/incidents.parquet"];
+    let range = ["--from", FROM, "--to", TO, "--step", "3h", "--incidents", "sim/incidents.parquet", "--prior", "0.3"];
     let backtest = |more: &[&str]| {
         json(dir, &[&["backtest", "--history", "h", "--no-baselines", "--format", "json"], &range[..], more].concat())
     };

@@ -105,6 +105,8 @@ pub fn live(
         incidents: job.incidents,
         baselines: false,
         costs: None,
+        pages_per_week: None,
+        stated_prior: None,
         threads: Threads::ONE,
     };
     let rounds = job.history.rounds()?;
@@ -170,7 +172,7 @@ pub fn live(
         assessed.insert(id.clone(), was_assessed);
         records.instances.insert(id, instance);
     }
-    let report = report(&as_backtest, &records, Vec::new(), data_end, data_end.min(last));
+    let report = report(&as_backtest, &records, Vec::new(), &[], data_end, data_end.min(last));
     let drift = drift(&records, &assessed, data_end, job.incidents.is_some());
     let in_range = rounds.iter().filter(|r| (steps.from..steps.to).contains(&r.as_of)).count();
     let used = spoke.iter().flatten().flatten().count();

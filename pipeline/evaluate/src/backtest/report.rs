@@ -1,27 +1,15 @@
 //! What a backtest found, as people and programs receive it.
 
 use super::cost::CostReport;
+pub use super::estimate::Estimate;
 use super::incidents::IncidentCounts;
 use super::measure::{Counts, Measure};
+use super::operating::Operating;
 use super::tally::RuleCounts;
 use forewarn_domain::prediction::RuleSetRef;
-use forewarn_models::score::Interval;
+use forewarn_domain::prior::Prior;
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// A number with its 95 % interval.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Estimate {
-    /// The value; None where it has no meaning.
-    pub value: Option<f64>,
-    /// The lower end; None where there are no two clusters to tell apart, or none of the resampled fleets differs.
-    pub lo: Option<f64>,
-    /// The upper end.
-    pub hi: Option<f64>,
-    /// Why there is no value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub no_meaning: Option<&'static str>,
-}
 
 /// Quantiles of the hours from the first high row of the last day to the incident.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -68,6 +56,15 @@ pub struct CalibrationFit {
     pub slope: f64,
     /// Below 0, they are too high.
     pub intercept: f64,
+}
+
+/// How often the fleet fails, by what was known.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PriorRange {
+    /// At the first step.
+    pub first: Prior,
+    /// At the last step.
+    pub last: Prior,
 }
 
 /// One column of the table: a rule set or a baseline.
@@ -198,6 +195,8 @@ pub struct Report {
     pub unassessable: u64,
     /// The probability within 24 hours that they are scored by.
     pub unassessable_p24: f64,
+    /// How often the fleet fails, by what was known at the first step and at the last; None where the rule set's own rate held.
+    pub prior: Option<PriorRange>,
     /// Rows that are not scored, by reason.
     pub censored: BTreeMap<&'static str, u64>,
     /// How the incidents stand to the range; None without any given.
@@ -218,28 +217,12 @@ pub struct Report {
     pub never_fired: Vec<String>,
     /// How the two rule sets compare.
     pub difference: Option<Difference>,
+    /// What levels for `high` cost in pages and in incidents without a warning; None without known incidents or scored rows.
+    pub operating: Option<Operating>,
     /// What the level `high` costs, and what it could.
     pub cost: Option<CostReport>,
     /// What else should be known.
     pub notes: Vec<String>,
-}
-
-impl Estimate {
-    /// Gives a value with its interval, or `why` it has no meaning.
-    pub(super) fn of(value: f64, interval: Option<Interval>, why: Option<&'static str>) -> Self {
-        match why {
-            Some(why) => Self::without_meaning(why),
-            None if !value.is_finite() => Self::without_meaning("nothing to count"),
-            None => {
-                Self { value: Some(value), lo: interval.map(|i| i.lo), hi: interval.map(|i| i.hi), no_meaning: None }
-            }
-        }
-    }
-
-    /// Says that there is no value.
-    pub(super) const fn without_meaning(why: &'static str) -> Self {
-        Self { value: None, lo: None, hi: None, no_meaning: Some(why) }
-    }
 }
 
 impl Scorer {

@@ -2,7 +2,7 @@
 
 use super::baseline;
 use super::incidents::Place;
-use super::job::{Job, prior};
+use super::job::Job;
 use super::records::{Instance, Records, Verdict};
 use super::report::Report;
 use super::sum_up::report;
@@ -12,18 +12,20 @@ use crate::replay::{Replay, Replayed, Steps};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use forewarn_domain::prediction::{FailureType, Level};
+use forewarn_domain::prior::Prior;
+use forewarn_domain::time::DAY_MS;
 use forewarn_history::HistoryError;
 use forewarn_predict::error::AnalyzeError;
 use forewarn_predict::fleet::Fleet;
 use forewarn_predict::truth::{RowTruth, Truth};
 use forewarn_rules::assess::Assessed;
 use forewarn_rules::grid::{CELL_MS, reach};
-use forewarn_rules::hazard::PerHazard;
+use forewarn_rules::prior::FleetRecord;
 use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::table::FeatureTable;
 use forewarn_rules::truth::Incident;
 use forewarn_runtime::interrupt::Interrupt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a backtest came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -115,8 +117,9 @@ pub(super) fn run_watched<W: Send>(
 ) -> Result<Report, BacktestError> {
     let steps = job.steps;
     let data_end = data_end(job)?;
-    let known = job.history.instances_in(reach(steps.from), steps.to)?;
-    check_instances(job, &known)?;
+    let days = job.history.instances_by_day(FleetRecord::reach(steps.from), steps.to)?;
+    let known = days.range(reach(steps.from).div_euclid(DAY_MS)..).flat_map(|(_, ids)| ids.iter().cloned());
+    check_instances(job, &known.collect())?;
     let last = steps.times().last().unwrap_or(steps.from);
     let list = job.incidents.map_or(&[][..], |i| &i.list);
     let truth = Truth::new(list, &job.history.events()?, data_end.min(last));
@@ -127,7 +130,8 @@ pub(super) fn run_watched<W: Send>(
 
     let mut records = Records::new(steps);
     let times = records.times.clone();
-    let judge = |ruleset| Judge { ruleset, prior: prior(ruleset), truth: &truth, steps, data_end, times: &times };
+    let priors = priors(job, &days);
+    let judge = |ruleset| Judge { ruleset, truth: &truth, steps, data_end, times: &times };
     let (main, other) = (judge(job.ruleset), job.against.map(judge));
     let mut tallies: Vec<Tally> = std::iter::once(job.ruleset).chain(job.against).map(Tally::new).collect();
     let &Job { history, map, threads, .. } = job;
@@ -136,7 +140,8 @@ pub(super) fn run_watched<W: Send>(
         wanted.join(&other.features_read());
     }
     let features = job.ruleset.feature_settings().wanting(wanted);
-    let replay = |features| Replay { history, features, map, fleet: &fleet, steps, threads, interrupt };
+    let replay =
+        |features| Replay { history, features, map, fleet: &fleet, steps, priors: &priors, threads, interrupt };
     let wants_rows = writer.is_some();
     let see = |bucket: &mut Bucket<W>, Replayed { table, workload, tracks }: &Replayed<'_>| {
         let Some(id) = table.instance_ids.first() else { return Ok(()) };
@@ -153,7 +158,7 @@ pub(super) fn run_watched<W: Send>(
         bucket.watched.push(watch(table, &assessed, &instance.truth));
         if wants_rows {
             let truth = if job.incidents.is_some() { &instance.truth[..] } else { &[] };
-            bucket.rows.push(rows(table, &assessed, truth, &main.prior));
+            bucket.rows.push(rows(table, &assessed, truth, main.ruleset));
         }
         bucket.instances.push((id.clone(), instance));
         Ok(())
@@ -190,7 +195,7 @@ pub(super) fn run_watched<W: Send>(
     if records.instances.is_empty() {
         return Err(no_data(job)?);
     }
-    let report = report(job, &records, tallies, data_end, data_end.min(last));
+    let report = report(job, &records, tallies, &priors, data_end, data_end.min(last));
     if interrupt.is_raised() {
         return Err(AnalyzeError::Interrupted.into());
     }
@@ -198,6 +203,21 @@ pub(super) fn run_watched<W: Send>(
         writer.finish()?;
     }
     Ok(report)
+}
+
+/// How often the fleet fails, at each step, by what was known then: as stated, else by the incidents up to then. Nothing where nobody knows
+/// of any, and the rule set's own rate holds.
+fn priors(job: &Job<'_>, days: &BTreeMap<i64, BTreeSet<String>>) -> Vec<Prior> {
+    let times = job.steps.times();
+    if let Some(rate) = job.stated_prior {
+        return times.map(|_| Prior::stated(rate)).collect();
+    }
+    let Some(incidents) = job.incidents else { return Vec::new() };
+    // A file that names none from before the range may begin with the range.
+    let before = incidents.list.iter().any(|i| i.ts < job.steps.from);
+    let since = if before { FleetRecord::reach(job.steps.from) } else { job.steps.from };
+    let record = FleetRecord::new(days, incidents.list.iter().map(|i| (i.instance_id.as_str(), i.ts)), since);
+    times.map(|as_of| record.prior(job.ruleset.rate(), as_of)).collect()
 }
 
 /// What the instances of one bucket came to. The second tally is of the other rule set.
@@ -233,8 +253,6 @@ fn join(tallies: &mut [Tally], of_bucket: &[Option<Tally>; 2]) {
 /// Holds what a rule set says against what happened.
 struct Judge<'a> {
     ruleset: &'a RuleSet,
-    /// What it says without evidence.
-    prior: PerHazard,
     truth: &'a Truth,
     steps: Steps,
     data_end: i64,
@@ -278,7 +296,7 @@ impl Judge<'_> {
         let counted = counted(incidents, self.steps, self.data_end);
         let tally = tally.get_or_insert_with(|| Tally::new(self.ruleset));
         tally.add(self.ruleset, table, assessed, truth, self.times, &counted);
-        Verdict::of(assessed, &self.prior)
+        Verdict::of(self.ruleset, table, assessed)
     }
 }
 

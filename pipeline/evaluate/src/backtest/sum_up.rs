@@ -4,19 +4,28 @@ use super::assemble::{Assembled, assemble};
 use super::baseline::BASELINES;
 use super::cost;
 use super::incidents::IncidentCounts;
-use super::job::{Job, prior};
+use super::job::{Job, prior, prior_at};
 use super::measure::Measure;
 use super::notes;
+use super::operating;
 use super::records::Records;
-use super::report::{Range, Report, RuleReport};
+use super::report::{PriorRange, Range, Report, RuleReport};
 use super::tally::{RuleCounts, Tally};
 use super::units::Units;
+use forewarn_domain::prior::Prior;
 use forewarn_predict::truth::RowTruth;
 use forewarn_rules::ruleset::RuleSet;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes the report; incidents count until `data_end`, rows until `known_until`.
-pub(super) fn report(job: &Job<'_>, records: &Records, tallies: Vec<Tally>, data_end: i64, known_until: i64) -> Report {
+pub(super) fn report(
+    job: &Job<'_>,
+    records: &Records,
+    tallies: Vec<Tally>,
+    priors: &[Prior],
+    data_end: i64,
+    known_until: i64,
+) -> Report {
     let units = Units::of(records, data_end);
     let label = |r: &RuleSet| format!("{} {}", r.name(), r.version());
     let mut names = vec![(label(job.ruleset), "ruleset")];
@@ -57,6 +66,8 @@ pub(super) fn report(job: &Job<'_>, records: &Records, tallies: Vec<Tally>, data
     let weeks = counts.scored as f64 * units.weeks_a_row;
     let cost = job.costs.filter(|_| job.incidents.is_some() && counts.scored > 0);
     let cost = cost.map(|costs| cost::price(records, &units, costs, job.ruleset.levels().high, weeks));
+    let operating = (job.incidents.is_some() && counts.scored > 0)
+        .then(|| operating::operating(records, &units, job.ruleset.levels().high, job.pages_per_week));
     let mut notes = notes::of(job, data_end, incidents.as_ref(), &never_fired);
     if let (Some(b), Some(rules)) = (job.against, &other) {
         notes.extend(notes::silence(b, &silent(rules)));
@@ -76,7 +87,11 @@ pub(super) fn report(job: &Job<'_>, records: &Records, tallies: Vec<Tally>, data
         scored: counts.scored,
         positives: counts.followed,
         unassessable: records.instances.values().map(|i| i.unassessable).sum(),
-        unassessable_p24: prior(job.ruleset)[0],
+        unassessable_p24: priors.last().map_or_else(|| prior(job.ruleset), |p| prior_at(job.ruleset, p))[0],
+        prior: priors
+            .first()
+            .zip(priors.last())
+            .map(|(first, last)| PriorRange { first: first.clone(), last: last.clone() }),
         censored,
         incidents,
         plain,
@@ -91,6 +106,7 @@ pub(super) fn report(job: &Job<'_>, records: &Records, tallies: Vec<Tally>, data
             .collect(),
         never_fired,
         difference,
+        operating,
         cost,
         notes,
     }

@@ -1,7 +1,7 @@
 //! The report for people: the rule set beside what it is held against, with intervals, then where it is strong and weak.
 
 use super::measure::Measure;
-use super::report::{Estimate, Leads, Report, Scorer};
+use super::report::{Estimate, Leads, PriorRange, Report, Scorer};
 use std::fmt::{self, Display, Formatter};
 
 /// Width of a column of the table.
@@ -65,6 +65,11 @@ impl Report {
                 thousands(self.unassessable),
                 self.unassessable_p24
             )?;
+        }
+        if let Some(prior) = &self.prior {
+            let PriorRange { first, last } = prior;
+            let held = if first == last { first.to_string() } else { format!("{first}; at the end {last}") };
+            writeln!(f, "held against {held}")?;
         }
         if let Some(i) = &self.incidents {
             writeln!(
@@ -235,6 +240,9 @@ impl Report {
     }
 
     fn price(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(operating) = &self.operating {
+            write!(f, "\n{operating}")?;
+        }
         let Some(c) = &self.cost else { return Ok(()) };
         writeln!(f, "\ncost of a miss {}, a false alarm {}, an action {}", c.miss, c.false_alarm, c.action)?;
         for (name, p) in [("high as it is", &c.present), ("high as picked", &c.picked)] {

@@ -1,5 +1,6 @@
 //! Writes a replay's predictions as Parquet, whole or not at all.
 
+use super::job::prior_of;
 use super::records::Verdict;
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
@@ -9,7 +10,7 @@ use forewarn_history::columns::{text, time, time_type};
 use forewarn_predict::error::AnalyzeError;
 use forewarn_predict::truth::RowTruth;
 use forewarn_rules::assess::Assessed;
-use forewarn_rules::hazard::PerHazard;
+use forewarn_rules::ruleset::RuleSet;
 use forewarn_rules::table::FeatureTable;
 use parquet::arrow::ArrowWriter;
 use std::fs::File;
@@ -55,7 +56,8 @@ fn outcome(truth: RowTruth, level: Level) -> (&'static str, Option<&'static str>
     }
 }
 
-/// Makes the rows of a table. `truth` is empty where no incidents are known; `prior` are the probabilities without evidence.
+/// Makes the rows of a table. `truth` is empty where no incidents are known; Where nothing can be assessed the rule set's
+/// probabilities without evidence stand.
 ///
 /// # Errors
 /// When the columns don't fit together.
@@ -63,10 +65,11 @@ pub(super) fn rows(
     table: &FeatureTable,
     assessed: &Assessed,
     truth: &[RowTruth],
-    prior: &PerHazard,
+    ruleset: &RuleSet,
 ) -> Result<RecordBatch, ArrowError> {
     let p = |k: usize| -> ArrayRef {
-        let known = assessed.probability[k].iter().map(|p| if p.is_nan() { prior[k] } else { *p });
+        let known = assessed.probability[k].iter().enumerate();
+        let known = known.map(|(row, p)| if p.is_nan() { prior_of(ruleset, table, row)[k] } else { *p });
         Arc::new(Float64Array::from_iter_values(known))
     };
     let failure = assessed.failure_type.iter().zip(&assessed.level);
@@ -156,11 +159,12 @@ impl Drop for PredictionWriter {
 }
 
 impl Verdict {
-    /// Reads what an assessment says of each row; where nothing can be assessed, `prior` stands for it.
-    pub(super) fn of(assessed: &Assessed, prior: &PerHazard) -> Self {
+    /// Reads what an assessment says of each row; where nothing can be assessed, what the rule set says without evidence stands for it.
+    pub(super) fn of(ruleset: &RuleSet, table: &FeatureTable, assessed: &Assessed) -> Self {
         let mut verdict = Self::default();
-        for (p, level) in assessed.probability[0].iter().zip(&assessed.level) {
-            verdict.push(if p.is_nan() { prior[0] } else { *p }, *level == Level::High);
+        for (row, (p, level)) in assessed.probability[0].iter().zip(&assessed.level).enumerate() {
+            let p = if p.is_nan() { prior_of(ruleset, table, row)[0] } else { *p };
+            verdict.push(p, *level == Level::High);
         }
         verdict
     }

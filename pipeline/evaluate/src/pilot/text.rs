@@ -44,6 +44,13 @@ impl Display for DryRunResult {
                 100.0 * hi
             )?;
         }
+        if let Some(operating) = &r.operating {
+            write!(f, "\n{operating}")?;
+            writeln!(f, "  at other levels:")?;
+            for point in &operating.curve {
+                writeln!(f, "    P(24 h) >= {:.2}: {point}", point.threshold)?;
+            }
+        }
         if all > 0 {
             writeln!(f, "\nfailures")?;
         }

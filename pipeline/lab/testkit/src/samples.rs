@@ -11,7 +11,8 @@ use forewarn_domain::workload::{Member, WorkloadEpisode};
 use forewarn_log::event::blob::BlobRef;
 use forewarn_log::event::prediction::{Announced, Cleared, Observed, Opened, Outcome, Resolved, Updated, Verdict};
 use forewarn_log::event::{
-    alarm, change, group, health, incident, instance, matched, notice, operator, policy, pruned, spot, volume, workload,
+    alarm, change, group, health, incident, instance, matched, notice, operator, policy, prior, pruned, spot, volume,
+    workload,
 };
 use forewarn_log::{Event, NewEvent};
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ pub fn prediction(instance: &str, episode: &str, as_of: &str, confidence: Level)
         held_until: None,
         silence_id: None,
         plan: None,
+        prior: None,
         ruleset: RuleSetRef { name: "default".to_owned(), version: "1".to_owned(), sha256: "ab".repeat(32) },
         engine: "0.1.0".to_owned(),
         links: BTreeMap::from([("chart".to_owned(), "https://example.com/chart".to_owned())]),
@@ -288,6 +290,11 @@ fn other_events() -> Vec<Event> {
         announced(&i(), "ep-1", "2026-02-15T08:30:00Z"),
         cleared(&i(), "ep-1", "2026-02-15T09:00:00Z"),
         resolved(&i(), "ep-1"),
+        Event::PriorEstimated(prior::Estimated {
+            as_of: time(),
+            ruleset: prediction(&i(), "ep-1", TIME, Level::High).ruleset,
+            prior: forewarn_domain::prior::Prior::stated(0.05),
+        }),
         Event::WorkloadPredicted(workload::Predicted { episode: workload_episode(3) }),
         Event::WorkloadUpdated(workload::Updated { previous: Level::Low, episode: workload_episode(4) }),
         Event::WorkloadCleared(workload::Cleared { previous: Level::High, episode: workload_episode(2) }),

@@ -1,7 +1,8 @@
 use super::*;
+use forewarn_domain::prior::PriorSource;
 use forewarn_history::import::{ImportOptions, import_files};
 use forewarn_history::{EventRow, IncidentRow, InstanceRow, RemoteStore, Store};
-use forewarn_log::{EventLog, SqliteLog};
+use forewarn_log::{Event, EventLog, SqliteLog};
 use forewarn_runtime::threads::Threads;
 use forewarn_testkit::counting_store::CountingStore;
 use std::path::Path;
@@ -131,6 +132,7 @@ fn a_turn_reads_each_file_of_the_small_tables_once_and_none_of_days_that_it_does
         ruleset: &ruleset,
         shadow: None,
         map: &map,
+        stated_prior: None,
         plans: None,
         metrics: &metrics,
         threads: Threads::ONE,
@@ -147,4 +149,49 @@ fn a_turn_reads_each_file_of_the_small_tables_once_and_none_of_days_that_it_does
     // Of events all but what was said too long ago; of incidents those that what is found now may be.
     assert_eq!((of("events"), of("incidents").len(), of("instances")), (vec![1; 5], 4, vec![1]), "{gets:?}");
     assert!(of("incidents").iter().all(|n| *n == 1), "{gets:?}");
+}
+
+#[test]
+fn a_round_that_is_made_again_starts_from_the_prior_that_was_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = checks(dir.path(), "i-a", 0..6000, 0..0);
+    let (log, ruleset, map) = (log(dir.path()), RuleSet::builtin(&|_| None).unwrap(), SignalMap::default());
+    let metrics = forewarn_runtime::metrics::unregistered();
+    let as_of = T0 + 99 * HOUR;
+    let round = |history: &History| {
+        let run = PredictionRun {
+            history,
+            ruleset: &ruleset,
+            shadow: None,
+            map: &map,
+            stated_prior: None,
+            plans: None,
+            metrics: &metrics,
+            threads: Threads::ONE,
+        };
+        let prepared = run.prepare(Some(&log), as_of, |_, _| {}).unwrap();
+        (prepared.round.taken[0].prediction.clone(), run.write(&log, &prepared, &mut RunReport::default()).unwrap()).0
+    };
+    let first = round(&history);
+    let prior = first.prior.clone().unwrap();
+    assert_eq!(prior.source, PriorSource::Evidence, "nobody knows of any incident");
+    let entries = log.read(&format!("prior/{}", ruleset.name()), 1, 10).unwrap();
+    assert_eq!(entries.len(), 1);
+    let Event::PriorEstimated(estimated) = entries[0].event().unwrap() else { panic!("{entries:?}") };
+    assert_eq!((estimated.prior, estimated.ruleset), (*prior, ruleset.reference()));
+    // That somebody tells of incidents later changes nothing of the round, and is known in the next.
+    let told = [10, 30, 60].map(|h| IncidentRow {
+        instance_id: "i-a".to_owned(),
+        ts: T0 + h * HOUR,
+        ..IncidentRow::default()
+    });
+    history.writer().unwrap().put_incidents(&told).unwrap();
+    assert_eq!(round(&history), first);
+    let later =
+        KnownIncidents::read(&history, as_of + HOUR).unwrap().prior(Some(&log), &ruleset, as_of + HOUR).unwrap();
+    let PriorFrom::Record(record) = later else { panic!("{later:?}") };
+    let (incidents, months) = record.counted(as_of + HOUR);
+    assert!(incidents == 2 && (months - 90.0 / 720.0).abs() < 1e-6, "after the first one: {incidents} {months}");
+    let unknown = KnownIncidents::read(&history, T0 + 5 * HOUR).unwrap().prior(None, &ruleset, T0 + 5 * HOUR).unwrap();
+    assert!(matches!(unknown, PriorFrom::Evidence), "what comes later is not known: {unknown:?}");
 }

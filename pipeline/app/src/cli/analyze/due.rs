@@ -68,6 +68,7 @@ impl Args {
             ruleset: &ruleset,
             shadow: shadow.as_ref(),
             map: &map,
+            stated_prior: self.prior.prior,
             plans: previewer.as_ref().map(|p| p as _),
             metrics: &system_context.metrics,
             threads: self.threads.threads(context)?,
