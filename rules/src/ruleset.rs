@@ -32,8 +32,8 @@ use std::collections::BTreeSet;
 /// The text of the rule set that is built in.
 pub const DEFAULT_TOML: &str = include_str!("../rulesets/default.toml");
 
-/// What is read of every signal, whatever the rules say: for first passage, for whether an instance can be assessed, and for words.
-const READ_BY_ALL: [Feature; 10] = [
+/// What is read of every signal, whatever the rules say: for first passage, and for whether an instance can be assessed.
+const READ_BY_ALL: [Feature; 7] = [
     Feature::SilenceHours,
     Feature::X24,
     Feature::X72,
@@ -41,9 +41,6 @@ const READ_BY_ALL: [Feature; 10] = [
     Feature::NoNews,
     Feature::N,
     Feature::Now,
-    Feature::Slope7d,
-    Feature::Slope24h,
-    Feature::EtaHours,
 ];
 
 /// A rule set, checked and compiled.
@@ -224,18 +221,12 @@ impl RuleSet {
         }
     }
 
-    /// Gives the features that its answers come from: what its rules, first passage, and the words about either read.
+    /// Gives the features that its probabilities come from: what its rules and first passage read. Words read more.
     pub fn features_read(&self) -> FeatureSet {
         let mut read = FeatureSet::NONE;
         read.add_to_all(&READ_BY_ALL);
         for rule in &self.rules {
-            rule.when
-                .columns()
-                .iter()
-                .copied()
-                .chain(rule.evidence.column())
-                .chain(rule.why.columns())
-                .for_each(|c| read.add_column(c));
+            rule.when.columns().iter().copied().chain(rule.evidence.column()).for_each(|c| read.add_column(c));
         }
         read
     }
