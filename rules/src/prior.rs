@@ -65,15 +65,17 @@ impl FleetRecord {
     }
 
     /// Counts incidents, given by instance and time, that are known from `since` on, milliseconds; `days` are the instances that have
-    /// samples, by the day since the epoch. Incidents of others don't count.
+    /// samples, by the day since the epoch. Incidents of others, and those of days without any sample,
+    /// don't count.
     pub fn new<'a>(
         days: &BTreeMap<i64, BTreeSet<String>>,
         incidents: impl IntoIterator<Item = (&'a str, i64)>,
         since: i64,
     ) -> Self {
-        let seen = |id: &str| days.values().any(|ids| ids.contains(id));
-        let mut times: Vec<i64> =
-            incidents.into_iter().filter(|(id, ts)| *ts >= since && seen(id)).map(|(_, ts)| ts).collect();
+        let ids: BTreeSet<&str> = days.values().flatten().map(String::as_str).collect();
+        // What happened on a day without samples happened in no time that is counted.
+        let counts = |id: &str, ts: i64| ts >= since && ids.contains(id) && days.contains_key(&ts.div_euclid(DAY_MS));
+        let mut times: Vec<i64> = incidents.into_iter().filter(|(id, ts)| counts(id, *ts)).map(|(_, ts)| ts).collect();
         times.sort_unstable();
         Self { incidents: times, seen: days.iter().map(|(day, ids)| (*day, ids.len())).collect(), since }
     }
@@ -150,8 +152,8 @@ mod tests {
         let known = |days, stranger| {
             let mut incidents: Vec<_> = every(24, 10).collect();
             incidents.extend([("i-1", at + 1), ("i-2", at + DAY_MS)].iter().filter(|_| days > 11));
-            incidents.extend([("i-stranger", BEGIN + DAY_MS)].iter().filter(|_| stranger));
-            FleetRecord::new(&self::days(60, days), incidents, BEGIN).prior(STATED, at)
+            incidents.extend([("i-stranger", BEGIN + DAY_MS), ("i-3", BEGIN - 1)].iter().filter(|_| stranger));
+            FleetRecord::new(&self::days(60, days), incidents, BEGIN - 9 * DAY_MS).prior(STATED, at)
         };
         assert_eq!(known(40, true), known(11, false));
     }

@@ -33,15 +33,8 @@ use std::collections::BTreeSet;
 pub const DEFAULT_TOML: &str = include_str!("../rulesets/default.toml");
 
 /// What is read of every signal, whatever the rules say: for first passage, and for whether an instance can be assessed.
-const READ_BY_ALL: [Feature; 7] = [
-    Feature::SilenceHours,
-    Feature::X24,
-    Feature::X72,
-    Feature::X168,
-    Feature::NoNews,
-    Feature::N,
-    Feature::Now,
-];
+const READ_BY_ALL: [Feature; 7] =
+    [Feature::SilenceHours, Feature::X24, Feature::X72, Feature::X168, Feature::NoNews, Feature::N, Feature::Now];
 
 /// A rule set, checked and compiled.
 #[derive(Debug, Clone)]

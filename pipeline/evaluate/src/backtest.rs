@@ -41,7 +41,7 @@ pub use job::Job;
 pub use live::{LiveJob, LiveReport, Rounds, live, spoken};
 pub use measure::{Counts, Measure};
 pub use notes::of_incidents as notes_of_incidents;
-pub use operating::{Budget, Operating, OperatingPoint};
+pub use operating::{Budget, Operating, OperatingPoint, WarnedAhead};
 pub use recommend::{Advice, LEAST_INCIDENTS, Recommendation, recommend};
 pub use report::{
     CalibrationFit, CauseReport, CurvePoint, Difference, DifferenceRow, Estimate, FailureTypeReport, Leads, Range,

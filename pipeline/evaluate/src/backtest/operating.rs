@@ -16,6 +16,8 @@ use std::fmt::{self, Display, Formatter};
 const SHOWN: [u32; 8] = [20, 30, 40, 50, 60, 70, 80, 90];
 /// Levels that are tried for a budget, in hundredths.
 const TRIED: std::ops::RangeInclusive<u32> = 5..=99;
+/// Leads of which it is told how many incidents had them, hours.
+const LEADS: [u32; 5] = [1, 3, 6, 12, 18];
 const CONFIDENCE: f64 = 0.95;
 const WEEK_MS: f64 = 7.0 * 24.0 * HOUR_MS as f64;
 
@@ -35,6 +37,16 @@ pub struct OperatingPoint {
     pub missed_per_week: Estimate,
     /// Median hours from the page to the incident.
     pub lead_hours: Option<f64>,
+    /// The share of predictable incidents that a page came before by so many hours at least; those without a page count too.
+    pub warned_ahead: Vec<WarnedAhead>,
+}
+
+/// How many incidents were warned of so long before.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct WarnedAhead {
+    pub hours: u32,
+    /// The share; None without predictable incidents.
+    pub share: Option<f64>,
 }
 
 /// The operating curve.
@@ -145,8 +157,15 @@ impl Counted {
             let (lo, hi) = binomial_interval(hit, all, scatter, CONFIDENCE);
             estimate(hit / all, lo, hi)
         };
+        let predictable: f64 = self.predictable.iter().sum();
+        let warned = |hours: u32| {
+            let leads = self.leads.iter().filter(|lead| **lead >= f64::from(hours)).count() as f64;
+            WarnedAhead { hours, share: (predictable > 0.0).then(|| leads / predictable) }
+        };
+        let warned_ahead = LEADS.map(warned).to_vec();
         OperatingPoint {
             threshold,
+            warned_ahead,
             pages: self.pages.iter().sum::<f64>() as usize,
             pages_per_week: a_week(&self.pages),
             precision: share(&self.right, &self.pages),
@@ -189,6 +208,11 @@ impl Display for Operating {
         let Self { instances, weeks, present, budget, .. } = self;
         writeln!(f, "what high costs, with 95 % intervals ({instances} instances, {weeks:.1} weeks):")?;
         writeln!(f, "  P(24 h) >= {:.2}, in force: {present}", present.threshold)?;
+        let ahead = present.warned_ahead.iter().filter_map(|w| Some(format!("{:.2} {} h", w.share?, w.hours)));
+        let ahead: Vec<String> = ahead.collect();
+        if !ahead.is_empty() {
+            writeln!(f, "    of predictable incidents a page came before at least: {}", ahead.join(", "))?;
+        }
         match budget {
             Some(Budget { pages_per_week, picked: Some(point) }) => {
                 let level = point.threshold;
@@ -260,6 +284,8 @@ mod tests {
         let p = &found.present;
         assert_eq!((p.pages, value(&p.pages_per_week), value(&p.precision), value(&p.recall)), (1, 0.5, 1.0, 0.5));
         assert_eq!((value(&p.missed_per_week), p.lead_hours), (0.5, Some(10.0)));
+        let ahead: Vec<_> = p.warned_ahead.iter().map(|w| (w.hours, w.share)).collect();
+        assert_eq!(ahead[1..], [(3, Some(0.5)), (6, Some(0.5)), (12, Some(0.0)), (18, Some(0.0))]);
         let low = &found.curve[3];
         assert_eq!((low.threshold, low.pages, value(&low.precision), value(&low.recall)), (0.5, 6, 2.0 / 6.0, 1.0));
         let (lo, hi) = (p.recall.lo.unwrap(), p.recall.hi.unwrap());
