@@ -47,66 +47,63 @@ const POINTS: usize = 512;
 /// No ratio counts for more than this: nobody is that sure of anything.
 const SUREST: f64 = 12.0;
 
-/// Estimates the rate. What is not finite or negative counts as nothing seen; the same input gives the same bits.
-pub fn estimate(stated: Stated, seen: &Evidence<'_>) -> Estimate {
-    let (rates, weights, _) = posterior(stated, seen);
-    let sum: f64 = weights.iter().sum();
-    let quantile = |q: f64| {
-        let mut below = 0.0;
-        let at = weights.iter().position(|w| {
-            below += w;
-            below >= q * sum
-        });
-        rates[at.unwrap_or(POINTS - 1)]
-    };
-    let per_month = mean(&rates, &weights);
-    Estimate { per_month, low: quantile(0.05).min(per_month), high: quantile(0.95).max(per_month) }
+/// How likely each rate is, on a grid that is even in the logarithm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Posterior {
+    rates: Vec<f64>,
+    /// How likely each rate is; their sum is not one.
+    weights: Vec<f64>,
+    /// The share of machines that each rate lets fail within the time that ratios look ahead.
+    shares: Vec<f64>,
 }
 
-/// Estimates for each machine the rate that all but itself speak for: its own evidence must not count twice.
-pub fn of_the_others(stated: Stated, seen: &Evidence<'_>) -> Vec<f64> {
-    let (rates, weights, shares) = posterior(stated, seen);
-    let all = mean(&rates, &weights);
-    let without = |ratio: &f64| {
-        if ratio.is_nan() {
-            return all;
-        }
-        let ratio = ratio.min(SUREST).exp();
-        let left: Vec<f64> =
-            weights.iter().zip(&shares).map(|(w, share)| w / share.mul_add(ratio - 1.0, 1.0)).collect();
-        mean(&rates, &left)
-    };
-    seen.ratios.iter().map(without).collect()
-}
-
-fn mean(rates: &[f64], weights: &[f64]) -> f64 {
-    weights.iter().zip(rates).map(|(w, rate)| w * rate).sum::<f64>() / weights.iter().sum::<f64>()
-}
-
-/// Gives rates, how likely each is, and the share of machines that it lets fail within the time that ratios look ahead.
-fn posterior(stated: Stated, seen: &Evidence<'_>) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
-    let or_nothing = |x: f64| if x.is_finite() { x.max(0.0) } else { 0.0 };
-    let (incidents, months) = (or_nothing(seen.incidents), or_nothing(seen.months));
-    let shape = stated.per_month * stated.months + incidents;
-    let time = stated.months + months;
-    let ratios: Vec<f64> = seen.ratios.iter().filter(|r| !r.is_nan()).map(|r| r.min(SUREST).exp()).collect();
-    let step = (GREATEST / LEAST).ln() / (POINTS - 1) as f64;
-    let rates: Vec<f64> = (0..POINTS).map(|i| LEAST * (step * i as f64).exp()).collect();
-    let shares: Vec<f64> = rates.iter().map(|rate| -(-rate * seen.ahead).exp_m1()).collect();
-    let mut weights: Vec<f64> = rates
-        .iter()
-        .zip(&shares)
-        .map(|(rate, share)| {
+impl Posterior {
+    /// Makes what is believed after what was seen. What is not finite or negative counts as nothing seen; the same input gives the same bits.
+    pub fn new(stated: Stated, seen: &Evidence<'_>) -> Self {
+        let or_nothing = |x: f64| if x.is_finite() { x.max(0.0) } else { 0.0 };
+        let shape = stated.per_month * stated.months + or_nothing(seen.incidents);
+        let time = stated.months + or_nothing(seen.months);
+        let ratios: Vec<f64> = seen.ratios.iter().filter(|r| !r.is_nan()).map(|r| r.min(SUREST).exp()).collect();
+        let step = (GREATEST / LEAST).ln() / (POINTS - 1) as f64;
+        let rates: Vec<f64> = (0..POINTS).map(|i| LEAST * (step * i as f64).exp()).collect();
+        let shares: Vec<f64> = rates.iter().map(|rate| -(-rate * seen.ahead).exp_m1()).collect();
+        let likelihood = |(rate, share): (&f64, &f64)| {
             let looks: f64 = ratios.iter().map(|ratio| (share * (ratio - 1.0)).ln_1p()).sum();
             // The grid is even in the logarithm, which takes one power more.
             shape.mul_add(rate.ln(), looks) - time * rate
-        })
-        .collect();
-    let most = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    for weight in &mut weights {
-        *weight = (*weight - most).exp();
+        };
+        let logs: Vec<f64> = rates.iter().zip(&shares).map(likelihood).collect();
+        let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights = logs.iter().map(|log| (log - most).exp()).collect();
+        Self { rates, weights, shares }
     }
-    (rates, weights, shares)
+
+    /// Gives the rate with its interval.
+    pub fn estimate(&self) -> Estimate {
+        let sum: f64 = self.weights.iter().sum();
+        let quantile = |q: f64| {
+            let mut below = 0.0;
+            let at = self.weights.iter().position(|w| {
+                below += w;
+                below >= q * sum
+            });
+            self.rates[at.unwrap_or(POINTS - 1)]
+        };
+        let per_month = mean(&self.rates, self.weights.iter().copied());
+        Estimate { per_month, low: quantile(0.05).min(per_month), high: quantile(0.95).max(per_month) }
+    }
+
+    /// Gives the rate that all but one machine, seen with this ratio, speak for: its own evidence must not count twice.
+    pub fn without(&self, ratio: f64) -> f64 {
+        // Where nothing was known of it, nothing is taken away.
+        let beyond = if ratio.is_nan() { 0.0 } else { ratio.min(SUREST).exp() - 1.0 };
+        mean(&self.rates, self.weights.iter().zip(&self.shares).map(|(w, share)| w / share.mul_add(beyond, 1.0)))
+    }
+}
+
+fn mean(rates: &[f64], weights: impl Iterator<Item = f64>) -> f64 {
+    let (sum, all) = rates.iter().zip(weights).fold((0.0, 0.0), |(sum, all), (rate, w)| (sum + w * rate, all + w));
+    sum / all
 }
 
 #[cfg(test)]
@@ -117,7 +114,7 @@ mod tests {
     const STATED: Stated = Stated { per_month: 0.05, months: 10.0 };
 
     fn counted(incidents: f64, months: f64) -> Estimate {
-        estimate(STATED, &Evidence { incidents, months, ratios: &[], ahead: 1.0 / 30.0 })
+        Posterior::new(STATED, &Evidence { incidents, months, ratios: &[], ahead: 1.0 / 30.0 }).estimate()
     }
 
     #[test]
@@ -147,8 +144,9 @@ mod tests {
             healthy.chain((0..ill).map(|i| 3.0 * z(i, ill) + 4.5)).collect()
         };
         let little = Stated { per_month: 0.05, months: 1.0 };
-        let rate =
-            |ratios: &[f64]| estimate(little, &Evidence { incidents: 0.0, months: 0.0, ratios, ahead: 1.0 / 30.0 });
+        let rate = |ratios: &[f64]| {
+            Posterior::new(little, &Evidence { incidents: 0.0, months: 0.0, ratios, ahead: 1.0 / 30.0 }).estimate()
+        };
         let found = rate(&of(8, 400));
         assert!(found.low < 0.6 && 0.6 < found.high && (0.4..0.8).contains(&found.per_month), "{found:?}");
         assert!(rate(&of(0, 400)).per_month < 0.03);
@@ -158,7 +156,8 @@ mod tests {
     fn a_machines_own_evidence_does_not_count_twice() {
         let of = |ratios: &[f64]| {
             let seen = Evidence { incidents: 0.0, months: 0.0, ratios, ahead: 1.0 / 30.0 };
-            (estimate(STATED, &seen).per_month, of_the_others(STATED, &seen))
+            let posterior = Posterior::new(STATED, &seen);
+            (posterior.estimate().per_month, ratios.iter().map(|r| posterior.without(*r)).collect::<Vec<_>>())
         };
         let (all, alone) = of(&[7.0]);
         assert!(all > 0.06 && (alone[0] - 0.05).abs() < 1e-3, "{all} {alone:?}");
@@ -172,7 +171,7 @@ mod tests {
         let none = counted(0.0, 0.0);
         assert_eq!(counted(f64::NAN, f64::INFINITY), none);
         let unknown = Evidence { incidents: 0.0, months: 0.0, ratios: &[f64::NAN; 50], ahead: 1.0 / 30.0 };
-        assert_eq!(estimate(STATED, &unknown), none);
+        assert_eq!(Posterior::new(STATED, &unknown).estimate(), none);
         assert!((none.per_month - 0.05).abs() < 0.001 && none.low < 0.01 && none.high > 0.15, "{none:?}");
     }
 
@@ -182,7 +181,7 @@ mod tests {
             incidents in 0.0..50.0_f64, months in 0.0..300.0_f64, ratios in prop::collection::vec(-8.0..14.0_f64, 0..40),
         ) {
             let of = |incidents: f64, ratios: &[f64]| {
-                estimate(STATED, &Evidence { incidents, months, ratios, ahead: 1.0 / 30.0 })
+                Posterior::new(STATED, &Evidence { incidents, months, ratios, ahead: 1.0 / 30.0 }).estimate()
             };
             let found = of(incidents, &ratios);
             prop_assert!(found.low <= found.per_month && found.per_month <= found.high);

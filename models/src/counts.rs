@@ -30,18 +30,28 @@ pub fn binomial_interval(hits: f64, cases: f64, dispersion: f64, level: f64) -> 
     (low, high)
 }
 
-/// Gives how much more than independent ones the counts of clusters scatter about what their exposures expect: Pearson's statistic by its
-/// degrees of freedom, from 1 to 2.25. 1 where there are not two clusters.
-pub fn dispersion(clusters: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+/// Gives how much more than Poisson the counts of clusters, given with their exposures, scatter about what these expect: Pearson's statistic
+/// by its degrees of freedom, from 1 to 2.25. Clusters without exposure play no part; 1 where there are not two others.
+pub fn poisson_dispersion(clusters: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+    dispersion(clusters, |_| 1.0)
+}
+
+/// Gives the same of shares: clusters are given as hits and cases.
+pub fn binomial_dispersion(clusters: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+    dispersion(clusters, |share| 1.0 - share)
+}
+
+/// `spread` gives the variance of a count by what is expected of it, from the rate of all clusters.
+fn dispersion(clusters: impl Iterator<Item = (f64, f64)> + Clone, spread: impl Fn(f64) -> f64) -> f64 {
+    let clusters = clusters.filter(|(_, exposure)| *exposure > 0.0);
     let (sum, exposure, n) = clusters.clone().fold((0.0, 0.0, 0.0), |(s, e, n), (c, x)| (s + c, e + x, n + 1.0));
-    if n < 2.0 || sum <= 0.0 || exposure <= 0.0 {
+    let rate = sum / exposure;
+    let variance = rate * spread(rate);
+    // What isn't known must not pass, so that the question is put the way NaN answers with no.
+    if !(n >= 2.0 && variance > 0.0) {
         return 1.0;
     }
-    let rate = sum / exposure;
-    let scattered = clusters.map(|(count, exposure)| {
-        let expected = rate * exposure;
-        if expected > 0.0 { (count - expected).powi(2) / expected } else { 0.0 }
-    });
+    let scattered = clusters.map(|(count, exposure)| (count - rate * exposure).powi(2) / (variance * exposure));
     (scattered.sum::<f64>() / (n - 1.0)).clamp(1.0, MOST_DISPERSED)
 }
 
@@ -69,12 +79,27 @@ mod tests {
     fn what_comes_in_clusters_is_known_less_well() {
         let even = [(3.0, 1.0); 20];
         let clustered = [(6.0, 1.0), (0.0, 1.0)].repeat(10);
-        assert!((dispersion(even.into_iter()) - 1.0).abs() < f64::EPSILON);
-        let phi = dispersion(clustered.into_iter());
+        assert!((poisson_dispersion(even.into_iter()) - 1.0).abs() < f64::EPSILON);
+        let phi = poisson_dispersion(clustered.into_iter());
         assert!((phi - MOST_DISPERSED).abs() < f64::EPSILON, "{phi}");
         let (narrow, wide) = (poisson_interval(60.0, 1.0, 0.95), poisson_interval(60.0, phi, 0.95));
         let ratio = (wide.1 - wide.0) / (narrow.1 - narrow.0);
         assert!(ratio > 1.4 && ratio < 1.55, "{ratio}");
-        assert!((dispersion([(4.0, 1.0)].into_iter()) - 1.0).abs() < f64::EPSILON);
+    }
+
+    /// Four clusters of four cases, all hits or none: (4 - 2)^2 / (4 * 0.5 * 0.5) = 4 from each, by three degrees of freedom.
+    #[test]
+    fn shares_scatter_as_shares_do_and_clusters_without_cases_play_no_part() {
+        let clusters = [(4.0, 4.0), (0.0, 4.0), (4.0, 4.0), (0.0, 4.0)];
+        let of = |c: &[(f64, f64)]| binomial_dispersion(c.iter().copied());
+        assert!((of(&clusters) - MOST_DISPERSED).abs() < f64::EPSILON);
+        let mild = [(3.0, 4.0), (1.0, 4.0), (4.0, 4.0), (1.0, 4.0), (2.0, 4.0)];
+        let found = of(&mild);
+        assert!(found > 1.2 && found < 1.8, "{found}");
+        let with_none = [&mild[..], &[(0.0, 0.0); 50]].concat();
+        assert!((of(&with_none) - found).abs() < 1e-12, "they would hide how the others scatter");
+        for alone in [&[(4.0, 4.0)][..], &[(4.0, 4.0), (2.0, 2.0)], &[(0.0, 4.0), (0.0, 2.0)], &[]] {
+            assert!((of(alone) - 1.0).abs() < f64::EPSILON, "{alone:?}");
+        }
     }
 }

@@ -77,7 +77,7 @@ pub fn derived(history: &History, steps: Steps) -> Result<Incidents, HistoryErro
             list.push(Incident { instance_id: i.instance_id, ts: i.ts, cause, predictable: None });
         }
     }
-    Ok(Incidents { list, ..Incidents::default() })
+    Ok(Incidents { list, since: Some(steps.from), ..Incidents::default() })
 }
 
 /// Tries a rule set on a history. `given` are incidents that somebody knows; without them they are derived. With

@@ -133,6 +133,18 @@ impl History {
         self.rows_in(range, |_, _| Ok(true))
     }
 
+    /// Gives the first day of which incidents are known, the time of its midnight; none where none is known.
+    pub fn incidents_since(&self) -> Result<Option<i64>> {
+        let files = self.table_files(IncidentRow::TABLE, &EVER)?;
+        match files.first() {
+            // Files of before tables were laid out by day say it by their rows alone.
+            Some(TableFile { day: None, .. }) => {
+                Ok(self.incidents()?.iter().map(|i| i.ts.div_euclid(DAY_MS) * DAY_MS).min())
+            }
+            first => Ok(first.and_then(|file| file.day).map(|day| day * DAY_MS)),
+        }
+    }
+
     fn rows_in<R: TableRow>(
         &self,
         range: Range<i64>,

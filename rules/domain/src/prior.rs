@@ -6,7 +6,6 @@ use std::fmt;
 
 /// Incidents from which on a rate is known well enough to be told as one number.
 const ENOUGH: u64 = 20;
-const MONTH_DAYS: f64 = 30.0;
 
 /// Where a rate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -74,18 +73,6 @@ impl Prior {
     }
 }
 
-impl Prior {
-    /// Gives the probabilities within 24 hours that the ends of the interval would have made of this one: odds go as those of the rate.
-    pub fn range_of_p24(&self, p24: f64) -> (f64, f64) {
-        let odds = |rate: f64| (rate / MONTH_DAYS).exp_m1();
-        let at = |rate: f64| {
-            let odds = p24 / (1.0 - p24) * odds(rate) / odds(self.incidents_per_instance_month);
-            if odds.is_finite() { odds / (1.0 + odds) } else { p24 }
-        };
-        (at(self.low), at(self.high))
-    }
-}
-
 impl fmt::Display for Prior {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = |rate: f64| if rate < 0.1 { format!("{rate:.3}") } else { format!("{rate:.2}") };
@@ -141,13 +128,5 @@ mod tests {
         assert!(counted.is_range() && !Prior { incidents: 20, ..counted }.is_range());
         assert_eq!(Prior::stated(0.3).to_string(), "0.30 incidents per instance and month, as stated");
         assert!(!Prior::stated(0.3).is_range());
-    }
-
-    #[test]
-    fn a_probability_moves_with_its_rate() {
-        let prior = Prior { low: 0.01, high: 1.0, ..Prior::stated(0.1) };
-        let (low, high) = prior.range_of_p24(0.5);
-        assert!((low - 0.0907).abs() < 1e-3 && (high - 0.910).abs() < 2e-3, "{low} {high}");
-        assert_eq!((prior.range_of_p24(0.0).1, prior.range_of_p24(1.0).0), (0.0, 1.0));
     }
 }

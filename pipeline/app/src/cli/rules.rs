@@ -101,11 +101,8 @@ impl Args {
                         .map_err(CliError::failed)?,
                 };
                 let look = Look { history, ruleset, map: &map, fleet, as_of, prior: &prior, threads };
-                // Where the evidence on all instances decides how often they fail, all are looked at.
-                let analysis = match prior {
-                    PriorFrom::Evidence => look.analyze(|_, _| ())?,
-                    PriorFrom::Given(_) | PriorFrom::Record(_) => look.analyze_one(instance)?,
-                };
+                let analysis =
+                    if prior.is_of_all_evidence() { look.analyze(|_, _| ())? } else { look.analyze_one(instance)? };
                 let Some(row) = analysis.row_of(instance) else {
                     return Err(no_data(history, as_of, Whose::Instance(instance))?.into());
                 };

@@ -3,6 +3,7 @@
 use forewarn_domain::prediction::{FailureType, Level, Prediction};
 use forewarn_predict::analyze::Analysis;
 use forewarn_rules::instance::SPARK;
+use forewarn_rules::prior::range_of_p24;
 use std::fmt::Write;
 
 /// Renders predictions, most urgent first, and a line that counts the fleet.
@@ -24,7 +25,7 @@ fn block(out: &mut String, analysis: &Analysis, p: &Prediction) -> std::fmt::Res
         return writeln!(out, "{level:12}  {}{workload}{why}", p.instance_id);
     }
     let prior = p.prior.as_ref().filter(|prior| prior.is_range());
-    let range = prior.zip(p.probability.h24).map(|(prior, p24)| prior.range_of_p24(p24));
+    let range = prior.zip(p.probability.h24).map(|(prior, p24)| range_of_p24(prior, p24));
     let range = range.map(|(low, high)| format!(" ({} to {})", percent(low), percent(high))).unwrap_or_default();
     let percent = |v: Option<f64>| v.map_or_else(|| "?".to_owned(), percent);
     let window = p.window.as_ref().map(|w| w.text.as_str()).unwrap_or_default();
@@ -71,7 +72,7 @@ fn summary(out: &mut String, analysis: &Analysis) -> std::fmt::Result {
         n(Level::Unassessable)
     )?;
     match &analysis.table.prior {
-        Some(prior) => writeln!(out, "how often they fail: {prior}"),
+        Some(prior) => writeln!(out, "base rate: {prior}"),
         None => Ok(()),
     }
 }

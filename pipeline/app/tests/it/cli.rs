@@ -57,10 +57,23 @@ fn an_analysis_fits_its_schema_and_its_explanations_add_up() {
     let listed = some["predictions"].as_array().unwrap();
     assert!(!listed.is_empty() && listed.iter().all(|p| p["confidence"] != "none"));
     assert!(all["predictions"].as_array().unwrap().len() > listed.len());
+    let said = |p: &serde_json::Value| (p["confidence"].clone(), p["probability"].clone());
+    done(dir.path(), &[&ask[..], &["--emit", "--state", "s"]].concat());
+    let stated = json(dir.path(), &[&ask[..], &["--prior", "0.02"]].concat());
+    assert_eq!(stated["predictions"][0]["prior"]["source"], "stated");
     for p in all["predictions"].as_array().unwrap() {
         let (id, as_of) = (p["instance_id"].as_str().unwrap(), p["as_of"].as_str().unwrap());
-        let why = json(dir.path(), &["rules", "explain", id, "--history", "h", "--as-of", as_of, "--format", "json"]);
-        assert_eq!((&why["confidence"], &why["probability"]), (&p["confidence"], &p["probability"]), "{id}");
+        let explain = |more: &[&str]| {
+            let args = ["rules", "explain", id, "--history", "h", "--as-of", as_of, "--format", "json"];
+            json(dir.path(), &[&args[..], more].concat())
+        };
+        let why = explain(&[]);
+        assert_eq!(said(&why), said(p), "{id}");
+        // What was written down is explained by what it started from, whoever it is that is looked at.
+        assert_eq!(said(&explain(&["--state", "s"])), said(p), "{id}");
+        if let Some(p) = stated["predictions"].as_array().unwrap().iter().find(|p| p["instance_id"] == id) {
+            assert_eq!(said(&explain(&["--prior", "0.02"])), said(p), "{id}");
+        }
         let mut survival = 1.0;
         for (hazard, horizon) in why["hazards"].as_array().unwrap().iter().zip(["24h", "72h", "168h"]) {
             let terms = hazard["terms"].as_array().unwrap();

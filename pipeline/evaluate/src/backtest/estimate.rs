@@ -29,6 +29,15 @@ impl Estimate {
         }
     }
 
+    /// Gives a value with the ends of its interval; none where nothing was counted.
+    pub(super) fn between(value: f64, (lo, hi): (f64, f64)) -> Self {
+        if value.is_finite() {
+            Self { value: Some(value), lo: Some(lo), hi: Some(hi), no_meaning: None }
+        } else {
+            Self::without_meaning("nothing to count")
+        }
+    }
+
     /// Says that there is no value.
     pub(super) const fn without_meaning(why: &'static str) -> Self {
         Self { value: None, lo: None, hi: None, no_meaning: Some(why) }

@@ -21,6 +21,8 @@ pub struct Incidents {
     pub repeated: usize,
     /// Times that carry no zone of their own.
     pub local: usize,
+    /// From when on they are known, milliseconds; None where only the first of them tells.
+    pub since: Option<i64>,
 }
 
 /// Reads `instance_id, ts` and, where they are there, `cause` and `predictable`. Times without a zone are taken in `zone`, else
@@ -45,7 +47,7 @@ pub fn read_incidents(path: &Path, zone: Option<&TimeZone>) -> Result<Incidents,
         });
     }
     let list: Vec<Incident> = found.into_values().collect();
-    Ok(Incidents { repeated: table.rows() - list.len(), list, local })
+    Ok(Incidents { repeated: table.rows() - list.len(), list, local, since: None })
 }
 
 /// How the incidents of a file stand to the rows of a replay.

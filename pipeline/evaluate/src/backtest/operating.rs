@@ -6,9 +6,11 @@
 use super::estimate::Estimate;
 use super::records::{Records, ahead, episodes};
 use super::units::Units;
+use crate::replay::Steps;
 use forewarn_domain::time::HOUR_MS;
-use forewarn_models::counts::{binomial_interval, dispersion, poisson_interval};
+use forewarn_models::counts::{binomial_dispersion, binomial_interval, poisson_dispersion, poisson_interval};
 use forewarn_models::stats::quantile;
+use forewarn_predict::truth::{DAY_MS, RowTruth};
 use serde::Serialize;
 use std::fmt::{self, Display, Formatter};
 
@@ -70,29 +72,65 @@ pub struct Budget {
     pub picked: Option<OperatingPoint>,
 }
 
-/// Tells what levels on the rule set's probabilities, the first scorer's, come to.
-pub(super) fn operating(records: &Records, units: &Units, present: f64, budget: Option<f64>) -> Operating {
-    let weeks = (records.steps.to - records.steps.from) as f64 / WEEK_MS;
-    let at = |threshold: f64| Counted::of(records, units, threshold).point(threshold, weeks);
+/// Tells what levels on the rule set's probabilities, the first scorer's, come to. Rows are known until `known_until`, incidents until
+/// `data_end`, milliseconds.
+pub(super) fn operating(
+    records: &Records,
+    units: &Units,
+    present: f64,
+    budget: Option<f64>,
+    (known_until, data_end): (i64, i64),
+) -> Operating {
+    let Steps { from, to, step } = records.steps;
+    // Pages come from rows whose next day is known, misses from incidents with a whole day ahead of them.
+    let weeks = |from: i64, to: i64| (to - from).max(step) as f64 / WEEK_MS;
+    let spans = Spans {
+        pages: weeks(from, (known_until - DAY_MS).saturating_add(step)),
+        missed: weeks(from + DAY_MS, data_end.min(to)),
+        rows: scored_rows(records, units),
+    };
+    let at = |hundredths: f64| Counted::of(records, units, hundredths).point(hundredths, &spans);
     let hundredth = |level: u32| f64::from(level) / 100.0;
+    // From above: where a level is so low that an instance is high for ever, its one page would seem to keep to anything.
+    let tried = TRIED.rev().map(|level| at(hundredth(level)));
     let budget = budget.map(|pages_per_week| Budget {
         pages_per_week,
-        picked: TRIED.map(|level| at(hundredth(level))).find(|point| point.pages as f64 / weeks <= pages_per_week),
+        picked: tried.take_while(|point| point.pages as f64 / spans.pages <= pages_per_week).last(),
     });
     Operating {
         instances: records.instances.len(),
-        weeks,
+        weeks: spans.pages,
         present: at(present),
         curve: SHOWN.map(|level| at(hundredth(level))).to_vec(),
         budget,
     }
 }
 
+/// The time in which things could be counted.
+struct Spans {
+    /// Weeks in which there could be a page.
+    pages: f64,
+    /// Weeks in which there could be an incident without one.
+    missed: f64,
+    /// Scored rows of each cluster.
+    rows: Vec<f64>,
+}
+
+fn scored_rows(records: &Records, units: &Units) -> Vec<f64> {
+    let mut rows = vec![0.0; units.clusters];
+    for (at, instance) in records.instances.values().enumerate() {
+        let scored = |truth: &RowTruth| !matches!(truth, RowTruth::Censored(_));
+        for (step, _) in instance.truth.iter().enumerate().filter(|(_, truth)| scored(truth)) {
+            rows[units.row(at, step) as usize] += 1.0;
+        }
+    }
+    rows
+}
+
 /// What was counted at one level, by cluster.
 struct Counted {
     pages: Vec<f64>,
     right: Vec<f64>,
-    rows: Vec<f64>,
     predictable: Vec<f64>,
     caught: Vec<f64>,
     missed: Vec<f64>,
@@ -102,23 +140,11 @@ struct Counted {
 impl Counted {
     fn of(records: &Records, units: &Units, threshold: f64) -> Self {
         let none = || vec![0.0; units.clusters];
-        let mut c = Self {
-            pages: none(),
-            right: none(),
-            rows: none(),
-            predictable: none(),
-            caught: none(),
-            missed: none(),
-            leads: Vec::new(),
-        };
+        let (pages, right, predictable, caught, missed) = (none(), none(), none(), none(), none());
+        let mut c = Self { pages, right, predictable, caught, missed, leads: Vec::new() };
         for (at, instance) in records.instances.values().enumerate() {
             let Some(verdict) = instance.verdicts.first() else { continue };
             let high = |step: usize| verdict.p[step] >= threshold;
-            for (step, truth) in instance.truth.iter().enumerate() {
-                if !matches!(truth, forewarn_predict::truth::RowTruth::Censored(_)) {
-                    c.rows[units.row(at, step) as usize] += 1.0;
-                }
-            }
             for episode in episodes(&records.times, &instance.truth, high) {
                 let cluster = units.row(at, episode.first) as usize;
                 c.pages[cluster] += 1.0;
@@ -138,46 +164,36 @@ impl Counted {
         c
     }
 
-    fn point(mut self, threshold: f64, weeks: f64) -> OperatingPoint {
-        let a_week = |counts: &[f64]| {
-            let count: f64 = counts.iter().sum();
-            let scatter = dispersion(counts.iter().copied().zip(self.rows.iter().copied()));
-            let (lo, hi) = poisson_interval(count, scatter, CONFIDENCE);
-            estimate(count / weeks, lo / weeks, hi / weeks)
-        };
-        let share = |hits: &[f64], cases: &[f64]| {
-            let (hit, all): (f64, f64) = (hits.iter().sum(), cases.iter().sum());
-            if all <= 0.0 {
-                return Estimate::without_meaning("nothing to count");
-            }
-            // Hits and misses scatter alike; the rarer of the two shows it.
-            let rarer =
-                |(hit, case): (&f64, &f64)| if 2.0 * hits.iter().sum::<f64>() < all { *hit } else { case - hit };
-            let scatter = dispersion(hits.iter().zip(cases).map(|pair| (rarer(pair), *pair.1)));
-            let (lo, hi) = binomial_interval(hit, all, scatter, CONFIDENCE);
-            estimate(hit / all, lo, hi)
-        };
+    fn point(mut self, threshold: f64, spans: &Spans) -> OperatingPoint {
         let predictable: f64 = self.predictable.iter().sum();
         let warned = |hours: u32| {
             let leads = self.leads.iter().filter(|lead| **lead >= f64::from(hours)).count() as f64;
             WarnedAhead { hours, share: (predictable > 0.0).then(|| leads / predictable) }
         };
-        let warned_ahead = LEADS.map(warned).to_vec();
         OperatingPoint {
             threshold,
-            warned_ahead,
             pages: self.pages.iter().sum::<f64>() as usize,
-            pages_per_week: a_week(&self.pages),
+            pages_per_week: a_week(&self.pages, spans.pages, &spans.rows),
             precision: share(&self.right, &self.pages),
             recall: share(&self.caught, &self.predictable),
-            missed_per_week: a_week(&self.missed),
+            missed_per_week: a_week(&self.missed, spans.missed, &spans.rows),
+            warned_ahead: LEADS.map(warned).to_vec(),
             lead_hours: quantile(&mut self.leads, 0.5),
         }
     }
 }
 
-fn estimate(value: f64, lo: f64, hi: f64) -> Estimate {
-    Estimate { value: Some(value), lo: Some(lo), hi: Some(hi), no_meaning: None }
+fn a_week(counts: &[f64], weeks: f64, rows: &[f64]) -> Estimate {
+    let count: f64 = counts.iter().sum();
+    let scatter = poisson_dispersion(counts.iter().copied().zip(rows.iter().copied()));
+    let (lo, hi) = poisson_interval(count, scatter, CONFIDENCE);
+    Estimate::between(count / weeks, (lo / weeks, hi / weeks))
+}
+
+fn share(hits: &[f64], cases: &[f64]) -> Estimate {
+    let (hit, all): (f64, f64) = (hits.iter().sum(), cases.iter().sum());
+    let scatter = binomial_dispersion(hits.iter().copied().zip(cases.iter().copied()));
+    Estimate::between(hit / all, binomial_interval(hit, all, scatter, CONFIDENCE))
 }
 
 impl Display for OperatingPoint {
@@ -234,15 +250,15 @@ impl Display for Operating {
 mod tests {
     use super::*;
     use crate::backtest::records::{Instance, Verdict};
-    use crate::replay::Steps;
     use forewarn_predict::truth::Truth;
     use forewarn_rules::truth::Incident;
 
+    const KNOWN: (i64, i64) = (STEPS.to, STEPS.to);
     const STEPS: Steps = Steps { from: 0, to: 14 * 24 * HOUR_MS, step: HOUR_MS };
 
     /// Two weeks of four instances; `i-0` and `i-1` fail at 100 h and 200 h. Probabilities of 0.8 stand 10 hours ahead of the first, of 0.5
-    /// 5 hours ahead of the second, and of 0.5 where nothing follows, at 30 h of each instance.
-    fn records() -> Records {
+    /// 5 hours ahead of the second, and of 0.5 where nothing follows, at some hours of each instance.
+    fn records(otherwise: f64, unfollowed: &[i64]) -> Records {
         let of = |id: &str, hour: i64| Incident {
             instance_id: id.to_owned(),
             ts: hour * HOUR_MS,
@@ -257,8 +273,9 @@ mod tests {
             for hour in 0..14 * 24 {
                 let p = match (id, hour) {
                     ("i-0", 90) => 0.8,
-                    ("i-1", 195) | (_, 30) => 0.5,
-                    _ => 0.01,
+                    ("i-1", 195) => 0.5,
+                    _ if unfollowed.contains(&hour) => 0.5,
+                    _ => otherwise,
                 };
                 verdict.push(p, p >= 0.6);
             }
@@ -277,13 +294,15 @@ mod tests {
 
     #[test]
     fn a_level_costs_what_a_person_counts() {
-        let records = records();
+        let records = records(0.01, &[30]);
         let units = Units::of(&records, STEPS.to);
-        let found = operating(&records, &units, 0.6, Some(0.5));
+        let found = operating(&records, &units, 0.6, Some(0.6), KNOWN);
         let value = |e: &Estimate| e.value.unwrap();
         let p = &found.present;
-        assert_eq!((p.pages, value(&p.pages_per_week), value(&p.precision), value(&p.recall)), (1, 0.5, 1.0, 0.5));
-        assert_eq!((value(&p.missed_per_week), p.lead_hours), (0.5, Some(10.0)));
+        // The last row of which the next day is known is that of 312 h; incidents count from the second day on.
+        let (pages, missed) = (168.0 / 313.0, 168.0 / 312.0);
+        assert_eq!((p.pages, value(&p.pages_per_week), value(&p.precision), value(&p.recall)), (1, pages, 1.0, 0.5));
+        assert_eq!((value(&p.missed_per_week), p.lead_hours), (missed, Some(10.0)));
         let ahead: Vec<_> = p.warned_ahead.iter().map(|w| (w.hours, w.share)).collect();
         assert_eq!(ahead[1..], [(3, Some(0.5)), (6, Some(0.5)), (12, Some(0.0)), (18, Some(0.0))]);
         let low = &found.curve[3];
@@ -294,11 +313,21 @@ mod tests {
         assert_eq!((picked.threshold, picked.pages), (0.51, 1), "the lowest that keeps to it");
         let words = found.to_string();
         assert!(
-            words.contains("0.5 [0.0, 2.8] pages a week") && words.contains("HIGH_CONFIDENCE_THRESHOLD=0.51"),
+            words.contains("0.5 [0.0, 3.0] pages a week") && words.contains("HIGH_CONFIDENCE_THRESHOLD=0.51"),
             "{words}"
         );
-        let none = operating(&records, &units, 0.6, Some(0.0)).budget.unwrap();
+        let none = operating(&records, &units, 0.6, Some(0.0), KNOWN).budget.unwrap();
         let picked = none.picked.unwrap();
         assert_eq!((picked.threshold, picked.pages), (0.81, 0), "silence keeps to anything");
+    }
+
+    #[test]
+    fn a_level_at_which_all_is_high_for_ever_keeps_to_no_budget() {
+        let records = records(0.06, &[30, 60, 130, 160, 250, 280]);
+        let units = Units::of(&records, STEPS.to);
+        let found = operating(&records, &units, 0.6, Some(5.0), KNOWN);
+        let at = |level: f64| Counted::of(&records, &units, level).pages.iter().sum::<f64>();
+        assert!(at(0.05) < 9.0 && at(0.5) > 15.0, "few pages that never end: {} {}", at(0.05), at(0.5));
+        assert_eq!(found.budget.unwrap().picked.unwrap().threshold.to_string(), "0.51");
     }
 }

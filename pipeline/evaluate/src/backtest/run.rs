@@ -124,13 +124,15 @@ pub(super) fn run_watched<W: Send>(
     let list = job.incidents.map_or(&[][..], |i| &i.list);
     let truth = Truth::new(list, &job.history.events()?, data_end.min(last));
     let fleet = Fleet::read_over(job.history, &[], steps.from..steps.to)?;
-    // Another rule set may read the same metrics against other levels; its features are then its own.
-    let apart = job.against.filter(|b| b.feature_settings() != job.ruleset.feature_settings());
+    // Another rule set may read the same metrics against other levels, or assume another rate; it is then replayed by itself.
+    let differs =
+        |b: &RuleSet| (b.feature_settings(), b.rate()) != (job.ruleset.feature_settings(), job.ruleset.rate());
+    let apart = job.against.filter(|b| differs(b));
     let passes = 1 + u64::from(apart.is_some());
 
     let mut records = Records::new(steps);
     let times = records.times.clone();
-    let priors = priors(job, &days);
+    let of_main = priors(job, job.ruleset, &days);
     let judge = |ruleset| Judge { ruleset, truth: &truth, steps, data_end, times: &times };
     let (main, other) = (judge(job.ruleset), job.against.map(judge));
     let mut tallies: Vec<Tally> = std::iter::once(job.ruleset).chain(job.against).map(Tally::new).collect();
@@ -140,8 +142,8 @@ pub(super) fn run_watched<W: Send>(
         wanted.join(&other.features_read());
     }
     let features = job.ruleset.feature_settings().wanting(wanted);
-    let replay =
-        |features| Replay { history, features, map, fleet: &fleet, steps, priors: &priors, threads, interrupt };
+    let fleet = &fleet;
+    let replay = |features, priors| Replay { history, features, map, fleet, steps, priors, threads, interrupt };
     let wants_rows = writer.is_some();
     let see = |bucket: &mut Bucket<W>, Replayed { table, workload, tracks }: &Replayed<'_>| {
         let Some(id) = table.instance_ids.first() else { return Ok(()) };
@@ -169,7 +171,7 @@ pub(super) fn run_watched<W: Send>(
         bucket.watched.into_iter().for_each(&mut *tell);
         writer.iter_mut().try_for_each(|writer| bucket.rows.iter().try_for_each(|rows| writer.add(rows)))
     };
-    replay(&features).run(see, take, |done, all| progress(done, all * passes))?;
+    replay(&features, &of_main).run(see, take, |done, all| progress(done, all * passes))?;
     if let (Some(against), Some(other)) = (apart, &other) {
         let see = |bucket: &mut Others, Replayed { table, .. }: &Replayed<'_>| {
             let Some(id) = table.instance_ids.first() else { return Ok(()) };
@@ -190,12 +192,13 @@ pub(super) fn run_watched<W: Send>(
             Ok(())
         };
         let features = against.feature_settings().wanting(against.features_read());
-        replay(&features).run(see, take, |done, all| progress(all + done, all * passes))?;
+        let of_other = priors(job, against, &days);
+        replay(&features, &of_other).run(see, take, |done, all| progress(all + done, all * passes))?;
     }
     if records.instances.is_empty() {
         return Err(no_data(job)?);
     }
-    let report = report(job, &records, tallies, &priors, data_end, data_end.min(last));
+    let report = report(job, &records, tallies, &of_main, data_end, data_end.min(last));
     if interrupt.is_raised() {
         return Err(AnalyzeError::Interrupted.into());
     }
@@ -205,19 +208,20 @@ pub(super) fn run_watched<W: Send>(
     Ok(report)
 }
 
-/// How often the fleet fails, at each step, by what was known then: as stated, else by the incidents up to then. Nothing where nobody knows
-/// of any, and the rule set's own rate holds.
-fn priors(job: &Job<'_>, days: &BTreeMap<i64, BTreeSet<String>>) -> Vec<Prior> {
+/// How often the fleet fails, at each step, by what was known then: as stated, else by the incidents up to then; where nobody knows of any, as
+/// the rule set states it.
+fn priors(job: &Job<'_>, ruleset: &RuleSet, days: &BTreeMap<i64, BTreeSet<String>>) -> Vec<Prior> {
     let times = job.steps.times();
-    if let Some(rate) = job.stated_prior {
-        return times.map(|_| Prior::stated(rate)).collect();
-    }
-    let Some(incidents) = job.incidents else { return Vec::new() };
+    let (None, Some(incidents)) = (job.stated_prior, job.incidents) else {
+        let stated = Prior::stated(job.stated_prior.unwrap_or_else(|| ruleset.rate().per_month));
+        return times.map(|_| stated.clone()).collect();
+    };
+    let is_seen = |id: &str| days.values().any(|ids| ids.contains(id));
+    let first = incidents.list.iter().filter(|i| is_seen(&i.instance_id)).map(|i| i.ts).min();
     // A file that names none from before the range may begin with the range.
-    let before = incidents.list.iter().any(|i| i.ts < job.steps.from);
-    let since = if before { FleetRecord::reach(job.steps.from) } else { job.steps.from };
+    let since = incidents.since.or(first.map(FleetRecord::since)).unwrap_or(i64::MAX).min(job.steps.from);
     let record = FleetRecord::new(days, incidents.list.iter().map(|i| (i.instance_id.as_str(), i.ts)), since);
-    times.map(|as_of| record.prior(job.ruleset.rate(), as_of)).collect()
+    times.map(|as_of| record.prior(ruleset.rate(), as_of)).collect()
 }
 
 /// What the instances of one bucket came to. The second tally is of the other rule set.

@@ -66,8 +66,9 @@ pub(super) fn report(
     let weeks = counts.scored as f64 * units.weeks_a_row;
     let cost = job.costs.filter(|_| job.incidents.is_some() && counts.scored > 0);
     let cost = cost.map(|costs| cost::price(records, &units, costs, job.ruleset.levels().high, weeks));
-    let operating = (job.incidents.is_some() && counts.scored > 0)
-        .then(|| operating::operating(records, &units, job.ruleset.levels().high, job.pages_per_week));
+    let operating = (job.incidents.is_some() && counts.scored > 0).then(|| {
+        operating::operating(records, &units, job.ruleset.levels().high, job.pages_per_week, (known_until, data_end))
+    });
     let mut notes = notes::of(job, data_end, incidents.as_ref(), &never_fired);
     if let (Some(b), Some(rules)) = (job.against, &other) {
         notes.extend(notes::silence(b, &silent(rules)));

@@ -68,8 +68,8 @@ impl Report {
         }
         if let Some(prior) = &self.prior {
             let PriorRange { first, last } = prior;
-            let held = if first == last { first.to_string() } else { format!("{first}; at the end {last}") };
-            writeln!(f, "held against {held}")?;
+            let rates = if first == last { first.to_string() } else { format!("{first}; at the end {last}") };
+            writeln!(f, "base rate: {rates}")?;
         }
         if let Some(i) = &self.incidents {
             writeln!(

@@ -127,16 +127,7 @@ fn a_turn_reads_each_file_of_the_small_tables_once_and_none_of_days_that_it_does
     let mut turn = take(dir.path()).unwrap();
     turn.begin_at(now - 2 * HOUR).unwrap();
     objects.forget();
-    let run = PredictionRun {
-        history: &history,
-        ruleset: &ruleset,
-        shadow: None,
-        map: &map,
-        stated_prior: None,
-        plans: None,
-        metrics: &metrics,
-        threads: Threads::ONE,
-    };
+    let run = prediction_run(&history, &ruleset, &map, &metrics);
     let schedule = Schedule { every: HOUR, offset: 0, most: 5 };
     assert_eq!(run.catch_up(schedule, &turn, &log, now, &Interrupt::default()).unwrap().due, 3);
     turn.conclude(&mut history, &log, now);
@@ -151,28 +142,36 @@ fn a_turn_reads_each_file_of_the_small_tables_once_and_none_of_days_that_it_does
     assert!(of("incidents").iter().all(|n| *n == 1), "{gets:?}");
 }
 
+/// A run with neither shadow nor plans, on one thread.
+fn prediction_run<'a>(
+    history: &'a History,
+    ruleset: &'a RuleSet,
+    map: &'a SignalMap,
+    metrics: &'a Metrics,
+) -> PredictionRun<'a> {
+    let threads = Threads::ONE;
+    PredictionRun { history, ruleset, shadow: None, map, stated_prior: None, plans: None, metrics, threads }
+}
+
+fn told(hours: &[i64]) -> Vec<IncidentRow> {
+    let row = |h: &i64| IncidentRow { instance_id: "i-a".to_owned(), ts: T0 + h * HOUR, ..IncidentRow::default() };
+    hours.iter().map(row).collect()
+}
+
 #[test]
 fn a_round_that_is_made_again_starts_from_the_prior_that_was_written_down() {
     let dir = tempfile::tempdir().unwrap();
     let mut history = checks(dir.path(), "i-a", 0..6000, 0..0);
     let (log, ruleset, map) = (log(dir.path()), RuleSet::builtin(&|_| None).unwrap(), SignalMap::default());
     let metrics = forewarn_runtime::metrics::unregistered();
-    let as_of = T0 + 99 * HOUR;
-    let round = |history: &History| {
-        let run = PredictionRun {
-            history,
-            ruleset: &ruleset,
-            shadow: None,
-            map: &map,
-            stated_prior: None,
-            plans: None,
-            metrics: &metrics,
-            threads: Threads::ONE,
-        };
+    let as_of = T0 + 98 * HOUR;
+    let round = |history: &History, as_of: i64| {
+        let run = prediction_run(history, &ruleset, &map, &metrics);
         let prepared = run.prepare(Some(&log), as_of, |_, _| {}).unwrap();
-        (prepared.round.taken[0].prediction.clone(), run.write(&log, &prepared, &mut RunReport::default()).unwrap()).0
+        run.write(&log, &prepared, &mut RunReport::default()).unwrap();
+        prepared.round.taken[0].prediction.clone()
     };
-    let first = round(&history);
+    let first = round(&history, as_of);
     let prior = first.prior.clone().unwrap();
     assert_eq!(prior.source, PriorSource::Evidence, "nobody knows of any incident");
     let entries = log.read(&format!("prior/{}", ruleset.name()), 1, 10).unwrap();
@@ -180,18 +179,36 @@ fn a_round_that_is_made_again_starts_from_the_prior_that_was_written_down() {
     let Event::PriorEstimated(estimated) = entries[0].event().unwrap() else { panic!("{entries:?}") };
     assert_eq!((estimated.prior, estimated.ruleset), (*prior, ruleset.reference()));
     // That somebody tells of incidents later changes nothing of the round, and is known in the next.
-    let told = [10, 30, 60].map(|h| IncidentRow {
-        instance_id: "i-a".to_owned(),
-        ts: T0 + h * HOUR,
-        ..IncidentRow::default()
-    });
-    history.writer().unwrap().put_incidents(&told).unwrap();
-    assert_eq!(round(&history), first);
-    let later =
-        KnownIncidents::read(&history, as_of + HOUR).unwrap().prior(Some(&log), &ruleset, as_of + HOUR).unwrap();
-    let PriorFrom::Record(record) = later else { panic!("{later:?}") };
-    let (incidents, months) = record.counted(as_of + HOUR);
-    assert!(incidents == 2 && (months - 90.0 / 720.0).abs() < 1e-6, "after the first one: {incidents} {months}");
-    let unknown = KnownIncidents::read(&history, T0 + 5 * HOUR).unwrap().prior(None, &ruleset, T0 + 5 * HOUR).unwrap();
-    assert!(matches!(unknown, PriorFrom::Evidence), "what comes later is not known: {unknown:?}");
+    history.writer().unwrap().put_incidents(&told(&[10, 30, 60])).unwrap();
+    assert_eq!(round(&history, as_of), first);
+    let next = round(&history, as_of + HOUR).prior.unwrap();
+    assert_eq!((next.source, next.incidents), (PriorSource::Incidents, 2), "from the day after the first one");
+    assert!((next.instance_months - 75.0 / 720.0).abs() < 1e-6, "{next:?}");
+    assert_eq!(round(&history, as_of), first, "not only the newest round is known");
+    assert_eq!(log.length(&format!("prior/{}", ruleset.name())).unwrap(), 2, "each once");
+}
+
+#[test]
+fn what_is_known_at_a_time_is_the_same_alone_and_in_a_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = checks(dir.path(), "i-a", 0..29 * 24 * 60, 0..0);
+    let incidents = told(&[24, 24 * 20, 24 * 20 + 3, 24 * 25, 24 * 28]);
+    history.writer().unwrap().put_incidents(&incidents).unwrap();
+    let ruleset = RuleSet::builtin(&|_| None).unwrap();
+    let day = |d: i64| T0 + d * 24 * HOUR + HOUR;
+    let batch = KnownIncidents::of(&history, &incidents, day(1), day(29)).unwrap();
+    let counted = |known: &KnownIncidents, d: i64| match known.prior(None, &ruleset, day(d)).unwrap() {
+        PriorFrom::Record(record) => Some(record.counted(day(d))),
+        PriorFrom::Given(_) | PriorFrom::Evidence => None,
+    };
+    for d in 1..30 {
+        let alone = counted(&KnownIncidents::read(&history, day(d)).unwrap(), d);
+        assert_eq!(counted(&batch, d), alone, "day {d}");
+    }
+    assert_eq!(counted(&batch, 1), None, "the first is no knowledge yet, and what comes later is not known");
+    let (none, quiet) = counted(&batch, 18).unwrap();
+    assert!(none == 0 && (quiet - 16.0 / 30.0).abs() < 0.01, "it is known that nothing failed since: {quiet}");
+    assert_eq!(counted(&batch, 27).unwrap().0, 3);
+    // The first one lies before the time that the last round looks back over, and tells it since when incidents are known all the same.
+    assert_eq!(counted(&batch, 29).unwrap().0, 4);
 }
