@@ -153,7 +153,7 @@ fn prediction_run<'a>(
     PredictionRun { history, ruleset, shadow: None, map, stated_prior: None, plans: None, metrics, threads }
 }
 
-fn told(hours: &[i64]) -> Vec<IncidentRow> {
+fn incidents_at(hours: &[i64]) -> Vec<IncidentRow> {
     let row = |h: &i64| IncidentRow { instance_id: "i-a".to_owned(), ts: T0 + h * HOUR, ..IncidentRow::default() };
     hours.iter().map(row).collect()
 }
@@ -179,7 +179,7 @@ fn a_round_that_is_made_again_starts_from_the_prior_that_was_written_down() {
     let Event::PriorEstimated(estimated) = entries[0].event().unwrap() else { panic!("{entries:?}") };
     assert_eq!((estimated.prior, estimated.ruleset), (*prior, ruleset.reference()));
     // That somebody tells of incidents later changes nothing of the round, and is known in the next.
-    history.writer().unwrap().put_incidents(&told(&[10, 30, 60])).unwrap();
+    history.writer().unwrap().put_incidents(&incidents_at(&[10, 30, 60])).unwrap();
     assert_eq!(round(&history, as_of), first);
     let next = round(&history, as_of + HOUR).prior.unwrap();
     assert_eq!((next.source, next.incidents), (PriorSource::Incidents, 2), "from the day after the first one");
@@ -192,7 +192,7 @@ fn a_round_that_is_made_again_starts_from_the_prior_that_was_written_down() {
 fn what_is_known_at_a_time_is_the_same_alone_and_in_a_batch() {
     let dir = tempfile::tempdir().unwrap();
     let mut history = checks(dir.path(), "i-a", 0..29 * 24 * 60, 0..0);
-    let incidents = told(&[24, 24 * 20, 24 * 20 + 3, 24 * 25, 24 * 28]);
+    let incidents = incidents_at(&[24, 24 * 20, 24 * 20 + 3, 24 * 25, 24 * 28]);
     history.writer().unwrap().put_incidents(&incidents).unwrap();
     let ruleset = RuleSet::builtin(&|_| None).unwrap();
     let day = |d: i64| T0 + d * 24 * HOUR + HOUR;
