@@ -72,6 +72,9 @@ fn summary(out: &mut String, analysis: &Analysis) -> std::fmt::Result {
         n(Level::Unassessable)
     )?;
     match &analysis.table.prior {
+        Some(prior) if prior.is_range() => {
+            writeln!(out, "base rate: {prior}; in brackets what P(24 h) would be at its ends")
+        }
         Some(prior) => writeln!(out, "base rate: {prior}"),
         None => Ok(()),
     }

@@ -18,7 +18,18 @@ fn a_second_demo_changes_nothing_and_announces_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
     let first = done(root, &["demo"]);
-    for part in ["P(24 h)", "P(72 h)", "7 days", "history (Parquet)", "why: ", " rules explain i-"] {
+    let parts = [
+        "P(24 h)",
+        " % to ",
+        "P(72 h)",
+        "7 days",
+        "base rate: ",
+        "at its ends",
+        "history (Parquet)",
+        "why: ",
+        " rules explain i-",
+    ];
+    for part in parts {
         assert!(first.contains(part), "no {part} in\n{first}");
     }
     let bus = root.join("forewarn-demo/state/events.jsonl");
